@@ -1,0 +1,221 @@
+"""From bytes to a `Notification`: every check that the contract names, in one place.
+
+The same function serves HTTP and AMQP. Order matters: size first, then syntax, depth, types, so that hostile input
+costs little. Pure: the caller gives the time and the id to fill in.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from notify_sse.errors import BadNotification
+from notify_sse.model import Notification, recipient_channel, topic_channel
+
+JSON: Final = "application/json"
+MSGPACK: Final = "application/msgpack"
+CONTENT_TYPES: Final = (JSON, MSGPACK)
+
+MAX_NOTIFICATION_ID_CHARS: Final = 128
+MAX_RECIPIENT_BYTES: Final = 200
+MAX_DEPTH: Final = 32
+_MIN_INT: Final = -(2**63)
+_MAX_INT: Final = 2**64 - 1
+_TYPE: Final = re.compile(r"[a-z0-9_.-]{1,64}")
+_TOPIC: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_FIELDS: Final = frozenset(
+    ("notification_id", "notification_type", "recipient_id", "topic", "timestamp", "payload", "expires_at")
+)
+_encode = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def parse(
+    raw: bytes | memoryview,
+    *,
+    max_bytes: int,
+    now: datetime,
+    new_id: Callable[[], str],
+    content_type: str = JSON,
+    message_id: str | None = None,
+) -> Notification:
+    """One published notification, checked.
+
+    `max_bytes` bounds it as published and as JSON. `now` fills a missing timestamp, `message_id` (the AMQP
+    property) else `new_id()` a missing notification_id. Raises `BadNotification`, which names the field.
+    """
+    if len(raw) > max_bytes:
+        _refuse("body", "too_large", f"is {len(raw)} bytes; at most {max_bytes} are allowed")
+    given = _decode(raw, content_type)
+    _check_document(given)
+    content = _encode_sorted({name: value for name, value in given.items() if name != "notification_id"})
+    if len(content) > max_bytes:
+        _refuse("body", "too_large", f"is {len(content)} bytes as JSON; at most {max_bytes} are allowed")
+    notification_id = given.get("notification_id")
+    if notification_id is None:
+        notification_id = _checked_id(message_id, "message_id") if message_id else new_id()
+    address = "recipient_id" if "recipient_id" in given else "topic"
+    document = {
+        "notification_id": notification_id,
+        "notification_type": given["notification_type"],
+        address: given[address],
+        "timestamp": given.get("timestamp") or rfc3339(now),
+        "payload": given["payload"],
+    }
+    expires_ms = 0
+    if "expires_at" in given:
+        document["expires_at"] = given["expires_at"]
+        expires_ms = max(1, int(_time(given["expires_at"], "expires_at").timestamp() * 1000))
+    return Notification(
+        notification_id=notification_id,
+        notification_type=given["notification_type"],
+        channel=(recipient_channel if address == "recipient_id" else topic_channel)(given[address]),
+        body=_encode(document),
+        digest=hashlib.blake2b(content, digest_size=16).digest(),
+        expires_ms=expires_ms,
+    )
+
+
+def split_batch(raw: bytes) -> list[msgspec.Raw]:
+    """The items of a JSON array, each as the bytes that were sent, so that each is measured as published."""
+    try:
+        return msgspec.json.decode(raw, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        field, reason, detail = _blame(raw)
+        raise BadNotification(field=field, reason=reason, detail=detail) from exc
+
+
+def rfc3339(moment: datetime) -> str:
+    """`moment` (aware) in UTC with milliseconds, the form of our own timestamps (RFC 3339)."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _refuse(field: str, reason: str, detail: str) -> NoReturn:
+    raise BadNotification(field=field, reason=reason, detail=detail)
+
+
+def _decode(raw: bytes | memoryview, content_type: str) -> dict[str, Any]:
+    if content_type not in CONTENT_TYPES:
+        _refuse("content_type", "unsupported_content_type", f"must be one of {', '.join(CONTENT_TYPES)}")
+    codec = msgspec.json if content_type == JSON else msgspec.msgpack
+    try:
+        given = codec.decode(raw)
+    except RecursionError as exc:
+        detail = f"is nested over {MAX_DEPTH} levels"
+        raise BadNotification(field="body", reason="too_deep", detail=detail) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, TypeError) as exc:
+        field, reason, detail = (
+            _blame(bytes(raw)) if content_type == JSON else ("body", "malformed", "is not valid MessagePack")
+        )
+        raise BadNotification(field=field, reason=reason, detail=detail) from exc
+    if not isinstance(given, dict):
+        _refuse("body", "malformed", "must be an object")
+    return given
+
+
+def _check_document(given: dict[Any, Any]) -> None:
+    for name in given:
+        if name not in _FIELDS:
+            _refuse(str(name)[:100], "unknown_field", "is not a field of a notification")
+    if "notification_id" in given:
+        _checked_id(given["notification_id"], "notification_id")
+    _check_pattern(given, "notification_type", _TYPE)
+    _check_address(given)
+    for name in ("timestamp", "expires_at"):
+        if name in given:
+            _time(given[name], name)
+    if "payload" not in given:
+        _refuse("payload", "missing_field", "is required")
+    if not isinstance(given["payload"], dict):
+        _refuse("payload", "invalid_field", "must be an object")
+    for field, reason, detail in _faults(given["payload"], "payload", 1):
+        _refuse(field, reason, detail)
+
+
+def _checked_id(value: object, field: str) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_NOTIFICATION_ID_CHARS:
+        _refuse(field, "invalid_field", f"must be a string of 1 to {MAX_NOTIFICATION_ID_CHARS} characters")
+    return value
+
+
+def _check_address(given: dict[str, Any]) -> None:
+    if "recipient_id" in given and "topic" in given:
+        _refuse("topic", "invalid_field", "must not stand beside recipient_id")
+    if "topic" in given:
+        _check_pattern(given, "topic", _TOPIC)
+        return
+    if "recipient_id" not in given:
+        _refuse("recipient_id", "missing_field", "is required (or topic)")
+    recipient = given["recipient_id"]
+    if not isinstance(recipient, str) or not 1 <= len(recipient.encode()) <= MAX_RECIPIENT_BYTES:
+        _refuse("recipient_id", "invalid_field", f"must be a string of 1 to {MAX_RECIPIENT_BYTES} bytes")
+
+
+def _check_pattern(given: dict[str, Any], field: str, pattern: re.Pattern[str]) -> None:
+    if field not in given:
+        _refuse(field, "missing_field", "is required")
+    value = given[field]
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        _refuse(field, "invalid_field", f"must match {pattern.pattern}")
+
+
+def _time(value: object, field: str) -> datetime:
+    try:
+        moment = msgspec.convert(value, datetime) if isinstance(value, str) else None
+    except msgspec.ValidationError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        _refuse(field, "invalid_field", "must be an RFC 3339 time with an offset, such as 2026-11-22T10:00:00Z")
+    return moment
+
+
+def _faults(value: object, path: str, depth: int) -> Iterator[tuple[str, str, str]]:
+    """What in `value` JSON cannot carry faithfully: (field, reason, detail), found depth first."""
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+            yield path, "invalid_field", "has a lone surrogate or is not valid UTF-8"
+    elif value is None or isinstance(value, bool):
+        return
+    elif isinstance(value, int):
+        if not _MIN_INT <= value <= _MAX_INT:
+            yield path, "invalid_field", "is an integer of over 64 bits"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield path, "invalid_field", "is not a finite number"
+    elif isinstance(value, (dict, list)):
+        if depth > MAX_DEPTH:
+            yield path, "too_deep", f"is nested over {MAX_DEPTH} levels"
+        elif isinstance(value, dict):
+            for name, item in value.items():
+                if not isinstance(name, str):
+                    yield path, "invalid_field", "has a key that is not a string"
+                else:
+                    yield from _faults(name, path, depth)
+                    yield from _faults(item, f"{path}.{name}", depth + 1)
+        else:
+            for index, item in enumerate(value):
+                yield from _faults(item, f"{path}[{index}]", depth + 1)
+    else:
+        yield path, "invalid_field", f"is a {type(value).__name__}, which JSON cannot carry"
+
+
+def _blame(raw: bytes) -> tuple[str, str, str]:
+    """Which field of a document that did not decode is at fault. Slow, lenient, and only for refusals."""
+    try:
+        given = json.loads(raw.decode("utf-8", "surrogateescape"), parse_float=float)
+    except RecursionError:
+        return "body", "too_deep", f"is nested over {MAX_DEPTH} levels"
+    except ValueError:
+        return "body", "malformed", "is not valid JSON"
+    if isinstance(given, dict):
+        for name, value in given.items():
+            for fault in _faults(name, "body", 0):
+                return fault
+            for fault in _faults(value, name, 1):
+                return fault
+    return "body", "malformed", "is not valid JSON"

@@ -1,0 +1,206 @@
+"""What the service asks of a database and of a message broker: the `Store` and `Broker` ports.
+
+The ports document; the adapters (`store/`, `broker/`) say only what differs. The same contract tests run on each
+adapter. Every method of a store raises `StoreUnavailable` when the database cannot be reached or cannot write, every
+method of a broker `BrokerUnavailable`; foreign exceptions never pass a port.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from notify_sse.model import Event, Notification
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Where the log stands: its `epoch` (random, new for each new or restored log), the `position` of its newest
+    event (0 when it never had one) and its `floor` (events up to it were removed by retention)."""
+
+    epoch: str
+    position: int
+    floor: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some of the log, ascending by id, read in one snapshot.
+
+    It is complete up to `upto`: no event that the reader asked for lies at or below `upto` and is missing, unless it
+    lay at or below `head.floor`. A reader whose cursor is below `head.floor` may have missed events.
+    """
+
+    events: tuple[Event, ...]
+    upto: int
+    head: Head
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The outcome of appending one notification; `id` is its place in the log.
+
+    `new`: appended now. `duplicate`: it was there, with the same content. `conflict`: its notification_id was there
+    with other content, and nothing was appended.
+    """
+
+    outcome: Literal["new", "duplicate", "conflict"]
+    id: int
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """The outcome of a batch, in its order. The new ones have contiguous ids, in the batch's order."""
+
+    epoch: str
+    stored: tuple[Stored, ...]
+
+
+class Store(Protocol):
+    """The log. Ids are contiguous integers from 1, and commit order is id order: a reader that has seen id N will
+    never see an id below N appear later (docs/adr/0003-commit-order.md)."""
+
+    async def open(self) -> None:
+        """Connect and check the schema. On an empty or embedded database, create or migrate it first.
+
+        Raises `StoreUnavailable` (try again), `SchemaOutdated` (a person is needed). May be called again after
+        either.
+        """
+
+    async def close(self) -> None:
+        """Release every connection. Idempotent; never raises."""
+
+    async def append(self, batch: Sequence[Notification]) -> Appended:
+        """Append `batch` in one transaction. Returns after the commit.
+
+        A notification_id is looked up among the whole log, and among the batch itself (the first one wins). Safe to
+        call from several tasks and processes at once. After `StoreUnavailable`, or when cancelled, the outcome is
+        unknown: call again with the same batch, what was committed comes back as `duplicate`.
+        """
+
+    async def head(self) -> Head:
+        """Where the log stands now."""
+
+    async def stretch(self, after: int, *, limit: int) -> Page:
+        """The next `limit` events of all channels after id `after`; for filling and repairing the tail."""
+
+    async def newest(self, *, max_events: int, max_bytes: int) -> Page:
+        """The newest events of all channels, contiguous up to the head, at most that many events and bytes of
+        bodies (at least one event when there is any)."""
+
+    async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
+        """The next `limit` events on `channels` after `cursor`; one page of a replay.
+
+        Runs on connections of its own, so that replays never keep an append or a repair waiting.
+        """
+
+    async def history(
+        self,
+        channels: Sequence[str],
+        *,
+        after: int | None,
+        before: int | None,
+        types: Sequence[str] = (),
+        descending: bool = False,
+        limit: int,
+    ) -> Page:
+        """Events on `channels` with `after` < id < `before`, of `types` when given.
+
+        Ascending: as `after`. Descending: the newest first in `events`; `upto` is the lowest id that was read.
+        Uses the same connections as `after`.
+        """
+
+    async def expire(self, *, retention_s: float, limit: int) -> int:
+        """Remove at most `limit` of the oldest events that are over `retention_s` old by the database's clock, and
+        move `floor`, in one transaction. Returns how many were removed; 0 means that none is left to remove."""
+
+    async def new_epoch(self) -> str:
+        """Give the log a new epoch, so that every cursor from before is answered with a `reset`. For a restored
+        database. Returns it."""
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One message from the ingest queue. `tag` belongs to the broker."""
+
+    body: bytes
+    routing_key: str
+    content_type: str
+    message_id: str | None
+    redelivered: bool
+    tag: Any
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message to the notifications exchange."""
+
+    body: bytes
+    routing_key: str
+    message_id: str
+    content_type: str = "application/json"
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A refused message, with the reason (`BadNotification.REASONS`) and a sentence."""
+
+    body: bytes
+    routing_key: str
+    content_type: str
+    message_id: str | None
+    reason: str
+    detail: str
+    died_at: str
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """What a process wants to hear from the broker; each is called from the event loop and must not block.
+
+    `on_delivery` (roles `all`, `ingest`): one message of the ingest queue, in queue order.
+    `on_announcement` (roles `all`, `gateway`): one announcement's bytes.
+    `on_connected`: after every connect or reconnect, once everything asked for flows again. Announcements
+    from before may have been lost: read the log.
+    """
+
+    on_connected: Callable[[], None]
+    on_delivery: Callable[[Delivery], None] | None = None
+    on_announcement: Callable[[bytes], None] | None = None
+
+
+class Broker(Protocol):
+    """The way in (the ingest queue) and the fast path to every gateway (the live exchange)."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages flow now."""
+
+    async def start(self, listener: Listener) -> None:
+        """Connect in the background, and stay connected: after a loss, retry for ever with back-off, declare the
+        topology again, and call `listener.on_connected`. Returns at once; a broker that is down is logged once,
+        not raised."""
+
+    async def stop_consuming(self) -> None:
+        """No more deliveries. Those not acked go back to the queue when the broker is closed."""
+
+    async def close(self) -> None:
+        """Disconnect. Idempotent; never raises."""
+
+    async def publish(self, message: Message) -> None:
+        """Publish to the notifications exchange. Returns once it is confirmed by (and safe with) the broker.
+        After `BrokerUnavailable` the outcome is unknown: publish again with the same notification_id."""
+
+    async def announce(self, body: bytes) -> None:
+        """Publish to the live exchange, without waiting for a confirm: every process listening gets it at most
+        once, and whatever is lost is repaired from the log."""
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """The queue may forget `deliveries`. One whose connection is gone is skipped: it will be redelivered."""
+
+    async def dead_letter(self, delivery: Delivery, *, reason: str, detail: str) -> None:
+        """Move a refused message to the dead-letter queue: returns once it is safe there, and only then ack it."""
+
+    async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
+        """The oldest dead letters, left where they are."""
+
+    async def replay_dead_letters(self, *, limit: int) -> int:
+        """Publish the oldest dead letters to the notifications exchange again, each removed once that is confirmed.
+        One with no key of its own keeps the one it came with. Returns how many."""
+
+    async def purge_dead_letters(self) -> int:
+        """Remove every dead letter. Returns how many."""
+
+
