@@ -1,0 +1,111 @@
+"""Which values of settings cannot stand, alone or together. Each refusal is one line that names the setting.
+
+Last step of `Settings.from_environ`; reads no file and opens no connection.
+"""
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+
+from notify_sse.config.names import MIN_SECRET_BYTES, variable
+from notify_sse.errors import BadConfiguration
+
+if TYPE_CHECKING:
+    from notify_sse.config.settings import Settings
+
+
+def check(settings: "Settings") -> None:
+    """Raise `BadConfiguration` for the first value that cannot stand."""
+    _check_urls(settings)
+    _check_lists(settings)
+    _check_keys(settings)
+    _check_processes(settings)
+
+
+def _check_urls(settings: "Settings") -> None:
+    for field, schemes in (
+        ("database_url", ("sqlite", "postgresql", "postgres")),
+        ("broker_url", ("memory", "amqp", "amqps")),
+    ):
+        try:
+            parts = urlsplit(getattr(settings, field))
+            _ = parts.port
+        except ValueError:
+            _refuse(field, "is not a URL (is a character in the password not percent-encoded?)")
+        if parts.scheme not in schemes:
+            _refuse(field, f"must begin with one of {', '.join(f'{scheme}://' for scheme in schemes)}")
+        if parts.scheme not in ("sqlite", "memory") and not parts.hostname:
+            _refuse(field, f"names no host ({parts.scheme}://user:password@host/…)")
+    database = urlsplit(settings.database_url)
+    if database.scheme == "sqlite" and (database.netloc or database.path in ("", "/") or ":memory:" in database.path):
+        _refuse("database_url", "names no file (sqlite:////absolute/path or sqlite:///relative/path)")
+    if settings.jwks_url and urlsplit(settings.jwks_url).scheme not in ("http", "https", "file", ""):
+        _refuse("jwks_url", "must be an http:// or https:// URL, or a file")
+
+
+def _check_lists(settings: "Settings") -> None:
+    for origin in settings.cors_origins:
+        if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+", origin) or re.search(
+            r"^https:.*:443$|^http:.*:80$", origin
+        ):
+            _refuse(
+                "cors_origins",
+                f"{origin} is not an origin as browsers send it, such as https://app.example.org",
+            )
+    for network in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as exc:
+            _refuse("trusted_proxies", str(exc))
+
+
+def _check_keys(settings: "Settings") -> None:
+    given = [variable(field) for field in ("jwt_secret", "jwt_public_key", "jwks_url") if getattr(settings, field)]
+    if len(given) > 1:
+        raise BadConfiguration(
+            f"{given[0]}: stands beside {given[1]}; set one key only, so that a token has one way to be good"
+        )
+    if settings.jwt_secret is not None:
+        if settings.jwt_secret.lstrip().startswith(("-----BEGIN", "ssh-")):
+            _refuse("jwt_secret", f"is a public-key file's text; that goes to {variable('jwt_public_key')}")
+        if len(settings.jwt_secret.encode()) < MIN_SECRET_BYTES:
+            _refuse(
+                "jwt_secret",
+                f"is too short; at least {MIN_SECRET_BYTES} bytes, such as `openssl rand -hex 32`",
+            )
+    if settings.development and not is_loopback(settings.host):
+        _refuse(
+            "host",
+            f"{settings.host} is open to others, and no key is configured; set NOTIFY_SSE_JWT_SECRET "
+            "(or NOTIFY_SSE_JWT_PUBLIC_KEY, or NOTIFY_SSE_JWKS_URL)",
+        )
+
+
+def _check_processes(settings: "Settings") -> None:
+    if settings.workers > 1 and settings.embedded_store:
+        _refuse("workers", "more than one needs Postgres; set NOTIFY_SSE_DATABASE_URL (SQLite is for one process)")
+    if settings.workers > 1 and settings.embedded_broker:
+        _refuse(
+            "workers",
+            "more than one needs RabbitMQ; set NOTIFY_SSE_BROKER_URL (memory:// is for one process)",
+        )
+    if settings.role != "all" and settings.embedded_broker:
+        _refuse(
+            "role",
+            f"{settings.role} needs RabbitMQ; set NOTIFY_SSE_BROKER_URL (memory:// is for one process)",
+        )
+
+
+def _refuse(field: str, reason: str) -> NoReturn:
+    raise BadConfiguration(f"{variable(field)}: {reason}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,284 @@
+"""The fields of `Settings`, and how they are read from the environment."""
+
+import difflib
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from notify_sse.config.checks import check
+from notify_sse.config.names import COMMAND_VARIABLES, PREFIX, SECRETS, TEST_PREFIX, variable
+from notify_sse.errors import BadConfiguration
+from notify_sse.redaction import HIDDEN, redacted_url
+
+Role = Literal["all", "gateway", "ingest"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting of the service, checked. Made by `Settings.from_environ`.
+
+    Each field is the variable `NOTIFY_SSE_<FIELD>`; its description here is the one in the documentation.
+    """
+
+    database_url: Annotated[
+        str,
+        Meta(
+            description="Where the log is kept: `postgresql://user:password@host/database` or "
+            "`sqlite:////path/of/file`.",
+            extra={"default": "the SQLite file `log.db` in STATE_DIR"},
+        ),
+    ]
+    state_dir: Annotated[
+        str,
+        Meta(
+            description="Directory of the embedded default's files: the SQLite log and the development key.",
+            extra={"default": "`$XDG_STATE_HOME/notify-sse`, else `~/.local/state/notify-sse`"},
+        ),
+    ]
+    broker_url: Annotated[
+        str,
+        Meta(
+            description="The message broker: `amqp://user:password@host/vhost` (or `amqps://`) for RabbitMQ; "
+            "`memory://` for the one inside the process."
+        ),
+    ] = "memory://"
+    amqp_prefix: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_.-]{1,100}$",
+            description="First part of the name of every exchange and queue.",
+        ),
+    ] = "notifications"
+    host: Annotated[str, Meta(min_length=1, description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port to listen on; 0 takes any free one.")] = 8000
+    role: Annotated[
+        Role,
+        Meta(
+            description="What this process does: `gateway` serves streams, `ingest` moves the queue into "
+            "the log, `all` both."
+        ),
+    ] = "all"
+    workers: Annotated[
+        int, Meta(ge=1, le=256, description="How many processes serve; they share the listening socket.")
+    ] = 1
+    jwt_secret: Annotated[
+        str | None,
+        Meta(description="Key of HS256 tokens, at least 32 bytes. At most one of the three key settings is set."),
+    ] = None
+    jwt_public_key: Annotated[
+        str | None,
+        Meta(description="Public key of RS256 or ES256 tokens: PEM text, or the path of a PEM file."),
+    ] = None
+    jwks_url: Annotated[
+        str | None,
+        Meta(
+            description="JWK set with the public keys of RS256 and ES256 tokens, chosen by `kid`: an "
+            "`https://` URL or a file. Read again every five minutes, and when a token names an unknown key."
+        ),
+    ] = None
+    jwt_audience: Annotated[str, Meta(min_length=1, description="What a token's `aud` must be or contain.")] = (
+        "notify-sse"
+    )
+    jwt_issuer: Annotated[str | None, Meta(description="What a token's `iss` must be; unset: it is not checked.")] = (
+        None
+    )
+    query_token_max_ttl_s: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Longest lifetime in seconds of a token that is accepted in `?access_token=`, "
+            "since URLs get written down by browsers and proxies.",
+        ),
+    ] = 300
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(description="Origins whose pages may use the service, exact and comma separated."),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="Networks of the proxies whose `X-Forwarded-*` headers are believed, comma separated."),
+    ] = ()
+    heartbeat_s: Annotated[
+        float,
+        Meta(gt=0, le=3600, description="Seconds without an event after which a stream gets a heartbeat."),
+    ] = 15.0
+    retry_ms: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3_600_000,
+            description="Centre of the randomised time in milliseconds that clients are told to wait "
+            "before they reconnect.",
+        ),
+    ] = 3000
+    stall_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Seconds after which a stream whose client reads nothing is closed as `slow_consumer`.",
+        ),
+    ] = 60.0
+    drain_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="Seconds from SIGTERM over which streams are closed; then the process ends.",
+        ),
+    ] = 10.0
+    max_streams: Annotated[
+        int,
+        Meta(ge=1, description="Most open streams of one process; over it, clients are told to come back."),
+    ] = 20_000
+    max_streams_per_recipient: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Most open streams of one recipient in one process; over it, the oldest is closed "
+            "as `replaced`.",
+        ),
+    ] = 100
+    max_replays: Annotated[
+        int, Meta(ge=1, le=1000, description="Most replays that read the database at once in one process.")
+    ] = 8
+    retention_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Seconds for which a notification stays in the log: how late a client may come back.",
+        ),
+    ] = 604_800.0
+    tail_max_events: Annotated[
+        int, Meta(ge=1, description="Most events of the log that one process keeps in memory.")
+    ] = 65_536
+    tail_max_bytes: Annotated[
+        int, Meta(ge=1024, description="Most bytes of events that one process keeps in memory.")
+    ] = 67_108_864
+    max_notification_bytes: Annotated[
+        int,
+        Meta(ge=256, le=1_048_576, description="Largest notification in bytes, as published and as delivered."),
+    ] = 16_384
+    ingest_batch: Annotated[
+        int, Meta(ge=1, le=10_000, description="Most notifications that are appended in one transaction.")
+    ] = 500
+    publish_timeout_s: Annotated[
+        float, Meta(gt=0, description="Seconds after which a publish that was not confirmed is given up.")
+    ] = 10.0
+    log_level: Annotated[LogLevel, Meta(description="Least severe log record that is written.")] = "info"
+    log_format: Annotated[
+        LogFormat, Meta(description="Log lines for people (`text`) or for programs (`json`); to stderr.")
+    ] = "text"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Self:
+        """The settings that `environ` gives; `overrides` (fields that are not None) win over it.
+
+        An empty variable counts as unset. Raises `BadConfiguration`, one line that names the setting.
+        """
+        _refuse_unknown_names(environ)
+        if unknown := overrides.keys() - set(cls.__struct_fields__):
+            raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
+        values: dict[str, Any] = {}
+        for field, kind in _kinds().items():
+            name = variable(field)
+            if overrides.get(field) is not None:
+                values[field] = _converted(overrides[field], kind, name)
+            elif environ.get(name):
+                values[field] = _converted(_from_text(environ[name], field), kind, name)
+        directory = Path(values.get("state_dir") or _default_state_dir(environ)).expanduser().absolute()
+        values["state_dir"] = str(directory)
+        values.setdefault("database_url", f"sqlite:///{directory}/log.db")
+        settings = cls(**values)
+        check(settings)
+        return settings
+
+    @property
+    def development(self) -> bool:
+        """Whether no key is configured: then one is generated, and only loopback addresses are served."""
+        return self.jwt_secret is None and self.jwt_public_key is None and self.jwks_url is None
+
+    @property
+    def embedded_store(self) -> bool:
+        """Whether the log is an SQLite file, which belongs to one process."""
+        return urlsplit(self.database_url).scheme == "sqlite"
+
+    @property
+    def embedded_broker(self) -> bool:
+        """Whether the broker is the one inside the process."""
+        return urlsplit(self.broker_url).scheme == "memory"
+
+    def shown(self, field: str) -> str:
+        """The value of `field` as it may be printed: no secret, no password."""
+        value = getattr(self, field)
+        if value is None:
+            return ""
+        if isinstance(value, tuple):
+            return ",".join(value)
+        return HIDDEN if field in SECRETS else redacted_url(str(value))
+
+    def __repr__(self) -> str:
+        """As the default, without secrets: a repr ends up in tracebacks and logs."""
+        return f"Settings({', '.join(f'{field}={self.shown(field)!r}' for field in self.__struct_fields__)})"
+
+
+def _kinds() -> dict[str, Any]:
+    return {
+        field: kind
+        for field, kind in get_type_hints(Settings, include_extras=True).items()
+        if field in Settings.__struct_fields__
+    }
+
+
+def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
+    known = {variable(field) for field in Settings.__struct_fields__}
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name.startswith(TEST_PREFIX) or name in known | COMMAND_VARIABLES:
+            continue
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else "`notify-sse settings` lists all"
+        raise BadConfiguration(f"{name}: there is no such setting; {hint}")
+
+
+def _from_text(text: str, field: str) -> Any:
+    if field in ("cors_origins", "trusted_proxies"):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if field in ("role", "log_level", "log_format"):
+        return text.strip().lower()
+    return text if field in SECRETS else text.strip()
+
+
+def _converted(value: Any, kind: Any, name: str) -> Any:
+    try:
+        converted = msgspec.convert(value, kind, strict=not isinstance(value, str) or _is_text(kind))
+    except msgspec.ValidationError as exc:
+        raise BadConfiguration(f"{name}: {_reason(kind, exc)}") from None
+    if isinstance(converted, float) and not math.isfinite(converted):
+        raise BadConfiguration(f"{name}: must be a finite number")
+    return converted
+
+
+def _reason(kind: Any, exc: msgspec.ValidationError) -> str:
+    """What is wrong with a value, never the value: it may be a secret in the wrong place."""
+    choices = getattr(kind.__origin__, "__args__", ())
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return f"must be one of {', '.join(choices)}"
+    reason = str(exc).replace("`", "").replace("Expected", "must be")
+    return reason.replace("int", "a whole number").replace("float", "a number").replace("str", "text")
+
+
+def _is_text(kind: Any) -> bool:
+    return kind.__origin__ in (str, str | None)
+
+
+def _default_state_dir(environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  (Path.home() raises without a home)
+    state_home = environ.get("XDG_STATE_HOME", "")
+    # The XDG specification: a relative path there is invalid and to be ignored.
+    return f"{state_home if state_home.startswith('/') else f'{home}/.local/state'}/notify-sse"
