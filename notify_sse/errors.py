@@ -8,6 +8,7 @@
     ├── Forbidden            the token lacks a scope or a topic               (403)
     ├── Overloaded           refused for load: try again later                (503)
     ├── StoreUnavailable     the database cannot be reached, or cannot write
+    ├── StoreRefused         the database will not have this content; retrying does not help
     ├── SchemaOutdated       the database's schema is not this version's
     └── BrokerUnavailable    the broker cannot be reached, or did not confirm
 
@@ -46,6 +47,7 @@ class BadNotification(NotifyError):
         "key_mismatch",
         "unsupported_content_type",
         "conflict",
+        "store_refused",
     )
 
     def __init__(self, *, field: str, reason: str, detail: str) -> None:
@@ -56,9 +58,7 @@ class BadNotification(NotifyError):
 
     def within(self, place: str) -> "BadNotification":
         """The same error seen from a surrounding place, such as item `[3]` of a batch."""
-        return BadNotification(
-            field=f"{place}.{self.field}", reason=self.reason, detail=self.detail
-        )
+        return BadNotification(field=f"{place}.{self.field}", reason=self.reason, detail=self.detail)
 
 
 class Conflict(NotifyError):
@@ -93,6 +93,12 @@ class StoreUnavailable(NotifyError):
     """The database cannot be reached or cannot write now. The outcome of a write is unknown."""
 
     code = "store_unavailable"
+
+
+class StoreRefused(NotifyError):
+    """The database will not have the content of this batch; trying again does not help. Nothing was stored."""
+
+    code = "store_refused"
 
 
 class SchemaOutdated(NotifyError):

@@ -176,32 +176,33 @@ def _time(value: object, field: str) -> datetime:
 
 def _faults(value: object, path: str, depth: int) -> Iterator[tuple[str, str, str]]:
     """What in `value` JSON cannot carry faithfully: (field, reason, detail), found depth first."""
-    if isinstance(value, str):
-        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-            yield path, "invalid_field", "has a lone surrogate or is not valid UTF-8"
-    elif value is None or isinstance(value, bool):
-        return
-    elif isinstance(value, int):
-        if not _MIN_INT <= value <= _MAX_INT:
-            yield path, "invalid_field", "is an integer of over 64 bits"
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            yield path, "invalid_field", "is not a finite number"
-    elif isinstance(value, (dict, list)):
-        if depth > MAX_DEPTH:
-            yield path, "too_deep", f"is nested over {MAX_DEPTH} levels"
-        elif isinstance(value, dict):
-            for name, item in value.items():
-                if not isinstance(name, str):
-                    yield path, "invalid_field", "has a key that is not a string"
-                else:
-                    yield from _faults(name, path, depth)
-                    yield from _faults(item, f"{path}.{name}", depth + 1)
-        else:
-            for index, item in enumerate(value):
-                yield from _faults(item, f"{path}[{index}]", depth + 1)
+    if not isinstance(value, (dict, list)):
+        if fault := _scalar_fault(value):
+            yield path, "invalid_field", fault
+    elif depth > MAX_DEPTH:
+        yield path, "too_deep", f"is nested over {MAX_DEPTH} levels"
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _faults(item, f"{path}[{index}]", depth + 1)
     else:
-        yield path, "invalid_field", f"is a {type(value).__name__}, which JSON cannot carry"
+        for name, item in value.items():
+            if not isinstance(name, str) or _scalar_fault(name):
+                yield path, "invalid_field", "has a key that is not a valid string"
+            else:
+                yield from _faults(item, f"{path}.{name}", depth + 1)
+
+
+def _scalar_fault(value: object) -> str | None:
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        lone = not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)
+        return "has a lone surrogate or is not valid UTF-8" if lone else None
+    if isinstance(value, int):
+        return None if _MIN_INT <= value <= _MAX_INT else "is an integer of over 64 bits"
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "is not a finite number"
+    return f"is a {type(value).__name__}, which JSON cannot carry"
 
 
 def _blame(raw: bytes) -> tuple[str, str, str]:
@@ -214,8 +215,8 @@ def _blame(raw: bytes) -> tuple[str, str, str]:
         return "body", "malformed", "is not valid JSON"
     if isinstance(given, dict):
         for name, value in given.items():
-            for fault in _faults(name, "body", 0):
-                return fault
+            if _scalar_fault(name):
+                return "body", "invalid_field", "has a key that is not a valid string"
             for fault in _faults(value, name, 1):
                 return fault
     return "body", "malformed", "is not valid JSON"

@@ -15,7 +15,8 @@ from notify_sse.model import Event, Notification
 
 class Head(msgspec.Struct, frozen=True):
     """Where the log stands: its `epoch` (random, new for each new or restored log), the `position` of its newest
-    event (0 when it never had one) and its `floor` (events up to it were removed by retention)."""
+    event (0 when it never had one) and its `floor` (events up to it were removed by retention).
+    """
 
     epoch: str
     position: int
@@ -54,7 +55,8 @@ class Appended(msgspec.Struct, frozen=True):
 
 class Store(Protocol):
     """The log. Ids are contiguous integers from 1, and commit order is id order: a reader that has seen id N will
-    never see an id below N appear later (docs/adr/0003-commit-order.md)."""
+    never see an id below N appear later (docs/adr/0003-commit-order.md).
+    """
 
     async def open(self) -> None:
         """Connect and check the schema. On an empty or embedded database, create or migrate it first.
@@ -82,7 +84,8 @@ class Store(Protocol):
 
     async def newest(self, *, max_events: int, max_bytes: int) -> Page:
         """The newest events of all channels, contiguous up to the head, at most that many events and bytes of
-        bodies (at least one event when there is any)."""
+        bodies (at least one event when there is any).
+        """
 
     async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
         """The next `limit` events on `channels` after `cursor`; one page of a replay.
@@ -108,11 +111,13 @@ class Store(Protocol):
 
     async def expire(self, *, retention_s: float, limit: int) -> int:
         """Remove at most `limit` of the oldest events that are over `retention_s` old by the database's clock, and
-        move `floor`, in one transaction. Returns how many were removed; 0 means that none is left to remove."""
+        move `floor`, in one transaction. Returns how many were removed; 0 means that none is left to remove.
+        """
 
     async def new_epoch(self) -> str:
         """Give the log a new epoch, so that every cursor from before is answered with a `reset`. For a restored
-        database. Returns it."""
+        database. Returns it.
+        """
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -171,7 +176,8 @@ class Broker(Protocol):
     async def start(self, listener: Listener) -> None:
         """Connect in the background, and stay connected: after a loss, retry for ever with back-off, declare the
         topology again, and call `listener.on_connected`. Returns at once; a broker that is down is logged once,
-        not raised."""
+        not raised.
+        """
 
     async def stop_consuming(self) -> None:
         """No more deliveries. Those not acked go back to the queue when the broker is closed."""
@@ -181,11 +187,13 @@ class Broker(Protocol):
 
     async def publish(self, message: Message) -> None:
         """Publish to the notifications exchange. Returns once it is confirmed by (and safe with) the broker.
-        After `BrokerUnavailable` the outcome is unknown: publish again with the same notification_id."""
+        After `BrokerUnavailable` the outcome is unknown: publish again with the same notification_id.
+        """
 
     async def announce(self, body: bytes) -> None:
         """Publish to the live exchange, without waiting for a confirm: every process listening gets it at most
-        once, and whatever is lost is repaired from the log."""
+        once, and whatever is lost is repaired from the log.
+        """
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """The queue may forget `deliveries`. One whose connection is gone is skipped: it will be redelivered."""
@@ -198,9 +206,8 @@ class Broker(Protocol):
 
     async def replay_dead_letters(self, *, limit: int) -> int:
         """Publish the oldest dead letters to the notifications exchange again, each removed once that is confirmed.
-        One with no key of its own keeps the one it came with. Returns how many."""
+        One with no key of its own keeps the one it came with. Returns how many.
+        """
 
     async def purge_dead_letters(self) -> int:
         """Remove every dead letter. Returns how many."""
-
-

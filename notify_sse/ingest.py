@@ -1,0 +1,140 @@
+"""From the ingest queue to the log: check, append, ack.
+
+Deliveries gather while the last batch commits. What breaks the contract goes to the dead letters with its reason, and
+only then is acked; nothing behind it waits. An ack comes only after the commit and the announcement: a crash before it
+means a redelivery, which the log knows by its notification_id.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from notify_sse.append import Appender, Receipt
+from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
+from notify_sse.metrics import Metrics
+from notify_sse.model import Notification, routing_key
+from notify_sse.parse import parse
+from notify_sse.ports import Broker, Delivery
+
+log = logging.getLogger(__name__)
+
+
+class Ingest:
+    """Takes deliveries, up to `batch` at a time. One runs per process; the broker makes one process active."""
+
+    def __init__(self, broker: Broker, appender: Appender, metrics: Metrics, *, batch: int, max_bytes: int) -> None:
+        self._broker = broker
+        self._appender = appender
+        self._metrics = metrics
+        self._batch = batch
+        self._max_bytes = max_bytes
+        self._queue: deque[Delivery] = deque()
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def deliver(self, delivery: Delivery) -> None:
+        """One message, in queue order. Synchronous, so that order is kept."""
+        self._queue.append(delivery)
+        self._arrived.set()
+        self._idle.clear()
+
+    async def finish(self) -> None:
+        """Return once everything delivered so far is acked (after `Broker.stop_consuming`)."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Take batch after batch, until cancelled. What is under way then stays unacked and is redelivered."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._queue:
+                count = min(self._batch, len(self._queue))
+                await self._take([self._queue.popleft() for _ in range(count)])
+            self._idle.set()
+
+    async def _take(self, deliveries: Sequence[Delivery]) -> None:
+        self._metrics.ingested.inc(len(deliveries))
+        good: list[tuple[Delivery, Notification]] = []
+        bad: list[tuple[Delivery, BadNotification]] = []
+        for delivery in deliveries:
+            try:
+                good.append((delivery, self._checked(delivery)))
+            except BadNotification as exc:
+                bad.append((delivery, exc))
+        bad += await self._append(good)
+        unsafe = await self._bury(bad)
+        try:
+            await self._broker.ack([delivery for delivery in deliveries if id(delivery) not in unsafe])
+        except BrokerUnavailable as exc:
+            log.warning("acks lost; the broker redelivers", extra={"action": "ack", "error": str(exc)})
+
+    def _checked(self, delivery: Delivery) -> Notification:
+        notification = parse(
+            delivery.body,
+            max_bytes=self._max_bytes,
+            now=datetime.now(UTC),
+            new_id=_new_id,
+            content_type=delivery.content_type,
+            message_id=delivery.message_id,
+        )
+        expected = routing_key(notification.channel, notification.notification_type)
+        if delivery.routing_key != expected:
+            raise BadNotification(
+                field="routing_key", reason="key_mismatch", detail=f"must be {expected} for this body"
+            )
+        return notification
+
+    async def _append(self, good: Sequence[tuple[Delivery, Notification]]) -> list[tuple[Delivery, BadNotification]]:
+        """Append; returns those that the log refused."""
+        if not good:
+            return []
+        try:
+            receipts = await self._append_when_possible([notification for _, notification in good])
+        except StoreRefused as exc:
+            return await self._isolate(good, exc)
+        return [
+            (delivery, _conflict(receipt.stored.id))
+            for (delivery, _), receipt in zip(good, receipts, strict=True)
+            if receipt.stored.outcome == "conflict"
+        ]
+
+    async def _append_when_possible(self, notifications: Sequence[Notification]) -> list[Receipt]:
+        while True:
+            try:
+                return await self._appender.append(notifications)
+            except Overloaded as exc:
+                await asyncio.sleep(exc.retry_after_s)
+
+    async def _isolate(
+        self, good: Sequence[tuple[Delivery, Notification]], exc: StoreRefused
+    ) -> list[tuple[Delivery, BadNotification]]:
+        """The database refused the batch: halve it until the one at fault stands alone."""
+        if len(good) == 1:
+            return [(good[0][0], BadNotification(field="body", reason="store_refused", detail=str(exc)))]
+        middle = len(good) // 2
+        return await self._append(good[:middle]) + await self._append(good[middle:])
+
+    async def _bury(self, bad: Sequence[tuple[Delivery, BadNotification]]) -> set[int]:
+        """Dead-letter each; returns the identities of those that are not safe there, and so must not be acked."""
+        unsafe = set()
+        for delivery, exc in bad:
+            self._metrics.refused.labels("amqp", exc.reason).inc()
+            try:
+                await self._broker.dead_letter(delivery, reason=exc.reason, detail=str(exc))
+            except BrokerUnavailable:
+                self._metrics.dead_letters_failed.inc()
+                unsafe.add(id(delivery))
+        return unsafe
+
+
+def _new_id() -> str:
+    return str(uuid4())
+
+
+def _conflict(original: int) -> BadNotification:
+    detail = f"is in the log already, at {original}, with other content"
+    return BadNotification(field="notification_id", reason="conflict", detail=detail)

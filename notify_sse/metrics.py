@@ -1,0 +1,64 @@
+"""The Prometheus metrics of one process, in a registry of their own. Values only; nothing is decided by them."""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from notify_sse.ports import Stored
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """One attribute a metric; the second column of docs/reference/metrics.md is their help text."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+
+        def counter(name: str, text: str, labels: Iterable[str] = ()) -> Counter:
+            return Counter(f"notify_sse_{name}", text, labels, registry=self.registry)
+
+        self._appended = counter(
+            "appended", "Notifications given to the log, by outcome (new, duplicate, conflict).", ["outcome"]
+        )
+        self.append_seconds = Histogram(
+            "notify_sse_append_seconds",
+            "Time of one append transaction.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.ingested = counter("ingested", "Messages taken from the ingest queue.")
+        self.refused = counter("refused", "Publishes refused, by way in and reason.", ["way", "reason"])
+        self.dead_letters_failed = counter(
+            "dead_letters_failed", "Refused messages that could not be dead-lettered yet (redelivered)."
+        )
+        self.announce_failed = counter("announce_failed", "Announcements that did not reach the broker.")
+        self.announcements_unreadable = counter("announcements_unreadable", "Announcements not understood.")
+        self.duplicates_dropped = counter("duplicates_dropped", "Announced events that the tail had already.")
+        self.holes_found = counter("holes_found", "Announcements that did not follow the tail.")
+        self.holes_repaired = counter("holes_repaired", "Stretches of the log read to repair the tail.")
+        self.streams_opened = counter("streams_opened", "Streams opened, by transport.", ["transport"])
+        self.streams_closed = counter("streams_closed", "Streams ended, by reason.", ["reason"])
+        self.streams_refused = counter("streams_refused", "Streams refused for load, by limit.", ["limit"])
+        self.resets = counter("resets", "Resets told to clients, by reason.", ["reason"])
+        self.pages_read = counter("replay_pages", "Pages of the log read for cold streams and histories.")
+        self.frames_sent = counter("frames_sent", "Notifications written to streams.")
+        self.expired = counter("expired", "Notifications removed by retention.")
+        self.broker_connects = counter("broker_connects", "Connects to the broker, the first included.")
+
+    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Expose `value()` as `notify_sse_<name>`, read when scraped."""
+        Gauge(f"notify_sse_{name}", text, registry=self.registry).set_function(value)
+
+    def count_appended(self, stored: Iterable[Stored]) -> None:
+        for outcome, count in Tally(one.outcome for one in stored).items():
+            self._appended.labels(outcome).inc(count)
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """The exposition and its content type: OpenMetrics when `accept` asks for it, else Prometheus text."""
+        if "application/openmetrics-text" in accept:
+            return generate_openmetrics(self.registry), CONTENT_TYPE_LATEST
+        return generate_latest(self.registry), "text/plain; version=0.0.4; charset=utf-8"

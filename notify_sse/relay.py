@@ -1,0 +1,205 @@
+"""The relay: announcements and the log in, the tail and woken streams out.
+
+The live exchange is a fast path only. Whatever it loses, delays, repeats or reorders is repaired from the log: after a
+hole, after every reconnect, and once a second by comparing with the log's head. One read repairs the whole process.
+Never awaits between taking from the tail's state and changing it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from notify_sse.errors import StoreUnavailable
+from notify_sse.hub import Hub
+from notify_sse.metrics import Metrics
+from notify_sse.model import Announcement, decode_announcement
+from notify_sse.ports import Head, Page, Store
+from notify_sse.sse import Frame, frame
+from notify_sse.stream import Stream
+from notify_sse.tail import Hole, Tail
+
+log = logging.getLogger(__name__)
+
+COMPARE_S: Final = 1.0
+GRACE_S: Final = 0.1
+"""How long a committed batch's announcement may be under way before the log is read instead."""
+STRETCH_EVENTS: Final = 2000
+
+
+class Relay:
+    """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`."""
+
+    def __init__(
+        self, store: Store, tail: Tail, hub: Hub, metrics: Metrics, *, drive: Callable[[list[Stream]], None]
+    ) -> None:
+        self._store = store
+        self._tail = tail
+        self._hub = hub
+        self._metrics = metrics
+        self._drive = drive
+        self._wanted = asyncio.Event()
+        self._repaired: asyncio.Future[None] | None = None
+        self._store_away = False
+        self.filled = False
+
+    def hear(self, body: bytes) -> None:
+        """An announcement from the broker. One that cannot be read is left to the comparison with the head."""
+        announcement = decode_announcement(body)
+        if announcement is None:
+            self._metrics.announcements_unreadable.inc()
+            self._wanted.set()
+        else:
+            self.take(announcement)
+
+    def take(self, announcement: Announcement) -> None:
+        """An announcement from this process, or from the broker. Synchronous: extends, wakes, drives."""
+        if not self.filled:
+            return
+        if announcement.epoch != self._tail.epoch:
+            self._wanted.set()
+            return
+        known = max(0, self._tail.position + 1 - announcement.first)
+        self._metrics.duplicates_dropped.inc(min(known, len(announcement.events)))
+        frames = [frame(event, announcement.epoch) for event in announcement.events[known:]]
+        self._extend(announcement.first + known, frames)
+
+    def repair(self) -> None:
+        """Read the log soon: announcements may have been lost."""
+        self._wanted.set()
+
+    async def catch_up(self) -> None:
+        """Return once the tail has reached where the log's head is now. Waits while the store is away."""
+        if self._repaired is None:
+            self._repaired = asyncio.get_running_loop().create_future()
+        self._wanted.set()
+        await asyncio.shield(self._repaired)
+
+    async def run(self, *, max_events: int, max_bytes: int) -> None:
+        """Fill the tail, then keep it at the head, until cancelled. Survives the store's absence."""
+        while True:
+            try:
+                if not self.filled:
+                    await self._fill(max_events=max_events, max_bytes=max_bytes)
+                await self._follow()
+            except StoreUnavailable as exc:
+                self._note_away(exc)
+                await asyncio.sleep(COMPARE_S / 2)
+
+    async def _fill(self, *, max_events: int, max_bytes: int) -> None:
+        page = await self._store.newest(max_events=max_events, max_bytes=max_bytes)
+        self._restart(page.head, start=page.upto - len(page.events))
+        self._extend(page.upto - len(page.events) + 1, _frames(page))
+        self.filled = True
+        log.info("tail filled", extra={"action": "fill", "events": len(page.events), "position": page.upto})
+
+    async def _follow(self) -> None:
+        while True:
+            asked = await self._asked()
+            waiting, self._repaired = self._repaired, None
+            try:
+                await self._compare(at_once=asked)
+            except StoreUnavailable:
+                self._repaired = _merged(waiting, self._repaired)
+                self._wanted.set()
+                raise
+            if waiting and not waiting.done():
+                waiting.set_result(None)
+            self._note_back()
+
+    async def _asked(self) -> bool:
+        try:
+            async with asyncio.timeout(COMPARE_S):
+                await self._wanted.wait()
+        except TimeoutError:
+            return False
+        self._wanted.clear()
+        return True
+
+    async def _compare(self, *, at_once: bool) -> None:
+        """Bring the tail to where the log's head was when this was called."""
+        tail = self._tail
+        reached = tail.position  # before the read: announcements may move it meanwhile
+        head = await self._store.head()
+        if head.epoch != tail.epoch or head.position < reached:
+            self._break_off(head)
+            return
+        if head.position > tail.position and not at_once:
+            await asyncio.sleep(GRACE_S)
+        while head.position > tail.position:
+            page = await self._store.stretch(tail.position, limit=STRETCH_EVENTS)
+            if page.head.epoch != tail.epoch:
+                self._wanted.set()
+                return
+            self._take_stretch(page)
+            # Let the woken streams read the stretch before the next one could push it out of the tail.
+            await asyncio.sleep(0)
+
+    def _take_stretch(self, page: Page) -> None:
+        """Extend by a stretch that was read while announcements may have come in: what is known already is dropped."""
+        first = page.events[0].id if page.events else page.upto + 1
+        if first > self._tail.position + 1:
+            self._skip_to(first - 1)
+        self._metrics.holes_repaired.inc()
+        self._extend(first, _frames(page))
+
+    def _extend(self, first: int, frames: Sequence[Frame]) -> None:
+        before = self._tail.position
+        new = self._tail.extend(first, frames)
+        if isinstance(new, Hole):
+            self._metrics.holes_found.inc()
+            self._wanted.set()
+            return
+        if new:
+            self._drive(self._hub.wake(new, before=before))
+
+    def _skip_to(self, start: int) -> None:
+        """Retention overtook this process: what lay between is gone, and each stream learns it from the log."""
+        log.warning("the tail fell behind retention", extra={"action": "skip", "start": start})
+        self._tail.skip(start)
+        self._drive(self._hub.wake_all())
+
+    def _break_off(self, head: Head) -> None:
+        """The log is another one, or went back (a standby without its newest events): every cursor is checked."""
+        log.error(
+            "the log broke off: was it restored? run `notify-sse migrate --new-epoch` after a restore",
+            extra={"action": "break_off", "head": head.position, "position": self._tail.position},
+        )
+        self._restart(head, start=head.position)
+        self._wanted.set()
+
+    def _restart(self, head: Head, *, start: int) -> None:
+        self._tail.restart(head.epoch, start=start)
+        self._drive(self._hub.wake_all())
+
+    def _note_away(self, exc: StoreUnavailable) -> None:
+        if not self._store_away:
+            log.warning("the store is away", extra={"action": "compare", "error": str(exc)})
+        self._store_away = True
+
+    def _note_back(self) -> None:
+        if self._store_away:
+            log.warning("the store is back", extra={"action": "compare"})
+        self._store_away = False
+
+    @property
+    def store_away(self) -> bool:
+        """Whether the last comparison with the log failed."""
+        return self._store_away
+
+
+def _frames(page: Page) -> list[Frame]:
+    return [frame(event, page.head.epoch) for event in page.events]
+
+
+def _merged(one: asyncio.Future[None] | None, other: asyncio.Future[None] | None) -> asyncio.Future[None] | None:
+    """Both waits as one: after a failed read the callers of `catch_up` wait on."""
+    if one is None or other is None:
+        return one or other
+
+    def pass_on(_: asyncio.Future[None]) -> None:
+        if not one.done():
+            one.set_result(None)
+
+    other.add_done_callback(pass_on)
+    return other

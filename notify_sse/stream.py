@@ -1,0 +1,115 @@
+"""One stream: a cursor that pulls. Cold (read the log) → warm (read the tail) → asleep (until the hub wakes it).
+
+A stream has no queue: a slow client is only a cursor that lags. Pure and synchronous; reading the tail and falling
+asleep are one step, so that nothing can arrive between them. Whoever drives it (web/) does the I/O that `pull` asks
+for.
+"""
+
+from enum import Enum, auto
+from typing import Final
+
+from notify_sse.sse import Cursor, Frame, Reset, ResetReason, parse_cursor
+from notify_sse.tail import Tail
+
+MAX_PULL_EVENTS: Final = 500
+MAX_PULL_BYTES: Final = 262_144
+
+
+class Turn(Enum):
+    """What a stream that has nothing to send needs next."""
+
+    COLD = auto()  # the tail does not reach back to the cursor: read a page of the log
+    ASLEEP = auto()  # everything is sent: wait for the hub
+
+
+class Stream:
+    """The cursor of one client over `channels` (its recipient's, `topic:all`, granted topics).
+
+    While `asleep`, nothing on its channels lies between `cursor` and the tail's position: the hub wakes it in the same
+    step that extends the tail. It must have joined the hub before its first `pull`.
+    """
+
+    __slots__ = ("asleep", "channels", "cursor", "epoch", "generation")
+
+    def __init__(self, channels: tuple[str, ...], cursor: Cursor, *, generation: int) -> None:
+        self.channels = channels
+        self.epoch = cursor.epoch
+        self.cursor = cursor.position
+        self.generation = generation
+        self.asleep = False
+
+    def pull(self, tail: Tail, *, now_ms: int) -> list[Frame] | Turn | Reset:
+        """The next frames to send (possibly none: pull again), or what has to happen first.
+
+        `now_ms`: Unix time; a notification that expired before it is passed over.
+        """
+        if self.generation != tail.generation and (reset := self._after_break(tail)):
+            return reset
+        if self.cursor < tail.start:
+            return Turn.COLD
+        if self.cursor >= tail.position:
+            self.asleep = True
+            return Turn.ASLEEP
+        frames, self.cursor = tail.after(
+            self.cursor, self.channels, max_events=MAX_PULL_EVENTS, max_bytes=MAX_PULL_BYTES
+        )
+        return _alive(frames, now_ms)
+
+    def read(self, frames: list[Frame], *, epoch: str, floor: int, upto: int, now_ms: int) -> list[Frame] | Reset:
+        """Take a page of the log that was read from this cursor; returns what to send of it.
+
+        A page of another log says nothing about this one: it is dropped (`pull` tells of the break in its turn).
+        """
+        if epoch != self.epoch:
+            return []
+        if self.cursor < floor:
+            return self._move_to(Cursor(epoch, floor), "expired")
+        fresh = [frame for frame in frames if frame.id > self.cursor]
+        self.cursor = max(self.cursor, upto)
+        return _alive(fresh, now_ms)
+
+    def wake(self, before: int) -> None:
+        """The hub's: something on its channels follows position `before`, up to which a sleeper has seen all."""
+        self.asleep = False
+        self.cursor = max(self.cursor, before)
+
+    def seen(self, tail: Tail) -> Cursor:
+        """The cursor to tell the client: a sleeper has seen all that the tail has."""
+        if self.asleep and self.generation == tail.generation:
+            self.cursor = max(self.cursor, tail.position)
+        return Cursor(self.epoch, self.cursor)
+
+    def _after_break(self, tail: Tail) -> Reset | None:
+        self.generation = tail.generation
+        if self.epoch != tail.epoch:
+            return self._move_to(tail.cursor, "unknown_epoch")
+        if self.cursor > tail.position:
+            return self._move_to(tail.cursor, "ahead_of_log")
+        return None
+
+    def _move_to(self, to: Cursor, reason: ResetReason) -> Reset:
+        came = Cursor(self.epoch, self.cursor)
+        self.epoch, self.cursor = to.epoch, to.position
+        return Reset(reason, came, to)
+
+
+def _alive(frames: list[Frame], now_ms: int) -> list[Frame]:
+    if any(frame.expires_ms for frame in frames):
+        return [frame for frame in frames if not 0 < frame.expires_ms <= now_ms]
+    return frames
+
+
+def resume(last_event_id: str | None, tail: Tail) -> Cursor | Reset:
+    """Where a client that brings `last_event_id` goes on: its own cursor when that is of this log, else a `Reset`.
+
+    Without one it starts now. A cursor beyond the tail must have been compared with the log's head before: here
+    it counts as ahead of the log.
+    """
+    if not last_event_id:
+        return tail.cursor
+    cursor = parse_cursor(last_event_id)
+    if cursor is None or cursor.epoch != tail.epoch:
+        return Reset("unknown_epoch", cursor, tail.cursor)
+    if cursor.position > tail.position:
+        return Reset("ahead_of_log", cursor, tail.cursor)
+    return cursor

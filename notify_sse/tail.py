@@ -1,0 +1,150 @@
+"""The tail: the newest stretch of the log, in memory, shared by every stream of a gateway process.
+
+Contiguous over `(start, position]`, bounded in events and bytes, indexed by channel, every event already a frame.
+Extended by the relay; read by streams. Pure and synchronous: `extend` decides, it never waits. The ideas are in
+docs/explanation/log-tail-cursor.md.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Final
+
+import msgspec
+
+from notify_sse.sse import Cursor, Frame
+
+FRAME_OVERHEAD_BYTES: Final = 250
+"""What a frame costs beside its data: the struct, its strings, its places in the index."""
+
+COMPACT_AT: Final = 16
+"""Evicted places that a lane keeps before it is worth moving the others up."""
+
+_by_id = attrgetter("id")
+
+
+class Hole(msgspec.Struct, frozen=True):
+    """What was offered does not follow the tail: events from `position + 1` to before `first` are missing."""
+
+    position: int
+    first: int
+
+
+class _Lane:
+    """One channel's frames, ascending. The first `head` places are evicted already and go at the next compaction."""
+
+    __slots__ = ("frames", "head", "ids")
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.frames: list[Frame] = []
+        self.head = 0
+
+    def evict(self) -> bool:
+        """Forget the oldest. Returns whether the lane is empty now. Amortised O(1)."""
+        self.head += 1
+        if self.head == len(self.ids):
+            return True
+        if self.head > COMPACT_AT and self.head * 2 > len(self.ids):
+            del self.ids[: self.head]
+            del self.frames[: self.head]
+            self.head = 0
+        return False
+
+
+class Tail:
+    """The newest stretch of the log of `epoch`.
+
+    `generation` counts the breaks (another log, or a log that went back): whatever was known of positions before
+    a break has to be checked again.
+    """
+
+    def __init__(self, *, max_events: int, max_bytes: int) -> None:
+        self.epoch = ""
+        self.start = 0
+        self.position = 0
+        self.generation = 0
+        self.size_bytes = 0
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._order: deque[Frame] = deque()
+        self._lanes: dict[str, _Lane] = {}
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @property
+    def cursor(self) -> Cursor:
+        """The cursor of one who has seen everything."""
+        return Cursor(self.epoch, self.position)
+
+    def restart(self, epoch: str, *, start: int) -> None:
+        """Begin anew after `start` of the log of `epoch`: at the start, for another log, or for one that went back."""
+        self.epoch = epoch
+        self.generation += 1
+        self.skip(start)
+
+    def skip(self, start: int) -> None:
+        """Go on after `start` of the same log, because what lay before it is gone. Cursors stay valid."""
+        self.start = self.position = start
+        self.size_bytes = 0
+        self._order.clear()
+        self._lanes.clear()
+
+    def extend(self, first: int, frames: Sequence[Frame]) -> Sequence[Frame] | Hole:
+        """Add the contiguous `frames` whose first has id `first`; returns those that were new.
+
+        What lies at or below `position` is a duplicate and is dropped. What lies beyond `position + 1` is a
+        `Hole`, and nothing is added.
+        """
+        if first > self.position + 1:
+            return Hole(self.position, first)
+        new = frames[self.position + 1 - first :] if first <= self.position else frames
+        for frame in new:
+            lane = self._lanes.get(frame.channel)
+            if lane is None:
+                lane = self._lanes[frame.channel] = _Lane()
+            lane.ids.append(frame.id)
+            lane.frames.append(frame)
+            self.size_bytes += len(frame.data) + FRAME_OVERHEAD_BYTES
+        self._order.extend(new)
+        self.position += len(new)
+        self._evict()
+        return new
+
+    def after(
+        self, cursor: int, channels: Iterable[str], *, max_events: int, max_bytes: int
+    ) -> tuple[list[Frame], int]:
+        """The next frames on `channels` after `cursor`, and the position up to which that is all of them.
+
+        Only for `start <= cursor`. At most `max_events` and about `max_bytes` (at least one frame, when there is any).
+        """
+        found: list[Frame] = []
+        lanes = 0
+        for channel in channels:
+            lane = self._lanes.get(channel)
+            if lane is None or lane.ids[-1] <= cursor:
+                continue
+            place = bisect_right(lane.ids, cursor, lane.head)
+            found += lane.frames[place : place + max_events + 1]
+            lanes += 1
+        if lanes > 1:
+            found.sort(key=_by_id)
+        return self._cut(found, max_events=max_events, max_bytes=max_bytes)
+
+    def _cut(self, found: list[Frame], *, max_events: int, max_bytes: int) -> tuple[list[Frame], int]:
+        size = 0
+        for count, frame in enumerate(found):
+            size += len(frame.data)
+            if count == max_events or (count and size > max_bytes):
+                return found[:count], found[count - 1].id
+        return found, self.position
+
+    def _evict(self) -> None:
+        while len(self._order) > self._max_events or (self.size_bytes > self._max_bytes and self._order):
+            oldest = self._order.popleft()
+            self.start = oldest.id
+            self.size_bytes -= len(oldest.data) + FRAME_OVERHEAD_BYTES
+            if self._lanes[oldest.channel].evict():
+                del self._lanes[oldest.channel]
