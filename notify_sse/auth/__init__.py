@@ -1,0 +1,24 @@
+"""Who is asking, and what they may do: tokens, the keys that they are verified with, and where they are found.
+
+Between `config` and `web`: the web asks `Verifier.authenticate(scope)` for a `Grant` and never sees a key. The commands
+make tokens with `mint`. Rejects with `Unauthorized`, whatever is wrong; must never log or show a token.
+"""
+
+from notify_sse.auth.credentials import SESSION_COOKIE, Credentials, credentials
+from notify_sse.auth.grant import ADMIN, PUBLISH, READ, Grant
+from notify_sse.auth.keys import signing_secret
+from notify_sse.auth.minting import mint
+from notify_sse.auth.verifier import Verifier
+
+__all__ = [
+    "ADMIN",
+    "PUBLISH",
+    "READ",
+    "SESSION_COOKIE",
+    "Credentials",
+    "Grant",
+    "Verifier",
+    "credentials",
+    "mint",
+    "signing_secret",
+]

@@ -1,0 +1,58 @@
+"""Where a request carries its token: the header, else the session cookie, else the query. Works on a bare ASGI scope.
+
+Knows nothing of keys; the `Verifier` decides whether the token is good.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.requests import cookie_parser
+
+from notify_sse.errors import Unauthorized
+
+SESSION_COOKIE: Final = "notify_sse_session"
+QUERY_PARAMETER: Final = "access_token"
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """A token and where it was found. Its repr hides the token."""
+
+    token: str
+    via: Literal["header", "cookie", "query"]
+
+    def __repr__(self) -> str:
+        """Not the token itself."""
+        return f"Credentials(via={self.via!r})"
+
+
+def credentials(scope: Mapping[str, Any]) -> Credentials:
+    """The token of a request or WebSocket handshake with this ASGI `scope`.
+
+    An `Authorization` header of another scheme is passed over: it may be meant for a proxy. Raises `Unauthorized`
+    when there is no token, or more than one in the same place.
+    """
+    bearers: list[str] = []
+    cookies: list[str] = []
+    for name, value in scope["headers"]:
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            bearers.append(value[7:].strip().decode("latin-1"))
+        elif name == b"cookie":
+            cookies.append(value.decode("latin-1"))
+    if bearers:
+        return Credentials(_single(bearers, "Authorization header"), "header")
+    if cookies and (session := cookie_parser("; ".join(cookies)).get(SESSION_COOKIE)):
+        return Credentials(session, "cookie")
+    query = scope.get("query_string", b"")
+    if QUERY_PARAMETER.encode() in query:
+        fields = parse_qs(query.decode("latin-1"), max_num_fields=100)
+        if given := fields.get(QUERY_PARAMETER):
+            return Credentials(_single(given, QUERY_PARAMETER), "query")
+    raise Unauthorized("a token is required: Authorization: Bearer, the session cookie, or access_token")
+
+
+def _single(tokens: list[str], place: str) -> str:
+    if len(tokens) > 1:
+        raise Unauthorized(f"more than one token in the {place}")
+    return tokens[0]

@@ -1,0 +1,115 @@
+"""What a token grants, and the checks of its claims. Pure: the caller gives the time.
+
+The signature was verified before (`verifier`). Every claim is checked for its type here, since python-jose accepts
+whatever `int()` does, and passes over claims that are missing.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+READ: Final = "notifications:read"
+PUBLISH: Final = "notifications:publish"
+ADMIN: Final = "notifications:admin"
+
+MAX_SUBJECT_BYTES: Final = 200
+LEEWAY_S: Final = 30.0
+"""How far the issuer's clock may be ahead of ours, for `nbf` and `iat`. `exp` has none: a stream ends at it."""
+_LATEST: Final = 253_402_300_800.0  # the year 10000: beyond, times overflow in the libraries below us
+_TOPIC: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a verified token allows: `subject` is the recipient; `topics` are those it may add to a stream.
+
+    `expires_at` and `issued_at` are Unix seconds. `token_id` identifies the token without giving it away: it is
+    made from what was signed, so that another encoding of the same signature does not change it.
+    """
+
+    subject: str
+    scopes: frozenset[str]
+    topics: frozenset[str]
+    expires_at: float
+    issued_at: float | None
+    token_id: str
+
+    def lifetime_s(self, *, now: float) -> float:
+        """For how long the token was issued; when it does not say, what is left of it at `now`."""
+        return self.expires_at - (now if self.issued_at is None else self.issued_at)
+
+
+class Refused(Exception):
+    """A token that does not verify, with the reason for our own eyes. Constant text, nothing of the token."""
+
+
+def grant_of(claims: Mapping[str, Any], *, audience: str, issuer: str | None, now: float, token_id: str) -> Grant:
+    """The grant of a token with these `claims`. Raises `Refused`."""
+    expires_at = _time(claims, "exp")
+    if expires_at is None:
+        _refuse("exp is missing")
+    if expires_at <= now:
+        _refuse("expired")
+    if (_time(claims, "nbf") or 0.0) > now + LEEWAY_S:
+        _refuse("nbf is in the future")
+    issued_at = _time(claims, "iat")
+    if issued_at is not None and issued_at > min(now + LEEWAY_S, expires_at):
+        _refuse("iat is in the future")
+    _check_audience(claims.get("aud"), audience)
+    if issuer is not None and claims.get("iss") != issuer:
+        _refuse("iss is another")
+    return Grant(
+        subject=_subject(claims.get("sub")),
+        scopes=_scopes(claims.get("scope", READ)),
+        topics=_topics(claims.get("topics", [])),
+        expires_at=expires_at,
+        issued_at=issued_at,
+        token_id=token_id,
+    )
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise Refused(reason)
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float | None:
+    if name not in claims:
+        return None
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _refuse(f"{name} is not a number")
+    if not math.isfinite(value) or not 0 <= value < _LATEST:
+        _refuse(f"{name} is out of range")
+    return float(value)
+
+
+def _check_audience(claim: object, audience: str) -> None:
+    audiences = [claim] if isinstance(claim, str) else claim
+    if not isinstance(audiences, list) or audience not in audiences:
+        _refuse("aud is missing or another")
+
+
+def _subject(claim: object) -> str:
+    if not isinstance(claim, str):
+        _refuse("sub is missing or not a string")
+    try:
+        size = len(claim.encode())
+    except UnicodeEncodeError:
+        _refuse("sub is not Unicode")
+    if not 1 <= size <= MAX_SUBJECT_BYTES:
+        _refuse("sub is empty or too long")
+    return claim
+
+
+def _scopes(claim: object) -> frozenset[str]:
+    if not isinstance(claim, str):
+        _refuse("scope is not a string")
+    return frozenset(claim.split())
+
+
+def _topics(claim: object) -> frozenset[str]:
+    if not isinstance(claim, list) or not all(isinstance(t, str) and _TOPIC.fullmatch(t) for t in claim):
+        _refuse("topics is not a list of topics")
+    return frozenset(claim)

@@ -1,0 +1,159 @@
+"""Keeps the keys of a JWK set fresh: read at the start, every few minutes, and when a token names an unknown key.
+
+The last good set is kept whatever happens to its source. Runs one task; verifying never waits for it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from notify_sse.auth.keys import Key, KeySet, key_set
+from notify_sse.config import redacted_url, variable
+from notify_sse.errors import BadConfiguration
+
+MAX_DOCUMENT_BYTES: Final = 1 << 20
+TIMEOUT_S: Final = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class Jwks:
+    """The keys at `source` (a URL or a file). `on_change` is called when other keys take the place of the last ones."""
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        refresh_s: float = 300.0,
+        retry_s: float = 5.0,
+        unknown_kid_s: float = 10.0,
+    ) -> None:
+        self._source = source
+        self._on_change = on_change
+        self._refresh_s = refresh_s
+        self._retry_s = retry_s
+        self._unknown_kid_s = unknown_kid_s
+        self._keys: KeySet | None = None
+        self._document = b""
+        self._failing = False
+        self._reading: asyncio.Task[None] | None = None
+        self._periodic: asyncio.Task[None] | None = None
+        self._not_before = 0.0
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there are keys: those last read with success."""
+        return self._keys is not None
+
+    def find(self, kid: object) -> Key | None:
+        """The key that a token names, of those last read with success."""
+        return self._keys.find(kid) if self._keys is not None else None
+
+    async def start(self) -> None:
+        """Read the keys, then keep reading them. A server that is down is logged and tried again; a file that cannot
+        be used is `BadConfiguration`: nothing would mend it by itself.
+        """
+        await self.refresh()
+        if self._keys is None and not self._remote:
+            raise BadConfiguration(f"{variable('jwks_url')}: cannot be read as a JWK set ({self._source})")
+        self._periodic = asyncio.create_task(self._keep_fresh(), name="jwks")
+
+    async def close(self) -> None:
+        """Stop reading. Idempotent."""
+        tasks = [task for task in (self._periodic, self._reading) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def refresh(self) -> None:
+        """Read the keys now; callers at the same time share one reading. Failures are logged, not raised.
+
+        Cancelling a caller does not cancel the reading, which others may wait for.
+        """
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_once(), name="jwks read")
+        await asyncio.shield(self._reading)
+
+    async def refresh_for_unknown_kid(self) -> bool:
+        """Read the keys because a token names one that we do not have. At most once in `unknown_kid_s`, however many
+        tokens ask: anyone can make up a `kid`. Returns whether the keys were read.
+        """
+        running = self._reading is not None and not self._reading.done()
+        now = asyncio.get_running_loop().time()
+        if not running:
+            if now < self._not_before:
+                return False
+            self._not_before = now + self._unknown_kid_s
+        await self.refresh()
+        return True
+
+    @property
+    def _remote(self) -> bool:
+        return urlsplit(self._source).scheme in ("http", "https")
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(self._retry_s if self._failing else self._refresh_s)
+            await self.refresh()
+
+    async def _read_once(self) -> None:
+        try:
+            document = await (self._fetch() if self._remote else asyncio.to_thread(self._read_file))
+            keys = key_set(document) if document != self._document else self._keys
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as exc:
+            self._report_failure(exc)
+            return
+        if self._failing:
+            logger.info("keys are read again", extra={"action": "jwks_recovered"})
+        self._failing = False
+        if document != self._document and keys is not None:
+            self._document, self._keys = document, keys
+            self._on_change()
+            logger.info(
+                "keys read",
+                extra={"action": "jwks_read", "keys": len(keys.by_kid), "skipped": keys.skipped},
+            )
+
+    def _report_failure(self, exc: Exception) -> None:
+        """Once per outage. An ERROR when there are no keys at all, since then nobody gets in."""
+        if not self._failing:
+            logger.log(
+                logging.WARNING if self.loaded else logging.ERROR,
+                "keys cannot be read; the last ones stay in use",
+                extra={
+                    "action": "jwks_failed",
+                    "source": redacted_url(self._source),
+                    "error": f"{type(exc).__name__}: {exc}",
+                },
+            )
+        self._failing = True
+
+    async def _fetch(self) -> bytes:
+        async with (
+            httpx.AsyncClient(timeout=TIMEOUT_S) as client,
+            client.stream("GET", self._source, headers={"Accept": "application/json"}) as response,
+        ):
+            response.raise_for_status()
+            if response.status_code != httpx.codes.OK:
+                raise ValueError(f"answered {response.status_code}")
+            document = bytearray()
+            async for part in response.aiter_bytes():
+                document += part
+                if len(document) > MAX_DOCUMENT_BYTES:
+                    raise ValueError("is too large")
+            return bytes(document)
+
+    def _read_file(self) -> bytes:
+        parts = urlsplit(self._source)
+        path = unquote(parts.path) if parts.scheme == "file" else self._source
+        with Path(path).expanduser().open("rb") as file:
+            document = file.read(MAX_DOCUMENT_BYTES + 1)
+        if len(document) > MAX_DOCUMENT_BYTES:
+            raise ValueError("is too large")
+        return document

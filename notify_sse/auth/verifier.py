@@ -1,0 +1,164 @@
+"""From a token to a `Grant`: the one place where tokens are verified.
+
+Synchronous and free of I/O on the hot path, with a cache: ten thousand streams that reconnect bring tokens that were
+verified a moment ago. Only a token that names an unknown key may wait, for one reading of the key set.
+"""
+
+import hashlib
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from jose import jws
+
+from notify_sse.auth.credentials import credentials
+from notify_sse.auth.grant import Grant, Refused, grant_of
+from notify_sse.auth.jwks import Jwks
+from notify_sse.auth.keys import Key, KeyFinder, public_key, secret_key, signing_secret
+from notify_sse.config import Settings
+from notify_sse.errors import Unauthorized
+
+MAX_TOKEN_BYTES: Final = 8192
+CACHED_TOKENS: Final = 8192
+_REFUSAL: Final = "the token is not valid"
+# Exactly three base64url parts: five are an encrypted token, and python-jose would pass over foreign characters.
+_SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+logger = logging.getLogger(__name__)
+
+
+class _UnknownKey(Refused):
+    """The token names a key that we do not have (yet)."""
+
+
+class Verifier:
+    """Verifies tokens with the key that `settings` configure. `clock` gives Unix seconds.
+
+    Raises `BadConfiguration` when the configured key cannot be used.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+        self._audience = settings.jwt_audience
+        self._issuer = settings.jwt_issuer
+        self._query_token_max_ttl_s = settings.query_token_max_ttl_s
+        self._clock = clock
+        self._verified: OrderedDict[bytes, Grant] = OrderedDict()
+        self._jwks: Jwks | None = None
+        self._find = self._key_finder(settings)
+
+    def _key_finder(self, settings: Settings) -> KeyFinder:
+        if settings.jwks_url is not None:
+            # Keys that were withdrawn must not live on in the cache.
+            self._jwks = Jwks(settings.jwks_url, on_change=self._verified.clear)
+            return self._jwks.find
+        key = public_key(settings) if settings.jwt_public_key is not None else secret_key(signing_secret(settings))
+        return lambda _kid: key
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a key; only a key set whose server was never reached is not."""
+        return self._jwks is None or self._jwks.loaded
+
+    async def start(self) -> None:
+        """Read the key set, where one is configured, and keep it fresh. Raises `BadConfiguration` for a bad file."""
+        if self._jwks is not None:
+            await self._jwks.start()
+
+    async def close(self) -> None:
+        """Stop refreshing. Idempotent."""
+        if self._jwks is not None:
+            await self._jwks.close()
+
+    async def authenticate(self, scope: Mapping[str, Any]) -> Grant:
+        """The grant of the request or WebSocket handshake with this ASGI `scope`.
+
+        Raises `Unauthorized`. Suspends only when the token names an unknown key; cancelling it is harmless.
+        """
+        found = credentials(scope)
+        grant = await self.verify_or_refresh(found.token)
+        if found.via == "query":
+            self.check_query_lifetime(grant)
+        return grant
+
+    async def verify_or_refresh(self, token: str) -> Grant:
+        """As `verify`; when the token names an unknown key, the key set is read again first (at a bounded rate)."""
+        try:
+            return self._verify(token)
+        except _UnknownKey:
+            if self._jwks is not None and await self._jwks.refresh_for_unknown_kid():
+                return self.verify(token)
+            raise Unauthorized(_REFUSAL) from None
+        except Refused as exc:
+            raise _unauthorized(exc) from None
+
+    def verify(self, token: str) -> Grant:
+        """The grant of `token`. Raises `Unauthorized`, whatever is wrong with it. Does no I/O."""
+        try:
+            return self._verify(token)
+        except Refused as exc:
+            raise _unauthorized(exc) from None
+
+    def check_query_lifetime(self, grant: Grant) -> None:
+        """Raise `Unauthorized` when the token lives too long to be sent in a URL, which others may write down."""
+        if grant.lifetime_s(now=self._clock()) > self._query_token_max_ttl_s:
+            raise Unauthorized(
+                f"a token in access_token may live {self._query_token_max_ttl_s} seconds at most; "
+                "send this one in the Authorization header"
+            )
+
+    def _verify(self, token: str) -> Grant:
+        if len(token) > MAX_TOKEN_BYTES or not token.isascii():
+            raise Refused("too large or not ASCII")
+        digest = hashlib.blake2b(token.encode(), digest_size=32).digest()
+        known = self._verified.get(digest)
+        if known is not None:
+            if known.expires_at <= self._clock():
+                del self._verified[digest]
+                raise Refused("expired")
+            self._verified.move_to_end(digest)
+            return known
+        grant = self._checked(token)
+        self._verified[digest] = grant
+        if len(self._verified) > CACHED_TOKENS:
+            self._verified.popitem(last=False)
+        return grant
+
+    def _checked(self, token: str) -> Grant:
+        if not _SHAPE.fullmatch(token):
+            raise Refused("not three base64url parts")
+        try:
+            header = jws.get_unverified_header(token)
+            key = self._key_for(header)
+            # Not jwt.decode: its checks of claims take what int() takes and skip what is missing; ours are strict.
+            signed = jws.verify(token, key.prepared, algorithms=[key.algorithm])
+            return grant_of(
+                msgspec.json.decode(signed, type=dict[str, Any]),
+                audience=self._audience,
+                issuer=self._issuer,
+                now=self._clock(),
+                token_id=hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()[:32],
+            )
+        except Refused:
+            raise
+        except Exception as exc:  # noqa: BLE001  (python-jose raises far more than JWTError on hostile input)
+            raise Refused(type(exc).__name__) from None
+
+    def _key_for(self, header: Mapping[str, Any]) -> Key:
+        if "crit" in header:
+            raise Refused("crit is not understood")
+        key = self._find(header.get("kid"))
+        if key is None:
+            raise _UnknownKey("no such key")
+        if header.get("alg") != key.algorithm:
+            raise Refused("alg is not the key's")
+        return key
+
+
+def _unauthorized(refused: Refused) -> Unauthorized:
+    """One answer for all; the reason stays with us, at DEBUG since anyone can cause it at any rate."""
+    logger.debug("token refused", extra={"action": "token_refused", "reason": str(refused)})
+    return Unauthorized(_REFUSAL)
