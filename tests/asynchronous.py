@@ -1,0 +1,84 @@
+"""Runs `async def` tests: a fresh uvloop loop each, a deadline, and nothing left behind.
+
+Called by conftest's hooks only.
+"""
+
+import asyncio
+import contextlib
+import gc
+import io
+import signal
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import pytest
+import uvloop
+
+SETTLE_S = 0.5
+"""How long tasks that were told to end may take to, once the test is done."""
+
+
+def run(test: Coroutine[Any, Any, None], *, deadline_s: float) -> None:
+    """Run `test`; fail at the deadline, on tasks that it leaves running, and on exceptions that nobody saw."""
+    unseen: list[dict[str, Any]] = []
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop().set_exception_handler(lambda _, context: unseen.append(context))
+        try:
+            runner.run(_within(test, deadline_s))
+            left = runner.run(_left_running())
+        except BaseException as exc:
+            for context in unseen:
+                exc.add_note(f"also: {_described(context)}")
+            raise
+    gc.collect()  # a task's exception counts as unseen once the task is collected
+    if left:
+        pytest.fail("the test left tasks running:\n" + "\n".join(left), pytrace=False)
+    if unseen:
+        pytest.fail("nobody saw:\n" + "\n".join(map(_described, unseen)), pytrace=False)
+
+
+@contextlib.contextmanager
+def alarm(seconds: float) -> Iterator[None]:
+    """Fail, from wherever the main thread is, once `seconds` have passed."""
+
+    def fail(*_: object) -> None:
+        pytest.fail(f"not done after {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+async def _within(test: Coroutine[Any, Any, None], deadline_s: float) -> None:
+    timer = asyncio.timeout(deadline_s)
+    stacks: list[str] = []
+    asyncio.get_running_loop().call_later(deadline_s * 0.99, lambda: stacks.extend(map(_stack, asyncio.all_tasks())))
+    try:
+        async with timer:
+            await test
+    except TimeoutError as exc:
+        if not timer.expired():
+            raise
+        raise AssertionError(f"not done after {deadline_s:g} s; the tasks:\n" + "\n".join(stacks)) from exc
+
+
+async def _left_running() -> list[str]:
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if left:
+        _, left = await asyncio.wait(left, timeout=SETTLE_S)
+    return [_stack(task) for task in left]
+
+
+def _stack(task: asyncio.Task[Any]) -> str:
+    printed = io.StringIO()
+    task.print_stack(limit=4, file=printed)
+    return printed.getvalue()
+
+
+def _described(context: dict[str, Any]) -> str:
+    exc = context.get("exception")
+    return f"{context.get('message')}: {exc!r}" if exc else str(context.get("message"))

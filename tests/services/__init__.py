@@ -1,0 +1,49 @@
+"""Private RabbitMQ and Postgres servers, for tests and for development, and what else tests need installed.
+
+Standard library only, so that it runs before the virtual environment is there. `python -m tests.services` is the
+command line of it.
+"""
+
+import tempfile
+from pathlib import Path
+
+from tests.services.packages import ensure
+from tests.services.postgres import PostgresServer
+from tests.services.processes import CannotStart, Process, free_port, wait_until
+from tests.services.rabbitmq import RabbitServer
+
+__all__ = [
+    "CannotStart",
+    "PostgresServer",
+    "Process",
+    "RabbitServer",
+    "ensure",
+    "free_port",
+    "private_directory",
+    "start_postgres",
+    "start_rabbitmq",
+    "wait_until",
+]
+
+
+def private_directory() -> Path:
+    """A new temporary folder that a server run as another user may enter, but not list."""
+    directory = Path(tempfile.mkdtemp(prefix="notify-sse-"))
+    directory.chmod(0o711)
+    return directory
+
+
+def start_postgres(directory: Path) -> PostgresServer:
+    """A running Postgres with its data below `directory`."""
+    ensure("postgres")
+    server = PostgresServer(directory / "postgres")
+    server.start()
+    return server
+
+
+def start_rabbitmq(directory: Path) -> RabbitServer:
+    """A running RabbitMQ with its data below `directory`."""
+    ensure("rabbitmq")
+    server = RabbitServer(directory / "rabbitmq")
+    server.start()
+    return server

@@ -1,0 +1,93 @@
+"""`python -m tests.services up|down|env`: RabbitMQ and Postgres for development, kept running in the background.
+
+`up` starts what does not run yet and prints the settings to export; `env` prints them again; `down` stops what `up`
+started, by pid, and removes its data.
+"""
+
+import json
+import shutil
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tests.services import CannotStart, Process, ensure, private_directory, start_postgres, start_rabbitmq
+
+STATE = Path(".services/state.json")
+VARIABLES = {
+    "broker": ("NOTIFY_SSE_BROKER_URL", "NOTIFY_SSE_TEST_BROKER_URL"),
+    "database": ("NOTIFY_SSE_DATABASE_URL", "NOTIFY_SSE_TEST_DATABASE_URL"),
+}
+
+
+def up() -> None:
+    """Start both, unless they run; print their URLs."""
+    if not _running(_read()):
+        down()
+        _start()
+    env()
+
+
+def down() -> None:
+    """Stop what `up` started, and remove its data. Nothing to stop is fine."""
+    state = _read()
+    if not state:
+        return
+    for server in state["servers"].values():
+        for pid, started in server["processes"]:
+            Process(pid, started).end(getattr(signal, server["signal"]), within_s=30)
+    shutil.rmtree(state["directory"], ignore_errors=True)
+    STATE.unlink()
+
+
+def env() -> None:
+    """Print shell lines that export the URLs of what runs."""
+    state = _read()
+    if not _running(state):
+        raise CannotStart("nothing runs; start it with: make services")
+    for name, variables in VARIABLES.items():
+        for variable in variables:
+            sys.stdout.write(f"export {variable}={state['servers'][name]['url']}\n")
+
+
+def _start() -> None:
+    ensure("postgres", "rabbitmq")
+    directory = private_directory()
+    with ThreadPoolExecutor() as pool:
+        starting = pool.submit(start_rabbitmq, directory), pool.submit(start_postgres, directory)
+    broker, database = (started.result() for started in starting)
+    servers = {
+        "broker": {"url": broker.url, "processes": [broker.process, broker.epmd], "signal": "SIGTERM"},
+        "database": {"url": database.url, "processes": [database.process], "signal": "SIGINT"},
+    }
+    STATE.parent.mkdir(exist_ok=True)
+    STATE.write_text(json.dumps({"directory": str(directory), "servers": servers}, indent=2))
+
+
+def _read() -> dict[str, Any]:
+    return json.loads(STATE.read_text()) if STATE.exists() else {}
+
+
+def _running(state: dict[str, Any]) -> bool:
+    servers = state.get("servers", {}).values()
+    return bool(servers) and all(
+        Process(pid, started).alive for server in servers for pid, started in server["processes"]
+    )
+
+
+def main(arguments: list[str]) -> int:
+    commands = {"up": up, "down": down, "env": env}
+    if len(arguments) != 1 or arguments[0] not in commands:
+        sys.stderr.write("usage: python -m tests.services up|down|env\n")
+        return 2
+    try:
+        commands[arguments[0]]()
+    except CannotStart as exc:
+        sys.stderr.write(f"services: {exc}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
