@@ -60,5 +60,6 @@ class Metrics:
     def render(self, accept: str) -> tuple[bytes, str]:
         """The exposition and its content type: OpenMetrics when `accept` asks for it, else Prometheus text."""
         if "application/openmetrics-text" in accept:
-            return generate_openmetrics(self.registry), CONTENT_TYPE_LATEST
+            exposition: bytes = generate_openmetrics(self.registry)  # type: ignore[no-untyped-call]
+            return exposition, CONTENT_TYPE_LATEST
         return generate_latest(self.registry), "text/plain; version=0.0.4; charset=utf-8"

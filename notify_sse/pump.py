@@ -1,0 +1,271 @@
+"""The pump: drives every connection of the process.
+
+The hub says whom to wake; the pump lets each pull and write until it sleeps again. No queue per stream and no idle
+task: a write that does not have to wait is done on the spot (`eager`); one that does goes on in a task of its own, and
+so does a replay. So no client is ever waited for in the path that serves the others.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+from notify_sse import eager
+from notify_sse.connection import NEVER, Connection, Due
+from notify_sse.errors import StoreUnavailable
+from notify_sse.hub import Hub
+from notify_sse.metrics import Metrics
+from notify_sse.ports import Page, Store
+from notify_sse.sse import CloseReason, Control, Frame, Reset, closing, connected, expiring, frame, heartbeat
+from notify_sse.stream import Stream, Turn
+from notify_sse.tail import Tail
+from notify_sse.wheel import Wheel
+
+log = logging.getLogger(__name__)
+
+SLICE: Final = 64
+"""Connections served in one go; between two slices the event loop sees to everything else."""
+PAGE_EVENTS: Final = 500
+STORE_RETRY_S: Final = 0.5
+EXPIRING_LEAD_S: Final = 30.0
+DRAIN_SPREAD: Final = 0.6
+"""The part of the drain time over which streams are closed; the rest is for their last bytes."""
+
+
+class Pump:
+    """Opens, drives and ends connections. Everything but `run`, `open` and `drain` is synchronous."""
+
+    def __init__(
+        self,
+        store: Store,
+        tail: Tail,
+        hub: Hub,
+        metrics: Metrics,
+        *,
+        heartbeat_s: float,
+        stall_s: float,
+        max_replays: int,
+        retry_ms: int,
+    ) -> None:
+        self._store = store
+        self._tail = tail
+        self._hub = hub
+        self._metrics = metrics
+        self._heartbeat_s = heartbeat_s
+        self._stall_s = stall_s
+        self._retry_ms = retry_ms
+        self._replays = asyncio.Semaphore(max_replays)
+        self._ready: deque[Connection] = deque()
+        self._slicing = False
+        self._drained = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wheel: Wheel[Connection] = Wheel(resolution_s=min(0.1, heartbeat_s / 4))
+        self._frames_sent = 0
+        self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
+        self.connections: set[Connection] = set()
+
+    def retry_ms(self) -> int:
+        """A reconnect delay for one client, spread so that a crowd does not come back at once."""
+        return int(self._retry_ms * self._jitter.uniform(0.5, 1.5))
+
+    async def open(self, connection: Connection, *, connection_id: str, reset: Reset | None) -> None:
+        """Greet, tell of the `reset` if there is one, then replay and go live. Pair with `leave` in a `finally`."""
+        now = time.monotonic()
+        connection.opened_at = now
+        connection.last_sent = now - self._jitter.uniform(0, 0.5) * self._heartbeat_s
+        connection.ends_at = now + connection.expires_at - time.time()
+        connection.task = asyncio.current_task()
+        self.connections.add(connection)
+        self._metrics.streams_opened.labels(connection.transport).inc()
+        self._hub.join(connection)
+        greeting = connected(
+            connection.seen(self._tail),
+            resumable=reset is None or reset.reason == "expired",
+            heartbeat_s=self._heartbeat_s,
+            connection_id=connection_id,
+            retry_ms=self.retry_ms(),
+        )
+        await connection.control(greeting)
+        if reset:
+            await self._tell(connection, reset)
+        self._wheel.add(connection, self._next_due(connection, now))
+        self.drive((connection,))
+
+    def leave(self, connection: Connection) -> None:
+        """The connection is over, from whichever side. Idempotent."""
+        connection.gone = True
+        if connection in self.connections:
+            self.connections.discard(connection)
+            self._hub.leave(connection)
+            self._metrics.streams_closed.labels(connection.close_reason or "client").inc()
+            if not self.connections:
+                self._drained.set()
+
+    def drive(self, streams: Iterable[Stream]) -> None:
+        """Let each of `streams` pull and write until it sleeps. The first slice at once, the others in turns."""
+        self._ready.extend(streams)  # type: ignore[arg-type]  # every stream that joins the hub is a Connection
+        if not self._slicing:
+            self._serve_slice()
+
+    def end(self, connection: Connection, reason: CloseReason) -> None:
+        """Say `closing` with `reason`, then end."""
+        if connection.close_reason is None:
+            connection.close_reason = reason
+            self._owe(connection, Due.CLOSING)
+
+    def revoke(self, token_id: bytes) -> None:
+        """End every connection that was opened with this token."""
+        for connection in [one for one in self.connections if one.token_id == token_id]:
+            self.end(connection, "revoked")
+
+    async def drain(self, within_s: float) -> None:
+        """End every connection, spread over the time given, so that they do not all come back at once."""
+        waiting = list(self.connections)
+        self._jitter.shuffle(waiting)
+        loop = asyncio.get_running_loop()
+        start, spread_s = loop.time(), within_s * DRAIN_SPREAD
+        for number, connection in enumerate(waiting):
+            await asyncio.sleep(max(0.0, start + spread_s * number / len(waiting) - loop.time()))
+            self.end(connection, "drain")
+        self._drained.clear()
+        if self.connections:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(start + within_s):
+                    await self._drained.wait()
+
+    async def run(self) -> None:
+        """Heartbeats, ends of tokens, stalled clients: one clock for all connections. Until cancelled."""
+        while True:
+            await asyncio.sleep(self._wheel.resolution_s)
+            now = time.monotonic()
+            for count, connection in enumerate(self._wheel.due(now), 1):
+                if not connection.gone:
+                    self._attend(connection, now)
+                    self._wheel.add(connection, self._next_due(connection, now))
+                if count % SLICE == 0:
+                    await asyncio.sleep(0)
+            self._metrics.frames_sent.inc(self._frames_sent)
+            self._frames_sent = 0
+
+    def _attend(self, connection: Connection, now: float) -> None:
+        if now - connection.writing_since > self._stall_s:
+            connection.close_reason = connection.close_reason or "slow_consumer"
+            connection.abandon()
+        elif connection.ends_at <= now:
+            self.end(connection, "token_expired")
+        elif not connection.warned and connection.ends_at - now <= self._lead_s(connection):
+            connection.warned = True
+            self._owe(connection, Due.EXPIRING)
+        elif now - connection.last_sent >= self._heartbeat_s:
+            self._owe(connection, Due.HEARTBEAT)
+
+    def _next_due(self, connection: Connection, now: float) -> float:
+        if connection.close_reason:
+            return now + self._stall_s
+        token_at = connection.ends_at - (0 if connection.warned else self._lead_s(connection))
+        return min(connection.last_sent + self._heartbeat_s, token_at, now + self._stall_s)
+
+    def _lead_s(self, connection: Connection) -> float:
+        return min(EXPIRING_LEAD_S, (connection.ends_at - connection.opened_at) / 4)
+
+    def _owe(self, connection: Connection, due: Due) -> None:
+        connection.due |= due
+        self.drive((connection,))
+
+    def _serve_slice(self) -> None:
+        for _ in range(min(SLICE, len(self._ready))):
+            connection = self._ready.popleft()
+            if not connection.busy and not connection.gone:
+                connection.busy = True
+                if task := eager.start(self._serve(connection)):
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+        self._slicing = bool(self._ready)
+        if self._slicing:
+            asyncio.get_running_loop().call_soon(self._serve_slice)
+
+    async def _serve(self, connection: Connection) -> None:
+        """Write until it sleeps. `busy` keeps it to one at a time; it falls asleep and lets go in one step."""
+        try:
+            while not connection.gone:
+                if connection.due:
+                    await self._pay(connection)
+                    continue
+                if connection.close_reason:
+                    return
+                turn = connection.pull(self._tail, now_ms=int(time.time() * 1000))
+                if turn is Turn.ASLEEP:
+                    return
+                if turn is Turn.COLD:
+                    turn = await self._read(connection)
+                await self._give(connection, turn)
+        except Exception:
+            log.exception("a stream broke", extra={"action": "serve"})
+            connection.abandon()
+        finally:
+            connection.busy = False
+
+    async def _give(self, connection: Connection, turn: list[Frame] | Reset | Turn) -> None:
+        if isinstance(turn, Reset):
+            await self._tell(connection, turn)
+        elif isinstance(turn, list) and turn:
+            connection.writing_since = time.monotonic()
+            await connection.write(turn)
+            connection.writing_since, connection.last_sent = NEVER, time.monotonic()
+            self._frames_sent += len(turn)
+
+    async def _tell(self, connection: Connection, reset: Reset) -> None:
+        self._metrics.resets.labels(reset.reason).inc()
+        await self._control(connection, reset.control())
+
+    async def _control(self, connection: Connection, control: Control) -> None:
+        connection.writing_since = time.monotonic()
+        await connection.control(control)
+        connection.writing_since, connection.last_sent = NEVER, time.monotonic()
+
+    async def _pay(self, connection: Connection) -> None:
+        """Write the control events that are due, as of now."""
+        due, connection.due = connection.due, Due.NOTHING
+        cursor = connection.seen(self._tail)
+        if due & Due.EXPIRING:
+            left_s = max(0.0, connection.ends_at - time.monotonic())
+            await self._control(connection, expiring(cursor, expires_in_s=left_s))
+        if due & Due.CLOSING and connection.close_reason:
+            await self._control(connection, closing(cursor, reason=connection.close_reason, retry_ms=self.retry_ms()))
+            await connection.finish()
+            connection.gone = True
+        elif due & Due.HEARTBEAT:
+            await self._control(connection, heartbeat(cursor))
+
+    async def _read(self, connection: Connection) -> list[Frame] | Reset:
+        """A page of the log for a cold stream. Sends what falls due while the store keeps it waiting."""
+        await asyncio.sleep(0)  # leaves the eager part: a store's timeouts need a task of their own
+        reading = asyncio.ensure_future(self._page(connection))
+        try:
+            while not connection.gone and not (await asyncio.wait((reading,), timeout=self._wheel.resolution_s))[0]:
+                if connection.due:
+                    await self._pay(connection)
+        finally:
+            reading.cancel()
+        if connection.gone:
+            return []
+        page = reading.result()
+        if page.head.epoch != connection.epoch:
+            await asyncio.sleep(STORE_RETRY_S)  # the relay is about to notice: no use in asking in a circle
+        frames = [frame(event, page.head.epoch) for event in page.events]
+        head = page.head
+        now_ms = int(time.time() * 1000)
+        return connection.read(frames, epoch=head.epoch, floor=head.floor, upto=page.upto, now_ms=now_ms)
+
+    async def _page(self, connection: Connection) -> Page:
+        while True:
+            try:
+                async with self._replays:
+                    self._metrics.pages_read.inc()
+                    return await self._store.after(connection.cursor, connection.channels, limit=PAGE_EVENTS)
+            except StoreUnavailable:
+                await asyncio.sleep(STORE_RETRY_S)
