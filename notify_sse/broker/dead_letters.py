@@ -1,0 +1,111 @@
+"""The dead-letter queue on RabbitMQ: what refused messages carry, and how they are read, replayed and purged.
+
+A dead letter is either ours (refused at ingest, with `x-notify-*` headers) or the broker's own (delivered too often).
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aiormq import Channel, spec
+from aiormq.abc import DeliveredMessage
+
+from notify_sse.broker.publishing import PublishingChannels
+from notify_sse.broker.topology import Topology
+from notify_sse.ports import DeadLetter, Delivery, Message
+
+REASON: Final = "x-notify-reason"
+DETAIL: Final = "x-notify-detail"
+ROUTING_KEY: Final = "x-notify-routing-key"
+MESSAGE_ID: Final = "x-notify-message-id"
+DIED_AT: Final = "x-notify-died-at"
+MAX_DETAIL_CHARS: Final = 500
+
+
+def headers_of(delivery: Delivery, *, reason: str, detail: str) -> dict[str, Any]:
+    """What a refused message carries into the dead-letter queue."""
+    headers = {
+        REASON: reason,
+        DETAIL: detail[:MAX_DETAIL_CHARS],
+        ROUTING_KEY: delivery.routing_key,
+        DIED_AT: datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+    if delivery.message_id is not None:
+        # The property alone would not tell: aiormq makes up a message_id where there is none.
+        headers[MESSAGE_ID] = delivery.message_id
+    return headers
+
+
+def read(message: DeliveredMessage) -> DeadLetter:
+    """A message of the dead-letter queue as a `DeadLetter`."""
+    properties = message.header.properties
+    headers: dict[str, Any] = dict(properties.headers or {})
+    ours = REASON in headers
+    return DeadLetter(
+        body=message.body,
+        routing_key=str(headers.get(ROUTING_KEY, message.routing_key or "")),
+        content_type=properties.content_type or "",
+        message_id=headers.get(MESSAGE_ID) if ours else properties.message_id,
+        reason=str(headers[REASON]) if ours else _broker_reason(headers),
+        detail=str(headers.get(DETAIL, "")) if ours else "the broker gave up delivering it",
+        died_at=str(headers[DIED_AT]) if DIED_AT in headers else _broker_time(headers),
+    )
+
+
+def _deaths(headers: dict[str, Any]) -> list[dict[str, Any]]:
+    deaths = headers.get("x-death")
+    return [death for death in deaths if isinstance(death, dict)] if isinstance(deaths, list) else []
+
+
+def _broker_reason(headers: dict[str, Any]) -> str:
+    return next((str(death["reason"]) for death in _deaths(headers) if "reason" in death), "delivery_limit")
+
+
+def _broker_time(headers: dict[str, Any]) -> str:
+    times = [death["time"] for death in _deaths(headers) if isinstance(death.get("time"), datetime)]
+    return times[0].isoformat(timespec="milliseconds") if times else ""
+
+
+async def peek(channel: Channel, queue: str, *, limit: int, timeout_s: float) -> list[DeadLetter]:
+    """The oldest dead letters. They are got and not acked: closing `channel` puts them back, in order."""
+    found: list[DeadLetter] = []
+    while len(found) < limit:
+        message = await channel.basic_get(queue, timeout=timeout_s)
+        if not isinstance(message.delivery, spec.Basic.GetOk):
+            break
+        found.append(read(message))
+    return found
+
+
+async def replay(
+    channel: Channel,
+    publishing: PublishingChannels,
+    topology: Topology,
+    *,
+    limit: int,
+    timeout_s: float,
+) -> int:
+    """Publish the oldest dead letters to the notifications exchange again; each is acked once that is confirmed.
+
+    At most as many as there are at the start: one that is refused again comes back to this queue while we read it.
+    """
+    there = await channel.queue_declare(topology.dead, passive=True, timeout=timeout_s)
+    replayed = 0
+    while replayed < min(limit, there.message_count or 0):
+        message = await channel.basic_get(topology.dead, timeout=timeout_s)
+        delivery = message.delivery
+        if not isinstance(delivery, spec.Basic.GetOk) or delivery.delivery_tag is None:
+            break
+        letter = read(message)
+        await publishing.publish(
+            topology.notifications,
+            Message(
+                body=letter.body,
+                routing_key=letter.routing_key,
+                message_id=letter.message_id or "",
+                content_type=letter.content_type,
+            ),
+            timeout_s=timeout_s,
+        )
+        await channel.basic_ack(delivery.delivery_tag)
+        replayed += 1
+    return replayed

@@ -1,0 +1,165 @@
+"""The `Broker` port on RabbitMQ: the wiring of its two connections.
+
+One consumes (ingest queue, live queue), one publishes (notifications, announcements, dead letters). Each is kept up by
+its own `Link`; the broker counts as connected while every link that was asked for is up.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from aiormq import ChannelAccessRefused
+
+from notify_sse.broker import dead_letters
+from notify_sse.broker.connection import CONNECT_TIMEOUT_S, Link, Session, translated
+from notify_sse.broker.consuming import LIVE_QUEUE_MAX_MESSAGES, IngestConsumer, ack_all, listen_live
+from notify_sse.broker.publishing import PublishingChannels, deadline, left
+from notify_sse.broker.topology import Topology
+from notify_sse.errors import BrokerUnavailable
+from notify_sse.ports import DeadLetter, Delivery, Listener, Message
+
+PUBLISH_TIMEOUT_S: Final = 10.0
+
+
+class RabbitMQBroker:
+    """See `ports.Broker`.
+
+    All but `announce` wait for a lost connection to come back, at most `publish_timeout_s`.
+    """
+
+    def __init__(
+        self,
+        broker_url: str,
+        *,
+        prefix: str,
+        prefetch: int,
+        publish_timeout_s: float = PUBLISH_TIMEOUT_S,
+        live_queue_max_messages: int = LIVE_QUEUE_MAX_MESSAGES,
+    ) -> None:
+        self._topology = Topology(prefix=prefix)
+        self._prefetch = prefetch
+        self._publish_timeout_s = publish_timeout_s
+        self._live_queue_max_messages = live_queue_max_messages
+        self._consuming = Link(
+            broker_url, name="consuming", prepare=self._prepare_consuming, on_change=self._link_changed
+        )
+        self._publishing = Link(
+            broker_url, name="publishing", prepare=self._prepare_publishing, on_change=self._link_changed
+        )
+        self._links: list[Link] = []
+        self._listener: Listener | None = None
+        self._channels: PublishingChannels | None = None
+        self._ingest: IngestConsumer | None = None
+        self._consume_ingest = False
+        self._connected = False
+        self._declaring = asyncio.Lock()
+
+    @property
+    def connected(self) -> bool:
+        return self._connected
+
+    async def start(self, listener: Listener) -> None:
+        self._listener = listener
+        self._consume_ingest = listener.on_delivery is not None
+        listens = self._consume_ingest or listener.on_announcement is not None
+        self._links = [self._publishing, self._consuming] if listens else [self._publishing]
+        for link in self._links:
+            link.start()
+
+    async def stop_consuming(self) -> None:
+        self._consume_ingest = False
+        if self._ingest is not None:
+            with suppress(BrokerUnavailable), translated():
+                await self._ingest.stop()
+
+    async def close(self) -> None:
+        await asyncio.gather(*(link.close() for link in self._links))
+        self._links = []
+
+    async def publish(self, message: Message) -> None:
+        due = deadline(self._publish_timeout_s)
+        channels = await self._publishing_channels(due)
+        await channels.publish(self._topology.notifications, message, timeout_s=left(due))
+
+    async def announce(self, body: bytes) -> None:
+        self._publishing.now()
+        assert self._channels is not None
+        await self._channels.announce(self._topology, body)
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        await ack_all(deliveries)
+
+    async def dead_letter(self, delivery: Delivery, *, reason: str, detail: str) -> None:
+        due = deadline(self._publish_timeout_s)
+        channels = await self._publishing_channels(due)
+        await channels.publish(
+            self._topology.dead_letter_exchange,
+            Message(
+                body=delivery.body,
+                routing_key=delivery.routing_key,
+                message_id=delivery.message_id or "",
+                content_type=delivery.content_type,
+            ),
+            timeout_s=left(due),
+            headers=dead_letters.headers_of(delivery, reason=reason, detail=detail),
+        )
+
+    async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
+        session = await self._publishing.session(timeout_s=self._publish_timeout_s)
+        with translated():
+            async with session.throwaway_channel() as channel:
+                return await dead_letters.peek(
+                    channel, self._topology.dead, limit=limit, timeout_s=self._publish_timeout_s
+                )
+
+    async def replay_dead_letters(self, *, limit: int) -> int:
+        channels = await self._publishing_channels(deadline(self._publish_timeout_s))
+        with translated():
+            async with channels.session.throwaway_channel() as channel:
+                return await dead_letters.replay(
+                    channel, channels, self._topology, limit=limit, timeout_s=self._publish_timeout_s
+                )
+
+    async def purge_dead_letters(self) -> int:
+        session = await self._publishing.session(timeout_s=self._publish_timeout_s)
+        with translated():
+            async with session.throwaway_channel() as channel:
+                purged = await channel.queue_purge(self._topology.dead, timeout=self._publish_timeout_s)
+        return purged.message_count or 0
+
+    async def _publishing_channels(self, due: float) -> PublishingChannels:
+        await self._publishing.session(timeout_s=left(due))
+        assert self._channels is not None
+        return self._channels
+
+    async def _prepare_publishing(self, session: Session) -> None:
+        # A user who may only publish cannot declare; a message that finds no queue comes back as an error.
+        with suppress(ChannelAccessRefused):
+            await self._declare(session)
+        self._channels = await PublishingChannels.open(session)
+
+    async def _prepare_consuming(self, session: Session) -> None:
+        listener = self._listener
+        assert listener is not None
+        await self._declare(session)
+        if listener.on_announcement is not None:
+            await listen_live(
+                session,
+                self._topology,
+                max_messages=self._live_queue_max_messages,
+                on_announcement=listener.on_announcement,
+            )
+        if listener.on_delivery is not None and self._consume_ingest:
+            self._ingest = IngestConsumer(listener.on_delivery)
+            await self._ingest.consume(session, queue=self._topology.ingest, prefetch=self._prefetch)
+
+    async def _declare(self, session: Session) -> None:
+        """One link at a time: RabbitMQ does not take it well when a quorum queue is first declared twice at once."""
+        async with self._declaring, session.throwaway_channel() as channel:
+            await self._topology.declare(channel, timeout_s=CONNECT_TIMEOUT_S)
+
+    def _link_changed(self) -> None:
+        was, self._connected = self._connected, all(link.up for link in self._links)
+        if self._connected and not was and self._listener is not None:
+            self._listener.on_connected()

@@ -1,0 +1,80 @@
+"""The exchanges and queues on RabbitMQ: their names, and how they are declared.
+
+Part of the AMQP contract, so other programs rely on it. Declared again after every connect, by every process: that
+is idempotent, and it is what brings the topology back after an operator removed it. Nothing is published or consumed
+here.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from aiormq import Channel
+
+DELIVERY_LIMIT: Final = 20
+UNLIMITED: Final = 2**31 - 1
+"""Looking at a dead letter returns it to its queue, which counts as a delivery. RabbitMQ 4 would drop it after 20 of
+those; and 3.10 does not know -1 for "no limit"."""
+
+LIVE_KEY: Final = "log"
+
+
+class Topology(msgspec.Struct, frozen=True):
+    """The names; every one begins with `prefix`."""
+
+    prefix: str
+
+    @property
+    def notifications(self) -> str:
+        """The topic exchange that publishers publish to."""
+        return self.prefix
+
+    @property
+    def ingest(self) -> str:
+        """The quorum queue of what is not in the log yet."""
+        return f"{self.prefix}.ingest"
+
+    @property
+    def dead_letter_exchange(self) -> str:
+        return f"{self.prefix}.dlx"
+
+    @property
+    def dead(self) -> str:
+        """The quorum queue of refused messages."""
+        return f"{self.prefix}.dead"
+
+    @property
+    def live(self) -> str:
+        """The topic exchange of announcements."""
+        return f"{self.prefix}.live"
+
+    async def declare(self, channel: Channel, *, timeout_s: float) -> None:
+        """Declare all of it. A name that exists with other properties raises `ChannelPreconditionFailed`.
+
+        The dead-letter side comes first, so that nothing can be refused before there is a place for it. The ingest
+        queue takes every key: a message with a wrong one is refused with a reason; unbound, it would vanish.
+        """
+        for exchange, kind in (
+            (self.dead_letter_exchange, "fanout"),
+            (self.live, "topic"),
+            (self.notifications, "topic"),
+        ):
+            await channel.exchange_declare(exchange, exchange_type=kind, durable=True, timeout=timeout_s)
+        for queue, arguments in ((self.dead, self._dead_arguments()), (self.ingest, self._ingest_arguments())):
+            await channel.queue_declare(queue, durable=True, arguments=arguments, timeout=timeout_s)
+        await channel.queue_bind(self.dead, self.dead_letter_exchange, timeout=timeout_s)
+        await channel.queue_bind(self.ingest, self.notifications, "#", timeout=timeout_s)
+
+    def _ingest_arguments(self) -> dict[str, Any]:
+        return {
+            "x-queue-type": "quorum",
+            "x-single-active-consumer": True,
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": self.dead_letter_exchange,
+            # At least once: without it the broker may lose what it dead-letters itself. It needs reject-publish,
+            # which never comes to bear, as the queue has no length limit.
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        }
+
+    def _dead_arguments(self) -> dict[str, Any]:
+        return {"x-queue-type": "quorum", "x-delivery-limit": UNLIMITED}
