@@ -11,8 +11,8 @@ HIDDEN: Final = "***"
 
 _URL_PASSWORD: Final = re.compile(r"(?P<before>[a-zA-Z][a-zA-Z0-9+.-]*://[^:/?#@\s]*:)[^\s\"'<>]*(?P<after>@)")
 _NAMED_SECRET: Final = re.compile(
-    r"(?P<before>\b(?:access_token|refresh_token|id_token|token|password|passwd|passfile|secret|jwt_secret"
-    r"|notify_sse_session)(?:%3[dD]|[\"']?\s*[=:]\s*)[\"']?)[^&\s\"';,#)}\]]+",
+    r"(?P<before>(?:token|password|passwd|secret|notify_sse_session)"
+    r"(?:%3D|[\\\"']*\s*[=:]\s*)[\\\"']*)[^&\s\\\"';,#)}\]]+",
     re.IGNORECASE,
 )
 _BEARER: Final = re.compile(r"(?P<before>\bBearer(?:\s+|%20|\+))[^\s\"',;]+", re.IGNORECASE)

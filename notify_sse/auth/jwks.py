@@ -15,6 +15,7 @@ import httpx
 from notify_sse.auth.keys import Key, KeySet, key_set
 from notify_sse.config import redacted_url, variable
 from notify_sse.errors import BadConfiguration
+from notify_sse.redaction import redacted
 
 MAX_DOCUMENT_BYTES: Final = 1 << 20
 TIMEOUT_S: Final = 5.0
@@ -129,7 +130,7 @@ class Jwks:
                 extra={
                     "action": "jwks_failed",
                     "source": redacted_url(self._source),
-                    "error": f"{type(exc).__name__}: {exc}",
+                    "error": redacted(f"{type(exc).__name__}: {exc}"),
                 },
             )
         self._failing = True
@@ -139,7 +140,6 @@ class Jwks:
             httpx.AsyncClient(timeout=TIMEOUT_S) as client,
             client.stream("GET", self._source, headers={"Accept": "application/json"}) as response,
         ):
-            response.raise_for_status()
             if response.status_code != httpx.codes.OK:
                 raise ValueError(f"answered {response.status_code}")
             document = bytearray()

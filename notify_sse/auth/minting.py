@@ -26,11 +26,11 @@ def mint(
     Without `scopes` it may read. Raises `BadConfiguration` when only a public key is configured, ValueError when the
     service would not accept such a token.
     """
-    issued_at = time.time() if now is None else now
+    issued_at = round(time.time() if now is None else now, 3)
     claims: dict[str, Any] = {
         "sub": subject,
         "aud": settings.jwt_audience,
-        "iat": round(issued_at, 3),
+        "iat": issued_at,
         "exp": round(issued_at + ttl_s, 3),
         "jti": secrets.token_urlsafe(12),
     }

@@ -241,8 +241,9 @@ def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name.startswith(TEST_PREFIX) or name in known | COMMAND_VARIABLES:
             continue
-        nearest = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else "`notify-sse settings` lists all"
+        fields = [field.upper() for field in Settings.__struct_fields__]
+        nearest = difflib.get_close_matches(name.removeprefix(PREFIX), fields, n=1)
+        hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else "`notify-sse settings` lists all"
         raise BadConfiguration(f"{name}: there is no such setting; {hint}")
 
 

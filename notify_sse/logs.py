@@ -1,0 +1,87 @@
+"""Sets up logging: to stderr, as text for people or JSON for programs, with everything secret taken out.
+
+Called once by the commands before anything is started. Redaction is in the formatter, the last place that every
+record passes, whoever made it: our own modules, Hypercorn, aio-pika, a traceback's last line.
+"""
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
+
+import msgspec
+
+from notify_sse.config import Settings
+from notify_sse.redaction import redacted
+
+_NOT_EXTRA: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+# Libraries that log payloads or every request below WARNING.
+_QUIET: Final = ("aio_pika", "aiormq", "aiosqlite", "asyncio", "databases", "httpcore", "httpx", "sse_starlette")
+
+
+def set_up(settings: Settings, *, stream: TextIO | None = None) -> None:
+    """Send every log record to `stream` (stderr when None), in the format and from the level of `settings`."""
+    handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-11-22T10:00:00.123Z INFO notify_sse.app: started action=start port=8000`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, then the traceback when there is one."""
+        fields = "".join(f" {name}={_one_line(value)}" for name, value in _extra(record).items())
+        line = f"{_time(record)} {record.levelname} {record.name}: {_one_line(record.getMessage())}{fields}"
+        trace = _trace(self, record)
+        return redacted(f"{line}\n{trace}" if trace else line)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `time`, `level`, `logger`, `message`, then the record's own fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line of JSON, the traceback within it as `exception`."""
+        document: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redacted(record.getMessage()),
+        }
+        for name, value in _extra(record).items():
+            document.setdefault(name, _safe(value))
+        if trace := _trace(self, record):
+            document["exception"] = redacted(trace)
+        return msgspec.json.encode(document).decode()
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in _NOT_EXTRA}
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, tz=UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    if record.exc_info and not record.exc_text:
+        record.exc_text = formatter.formatException(record.exc_info)
+    stack = formatter.formatStack(record.stack_info) if record.stack_info else ""
+    return "\n".join(part for part in (record.exc_text, stack) if part)
+
+
+def _one_line(value: object) -> str:
+    """`value` in one line: what comes from outside cannot forge a second record."""
+    text = str(value)
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
+def _safe(value: object) -> object:
+    """`value` for JSON: numbers as they are, everything else as redacted text."""
+    return value if value is None or isinstance(value, bool | int | float) else redacted(str(value))

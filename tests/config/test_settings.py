@@ -1,0 +1,222 @@
+"""Settings: each can be set, each wrong one is refused in one line that names it, and none shows a secret."""
+
+from typing import Any
+
+import pytest
+
+from notify_sse.config import COMMAND_VARIABLES, Settings, is_loopback, variable
+from notify_sse.errors import BadConfiguration
+
+SECRET = "a secret for tests only, of over 32 bytes"
+OTHERS = {
+    "NOTIFY_SSE_DATABASE_URL": "postgresql://u:p@db/n",
+    "NOTIFY_SSE_BROKER_URL": "amqp://u:p@mq/",
+    "NOTIFY_SSE_JWT_SECRET": SECRET,
+    "HOME": "/home/someone",
+}
+
+EACH: dict[str, tuple[str, Any]] = {
+    "database_url": ("postgres://u:p%40@[::1]:5433/n?sslmode=require", None),
+    "broker_url": ("amqps://u:p@mq:5671/v%2Fh", None),
+    "amqp_prefix": ("team-a.notifications", None),
+    "host": ("0.0.0.0", None),
+    "port": ("0", 0),
+    "role": ("Gateway", "gateway"),
+    "workers": ("4", 4),
+    "jwt_secret": ("s" * 32, None),
+    "jwt_audience": ("them", None),
+    "jwt_issuer": ("https://id.example.org/", None),
+    "query_token_max_ttl_s": ("60", 60),
+    "cors_origins": (
+        "https://a.example, http://localhost:3000,capacitor://localhost,",
+        ("https://a.example", "http://localhost:3000", "capacitor://localhost"),
+    ),
+    "trusted_proxies": ("10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
+    "heartbeat_s": ("0.2", 0.2),
+    "retry_ms": ("500", 500),
+    "stall_s": ("5", 5.0),
+    "drain_s": ("0", 0.0),
+    "max_streams": ("1", 1),
+    "max_streams_per_recipient": ("2", 2),
+    "max_replays": ("3", 3),
+    "retention_s": ("0.5", 0.5),
+    "tail_max_events": ("10", 10),
+    "tail_max_bytes": ("1024", 1024),
+    "max_notification_bytes": ("65536", 65536),
+    "ingest_batch": ("1", 1),
+    "publish_timeout_s": ("1.5", 1.5),
+    "log_level": ("DEBUG", "debug"),
+    "log_format": ("json", "json"),
+    "state_dir": ("/var/lib/notify-sse", None),
+}
+KEYS = {"jwt_public_key": "/etc/key.pem", "jwks_url": "https://id.example.org/keys"}
+
+
+def test_every_setting_has_a_test_and_a_description() -> None:
+    assert set(EACH) | set(KEYS) == set(Settings.__struct_fields__)
+
+
+@pytest.mark.parametrize("field", EACH)
+def test_each_setting_is_read(field: str) -> None:
+    text, value = EACH[field]
+    settings = Settings.from_environ(OTHERS | {variable(field): text})
+    assert getattr(settings, field) == (text if value is None else value)
+
+
+@pytest.mark.parametrize("field", KEYS)
+def test_each_public_key_setting_is_read(field: str) -> None:
+    environ = {name: value for name, value in OTHERS.items() if name != "NOTIFY_SSE_JWT_SECRET"}
+    settings = Settings.from_environ(environ | {variable(field): KEYS[field]})
+    assert getattr(settings, field) == KEYS[field]
+    assert not settings.development
+
+
+def test_the_defaults_are_the_embedded_service_in_development_mode() -> None:
+    settings = Settings.from_environ({"HOME": "/home/someone"})
+    assert settings.development
+    assert settings.embedded_store
+    assert settings.embedded_broker
+    assert settings.database_url == "sqlite:////home/someone/.local/state/notify-sse/log.db"
+    assert (settings.host, settings.port, settings.heartbeat_s) == ("127.0.0.1", 8000, 15)
+
+
+def test_the_state_directory_follows_the_xdg_specification() -> None:
+    def state_dir(**environ: str) -> str:
+        return Settings.from_environ({"HOME": "/h"} | environ).state_dir
+
+    assert state_dir(XDG_STATE_HOME="/x") == "/x/notify-sse"
+    assert state_dir(XDG_STATE_HOME="relative") == "/h/.local/state/notify-sse"
+    assert state_dir(XDG_STATE_HOME="/x", NOTIFY_SSE_STATE_DIR="/y/z") == "/y/z"
+
+
+def test_options_win_over_the_environment_and_none_means_not_given() -> None:
+    settings = Settings.from_environ(OTHERS | {"NOTIFY_SSE_PORT": "1", "NOTIFY_SSE_WORKERS": "2"}, port=9, workers=None)
+    assert (settings.port, settings.workers) == (9, 2)
+
+
+def test_an_empty_variable_is_as_unset() -> None:
+    """Compose files and CI pass on variables that are not set as empty ones."""
+    settings = Settings.from_environ({"NOTIFY_SSE_JWT_SECRET": "", "NOTIFY_SSE_PORT": ""})
+    assert settings.development
+    assert settings.port == 8000
+
+
+def test_other_variables_are_none_of_our_business() -> None:
+    own = dict.fromkeys(COMMAND_VARIABLES, "x")
+    Settings.from_environ({"NOTIFY_SSE_TEST_BROKER_URL": "x", "NOTIFY_SSEX": "x", "PORT": "y"} | own)
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"PROT": "1"}, r"PROT: there is no such setting; did you mean NOTIFY_SSE_PORT\?"),
+        ({"ZZZZ": "1"}, r"ZZZZ: there is no such setting; `notify-sse settings` lists all"),
+        ({"PORT": "http"}, "PORT: must be a whole number"),
+        ({"PORT": "80.5"}, "PORT: must be a whole number"),
+        ({"PORT": "65536"}, "PORT: .*65535"),
+        ({"PORT": "-1"}, "PORT: .*>= 0"),
+        ({"WORKERS": "0"}, "WORKERS: .*>= 1"),
+        ({"ROLE": "both"}, "ROLE: must be one of all, gateway, ingest"),
+        ({"HEARTBEAT_S": "0"}, "HEARTBEAT_S: .*> 0"),
+        ({"HEARTBEAT_S": "nan"}, "HEARTBEAT_S: "),
+        ({"RETENTION_S": "inf"}, "RETENTION_S: must be a finite number"),
+        ({"STALL_S": "-1"}, "STALL_S: "),
+        ({"DRAIN_S": "-1"}, "DRAIN_S: "),
+        ({"RETRY_MS": "0"}, "RETRY_MS: "),
+        ({"PUBLISH_TIMEOUT_S": "0"}, "PUBLISH_TIMEOUT_S: "),
+        ({"MAX_STREAMS": "0"}, "MAX_STREAMS: "),
+        ({"MAX_STREAMS_PER_RECIPIENT": "0"}, "MAX_STREAMS_PER_RECIPIENT: "),
+        ({"MAX_REPLAYS": "0"}, "MAX_REPLAYS: "),
+        ({"TAIL_MAX_EVENTS": "0"}, "TAIL_MAX_EVENTS: "),
+        ({"TAIL_MAX_BYTES": "1"}, "TAIL_MAX_BYTES: "),
+        ({"MAX_NOTIFICATION_BYTES": "1"}, "MAX_NOTIFICATION_BYTES: "),
+        ({"INGEST_BATCH": "0"}, "INGEST_BATCH: "),
+        ({"QUERY_TOKEN_MAX_TTL_S": "0"}, "QUERY_TOKEN_MAX_TTL_S: "),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: must be one of debug, info, warning, error"),
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT: must be one of text, json"),
+        ({"JWT_AUDIENCE": " "}, "JWT_AUDIENCE: "),
+        ({"AMQP_PREFIX": "a b"}, "AMQP_PREFIX: "),
+        ({"AMQP_PREFIX": "a#"}, "AMQP_PREFIX: "),
+        ({"DATABASE_URL": "mysql://h/d"}, "DATABASE_URL: must begin with one of sqlite://, postgresql://"),
+        ({"DATABASE_URL": "postgresql:///d"}, "DATABASE_URL: names no host"),
+        ({"DATABASE_URL": "postgresql://u:a/b@h/d"}, "DATABASE_URL: is not a URL"),
+        ({"DATABASE_URL": "sqlite://"}, "DATABASE_URL: names no file"),
+        ({"DATABASE_URL": "sqlite://log.db"}, "DATABASE_URL: names no file"),
+        ({"DATABASE_URL": "sqlite:///:memory:"}, "DATABASE_URL: names no file"),
+        ({"BROKER_URL": "redis://h"}, "BROKER_URL: must begin with one of memory://, amqp://, amqps://"),
+        ({"BROKER_URL": "amqp://"}, "BROKER_URL: names no host"),
+        ({"BROKER_URL": "localhost:5672"}, "BROKER_URL: must begin"),
+        ({"CORS_ORIGINS": "*"}, "CORS_ORIGINS: "),
+        ({"CORS_ORIGINS": "null"}, "CORS_ORIGINS: "),
+        ({"CORS_ORIGINS": "https://a.example/"}, "CORS_ORIGINS: "),
+        ({"CORS_ORIGINS": "https://a.example:443"}, "CORS_ORIGINS: "),
+        ({"CORS_ORIGINS": "https://*.example"}, "CORS_ORIGINS: "),
+        ({"CORS_ORIGINS": "https://A.example"}, "CORS_ORIGINS: "),
+        ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "TRUSTED_PROXIES: .*host bits"),
+        ({"TRUSTED_PROXIES": "proxy"}, "TRUSTED_PROXIES: "),
+        ({"JWT_SECRET": "short"}, "JWT_SECRET: is too short; at least 32 bytes"),
+        ({"JWT_SECRET": "-----BEGIN PUBLIC KEY----- and so on and on"}, "JWT_SECRET: .*NOTIFY_SSE_JWT_PUBLIC_KEY"),
+        ({"JWT_SECRET": SECRET, "JWT_PUBLIC_KEY": "x"}, "JWT_SECRET: stands beside NOTIFY_SSE_JWT_PUBLIC_KEY"),
+        ({"JWT_SECRET": SECRET, "JWKS_URL": "x"}, "JWT_SECRET: stands beside NOTIFY_SSE_JWKS_URL"),
+        ({"JWT_PUBLIC_KEY": "x", "JWKS_URL": "x"}, "JWT_PUBLIC_KEY: stands beside NOTIFY_SSE_JWKS_URL"),
+        ({"JWKS_URL": "ftp://h/k"}, "JWKS_URL: must be an http"),
+        ({"HOST": "0.0.0.0"}, "HOST: .*set NOTIFY_SSE_JWT_SECRET"),
+        ({"HOST": "::"}, "HOST: .*set NOTIFY_SSE_JWT_SECRET"),
+        ({"HOST": "example.org"}, "HOST: .*set NOTIFY_SSE_JWT_SECRET"),
+        ({"WORKERS": "2", "BROKER_URL": "amqp://h"}, "WORKERS: .*set NOTIFY_SSE_DATABASE_URL"),
+        ({"WORKERS": "2", "DATABASE_URL": "postgresql://h/d"}, "WORKERS: .*set NOTIFY_SSE_BROKER_URL"),
+        ({"ROLE": "ingest", "DATABASE_URL": "postgresql://h/d"}, "ROLE: .*set NOTIFY_SSE_BROKER_URL"),
+        ({"ROLE": "gateway"}, "ROLE: .*set NOTIFY_SSE_BROKER_URL"),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_is_refused_in_one_line_that_names_it(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(BadConfiguration, match=rf"^NOTIFY_SSE_{message}") as caught:
+        Settings.from_environ({f"NOTIFY_SSE_{name}": value for name, value in environ.items()})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["database_url", "broker_url", "jwt_secret", "port", "role", "jwks_url"])
+def test_no_refusal_repeats_a_value_that_may_be_a_secret(field: str) -> None:
+    """A password in the wrong variable, or in a URL that does not parse, must not reach the terminal or the log."""
+    with pytest.raises(BadConfiguration) as caught:
+        Settings.from_environ({variable(field): "x://u:canary/@h:port"})
+    assert "canary" not in str(caught.value)
+
+
+def test_secrets_and_passwords_are_not_shown() -> None:
+    settings = Settings.from_environ(
+        OTHERS
+        | {
+            "NOTIFY_SSE_DATABASE_URL": "postgresql://u:canary@h/d?password=canary",
+            "NOTIFY_SSE_BROKER_URL": "amqp://u:can%40ary-canary@h",
+            "NOTIFY_SSE_JWT_SECRET": "canary" * 8,
+        }
+    )
+    shown = [settings.shown(field) for field in settings.__struct_fields__]
+    for text in (*shown, repr(settings), str(settings), f"{settings!r}"):
+        assert "canary" not in text
+    assert settings.shown("database_url") == "postgresql://u:***@h/d?password=***"
+
+
+def test_an_unknown_override_is_a_programming_error() -> None:
+    with pytest.raises(TypeError, match="prot"):
+        Settings.from_environ({}, prot=1)
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("localhost.example.org", False),
+    ],
+)
+def test_loopback_addresses(host: str, *, loopback: bool) -> None:
+    assert is_loopback(host) is loopback

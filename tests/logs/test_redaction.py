@@ -1,0 +1,137 @@
+"""No token and no password passes the log, in either format, whichever part of a record it hides in."""
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from notify_sse import logs
+from notify_sse.config import Settings
+from notify_sse.redaction import redacted, redacted_url
+from tests.auth.tokens import token
+
+CANARY = "c4naryC4NARY"
+JWT = token(sub=CANARY)
+HIDING_PLACES = [
+    f"GET /notifications/stream?topics=a&access_token={JWT}&x=1 HTTP/1.1",
+    f"/stream?access_token={CANARY}",
+    f"/stream?next=%2Fstream%3Faccess_token%3D{CANARY}",
+    f"Authorization: Bearer {CANARY}",
+    f"authorization: bearer {JWT}",
+    f"[(b'authorization', b'Bearer {CANARY}'), (b'host', b'h')]",
+    f"Cookie: a=1; notify_sse_session={CANARY}; b=2",
+    f"{{'token': '{CANARY}', 'password': \"{CANARY}\"}}",
+    f'{{"access_token": "{CANARY}"}}',
+    f"connecting to postgresql://user:{CANARY}@127.0.0.1:5432/db failed",
+    f"amqp://user:{CANARY}%40{CANARY}@mq/",
+    f"amqp://user:{CANARY}@{CANARY}@mq/",
+    f"amqp://:{CANARY}@mq/",
+    f"postgresql://h/d?user=u&password={CANARY}&x=y",
+    f"a bare {JWT} in a sentence",
+    f"half a token {JWT.rpartition('.')[0]}",
+    f"NOTIFY_SSE_JWT_SECRET={CANARY}",
+    f"jwt_secret='{CANARY}'",
+]
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], _ = before
+    root.setLevel(before[1])
+    logging.captureWarnings(capture=False)
+
+
+def logged(log_format: str) -> io.StringIO:
+    stream = io.StringIO()
+    logs.set_up(Settings.from_environ({"HOME": "/h"}, log_format=log_format), stream=stream)
+    return stream
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("text", HIDING_PLACES)
+def test_a_canary_appears_in_no_part_of_a_record(text: str, log_format: str) -> None:
+    """Message, arguments, extra fields of any type, exception, cause, stack, and warnings of libraries."""
+    stream = logged(log_format)
+    logger = logging.getLogger("somewhere.else")
+    logger.info(text)
+    logger.info("with %s and %r", text, {"x": text})
+    logger.info("constant", extra={"action": "x", "place": text, "nested": {"a": [text]}, "raw": text.encode()})
+    try:
+        try:
+            raise ValueError(text)  # noqa: TRY301
+        except ValueError as exc:
+            raise RuntimeError("other") from exc
+    except RuntimeError:
+        logger.exception("failed", stack_info=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(text, stacklevel=1)
+    written = stream.getvalue()
+    assert written.count("constant") == 1
+    assert "RuntimeError: other" in written
+    for hidden in (CANARY, JWT, JWT.split(".")[1], JWT.split(".")[2], quote(CANARY)):
+        assert hidden not in written
+
+
+def test_what_is_harmless_stays_readable() -> None:
+    for text in (
+        "listening on http://127.0.0.1:8000 as all",
+        "GET /notifications/stream?topics=a,b&last_event_id=k3f9a1.4710 200",
+        "postgresql://user@host:5432/db",
+        "recipient:alice@example.org read 5 tokens",
+        "2026-11-22T10:00:00.123Z",
+        "secretary of state; tokens: they are short",
+    ):
+        assert redacted(text) == text
+
+
+def test_a_url_keeps_everything_but_its_password() -> None:
+    assert redacted_url("amqp://me:pw@mq:5672/v?heartbeat=10") == "amqp://me:***@mq:5672/v?heartbeat=10"
+    assert redacted_url("sqlite:////var/lib/log.db") == "sqlite:////var/lib/log.db"
+
+
+def test_json_lines_hold_the_extra_fields_with_their_types() -> None:
+    stream = logged("json")
+    logging.getLogger("notify_sse.x").warning(
+        "constant", extra={"action": "a", "count": 5, "ratio": 0.5, "done": True, "none": None, "level": "mine"}
+    )
+    record = json.loads(stream.getvalue())
+    assert record.pop("time").endswith("Z")
+    assert record == {
+        "level": "warning",
+        "logger": "notify_sse.x",
+        "message": "constant",
+        "action": "a",
+        "count": 5,
+        "ratio": 0.5,
+        "done": True,
+        "none": None,
+    }
+
+
+def test_text_lines_hold_the_extra_fields() -> None:
+    stream = logged("text")
+    logging.getLogger("notify_sse.x").info("constant", extra={"action": "a", "count": 5})
+    assert stream.getvalue().endswith(" INFO notify_sse.x: constant action=a count=5\n")
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_value_from_outside_cannot_forge_a_record(log_format: str) -> None:
+    stream = logged(log_format)
+    logging.getLogger("x").info("a\nforged", extra={"path": "b\r\n2026 ERROR \x1b[31mforged"})
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_the_level_is_the_configured_one() -> None:
+    stream = logged("text")
+    logging.getLogger("x").debug("quiet")
+    logging.getLogger("httpx").info("quiet")
+    assert stream.getvalue() == ""
