@@ -1,3 +1,20 @@
-"""notify-sse: a push gateway that never loses a notification."""
+"""notify-sse: a push gateway that never loses a notification.
 
+`from notify_sse import Publisher` is all that a backend service needs; it is loaded on first use.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from notify_sse.publisher import Publisher
+
+__all__ = ["Publisher", "__version__"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Publisher":
+        from notify_sse.publisher import Publisher  # noqa: PLC0415  the package must stay cheap to import
+
+        return Publisher
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,6 +11,7 @@
     ├── StoreRefused         the database will not have this content; retrying does not help
     ├── SchemaOutdated       the database's schema is not this version's
     └── BrokerUnavailable    the broker cannot be reached, or did not confirm
+        └── NotAllPublished  some of a batch were not confirmed; names them
 
 Ends of streams are values (`sse.Closing`), not exceptions. Foreign exceptions are translated in one place per adapter.
 """
@@ -111,3 +112,13 @@ class BrokerUnavailable(NotifyError):
     """The broker cannot be reached, or did not confirm in time. The outcome of a publish is unknown."""
 
     code = "broker_unavailable"
+
+
+class NotAllPublished(BrokerUnavailable):
+    """Some of a batch have no confirm: `unconfirmed` maps their places in the batch to their notification_ids."""
+
+    code = "not_all_published"
+
+    def __init__(self, message: str, *, unconfirmed: dict[int, str]) -> None:
+        super().__init__(f"{len(unconfirmed)} not published: {message}")
+        self.unconfirmed = unconfirmed

@@ -1,0 +1,181 @@
+"""Publishing from a Python service, through RabbitMQ: `from notify_sse import Publisher`.
+
+A thin client of the AMQP contract: what it does, any AMQP client can do (docs/reference/amqp.md). It checks a
+notification before it is sent, waits for the broker's confirm, and tries again with the same notification_id while the
+broker is away, which repeats nothing: the log knows the id.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import msgspec
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from notify_sse.broker import DEFAULT_PREFIX, open_broker
+from notify_sse.errors import BadConfiguration, BadNotification, BrokerUnavailable, NotAllPublished
+from notify_sse.model import routing_key
+from notify_sse.parse import parse, rfc3339
+from notify_sse.ports import Listener, Message
+
+DEFAULT_MAX_BYTES: Final = 16_384
+DEFAULT_TIMEOUT_S: Final = 30.0
+ATTEMPT_TIMEOUT_S: Final = 5.0
+IN_FLIGHT: Final = 500
+FIRST_RETRY_S: Final = 0.2
+LAST_RETRY_S: Final = 2.0
+
+
+class Publisher:
+    """Publishes notifications with confirms. An async context manager:
+
+        async with Publisher("amqp://guest:guest@localhost/") as publisher:
+            await publisher.publish(recipient_id="alice", notification_type="new_message", payload={"text": "hi"})
+
+    One is enough for a process, and may be used by many tasks at once. `timeout_s` bounds each call, over however many
+    attempts and reconnects. `max_bytes` is the service's NOTIFY_SSE_MAX_NOTIFICATION_BYTES, `amqp_prefix` its
+    NOTIFY_SSE_AMQP_PREFIX. Entering does not wait for the broker; the first publish does.
+    """
+
+    def __init__(
+        self,
+        broker_url: str,
+        *,
+        amqp_prefix: str = DEFAULT_PREFIX,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None:
+        if urlsplit(broker_url).scheme not in {"amqp", "amqps"}:
+            raise BadConfiguration("broker_url: must begin with amqp:// or amqps://")
+        self._broker_url = broker_url
+        self._amqp_prefix = amqp_prefix
+        self._timeout_s = timeout_s
+        self._max_bytes = max_bytes
+
+    async def __aenter__(self) -> Self:
+        self._broker = open_broker(
+            self._broker_url,
+            prefix=self._amqp_prefix,
+            publish_timeout_s=min(ATTEMPT_TIMEOUT_S, self._timeout_s / 2),
+        )
+        await self._broker.start(Listener(on_connected=lambda: None))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._broker.close()
+
+    async def publish(
+        self,
+        *,
+        notification_type: str,
+        payload: Mapping[str, Any],
+        recipient_id: str | None = None,
+        topic: str | None = None,
+        notification_id: str | None = None,
+        timestamp: datetime | str | None = None,
+        expires_at: datetime | str | None = None,
+    ) -> str:
+        """Publish one notification to a recipient or to a topic. Returns its notification_id once it is confirmed.
+
+        Give a `notification_id` of your own (such as the id of the row that it tells of) where you may publish the
+        same again; one is made otherwise. Times are aware datetimes or RFC 3339 strings; the service fills in
+        `timestamp`. Raises `BadNotification` before anything is sent, and `BrokerUnavailable` when there was no
+        confirm within the timeout: the outcome is then unknown, as it is after a cancellation, and publishing it
+        again with the same notification_id is safe.
+        """
+        fields = {
+            "notification_id": notification_id,
+            "notification_type": notification_type,
+            "recipient_id": recipient_id,
+            "topic": topic,
+            "timestamp": timestamp,
+            "payload": payload,
+            "expires_at": expires_at,
+        }
+        message = self._message(fields)
+        await self._until_confirmed(partial(self._broker.publish, message))
+        return message.message_id
+
+    async def publish_many(self, notifications: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Publish many, each a mapping with the arguments of `publish`. Returns their ids, in order.
+
+        All are checked before any is sent: `BadNotification` names the item, as in `[3].payload`. Those of one
+        recipient stay in order. `timeout_s` bounds each 500 of them. Raises `NotAllPublished`, which names those that
+        have no confirm; the outcome of each of these is unknown.
+        """
+        messages = [self._checked(index, fields) for index, fields in enumerate(notifications)]
+        for start in range(0, len(messages), IN_FLIGHT):
+            after = start + IN_FLIGHT
+            window = dict(enumerate(messages[start:after], start))
+            try:
+                await self._until_confirmed(partial(self._publish_window, window))
+            except BrokerUnavailable as exc:
+                rest = [*window, *range(after, len(messages))]
+                ids = [messages[index].message_id for index in rest]
+                raise NotAllPublished(str(exc), unconfirmed=dict(zip(rest, ids, strict=True))) from exc
+        return [message.message_id for message in messages]
+
+    async def _publish_window(self, window: dict[int, Message]) -> None:
+        """Publish all of `window` at once, in order; what is confirmed is taken out of it."""
+        outcomes = await asyncio.gather(*map(self._broker.publish, window.values()), return_exceptions=True)
+        failures = []
+        for index, outcome in zip(tuple(window), outcomes, strict=True):
+            if outcome is None:
+                del window[index]
+            else:
+                failures.append(outcome)
+        if failures:
+            raise failures[0]
+
+    async def _until_confirmed(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        failures: list[BaseException | None] = [None]
+
+        def remember(state: RetryCallState) -> None:
+            failures[0] = state.outcome.exception() if state.outcome else None
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(BrokerUnavailable),
+            wait=wait_random_exponential(multiplier=FIRST_RETRY_S, max=LAST_RETRY_S),
+            after=remember,
+        )
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await retrying(attempt)
+        except TimeoutError as exc:
+            last = failures[0]
+            reason = f": {last}" if last else ""
+            raise BrokerUnavailable(f"not confirmed within {self._timeout_s:g} s{reason}") from (last or exc)
+
+    def _checked(self, index: int, fields: Mapping[str, Any]) -> Message:
+        try:
+            return self._message(fields)
+        except BadNotification as exc:
+            raise exc.within(f"[{index}]") from exc
+
+    def _message(self, fields: Mapping[str, Any]) -> Message:
+        given = {name: _plain(value) for name, value in fields.items() if value is not None}
+        given.setdefault("notification_id", uuid.uuid4().hex)
+        try:
+            body = msgspec.json.encode(given)
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise BadNotification(field="payload", reason="invalid_field", detail=f"is not JSON: {exc}") from exc
+        checked = parse(body, max_bytes=self._max_bytes, now=datetime.now(UTC), new_id=str)
+        return Message(
+            body=body,
+            routing_key=routing_key(checked.channel, checked.notification_type),
+            message_id=checked.notification_id,
+        )
+
+
+def _plain(value: Any) -> Any:
+    """A time as the contract has it; anything else as it is."""
+    if not isinstance(value, datetime):
+        return value
+    return rfc3339(value.astimezone(UTC)) if value.tzinfo else value.isoformat()
