@@ -1,0 +1,57 @@
+"""What both stores decide alike about a batch: how it is stored, what of it is looked up, what became of each. Pure.
+
+Channels and notification_ids are any text, with NUL, which Postgres does not take as text: they are stored as UTF-8.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from notify_sse.errors import StoreRefused
+from notify_sse.model import Notification
+from notify_sse.ports import Appended, Stored
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where the log has a notification_id, and the digest of the content that it has there."""
+
+    id: int
+    digest: bytes
+
+
+def stored_text(text: str) -> bytes:
+    """`text` as it is stored; `StoreRefused` when it cannot be (lone surrogates)."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:
+        raise StoreRefused("a text is not Unicode: it has lone surrogates") from exc
+
+
+def sought_text(text: str) -> bytes:
+    """`text` as it is looked for; what cannot be stored is looked for in vain."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def firsts(batch: Sequence[Notification]) -> list[Notification]:
+    """The first notification of each notification_id, in the batch's order: what there is to append."""
+    first: dict[str, Notification] = {}
+    for notification in batch:
+        first.setdefault(notification.notification_id, notification)
+    return list(first.values())
+
+
+def outcome(batch: Sequence[Notification], *, epoch: str, position: int, seen: Mapping[str, Place]) -> Appended:
+    """The outcome of `batch`, whose first ones that are not in `seen` went to the log after `position`."""
+    places = dict(seen)
+    stored = []
+    for notification in batch:
+        place = places.get(notification.notification_id)
+        if place is None:
+            position += 1
+            places[notification.notification_id] = Place(position, notification.digest)
+            stored.append(Stored("new", position))
+        else:
+            known: Literal["duplicate", "conflict"] = "duplicate" if place.digest == notification.digest else "conflict"
+            stored.append(Stored(known, place.id))
+    return Appended(epoch, tuple(stored))

@@ -1,0 +1,54 @@
+"""A lane of a store: units of work that reach the database, a bounded number at a time, each a task of its own.
+
+A unit that has begun runs to its end even if its caller is cancelled: a cancelled COMMIT or a cancelled release would
+leak the connection (`databases` keeps one per task, in a state that the task could not use again). What the unit
+awaits must therefore be bounded by itself. No lane may wait for another.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from notify_sse.errors import StoreUnavailable
+
+T = TypeVar("T")
+
+
+class Lane:
+    """`width` units at a time; a caller waits at most `wait_s` for its turn."""
+
+    def __init__(self, *, width: int, wait_s: float) -> None:
+        self._turns = asyncio.Semaphore(width)
+        self._wait_s = wait_s
+        self._units: set[asyncio.Task[Any]] = set()
+
+    async def run(self, unit: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What `unit()` returns or raises. Cancelled while it waits for its turn, nothing was begun."""
+        if self._turns.locked():
+            await self._wait()
+        else:
+            await self._turns.acquire()
+        task = asyncio.get_running_loop().create_task(unit())
+        self._units.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def drain(self, *, within_s: float) -> None:
+        """Wait for the units that have begun; cancel those that are not done in time."""
+        if self._units:
+            await asyncio.wait(self._units, timeout=within_s)
+        late = set(self._units)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._turns.acquire()
+        except TimeoutError as exc:
+            raise StoreUnavailable("too much waits for the database") from exc
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._units.discard(task)
+        self._turns.release()

@@ -1,0 +1,35 @@
+"""How far a page of the log is complete, and where it is read from: the rules that both stores share. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from notify_sse.model import Event
+from notify_sse.ports import Head, Page
+
+MAX_ID: Final = 2**63 - 1
+"""The largest integer that the databases hold; a cursor may be any."""
+
+
+def bounded(place: int | None, *, default: int) -> int:
+    """`place` as the databases take it."""
+    return default if place is None else max(0, min(place, MAX_ID))
+
+
+def retention_ms(retention_s: float) -> int:
+    """In milliseconds, as the databases take it; more than 10,000 years is for ever."""
+    return int(min(retention_s * 1000, 3.2e14))
+
+
+def ascending(events: Sequence[Event], head: Head, *, limit: int, before: int | None = None) -> Page:
+    """A page read upwards: complete up to its last event when it is full, else up to where the reading ended."""
+    if events and len(events) >= limit:
+        return Page(tuple(events), events[-1].id, head)
+    end = head.position if before is None else min(head.position, before - 1)
+    return Page(tuple(events), end, head)
+
+
+def descending(events: Sequence[Event], head: Head, *, limit: int, after: int | None) -> Page:
+    """A page read downwards: `upto` is its last (lowest) event when it is full, else the lowest id to read."""
+    if events and len(events) >= limit:
+        return Page(tuple(events), events[-1].id, head)
+    return Page(tuple(events), max(after or 0, head.floor) + 1, head)

@@ -1,0 +1,165 @@
+"""The log in Postgres.
+
+Appends, repairs of the tail, and replays each have connections of their own, so that none keeps another waiting. Each
+operation is one autocommitted statement: one round trip, one snapshot, and nothing held by a client that freezes.
+Errors and connections are `postgres_pool`'s matter, the schema is `schema`'s.
+"""
+
+import secrets
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any, Final
+
+import asyncpg
+
+from notify_sse.errors import StoreUnavailable
+from notify_sse.model import Event, Notification
+from notify_sse.ports import Appended, Head, Page
+from notify_sse.store import page, schema
+from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
+from notify_sse.store.postgres_pool import PostgresPool
+
+APPEND_CONNECTIONS: Final = 2
+READ_CONNECTIONS: Final = 2
+WAIT_S: Final = 10.0
+REPLAY_WAIT_S: Final = 30.0
+RACES: Final = 3
+
+
+class PostgresStore:
+    """The `Store` on Postgres 12 or later. `replay_connections` bounds the pages that are read at the same time."""
+
+    def __init__(self, database_url: str, *, replay_connections: int = 8) -> None:
+        self._url = database_url
+        self._writes = PostgresPool(database_url, size=APPEND_CONNECTIONS, wait_s=WAIT_S)
+        self._reads = PostgresPool(database_url, size=READ_CONNECTIONS, wait_s=WAIT_S)
+        self._replays = PostgresPool(database_url, size=replay_connections, wait_s=REPLAY_WAIT_S)
+        sql = resources.files("notify_sse.store") / "sql" / "postgres"
+        self._head, self._stretch, self._newest, self._ascending, self._descending = (
+            (sql / f"{name}.sql").read_text("utf-8")
+            for name in ("head", "stretch", "newest", "ascending", "descending")
+        )
+
+    async def open(self) -> None:
+        for pool in (self._writes, self._reads, self._replays):
+            pool.reopen()
+        revision = await self._reads.run(schema.postgres_revision)
+        if revision is None:
+            await schema.migrate(self._url)
+        else:
+            schema.require_expected(revision)
+
+    async def close(self) -> None:
+        for pool in (self._replays, self._reads, self._writes):
+            await pool.close()
+
+    async def append(self, batch: Sequence[Notification]) -> Appended:
+        columns = _columns(firsts(batch))
+
+        async def work(connection: asyncpg.Connection) -> Any:
+            for _ in range(RACES):
+                try:
+                    return await connection.fetchrow("SELECT * FROM log_append($1, $2, $3, $4, $5, $6)", *columns)
+                except asyncpg.UniqueViolationError:
+                    # Somebody wrote past the head's lock. What they wrote is seen now, or it is no duplicate at all.
+                    continue
+            raise StoreUnavailable("the log was written to by something else: its ids go beyond its head")
+
+        row = await self._writes.run(work)
+        seen = {
+            bytes(columns[0][place - 1]).decode(): Place(found, digest)
+            for place, found, digest in zip(
+                row["seen_places"] or (), row["seen_ids"] or (), row["seen_digests"] or (), strict=True
+            )
+        }
+        return outcome(batch, epoch=row["log_epoch"], position=row["log_position"], seen=seen)
+
+    async def head(self) -> Head:
+        rows = await self._reads.run(lambda connection: connection.fetch(self._head))
+        return _head(rows)
+
+    async def stretch(self, after: int, *, limit: int) -> Page:
+        rows = await self._reads.run(
+            lambda connection: connection.fetch(self._stretch, page.bounded(after, default=0), limit)
+        )
+        return page.ascending(_events(rows), _head(rows), limit=limit)
+
+    async def newest(self, *, max_events: int, max_bytes: int) -> Page:
+        rows = await self._reads.run(lambda connection: connection.fetch(self._newest, max_events, max_bytes))
+        head = _head(rows)
+        return Page(_events(rows), head.position, head)
+
+    async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
+        return await self.history(channels, after=cursor, before=None, limit=limit)
+
+    async def history(
+        self,
+        channels: Sequence[str],
+        *,
+        after: int | None,
+        before: int | None,
+        types: Sequence[str] = (),
+        descending: bool = False,
+        limit: int,
+    ) -> Page:
+        asked = list(dict.fromkeys(channels))
+        rows = await self._replays.run(
+            lambda connection: connection.fetch(
+                self._descending if descending else self._ascending,
+                [sought_text(channel) for channel in asked],
+                page.bounded(after, default=0),
+                page.bounded(before, default=page.MAX_ID),
+                list(types) or None,
+                limit,
+            )
+        )
+        events, head = _events_of(rows, asked), _head(rows)
+        if descending:
+            return page.descending(events, head, limit=limit, after=after)
+        return page.ascending(events, head, limit=limit, before=before)
+
+    async def expire(self, *, retention_s: float, limit: int) -> int:
+        removed = await self._writes.run(
+            lambda connection: connection.fetchval("SELECT log_expire($1, $2)", page.retention_ms(retention_s), limit)
+        )
+        return int(removed)
+
+    async def new_epoch(self) -> str:
+        epoch = secrets.token_hex(5)
+        await self._writes.run(lambda connection: connection.execute("UPDATE log_head SET epoch = $1 WHERE one", epoch))
+        return epoch
+
+
+def _columns(batch: Sequence[Notification]) -> tuple[list[Any], ...]:
+    return (
+        [stored_text(one.notification_id) for one in batch],
+        [stored_text(one.channel) for one in batch],
+        [one.notification_type for one in batch],
+        [one.body for one in batch],
+        [one.digest for one in batch],
+        [one.expires_ms for one in batch],
+    )
+
+
+def _head(rows: Sequence[Any]) -> Head:
+    """The head that every row repeats."""
+    if not rows:
+        raise StoreUnavailable("the log has no head: the database was emptied")
+    epoch, position, floor = rows[0][:3]
+    return Head(epoch, position, floor)
+
+
+def _events(rows: Sequence[Any]) -> tuple[Event, ...]:
+    return tuple(
+        Event(place, channel.decode(), kind, body, expires_ms)
+        for _, _, _, place, channel, kind, body, expires_ms in rows
+        if place is not None
+    )
+
+
+def _events_of(rows: Sequence[Any], channels: Sequence[str]) -> tuple[Event, ...]:
+    return tuple(
+        Event(place, channels[channel - 1], kind, body, expires_ms)
+        for _, _, _, place, channel, kind, body, expires_ms in rows
+        if place is not None
+    )

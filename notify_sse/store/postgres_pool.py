@@ -1,0 +1,227 @@
+"""A pool of connections to Postgres that heals itself, and the one place where its errors become ours.
+
+Below `postgres.PostgresStore`, which has one for each kind of work. `databases` keeps the pool; the work itself runs on
+the asyncpg connection, one autocommitted statement at a time, so no transaction is ever left open.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+import asyncpg
+from databases import Database
+
+from notify_sse.errors import BadConfiguration, NotifyError, StoreRefused, StoreUnavailable
+from notify_sse.store.lane import Lane
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S: Final = 5.0
+COMMAND_TIMEOUT_S: Final = 10.0
+CLOSE_TIMEOUT_S: Final = 5.0
+SERVER_SETTINGS: Final = {
+    # The server gives up before we do, so that a slow statement is cancelled and the connection kept.
+    "statement_timeout": "9000",
+    "idle_in_transaction_session_timeout": "10000",
+    # log_append looks for duplicates in a snapshot younger than its lock: that takes this isolation.
+    "default_transaction_isolation": "read committed",
+    # Every statement is served by an index. A plan made while the log was empty must not scan it when it is large.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    # The server too notices a peer that is gone, and frees what it held.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+FOREIGN: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    AssertionError,  # `databases`, on a pool that was closed meanwhile
+)
+# SQLSTATE classes that blame what was written: data exception, integrity, program limit (an index entry too large).
+_REFUSED: Final = frozenset(("22", "23", "54"))
+# The connection is of no more use, or leads to a server that is no longer the primary.
+_BROKEN: Final = frozenset(("08", "57P01", "57P02", "57P03", "57P05", "25006"))
+
+
+async def connect(
+    url: str,
+    *,
+    settings: dict[str, str],
+    command_timeout_s: float | None = COMMAND_TIMEOUT_S,
+) -> asyncpg.Connection:
+    """A connection to the primary that `url` leads to, on a socket that notices a silent cut within 10 s of a write.
+
+    Raises what asyncpg and the system raise.
+    """
+    connection = await asyncpg.connect(
+        dsn(url),
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=command_timeout_s,
+        server_settings=settings,
+    )
+    transport = connection._transport  # noqa: SLF001 - asyncpg offers no other way to its socket
+    _watch(transport.get_extra_info("socket"))
+    return connection
+
+
+def dsn(url: str) -> str:
+    """`url` as asyncpg takes it: without the options of `databases`, and leading to the primary unless it says else.
+
+    The log must not be read from a standby: one that lags would seem to have lost events that clients have.
+    """
+    place, _, query = url.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for ours in ("min_size", "max_size"):
+        options.pop(ours, None)
+    if (ssl := options.pop("ssl", None)) is not None:
+        options.setdefault("sslmode", {"true": "require", "false": "disable"}.get(ssl.lower(), ssl))
+    options.setdefault("target_session_attrs", "primary")
+    options.setdefault("application_name", "notify-sse")
+    return f"{place}?{urlencode(options)}"
+
+
+def translated(exc: Exception) -> NotifyError:
+    """Our error for one of asyncpg, `databases` or the system. Says nothing of the data: details name values."""
+    name = type(exc).__name__
+    if isinstance(exc, asyncpg.PostgresError):
+        state = exc.sqlstate or ""
+        if state[:2] in _REFUSED:
+            return StoreRefused(f"the database refuses it ({name}, SQLSTATE {state})")
+        return StoreUnavailable(f"the database cannot do it now ({name}: {exc.args[0]})")
+    if isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError):
+        return StoreRefused(f"the database has no place for such a value ({name})")
+    return StoreUnavailable(f"the database cannot be reached ({name}: {exc})")
+
+
+class PostgresPool:
+    """At most `size` connections to `url`, opened when they are needed."""
+
+    def __init__(self, url: str, *, size: int, wait_s: float) -> None:
+        self._url = url
+        self._size = size
+        self._lane = Lane(width=size, wait_s=wait_s)
+        self._database: Database | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def run(self, work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]]) -> T:
+        """What `work(connection)` returns. It must not begin a transaction that it does not end.
+
+        Raises `StoreUnavailable` or `StoreRefused`. When cancelled, `work` goes on to its end all the same.
+        """
+        return await self._lane.run(lambda: self._unit(work))
+
+    async def close(self) -> None:
+        """Close every connection; at the latest after `2 * CLOSE_TIMEOUT_S`. Idempotent."""
+        self._closed = True
+        await self._lane.drain(within_s=CLOSE_TIMEOUT_S)
+        if self._database is not None:
+            self._retire(self._database)
+            self._database = None
+        if self._retiring:
+            await asyncio.wait(self._retiring, timeout=CLOSE_TIMEOUT_S)
+        late = set(self._retiring)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    def reopen(self) -> None:
+        """Take work again after `close`."""
+        self._closed = False
+
+    async def _unit(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        try:
+            database = await self._opened()
+            async with database.connection() as pooled:
+                connection = pooled.raw_connection
+                try:
+                    return await work(connection)
+                except BaseException as exc:
+                    if _is_broken(exc):
+                        self._discard(database, connection)
+                    raise
+        except FOREIGN as exc:
+            # Not `from exc` when the data is to blame: asyncpg's message quotes it.
+            ours = translated(exc)
+            raise ours from (None if isinstance(ours, StoreRefused) else exc)
+
+    async def _opened(self) -> Database:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        if self._database is None:
+            # The URL names no server: `databases` logs it, and understands fewer forms than asyncpg does.
+            self._database = Database(
+                "postgresql://log",
+                min_size=0,
+                max_size=self._size,
+                connect=self._connect,
+                reset=_nothing_to_reset,
+            )
+            await self._database.connect()  # waits for nothing: min_size is 0
+        return self._database
+
+    async def _connect(self, *_: Any, **__: Any) -> asyncpg.Connection:
+        try:
+            return await connect(self._url, settings=SERVER_SETTINGS)
+        except asyncpg.exceptions.ClientConfigurationError as exc:
+            raise BadConfiguration(
+                "DATABASE_URL is not a URL of Postgres that can be used "
+                "(special characters in a password must be percent-encoded)"
+            ) from exc
+
+    def _discard(self, database: Database, connection: asyncpg.Connection) -> None:
+        """Drop a connection that failed, and with it the idle ones: they lead to where it led."""
+        with contextlib.suppress(asyncpg.InterfaceError):  # the pool has let go of it already
+            connection.terminate()
+        if self._database is database:
+            self._database = None
+            self._retire(database)
+
+    def _retire(self, database: Database) -> None:
+        task = asyncio.get_running_loop().create_task(_disconnect(database))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+
+async def _nothing_to_reset(_: asyncpg.Connection) -> None:
+    """No session is ever changed: asyncpg's own statement would be one more round trip for each use."""
+
+
+async def _disconnect(database: Database) -> None:
+    """Close `database` once its units are done; cancelled, asyncpg cuts what is left."""
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S + COMMAND_TIMEOUT_S + CLOSE_TIMEOUT_S):
+            await database.disconnect()
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+        log.debug("connections were cut", extra={"action": "disconnect", "error": type(exc).__name__})
+
+
+def _is_broken(exc: BaseException) -> bool:
+    if isinstance(exc, asyncpg.PostgresError):
+        state = exc.sqlstate or ""
+        return state in _BROKEN or state[:2] in _BROKEN
+    return not isinstance(exc, (ValueError, NotifyError))
+
+
+def _watch(sock: Any) -> None:
+    if sock.family == socket.AF_UNIX:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, 10),
+        (socket.TCP_KEEPINTVL, 5),
+        (socket.TCP_KEEPCNT, 3),
+        (socket.TCP_USER_TIMEOUT, 10_000),
+    ):
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,0 +1,1 @@
+SELECT epoch, position, floor FROM log_head WHERE one

@@ -1,0 +1,185 @@
+"""The log in a SQLite file: the embedded default, for one serving process.
+
+Other processes (the commands) may read it, and even append, at the same time. SQLite has one write lock, taken before
+the head is read, so commit order is the order of ids here as well. Connections and errors are `sqlite_file`'s matter.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+import aiosqlite
+
+from notify_sse.errors import StoreUnavailable
+from notify_sse.model import Event, Notification
+from notify_sse.ports import Appended, Head, Page
+from notify_sse.store import page, schema, sqlite_file
+from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
+
+READS: Final = 2
+WAIT_S: Final = 10.0
+REPLAY_WAIT_S: Final = 30.0
+LOOKUP_IDS: Final = 500
+"""Of a batch at a time: SQLite bounds the parameters of a statement."""
+
+HEAD: Final = "SELECT epoch, position, floor FROM log_head"
+SEEN: Final = "SELECT notification_id, id, digest FROM log WHERE notification_id IN ({})"
+INSERT: Final = """
+    INSERT INTO log (id, notification_id, channel, type, body, digest, expires_ms, created_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+"""
+ADVANCE: Final = "UPDATE log_head SET position = ?"
+STRETCH: Final = "SELECT id, channel, type, body, expires_ms FROM log WHERE id > ? ORDER BY id LIMIT ?"
+NEWEST: Final = """
+    SELECT id, channel, type, body, expires_ms FROM (
+        SELECT *, sum(length(body)) OVER (ORDER BY id DESC) AS bytes
+          FROM (SELECT id, channel, type, body, expires_ms FROM log ORDER BY id DESC LIMIT ?)
+    ) WHERE bytes <= ? OR id = (SELECT position FROM log_head) ORDER BY id
+"""
+ASCENDING: Final = """
+    SELECT id, type, body, expires_ms FROM log INDEXED BY log_channel
+     WHERE channel = ? AND id > ? AND id < ? AND (? OR type IN (SELECT value FROM json_each(?)))
+     ORDER BY id LIMIT ?
+"""
+DESCENDING: Final = ASCENDING.replace("ORDER BY id", "ORDER BY id DESC")
+LAST_OLD: Final = """
+    SELECT max(id) FROM (
+        SELECT id, min(created_ms <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - ?)
+               OVER (ORDER BY id) AS old
+          FROM (SELECT id, created_ms FROM log ORDER BY id LIMIT ?)
+    ) WHERE old
+"""
+
+
+class SqliteStore:
+    """The `Store` in a file. `replay_connections` bounds the pages that are read at the same time."""
+
+    def __init__(self, database_url: str, *, replay_connections: int = 8) -> None:
+        self._url = database_url
+        path = sqlite_file.path_of(database_url)
+        self._writer = sqlite_file.Writer(path, wait_s=WAIT_S)
+        self._reads = sqlite_file.Reader(path, width=READS, wait_s=WAIT_S)
+        self._replays = sqlite_file.Reader(path, width=replay_connections, wait_s=REPLAY_WAIT_S)
+
+    async def open(self) -> None:
+        await schema.migrate(self._url)
+
+    async def close(self) -> None:
+        await self._replays.close()
+        await self._reads.close()
+        await self._writer.close()
+
+    async def append(self, batch: Sequence[Notification]) -> Appended:
+        new = firsts(batch)
+        ids = [stored_text(one.notification_id) for one in new]
+        channels = [stored_text(one.channel) for one in new]
+
+        async def work(connection: aiosqlite.Connection) -> Appended:
+            head = await _head(connection)
+            seen = await _seen(connection, ids)
+            rows = [
+                (stored_id, channel, one.notification_type, one.body, one.digest, one.expires_ms)
+                for one, stored_id, channel in zip(new, ids, channels, strict=True)
+                if one.notification_id not in seen
+            ]
+            if rows:
+                await connection.executemany(
+                    INSERT, ((place, *row) for place, row in enumerate(rows, head.position + 1))
+                )
+                await connection.execute(ADVANCE, (head.position + len(rows),))
+            return outcome(batch, epoch=head.epoch, position=head.position, seen=seen)
+
+        return await self._writer.run(work)
+
+    async def head(self) -> Head:
+        return await self._reads.run(_head)
+
+    async def stretch(self, after: int, *, limit: int) -> Page:
+        async def work(connection: aiosqlite.Connection) -> Page:
+            head = await _head(connection)
+            rows = await connection.execute_fetchall(STRETCH, (page.bounded(after, default=0), limit))
+            return page.ascending(_events(rows), head, limit=limit)
+
+        return await self._reads.run(work)
+
+    async def newest(self, *, max_events: int, max_bytes: int) -> Page:
+        async def work(connection: aiosqlite.Connection) -> Page:
+            head = await _head(connection)
+            rows = await connection.execute_fetchall(NEWEST, (max_events, max_bytes))
+            return Page(_events(rows), head.position, head)
+
+        return await self._reads.run(work)
+
+    async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
+        return await self.history(channels, after=cursor, before=None, limit=limit)
+
+    async def history(
+        self,
+        channels: Sequence[str],
+        *,
+        after: int | None,
+        before: int | None,
+        types: Sequence[str] = (),
+        descending: bool = False,
+        limit: int,
+    ) -> Page:
+        lowest, highest = page.bounded(after, default=0), page.bounded(before, default=page.MAX_ID)
+        select = DESCENDING if descending else ASCENDING
+
+        async def work(connection: aiosqlite.Connection) -> Page:
+            head = await _head(connection)
+            events: list[Event] = []
+            for channel in dict.fromkeys(channels):
+                values = (sought_text(channel), lowest, highest, not types, json.dumps(list(types)), limit)
+                rows = await connection.execute_fetchall(select, values)
+                events += [Event(place, channel, *columns) for place, *columns in rows]
+            events.sort(key=attrgetter("id"), reverse=descending)
+            del events[limit:]
+            if descending:
+                return page.descending(events, head, limit=limit, after=after)
+            return page.ascending(events, head, limit=limit, before=before)
+
+        return await self._replays.run(work)
+
+    async def expire(self, *, retention_s: float, limit: int) -> int:
+        async def work(connection: aiosqlite.Connection) -> int:
+            values = (page.retention_ms(retention_s), limit)
+            [(last_old,)] = await connection.execute_fetchall(LAST_OLD, values)
+            if last_old is None:
+                return 0
+            deleted = await connection.execute("DELETE FROM log WHERE id <= ?", (last_old,))
+            await connection.execute("UPDATE log_head SET floor = ?", (last_old,))
+            return deleted.rowcount
+
+        return await self._writer.run(work)
+
+    async def new_epoch(self) -> str:
+        epoch = secrets.token_hex(5)
+        await self._writer.run(lambda connection: connection.execute("UPDATE log_head SET epoch = ?", (epoch,)))
+        return epoch
+
+
+async def _head(connection: aiosqlite.Connection) -> Head:
+    rows = list(await connection.execute_fetchall(HEAD))
+    if not rows:
+        raise StoreUnavailable("the log has no head: the database was emptied")
+    return Head(*rows[0])
+
+
+async def _seen(connection: aiosqlite.Connection, ids: Sequence[bytes]) -> dict[str, Place]:
+    """Of `ids`, those that the log has."""
+    seen = {}
+    for start in range(0, len(ids), LOOKUP_IDS):
+        some = ids[start : start + LOOKUP_IDS]
+        select = SEEN.format(",".join("?" * len(some)))
+        for found, place, digest in await connection.execute_fetchall(select, some):
+            seen[found.decode()] = Place(place, digest)
+    return seen
+
+
+def _events(rows: Iterable[Any]) -> tuple[Event, ...]:
+    return tuple(
+        Event(place, channel.decode(), kind, body, expires_ms) for place, channel, kind, body, expires_ms in rows
+    )

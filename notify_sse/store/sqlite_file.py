@@ -1,0 +1,134 @@
+"""The SQLite file: where it is, how it is opened, and the one place where SQLite's errors become ours.
+
+Below `sqlite.SqliteStore` and `schema`. `databases` opens a connection (and a thread) each time one is asked for: good
+enough for reading, while the one writer keeps its own open.
+"""
+
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, unquote, urlsplit
+
+import aiosqlite
+from databases import Database
+
+from notify_sse.errors import BadConfiguration, NotifyError, StoreRefused, StoreUnavailable
+from notify_sse.store.lane import Lane
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S: Final = 5.0
+CLOSE_TIMEOUT_S: Final = 5.0
+FOREIGN: Final = (sqlite3.Error, OSError, OverflowError, ValueError)
+# Somebody wrote rows past the head: nothing that the batch is to blame for.
+_TAKEN: Final = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID", "SQLITE_CONSTRAINT_UNIQUE")
+
+
+def path_of(url: str) -> Path:
+    """The file of `sqlite:///relative/path` or `sqlite:////absolute/path`; `BadConfiguration` for anything else."""
+    parts = urlsplit(url)
+    name = unquote(parts.path.removeprefix("/"))
+    if parts.netloc or parts.query or parts.fragment or name in ("", ":memory:") or name.endswith("/"):
+        raise BadConfiguration(
+            "DATABASE_URL must be sqlite:///relative/file or sqlite:////absolute/file: the log is kept on disk"
+        )
+    return Path(name)
+
+
+def create(path: Path) -> None:
+    """Make the file, and its folder, for this user alone, unless they are there. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def database(path: Path) -> Database:
+    """`databases` for the file, waiting `BUSY_TIMEOUT_S` for the write lock."""
+    return Database(f"sqlite:///{quote(str(path))}", timeout=BUSY_TIMEOUT_S)
+
+
+def translated(exc: Exception) -> NotifyError:
+    """Our error for one of SQLite, aiosqlite or the system. SQLite's messages hold no data."""
+    name = type(exc).__name__
+    if isinstance(exc, sqlite3.IntegrityError) and exc.sqlite_errorname in _TAKEN:
+        return StoreUnavailable("the log was written to by something else: its ids go beyond its head")
+    if isinstance(exc, (sqlite3.DataError, sqlite3.IntegrityError, OverflowError, UnicodeError)):
+        return StoreRefused(f"the database has no place for such a value ({name})")
+    return StoreUnavailable(f"the database file cannot be used now ({name}: {exc})")
+
+
+class Reader:
+    """At most `width` snapshots at a time; a caller waits at most `wait_s` for its turn."""
+
+    def __init__(self, path: Path, *, width: int, wait_s: float) -> None:
+        self._database = database(path)
+        self._lane = Lane(width=width, wait_s=wait_s)
+
+    async def run(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        """What `work(connection)` returns, all of it read in one snapshot. When cancelled, it goes on to its end."""
+        return await self._lane.run(lambda: self._unit(work))
+
+    async def close(self) -> None:
+        await self._lane.drain(within_s=CLOSE_TIMEOUT_S)
+
+    async def _unit(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        try:
+            async with self._database.connection() as pooled:
+                connection: aiosqlite.Connection = pooled.raw_connection
+                await connection.execute("PRAGMA query_only = ON")
+                await connection.execute("BEGIN")
+                return await work(connection)  # closing the connection ends its snapshot
+        except FOREIGN as exc:
+            raise translated(exc) from exc
+
+
+class Writer:
+    """One connection, one transaction at a time."""
+
+    def __init__(self, path: Path, *, wait_s: float) -> None:
+        self._database = database(path)
+        self._lane = Lane(width=1, wait_s=wait_s)
+        self._connection: Any = None
+
+    async def run(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        """What `work(connection)` returns, once the transaction around it is committed and on the disk.
+
+        When cancelled, it goes on to its end. When it raises, everything of it is rolled back.
+        """
+        return await self._lane.run(lambda: self._unit(work))
+
+    async def close(self) -> None:
+        await self._lane.drain(within_s=CLOSE_TIMEOUT_S)
+        await self._drop()
+
+    async def _unit(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        try:
+            connection = await self._opened()
+            await connection.execute("BEGIN IMMEDIATE")
+            result = await work(connection)
+            await connection.execute("COMMIT")
+        except BaseException as exc:
+            # Whatever state it is in, closing it rolls back.
+            await self._drop()
+            if isinstance(exc, FOREIGN):
+                ours = translated(exc)
+                raise ours from (None if isinstance(ours, StoreRefused) else exc)
+            raise
+        return result
+
+    async def _opened(self) -> aiosqlite.Connection:
+        if self._connection is None:
+            connection = self._database.connection()
+            await connection.__aenter__()
+            self._connection = connection
+            # Through `databases` a connection comes without them; WAL alone stays with the file.
+            await connection.raw_connection.execute("PRAGMA journal_mode = WAL")
+            await connection.raw_connection.execute("PRAGMA synchronous = FULL")
+        raw: aiosqlite.Connection = self._connection.raw_connection
+        return raw
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.__aexit__()
