@@ -51,7 +51,7 @@ class Connection(Stream):
         *,
         generation: int,
         owner: str,
-        token_id: bytes = b"",
+        token_id: str = "",
         expires_at: float = NEVER,
     ) -> None:
         super().__init__(channels, cursor, generation=generation)

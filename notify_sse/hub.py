@@ -52,6 +52,10 @@ class Hub:
             stream.asleep = False
         return woken
 
+    def readers(self, channel: str) -> Iterable[Stream]:
+        """The streams that read `channel` now."""
+        return self._channels.get(channel, ())
+
     def streams(self) -> Iterator[Stream]:
         """Every stream, once."""
         seen: set[Stream] = set()

@@ -16,7 +16,18 @@ from notify_sse.redaction import redacted
 
 _NOT_EXTRA: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 # Libraries that log payloads or every request below WARNING.
-_QUIET: Final = ("aio_pika", "aiormq", "aiosqlite", "asyncio", "databases", "httpcore", "httpx", "sse_starlette")
+_QUIET: Final = (
+    "alembic",
+    "aio_pika",
+    "aiormq",
+    "aiosqlite",
+    "asyncio",
+    "databases",
+    "httpcore",
+    "httpx",
+    "hypercorn",
+    "sse_starlette",
+)
 
 
 def set_up(settings: Settings, *, stream: TextIO | None = None) -> None:

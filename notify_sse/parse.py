@@ -31,6 +31,8 @@ _TOPIC: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _FIELDS: Final = frozenset(
     ("notification_id", "notification_type", "recipient_id", "topic", "timestamp", "payload", "expires_at")
 )
+_NOT_MSGPACK: Final = ("body", "malformed", "is not valid MessagePack")
+_MSGPACK_ARRAYS: Final = frozenset([*(bytes([first]) for first in range(0x90, 0xA0)), b"\xdc", b"\xdd"])
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
@@ -81,13 +83,22 @@ def parse(
     )
 
 
-def split_batch(raw: bytes) -> list[msgspec.Raw]:
-    """The items of a JSON array, each as the bytes that were sent, so that each is measured as published."""
+def is_batch(raw: bytes, content_type: str) -> bool:
+    """Whether `raw` is an array, by its first byte."""
+    if content_type == MSGPACK:
+        return raw[:1] in _MSGPACK_ARRAYS
+    return raw.lstrip()[:1] == b"["
+
+
+def split_batch(raw: bytes, content_type: str) -> list[msgspec.Raw]:
+    """The items of an array, each as the bytes that were sent, so that each is measured as published."""
+    codec = msgspec.msgpack if content_type == MSGPACK else msgspec.json
     try:
-        return msgspec.json.decode(raw, type=list[msgspec.Raw])
+        items: list[msgspec.Raw] = codec.decode(raw, type=list[msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        field, reason, detail = _blame(raw)
+        field, reason, detail = _blame(raw) if codec is msgspec.json else _NOT_MSGPACK
         raise BadNotification(field=field, reason=reason, detail=detail) from exc
+    return items
 
 
 def rfc3339(moment: datetime) -> str:
@@ -109,9 +120,7 @@ def _decode(raw: bytes | memoryview, content_type: str) -> dict[str, Any]:
         detail = f"is nested over {MAX_DEPTH} levels"
         raise BadNotification(field="body", reason="too_deep", detail=detail) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, TypeError) as exc:
-        field, reason, detail = (
-            _blame(bytes(raw)) if content_type == JSON else ("body", "malformed", "is not valid MessagePack")
-        )
+        field, reason, detail = _blame(bytes(raw)) if content_type == JSON else _NOT_MSGPACK
         raise BadNotification(field=field, reason=reason, detail=detail) from exc
     if not isinstance(given, dict):
         _refuse("body", "malformed", "must be an object")
@@ -213,10 +222,11 @@ def _blame(raw: bytes) -> tuple[str, str, str]:
         return "body", "too_deep", f"is nested over {MAX_DEPTH} levels"
     except ValueError:
         return "body", "malformed", "is not valid JSON"
-    if isinstance(given, dict):
-        for name, value in given.items():
+    items = [(f"[{place}].", item) for place, item in enumerate(given)] if isinstance(given, list) else [("", given)]
+    for prefix, item in items:
+        for name, value in item.items() if isinstance(item, dict) else ():
             if _scalar_fault(name):
-                return "body", "invalid_field", "has a key that is not a valid string"
-            for fault in _faults(value, name, 1):
+                return f"{prefix}body", "invalid_field", "has a key that is not a valid string"
+            for fault in _faults(value, prefix + name, 1):
                 return fault
     return "body", "malformed", "is not valid JSON"

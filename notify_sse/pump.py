@@ -19,6 +19,7 @@ from notify_sse.connection import NEVER, Connection, Due
 from notify_sse.errors import StoreUnavailable
 from notify_sse.hub import Hub
 from notify_sse.metrics import Metrics
+from notify_sse.model import recipient_channel
 from notify_sse.ports import Page, Store
 from notify_sse.sse import CloseReason, Control, Frame, Reset, closing, connected, expiring, frame, heartbeat
 from notify_sse.stream import Stream, Turn
@@ -117,7 +118,11 @@ class Pump:
             connection.close_reason = reason
             self._owe(connection, Due.CLOSING)
 
-    def revoke(self, token_id: bytes) -> None:
+    def of(self, owner: str) -> list[Connection]:
+        """The open connections of one recipient."""
+        return [one for one in self._hub.readers(recipient_channel(owner)) if isinstance(one, Connection)]
+
+    def revoke(self, token_id: str) -> None:
         """End every connection that was opened with this token."""
         for connection in [one for one in self.connections if one.token_id == token_id]:
             self.end(connection, "revoked")

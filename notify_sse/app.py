@@ -1,0 +1,245 @@
+"""One process, wired and run: the only place that knows the adapters.
+
+Starts whether or not the database and the broker are there, and says so once. On SIGTERM: readiness off, ingest
+stops and finishes what it holds, streams are told and closed over DRAIN_S, then the process ends.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Coroutine
+from typing import Any, Final, cast
+
+import uvloop
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+
+from notify_sse.append import Appender
+from notify_sse.auth import Verifier
+from notify_sse.broker import open_broker
+from notify_sse.config import Settings
+from notify_sse.errors import BrokerUnavailable, SchemaOutdated, StoreUnavailable
+from notify_sse.gateway import Gateway
+from notify_sse.hub import Hub
+from notify_sse.ingest import Ingest
+from notify_sse.listening import BACKLOG, listen, url_of
+from notify_sse.metrics import Metrics
+from notify_sse.model import Announcement
+from notify_sse.ports import Listener
+from notify_sse.pump import Pump
+from notify_sse.relay import Relay
+from notify_sse.retention import Retention
+from notify_sse.store import open_store
+from notify_sse.tail import Tail
+from notify_sse.web import build
+
+log = logging.getLogger(__name__)
+
+STORE_RETRY_S: Final = 0.5
+GRACE_S: Final = 0.5
+"""For the last bytes of closed connections, out of DRAIN_S."""
+MAX_ANNOUNCED_BYTES: Final = 1_048_576
+
+
+class Process:
+    """The parts of one process and the tasks that run them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = metrics = Metrics()
+        self.store = open_store(settings.database_url, replay_connections=settings.max_replays)
+        self.broker = open_broker(
+            settings.broker_url, prefix=settings.amqp_prefix, publish_timeout_s=settings.publish_timeout_s
+        )
+        self.tail = Tail(max_events=settings.tail_max_events, max_bytes=settings.tail_max_bytes)
+        hub = Hub()
+        self.pump = Pump(
+            self.store,
+            self.tail,
+            hub,
+            metrics,
+            heartbeat_s=settings.heartbeat_s,
+            stall_s=settings.stall_s,
+            max_replays=settings.max_replays,
+            retry_ms=settings.retry_ms,
+        )
+        self.relay = Relay(self.store, self.tail, hub, metrics, drive=self.pump.drive)
+        self.appender = Appender(self.store, metrics, on_committed=self._announce)
+        self.ingest = Ingest(
+            self.broker,
+            self.appender,
+            metrics,
+            batch=settings.ingest_batch,
+            max_bytes=settings.max_notification_bytes,
+        )
+        self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
+        self.verifier = Verifier(settings)
+        self.gateway = Gateway(
+            settings,
+            metrics=metrics,
+            store=self.store,
+            tail=self.tail,
+            relay=self.relay,
+            pump=self.pump,
+            appender=self.appender,
+            verifier=self.verifier,
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+        self._exit_code = 0
+        self._expose_gauges()
+
+    async def run(self, listener: socket.socket) -> int:
+        """Serve on `listener` until SIGTERM or SIGINT. Returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self._stop.set)
+        await self.verifier.start()
+        self._spawn(self._work())
+        self._spawn(self.pump.run())
+        role = self.settings.role
+        await self.broker.start(
+            Listener(
+                on_connected=self._connected,
+                on_delivery=None if role == "gateway" else self.ingest.deliver,
+                on_announcement=None if role == "ingest" else self.relay.hear,
+            )
+        )
+        log.info("serving", extra={"action": "start", "url": url_of(listener), "role": role})
+        try:
+            await hypercorn_serve(
+                cast(Any, build(self.gateway)),
+                _server_config(listener, self.settings),
+                shutdown_trigger=self._drained,
+                mode="asgi",
+            )
+        finally:
+            await self._close()
+        log.info("stopped", extra={"action": "stop", "exit_code": self._exit_code})
+        return self._exit_code
+
+    async def _work(self) -> None:
+        """Open the store, then run everything that needs it."""
+        if not await self._open_store():
+            return
+        self._spawn(self.appender.run())
+        if self.settings.role != "ingest":
+            limits = self.settings
+            self._spawn(self.relay.run(max_events=limits.tail_max_events, max_bytes=limits.tail_max_bytes))
+        if self.settings.role != "gateway":
+            self._spawn(self.ingest.run())
+            self._spawn(self.retention.run())
+
+    async def _open_store(self) -> bool:
+        away = False
+        while True:
+            try:
+                await self.store.open()
+            except StoreUnavailable as exc:
+                if not away:
+                    log.warning("the store is away; waiting for it", extra={"action": "open", "error": str(exc)})
+                away = True
+                await asyncio.sleep(STORE_RETRY_S)
+            except SchemaOutdated as exc:
+                log.error("the schema does not fit: %s", exc, extra={"action": "open"})  # noqa: TRY400 - one line
+                self._exit_code = 1
+                self._stop.set()
+                return False
+            else:
+                if away:
+                    log.warning("the store is there", extra={"action": "open"})
+                return True
+
+    def _connected(self) -> None:
+        self.metrics.broker_connects.inc()
+        self.relay.repair()
+
+    def _announce(self, announcement: Announcement) -> None:
+        """A batch was committed here: to our own streams directly, to the other processes through the broker."""
+        if self.settings.role != "ingest":
+            self.relay.take(announcement)
+        if self.settings.embedded_broker:
+            return
+        body = announcement.encode()
+        if len(body) > MAX_ANNOUNCED_BYTES:
+            body = Announcement(announcement.epoch, announcement.first + len(announcement.events)).encode()
+        self._spawn(self._tell_others(body))
+
+    async def _tell_others(self, body: bytes) -> None:
+        try:
+            await self.broker.announce(body)
+        except BrokerUnavailable:
+            self.metrics.announce_failed.inc()  # the others compare with the log's head once a second
+
+    async def _drained(self) -> None:
+        """Hypercorn's shutdown trigger: returns when nothing is left to lose."""
+        await self._stop.wait()
+        log.info("draining", extra={"action": "drain", "streams": len(self.pump.connections)})
+        self.gateway.draining = True
+        within_s = max(0.0, self.settings.drain_s - 2 * GRACE_S)
+        await asyncio.gather(self._stop_ingest(within_s), self.pump.drain(within_s))
+
+    async def _stop_ingest(self, within_s: float) -> None:
+        try:
+            async with asyncio.timeout(within_s):
+                await self.broker.stop_consuming()
+                await self.ingest.finish()
+        except (TimeoutError, BrokerUnavailable):
+            log.warning("some deliveries were not finished; the broker redelivers", extra={"action": "drain"})
+
+    async def _close(self) -> None:
+        for task in (tasks := list(self._tasks)):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.broker.close()
+        await self.store.close()
+        await self.verifier.close()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A part that crashes takes the process down: half a process would serve half the promise."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (exc := task.exception()):
+            log.error("a part crashed; stopping", extra={"action": "crash"}, exc_info=exc)
+            self._exit_code = 1
+            self._stop.set()
+
+    def _expose_gauges(self) -> None:
+        gauge = self.metrics.gauge
+        gauge("streams", "Streams open now.", lambda: len(self.pump.connections))
+        gauge("tail_position", "Id of the newest event in the tail.", lambda: self.tail.position)
+        gauge("tail_events", "Events in the tail.", lambda: len(self.tail))
+        gauge("tail_bytes", "Estimated size of the tail.", lambda: self.tail.size_bytes)
+        gauge("broker_connected", "1 when the broker is connected.", lambda: self.broker.connected)
+        gauge("ready", "1 when the process is ready.", lambda: self.gateway.unready() is None)
+
+
+def run(settings: Settings, listener: socket.socket | None = None) -> int:
+    """Run one process until it is told to stop; returns the exit code. Raises `BadConfiguration`."""
+    listener = listener or listen(settings)
+
+    async def main() -> int:
+        return await Process(settings).run(listener)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main())
+
+
+def _server_config(listener: socket.socket, settings: Settings) -> Config:
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.backlog = BACKLOG
+    config.accesslog = None
+    config.errorlog = logging.getLogger("hypercorn.error")
+    config.graceful_timeout = GRACE_S
+    config.include_server_header = False
+    config.keep_alive_timeout = 75
+    config.keep_alive_max_requests = 100_000
+    config.websocket_ping_interval = settings.heartbeat_s
+    config.websocket_max_message_size = 16_384
+    return config

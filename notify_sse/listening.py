@@ -1,0 +1,48 @@
+"""The listening socket: made once, shared by every worker, its options inherited by each accepted connection."""
+
+import socket
+from typing import Final
+
+from notify_sse.config import Settings
+from notify_sse.errors import BadConfiguration
+
+BACKLOG: Final = 4096
+KEEPALIVE_IDLE_S: Final = 30
+KEEPALIVE_INTERVAL_S: Final = 10
+KEEPALIVE_PROBES: Final = 3
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Listen on HOST and PORT. Raises `BadConfiguration` when that is not possible.
+
+    Linux hands these options on to accepted sockets: keepalive finds a half-open idle peer, `TCP_USER_TIMEOUT` one that
+    does not take what was sent, be it gone or only reading nothing (tcp(7)).
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(settings.stall_s * 1000))
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as exc:
+        raise BadConfiguration(
+            f"NOTIFY_SSE_HOST and NOTIFY_SSE_PORT: cannot listen on {settings.host}:{settings.port}: {exc.strerror}"
+        ) from exc
+    listener.setblocking(False)
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """The base URL at which `listener` is reached from this machine."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{host}:{port}"

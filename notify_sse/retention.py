@@ -1,0 +1,37 @@
+"""Retention: removes what is too old, a little at a time, so that it never keeps an append waiting."""
+
+import asyncio
+import logging
+from typing import Final
+
+from notify_sse.errors import StoreUnavailable
+from notify_sse.metrics import Metrics
+from notify_sse.ports import Store
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 1000
+PAUSE_S: Final = 0.05
+"""Between two batches: retention takes its turn, never the database."""
+MAX_INTERVAL_S: Final = 60.0
+
+
+class Retention:
+    """Every process with ingest runs one; several at once only share the work."""
+
+    def __init__(self, store: Store, metrics: Metrics, *, retention_s: float) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._retention_s = retention_s
+
+    async def run(self) -> None:
+        """Remove what has grown too old, again and again, until cancelled."""
+        interval_s = min(MAX_INTERVAL_S, self._retention_s / 10)
+        while True:
+            try:
+                while removed := await self._store.expire(retention_s=self._retention_s, limit=BATCH):
+                    self._metrics.expired.inc(removed)
+                    await asyncio.sleep(PAUSE_S)
+            except StoreUnavailable:
+                log.debug("the store is away; retention waits", extra={"action": "expire"})
+            await asyncio.sleep(interval_s)

@@ -1,0 +1,5 @@
+"""HTTP: requests in, streams and answers out. Knows the gateway's parts, never an adapter."""
+
+from notify_sse.web.routes import build
+
+__all__ = ["build"]

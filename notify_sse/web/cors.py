@@ -1,0 +1,29 @@
+"""Which origins may read answers: an exact list, never a reflection of what came (the Fetch standard, 3.2)."""
+
+from collections.abc import Sequence
+
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Scope
+
+
+def middleware(origins: Sequence[str]) -> Middleware:
+    """CORS for every route but the stream, which adds `allow_origin` itself to stay lean."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=("GET", "POST", "DELETE"),
+        allow_headers=("Authorization", "Content-Type", "Last-Event-ID", "Cache-Control"),
+        allow_credentials=True,
+    )
+
+
+def allow_origin(scope: Scope, origins: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    """The CORS headers of an answer to the request with this scope."""
+    if not origins:
+        return []
+    headers = [(b"vary", b"Origin")]
+    for name, value in scope["headers"]:
+        if name == b"origin" and value.decode("latin-1") in origins:
+            headers += [(b"access-control-allow-origin", value), (b"access-control-allow-credentials", b"true")]
+    return headers

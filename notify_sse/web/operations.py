@@ -1,0 +1,28 @@
+"""`/healthz`, `/readyz`, `/metrics`: for operators and their load balancers. No token; keep them off the internet."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from notify_sse.gateway import Gateway
+from notify_sse.web.answers import answer
+
+
+async def healthz(_: Request) -> Response:
+    """The process runs and its event loop turns."""
+    return answer({"status": "ok"})
+
+
+async def readyz(request: Request) -> Response:
+    """200 when the store is reachable, the tail is caught up, and the process is not draining; else 503."""
+    gateway: Gateway = request.app.state.gateway
+    reason = gateway.unready()
+    if reason is None:
+        return answer({"status": "ready", "cursor": str(gateway.tail.cursor)})
+    return answer({"status": "not ready", "reason": reason}, status=503, headers={"Retry-After": "1"})
+
+
+async def metrics(request: Request) -> Response:
+    """Prometheus text, or OpenMetrics when asked for."""
+    gateway: Gateway = request.app.state.gateway
+    body, media_type = gateway.metrics.render(request.headers.get("accept", ""))
+    return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})

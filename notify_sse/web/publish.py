@@ -1,0 +1,93 @@
+"""`POST /notifications`: one notification or an array, straight to the log. Needs no broker."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from notify_sse.append import Receipt
+from notify_sse.auth import PUBLISH
+from notify_sse.errors import BadNotification, Forbidden, StoreUnavailable
+from notify_sse.gateway import Gateway
+from notify_sse.model import Notification
+from notify_sse.parse import JSON, is_batch, parse, split_batch
+from notify_sse.sse import Cursor
+from notify_sse.web.answers import answer
+from notify_sse.web.body import read_body
+from notify_sse.web.problems import problem, refusal
+
+MAX_BATCH: Final = 500
+_LENIENT: Final = {"": JSON, "text/plain": JSON, "application/x-www-form-urlencoded": JSON}
+"""What `curl -d` and simple clients say when they send JSON."""
+
+
+async def publish(request: Request) -> Response:
+    """201 when something was stored, 200 when all of it was known, 409 when a notification_id came with other content.
+
+    An array is checked whole before any of it is stored. A 409 lists what became of each item: the others are stored.
+    """
+    gateway: Gateway = request.app.state.gateway
+    grant = await gateway.verifier.authenticate(request.scope)
+    if PUBLISH not in grant.scopes:
+        raise Forbidden(f"the token lacks the scope {PUBLISH}")
+    limit = gateway.settings.max_notification_bytes
+    raw = await read_body(request, max_bytes=MAX_BATCH * (limit + 2) + 2)
+    try:
+        batch, notifications = _parsed(raw, request.headers.get("content-type", JSON), max_bytes=limit)
+    except BadNotification as exc:
+        gateway.metrics.refused.labels("http", exc.reason).inc()
+        raise
+    try:
+        async with asyncio.timeout(gateway.settings.publish_timeout_s):
+            receipts = await gateway.appender.append(notifications)
+    except TimeoutError:
+        ids = [one.notification_id for one in notifications]
+        unknown = StoreUnavailable("the outcome is unknown: publish again with the same notification_id")
+        return refusal(unknown, notification_ids=ids)
+    return _answer(notifications, receipts, batch=batch)
+
+
+def _parsed(raw: bytes, content_type: str, *, max_bytes: int) -> tuple[bool, list[Notification]]:
+    kind = _LENIENT.get(sent := content_type.partition(";")[0].strip().lower(), sent)
+    now = datetime.now(UTC)
+
+    def one(item: bytes | memoryview) -> Notification:
+        return parse(item, max_bytes=max_bytes, now=now, new_id=lambda: str(uuid4()), content_type=kind)
+
+    if not is_batch(raw, kind):
+        return False, [one(raw)]
+    items = split_batch(raw, kind)
+    if not 1 <= len(items) <= MAX_BATCH:
+        raise BadNotification(field="body", reason="too_large", detail=f"must hold 1 to {MAX_BATCH} notifications")
+    notifications = []
+    for place, item in enumerate(items):
+        try:
+            notifications.append(one(memoryview(item)))
+        except BadNotification as exc:
+            raise exc.within(f"[{place}]") from None
+    return True, notifications
+
+
+def _answer(notifications: list[Notification], receipts: list[Receipt], *, batch: bool) -> Response:
+    results: list[dict[str, Any]] = [
+        {
+            "notification_id": one.notification_id,
+            "cursor": str(Cursor(receipt.epoch, receipt.stored.id)),
+            "outcome": receipt.stored.outcome,
+        }
+        for one, receipt in zip(notifications, receipts, strict=True)
+    ]
+    outcomes = {receipt.stored.outcome for receipt in receipts}
+    if "conflict" in outcomes:
+        return problem(
+            409,
+            code="conflict",
+            title="A notification_id was used before with other content",
+            detail="the log keeps the first; `items` says what became of each",
+            field="notification_id",
+            items=results,
+        )
+    return answer(results if batch else results[0], status=201 if "new" in outcomes else 200)

@@ -1,0 +1,54 @@
+"""The table of routes, and the ASGI app that serves them."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from notify_sse.errors import NotifyError
+from notify_sse.gateway import Gateway
+from notify_sse.web import cors, history, operations, pages, problems, publish, session
+from notify_sse.web.access_log import AccessLog
+from notify_sse.web.stream import StreamResponse
+from notify_sse.web.websocket import websocket
+
+STREAM_PATH = "/notifications/stream"
+
+
+def build(gateway: Gateway) -> ASGIApp:
+    """The ASGI app of `gateway`."""
+    app = Starlette(
+        routes=[
+            Route("/notifications", publish.publish, methods=["POST"]),
+            Route("/notifications/history", history.history),
+            Route("/notifications/session", session.begin, methods=["POST"]),
+            Route("/notifications/session", session.end, methods=["DELETE"]),
+            WebSocketRoute("/notifications/ws", websocket),
+            Route("/healthz", operations.healthz),
+            Route("/readyz", operations.readyz),
+            Route("/metrics", operations.metrics),
+            *pages.routes(development=gateway.settings.development),
+        ],
+        middleware=[cors.middleware(gateway.settings.cors_origins)],
+        exception_handlers={
+            NotifyError: problems.on_notify_error,
+            HTTPException: problems.on_http_exception,
+            Exception: problems.on_crash,
+        },
+    )
+    app.state.gateway = gateway
+    return AccessLog(Front(StreamResponse(gateway), app))
+
+
+class Front:
+    """Sends the stream's path past Starlette's layers: each would stay in memory for as long as the stream."""
+
+    def __init__(self, stream: ASGIApp, rest: ASGIApp) -> None:
+        self._stream = stream
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == STREAM_PATH and scope["method"] == "GET":
+            await self._stream(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)

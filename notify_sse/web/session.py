@@ -1,0 +1,53 @@
+"""`POST` and `DELETE /notifications/session`: a bearer token for a cookie that JavaScript cannot read, and its end."""
+
+import time
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from notify_sse.auth import SESSION_COOKIE, credentials
+from notify_sse.errors import Unauthorized
+from notify_sse.gateway import Gateway
+from notify_sse.web.answers import answer
+
+PATH: Final = "/notifications"
+
+
+async def begin(request: Request) -> Response:
+    """Sets the session cookie to the request's bearer token, until that expires."""
+    found = credentials(request.scope)
+    if found.via != "header":
+        raise Unauthorized("a session begins with a token in the Authorization header")
+    grant = await _gateway(request).verifier.authenticate(request.scope)
+    left_s = max(0, int(grant.expires_at - time.time()))
+    response = answer({"recipient_id": grant.subject, "expires_in_s": left_s})
+    _set(response, found.token, left_s)
+    return response
+
+
+async def end(request: Request) -> Response:
+    """Removes the cookie, and closes the streams of this process that were opened with its token as `revoked`.
+
+    Answers 204 whether or not there was a session.
+    """
+    try:
+        grant = await _gateway(request).verifier.authenticate(request.scope)
+    except Unauthorized:
+        pass
+    else:
+        _gateway(request).pump.revoke(grant.token_id)
+    response = Response(status_code=204)
+    _set(response, "", 0)
+    return response
+
+
+def _set(response: Response, token: str, max_age_s: int) -> None:
+    response.set_cookie(
+        SESSION_COOKIE, token, max_age=max_age_s, path=PATH, secure=True, httponly=True, samesite="strict"
+    )
+
+
+def _gateway(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
