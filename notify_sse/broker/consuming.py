@@ -5,53 +5,17 @@ A connection of its own: an alarm of the broker blocks the socket of whoever pub
 
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
-import aiormq
-from aiormq import spec
-from aiormq.abc import DeliveredMessage
+from aiormq import Channel
 
-from notify_sse.broker.connection import CONNECT_TIMEOUT_S, FOREIGN, FRAME_BUFFER, Session
+from notify_sse.broker.connection import CONNECT_TIMEOUT_S, FOREIGN, Session
 from notify_sse.broker.topology import LIVE_KEY, Topology
+from notify_sse.broker.wire import Received
 from notify_sse.ports import Delivery
 
 LIVE_QUEUE_MAX_MESSAGES: Final = 10_000
 DEFAULT_CONTENT_TYPE: Final = "application/json"
-
-
-class OrderedChannel(aiormq.Channel):
-    """A channel that hands over each message inside its own reader.
-
-    aiormq starts a task for each message: slow, and the order is then the event loop's. `on_message` must not block.
-    """
-
-    def __init__(
-        self, connection: Any, number: int, *, on_message: Callable[[DeliveredMessage], None], frame_buffer: int
-    ) -> None:
-        super().__init__(connection, number, publisher_confirms=False, frame_buffer=frame_buffer)
-        self._on_message = on_message
-
-    async def _on_deliver_frame(self, frame: spec.Basic.Deliver) -> None:
-        header: Any = await self._get_frame()
-        self._on_message(await self._read_content(frame, header))
-
-
-async def open_ordered(session: Session, *, on_message: Callable[[DeliveredMessage], None]) -> OrderedChannel:
-    """An `OrderedChannel` on the session's connection; its loss, or its consumer's, is the session's."""
-    connection = session.underlay
-    number = max(connection.channels, default=0) + 1
-    channel = OrderedChannel(connection, number, on_message=on_message, frame_buffer=FRAME_BUFFER)
-    connection.channels[number] = channel
-    await channel.open(timeout=CONNECT_TIMEOUT_S)
-    session.watch(channel.closing)
-    channel.on_consumer_cancel_callbacks.add(
-        lambda _: session.lose(aiormq.ChannelClosed(None, "the queue was removed"))
-    )
-    return channel
-
-
-async def _ignore(_: DeliveredMessage) -> None:
-    """What aiormq wants as a consumer; the messages go the other way."""
 
 
 class IngestConsumer:
@@ -59,33 +23,29 @@ class IngestConsumer:
 
     def __init__(self, on_delivery: Callable[[Delivery], None]) -> None:
         self._on_delivery = on_delivery
-        self._channel: OrderedChannel | None = None
+        self._channel: Channel | None = None
         self._outstanding: dict[int, None] = {}
         self._stopping = False
 
     async def consume(self, session: Session, *, queue: str, prefetch: int) -> None:
         """Start the flow. The broker makes one consumer of the queue the active one; the others wait."""
-        channel = await open_ordered(session, on_message=self._deliver)
+        channel = await session.channel()
         await channel.basic_qos(prefetch_count=prefetch, timeout=CONNECT_TIMEOUT_S)
         self._channel = channel
-        await channel.basic_consume(queue, _ignore, timeout=CONNECT_TIMEOUT_S)
+        await session.consume(channel, queue, on_message=self._deliver)
 
-    def _deliver(self, message: DeliveredMessage) -> None:
+    def _deliver(self, message: Received) -> None:
         if self._stopping:
             return
-        delivery = message.delivery
-        assert isinstance(delivery, spec.Basic.Deliver)
-        assert delivery.delivery_tag is not None
-        properties = message.header.properties
-        self._outstanding[delivery.delivery_tag] = None
+        self._outstanding[message.tag] = None
         self._on_delivery(
             Delivery(
                 body=message.body,
-                routing_key=delivery.routing_key or "",
-                content_type=properties.content_type or DEFAULT_CONTENT_TYPE,
-                message_id=properties.message_id or None,
-                redelivered=bool(delivery.redelivered),
-                tag=(self, delivery.delivery_tag),
+                routing_key=message.routing_key,
+                content_type=message.content_type or DEFAULT_CONTENT_TYPE,
+                message_id=message.message_id or None,
+                redelivered=message.redelivered,
+                tag=(self, message.tag),
             )
         )
 
@@ -129,7 +89,7 @@ async def listen_live(
 
     Bounded by dropping the oldest: a hole is repaired from the log. Without acks, as there is nothing to redeliver.
     """
-    channel = await open_ordered(session, on_message=lambda message: on_announcement(message.body))
+    channel = await session.channel()
     queue = f"{topology.live}.{uuid.uuid4().hex}"
     await channel.queue_declare(
         queue,
@@ -138,7 +98,7 @@ async def listen_live(
         timeout=CONNECT_TIMEOUT_S,
     )
     await channel.queue_bind(queue, topology.live, LIVE_KEY, timeout=CONNECT_TIMEOUT_S)
-    await channel.basic_consume(queue, _ignore, no_ack=True, timeout=CONNECT_TIMEOUT_S)
+    await session.consume(channel, queue, on_message=lambda message: on_announcement(message.body), no_ack=True)
 
 
 async def ack_all(deliveries: Sequence[Delivery]) -> None:

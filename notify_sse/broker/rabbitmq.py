@@ -12,8 +12,9 @@ from typing import Final
 from aiormq import ChannelAccessRefused
 
 from notify_sse.broker import dead_letters
-from notify_sse.broker.connection import CONNECT_TIMEOUT_S, Link, Session, translated
+from notify_sse.broker.connection import CONNECT_TIMEOUT_S, Session, translated
 from notify_sse.broker.consuming import LIVE_QUEUE_MAX_MESSAGES, IngestConsumer, ack_all, listen_live
+from notify_sse.broker.link import Link
 from notify_sse.broker.publishing import PublishingChannels, deadline, left
 from notify_sse.broker.topology import Topology
 from notify_sse.errors import BrokerUnavailable
