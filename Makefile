@@ -1,0 +1,71 @@
+# Every task of a developer; each brings what it needs. `make help` lists them.
+# A line `name: … ## text` is what `make help` prints, in this order.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Arguments for the program that a target runs: make run ARGS='--port 9000', make test ARGS='-k cursor'.
+ARGS ?=
+VENV := .venv
+PYTHON_IN_VENV := $(VENV)/bin/python
+PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
+PACKAGING := setup.cfg pyproject.toml notify_sse/__init__.py
+
+.PHONY: run test check lint services services-stop bench fault mutants clean help
+
+run: $(VENV)/.run ## the service on the embedded default, with its demo page (no broker, no database needed)
+	@exec $(PYTHON_IN_VENV) -m notify_sse serve $(ARGS)
+
+test: $(VENV)/.test ## the whole suite, against private RabbitMQ and Postgres servers that it starts itself
+	@$(PYTHON_IN_VENV) -m pytest $(ARGS)
+
+check: lint test ## lint, types, import rules, then the whole suite: what CI runs
+
+lint: $(VENV)/.check ## ruff, mypy and the import rules only
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(PYTHON_IN_VENV) -m mypy
+	@$(VENV)/bin/lint-imports
+
+services: $(PYTHON_IN_VENV) ## start RabbitMQ and Postgres for development, and print what to export
+	@$(PYTHON_IN_VENV) -m tests.services up
+
+services-stop: $(PYTHON_IN_VENV) ## stop them, and remove their data
+	@$(PYTHON_IN_VENV) -m tests.services down
+
+bench: $(VENV)/.test ## measure latency, throughput and memory, beside the usual way of doing it
+	@$(PYTHON_IN_VENV) -m bench $(ARGS)
+
+fault: $(VENV)/.test ## a campaign of injected faults under load, and a checker of the promise
+	@$(PYTHON_IN_VENV) -m tests.fault $(ARGS)
+
+mutants: $(VENV)/.test ## take the defences out one by one, and show which test catches each
+	@$(PYTHON_IN_VENV) -m tests.mutants $(ARGS)
+
+clean: ## stop the services, and remove everything that make made
+	@if [ -e .services/state.json ]; then $(MAKE) services-stop; fi
+	@rm -rf $(VENV) .services build dist *.egg-info tests/clients/node_modules .pytest_cache .mypy_cache \
+		.ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@awk -F ': .*## |: ## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(PYTHON_IN_VENV):
+	@tools/venv $(VENV)
+
+# Stamps: installed again only when the packaging changes; the code itself is installed in place (editable).
+$(VENV)/.run: $(PACKAGING) | $(PYTHON_IN_VENV)
+	@$(PIP_INSTALL) .
+	@touch $@
+
+$(VENV)/.test: $(PACKAGING) | $(PYTHON_IN_VENV)
+	@$(PIP_INSTALL) '.[test]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.check: $(PACKAGING) | $(PYTHON_IN_VENV)
+	@$(PIP_INSTALL) '.[test,check]'
+	@touch $@ $(VENV)/.test $(VENV)/.run
