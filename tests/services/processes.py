@@ -43,6 +43,12 @@ class Process(NamedTuple):
         stat = _stat(self.pid)
         return bool(stat) and stat[0] not in "ZX" and int(stat[19]) == self.started
 
+    @property
+    def frozen(self) -> bool:
+        """Whether it was stopped by SIGSTOP."""
+        stat = _stat(self.pid)
+        return bool(stat) and stat[0] == "T"
+
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it still runs."""
         if self.alive:
