@@ -221,6 +221,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return ""
         if isinstance(value, tuple):
             return ",".join(value)
+        if isinstance(value, float):
+            return f"{value:.15g}"
         return HIDDEN if field in SECRETS else redacted_url(str(value))
 
     def __repr__(self) -> str:

@@ -1,0 +1,101 @@
+"""The commands: `notify-sse serve`, `publish`, `tail` and the rest. Data goes to stdout, everything else to stderr.
+
+Each command family is a module, loaded when it is called, so that `notify-sse token` does not wait for a database
+library. What a command raises on purpose becomes one line here, and an exit code:
+
+    0    done
+    1    not done: something is unreachable or refused it, or `doctor` found an error
+    2    called wrongly, or a setting is wrong
+    130  interrupted
+"""
+
+import importlib
+import os
+import sys
+from typing import Any, Final, Never
+
+import click
+
+from notify_sse import __version__
+from notify_sse.errors import BadConfiguration, NotifyError
+
+COMMANDS: Final = {
+    "serve": ("notify_sse.cli.serve", "Run the service."),
+    "migrate": ("notify_sse.cli.migrate", "Bring the database to the schema of this version."),
+    "token": ("notify_sse.cli.token", "Make a token for a recipient or a publisher."),
+    "publish": ("notify_sse.cli.publish", "Publish a notification, or many from standard input."),
+    "tail": ("notify_sse.cli.tail", "Show a recipient's notifications as they arrive."),
+    "history": ("notify_sse.cli.history", "Show a recipient's stored notifications."),
+    "dlq": ("notify_sse.cli.dlq", "Look after the messages that were refused."),
+    "doctor": ("notify_sse.cli.doctor", "Check everything the service needs, and say what to do."),
+    "settings": ("notify_sse.cli.settings", "List the settings, their values and where they come from."),
+}
+
+
+class Failed(click.ClickException):
+    """A command that could not do what it was asked: one line on stderr, then exit code 1."""
+
+    def show(self, file: Any = None) -> None:
+        """One line on stderr."""
+        click.echo(f"notify-sse: {self.format_message()}", file=file, err=True)
+
+
+class Misconfigured(Failed):
+    """A setting is wrong: one line on stderr, then exit code 2."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """Loads a command when it is asked for, and turns our errors into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which one meets them."""
+        return [*COMMANDS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command in the module that `COMMANDS` names."""
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it raises on purpose becomes `Failed`."""
+        try:
+            return super().invoke(ctx)
+        except BadConfiguration as exc:
+            raise Misconfigured(str(exc)) from exc
+        except NotifyError as exc:
+            raise Failed(str(exc)) from exc
+        except BrokenPipeError:
+            # Who reads us has seen enough (`| head`). The interpreter must not find the pipe broken again at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="notify-sse")
+def commands() -> None:
+    """Push notifications that are never lost: RabbitMQ in, Server-Sent Events out, replay from Postgres.
+
+    Settings are read from the environment: see `notify-sse settings`.
+    """
+
+
+def main() -> Never:
+    """The console script. Ends the process."""
+    try:
+        code = commands.main(prog_name="notify-sse", standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(exc.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

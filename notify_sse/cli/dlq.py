@@ -1,0 +1,115 @@
+"""`notify-sse dlq`: the messages that were refused at ingest, with their reasons."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import click
+
+from notify_sse import logs
+from notify_sse.broker import open_broker
+from notify_sse.cli.options import json_option, print_json, print_line, read_settings
+from notify_sse.config import Settings, variable
+from notify_sse.errors import BadConfiguration
+from notify_sse.ports import Broker, DeadLetter, Listener
+
+T = TypeVar("T")
+
+
+@click.group("dlq")
+def command() -> None:
+    """Look after the messages that were refused: in the queue `<prefix>.dead` of RabbitMQ.
+
+    A message is refused when it breaks the contract. Mend what published it; then `replay` if the rules or the
+    service have changed since, or `purge`.
+    """
+
+
+@command.command("list")
+@click.option("--limit", "-n", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@json_option
+def list_(limit: int, *, as_json: bool) -> None:
+    """List the oldest refused messages, each with its place, time, reason and what is wrong."""
+    letters = _with_broker(lambda broker: broker.dead_letters(limit=limit))
+    for place, letter in enumerate(letters, 1):
+        if as_json:
+            print_json(_document(place, letter))
+        else:
+            print_line(place, letter.died_at, letter.reason, letter.routing_key, letter.detail)
+
+
+@command.command("show")
+@click.argument("place", type=click.IntRange(min=1))
+@json_option
+def show(place: int, *, as_json: bool) -> None:
+    """Show the refused message at PLACE in the list, with its body."""
+    letters = _with_broker(lambda broker: broker.dead_letters(limit=place))
+    if len(letters) < place:
+        raise click.ClickException(f"there are {len(letters)} refused messages")
+    document = _document(place, letters[-1])
+    if as_json:
+        print_json(document)
+        return
+    for name, value in document.items():
+        print_line(f"{name}:", value)
+
+
+@command.command("replay")
+@click.option("--limit", "-n", type=click.IntRange(min=1), default=1_000_000, help="At most so many.  [default: all]")
+def replay(limit: int) -> None:
+    """Publish the oldest refused messages again. One that is refused again comes back."""
+    count = _with_broker(lambda broker: broker.replay_dead_letters(limit=limit))
+    click.echo(f"{count} replayed")
+
+
+@command.command("purge")
+@click.confirmation_option(prompt="Remove every refused message?")
+def purge() -> None:
+    """Remove every refused message."""
+    count = _with_broker(lambda broker: broker.purge_dead_letters())
+    click.echo(f"{count} removed")
+
+
+def _document(place: int, letter: DeadLetter) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "place": place,
+        "died_at": letter.died_at,
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "routing_key": letter.routing_key,
+        "content_type": letter.content_type,
+        "message_id": letter.message_id,
+    }
+    try:
+        return document | {"body": letter.body.decode()}
+    except UnicodeDecodeError:
+        return document | {"body_base64": base64.b64encode(letter.body).decode()}
+
+
+def _with_broker(work: Callable[[Broker], Awaitable[T]]) -> T:
+    settings = read_settings(log_level="error")
+    if settings.embedded_broker:
+        raise BadConfiguration(
+            f"{variable('broker_url')}: memory:// lives inside the service, which logs what it refuses; "
+            "there is no queue to look into"
+        )
+    logs.set_up(settings)
+
+    async def run() -> T:
+        async with connected(settings) as broker:
+            return await work(broker)
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Broker]:
+    """The broker of these settings, for what publishes or looks; it consumes nothing."""
+    broker = open_broker(settings.broker_url, prefix=settings.amqp_prefix, publish_timeout_s=settings.publish_timeout_s)
+    await broker.start(Listener(on_connected=lambda: None))
+    try:
+        yield broker
+    finally:
+        await broker.close()

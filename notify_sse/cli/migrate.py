@@ -1,0 +1,42 @@
+"""`notify-sse migrate`."""
+
+import asyncio
+
+import click
+
+from notify_sse import logs
+from notify_sse.cli.options import read_settings
+from notify_sse.config import Settings
+from notify_sse.store import open_store
+from notify_sse.store.schema import migrate
+
+
+@click.command("migrate")
+@click.option(
+    "--new-epoch",
+    is_flag=True,
+    help="After restoring a database from a copy: every client is told (`reset`) that it may have missed something.",
+)
+def command(*, new_epoch: bool) -> None:
+    """Bring the database to the schema of this version. Safe to repeat, and while the service runs.
+
+    Prints what was done. The service does this by itself for an empty database and for SQLite.
+    """
+    settings = read_settings()
+    logs.set_up(settings)
+    asyncio.run(_migrate(settings, new_epoch=new_epoch))
+
+
+async def _migrate(settings: Settings, *, new_epoch: bool) -> None:
+    migrated = await migrate(settings.database_url)
+    if migrated.before == migrated.after:
+        click.echo(f"schema {migrated.after}: nothing to do")
+    else:
+        click.echo(f"schema {migrated.after} (before: {migrated.before or 'empty'})")
+    if new_epoch:
+        store = open_store(settings.database_url)
+        try:
+            await store.open()
+            click.echo(f"new epoch {await store.new_epoch()}")
+        finally:
+            await store.close()

@@ -1,0 +1,101 @@
+"""What several commands share: the settings, the address of the service, tokens, and how lines are printed."""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from notify_sse.auth import mint
+from notify_sse.config import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """The settings in the environment; options that were given win."""
+    return Settings.from_environ(os.environ, **overrides)
+
+
+def service_options(command: F) -> F:
+    """`--url` and `--token`, for commands that speak to the running service over HTTP."""
+    url = click.option(
+        "--url",
+        envvar="NOTIFY_SSE_URL",
+        help="Address of the service.  [default: http://HOST:PORT of the settings]",
+    )
+    token = click.option(
+        "--token",
+        envvar="NOTIFY_SSE_TOKEN",
+        help="Token to send.  [default: one made with the configured or development key]",
+    )
+    return url(token(command))
+
+
+def service_url(settings: Settings, url: str | None) -> str:
+    """Where the service of these settings is found from here."""
+    if url:
+        return url.rstrip("/")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def tokens(settings: Settings, token: str | None, subject: str, **grants: Any) -> Callable[[], str]:
+    """A function that gives the token for the next request: the one given, else a fresh one each time."""
+    if token:
+        return lambda: token
+    return lambda: minted(settings, subject, **grants)
+
+
+def minted(settings: Settings, subject: str, **grants: Any) -> str:
+    """As `auth.mint`; what cannot be minted is wrong usage."""
+    try:
+        return mint(settings, subject, **grants)
+    except ValueError as exc:
+        raise click.UsageError(str(exc)) from exc
+
+
+def names(values: tuple[str, ...]) -> list[str]:
+    """The names in an option that may be repeated, and may hold several, parted by commas or spaces."""
+    return [name for value in values for name in value.replace(",", " ").split()]
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on one line of stdout, at once, since a pipe may wait for it."""
+    click.echo(msgspec.json.encode(document))
+
+
+def print_line(*parts: object) -> None:
+    """Fields on one line of stdout. Control characters are escaped: what others publish must not drive a terminal."""
+    click.echo("  ".join(printable(str(part)) for part in parts))
+
+
+def printable(text: str) -> str:
+    """`text` without control characters."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def describe(document: dict[str, Any]) -> tuple[str, ...]:
+    """A notification as the fields of a line: time, type, for whom, payload."""
+    payload = msgspec.json.encode(document.get("payload", {})).decode()
+    topic = document.get("topic")
+    to = f"topic:{topic}" if topic is not None else str(document.get("recipient_id", ""))
+    return (
+        str(document.get("timestamp", "")),
+        str(document.get("notification_type", "")),
+        to,
+        payload,
+    )
+
+
+recipient_argument = click.argument("recipient", required=False)
+
+
+def recipient_of(recipient: str | None, token: str | None) -> str:
+    """The recipient to make a token for. With a token given, that one decides."""
+    if recipient is None and token is None:
+        raise click.UsageError("name a RECIPIENT, or give a --token")
+    return recipient or ""

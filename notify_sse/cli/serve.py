@@ -1,0 +1,26 @@
+"""`notify-sse serve`."""
+
+import sys
+
+import click
+
+from notify_sse import logs
+from notify_sse.cli.options import read_settings
+
+
+@click.command("serve")
+@click.option("--host", help="Address to listen on.  [NOTIFY_SSE_HOST]")
+@click.option("--port", type=int, help="TCP port to listen on; 0 takes any free one.  [NOTIFY_SSE_PORT]")
+@click.option("--workers", type=int, help="How many processes.  [NOTIFY_SSE_WORKERS]")
+@click.option("--role", type=click.Choice(["all", "gateway", "ingest"]), help="What to do.  [NOTIFY_SSE_ROLE]")
+def command(*, host: str | None, port: int | None, workers: int | None, role: str | None) -> None:
+    """Run the service until SIGTERM or Ctrl-C; then drain its streams and end.
+
+    An empty database is set up, an SQLite file also migrated. Without any setting this is the embedded service in
+    development mode, on http://127.0.0.1:8000.
+    """
+    settings = read_settings(host=host, port=port, workers=workers, role=role)
+    logs.set_up(settings)
+    from notify_sse import app  # noqa: PLC0415  (after logging is set up: libraries log while they are imported)
+
+    sys.exit(app.run(settings))
