@@ -1,0 +1,135 @@
+// Types of the core client. docs/reference/browser-client.md explains each option and event.
+
+/** A notification as its publisher sent it, with its place in the log. */
+export interface Notification<Payload = Record<string, unknown>> {
+  notification_id: string;
+  notification_type: string;
+  /** Exactly one of `recipient_id` and `topic` is there. */
+  recipient_id?: string;
+  topic?: string;
+  /** RFC 3339. */
+  timestamp: string;
+  payload: Payload;
+  expires_at?: string;
+  /** `<epoch>.<id>`; added by the client. */
+  cursor: string;
+}
+
+export type Transport = "eventsource" | "fetch" | "websocket" | "longpoll";
+
+export type Status =
+  | "idle"
+  | "connecting"
+  | "connected"
+  | "reconnecting"
+  | "offline"
+  | "failed"
+  | "paused"
+  | "closed";
+
+export interface ConnectionState {
+  status: Status;
+  /** Why the last connection ended, or was not made: `network`, `refused`, `timeout`, `stalled`, `unauthorized`, … */
+  reason: string | null;
+  /** While `failed`: a sentence that may be shown to the user. Otherwise empty. */
+  message: string;
+  transport: Transport | null;
+  /** Failures in a row. */
+  attempt: number;
+  /** Unix time in ms of the next try; null when none is planned, or one is under way. */
+  retryAt: number | null;
+  /** How the connection is shared with other tabs; null when it is not. */
+  shared: "worker" | "leader" | "follower" | null;
+}
+
+export interface Reset {
+  reason: "expired" | "unknown_epoch" | "ahead_of_log";
+  from: string | null;
+  to: string;
+  history: string;
+  /** The newest stored notifications, newest first; null when they could not be read. */
+  items: Notification[] | null;
+}
+
+export type TokenReason = "connect" | "retry" | "expiring" | "wake" | "upgrade" | "unauthorized" | "poll" | "history";
+
+export interface ManagerOptions {
+  /** Where the service's routes are. Default `/notifications`. */
+  url?: string;
+  /** Called before each connection, and before the token ends. Without it the session cookie is used. */
+  getToken?: (wanted: { reason: TokenReason }) => string | null | undefined | Promise<string | null | undefined>;
+  /** `header` uses fetch streaming instead of EventSource. Default `query`. */
+  tokenIn?: "query" | "header";
+  /** Send cookies to another origin. Default false. */
+  withCredentials?: boolean;
+  /** Who is signed in. Keeps cursors of several users apart; tabs share a connection only when it is given. */
+  user?: string;
+  /** Granted topics to read beside the user's own notifications. */
+  topics?: string[];
+  /** Default `auto`: the best that works. */
+  transport?: "auto" | Transport;
+  /** How tabs share one connection. Default `auto`: SharedWorker, else a leader tab, else none. */
+  share?: "auto" | "worker" | "leader" | "none";
+  /** Where the cursor is kept across reloads. Default `session`. */
+  resume?: "session" | "local" | "none";
+  /** Start from this cursor instead of the kept one. */
+  cursor?: string;
+  /** Failures in a row until `failed`. Default 10. */
+  maxAttempts?: number;
+  /** Ceiling of the first wait. Default 1000. */
+  baseMs?: number;
+  /** Highest ceiling. Default 8000. */
+  maxMs?: number;
+  /** Failures of a transport that are its own fault, until the next is used. Default 3. */
+  fallbackAfter?: number;
+  /** How often a better transport is tried again. Default 60000. */
+  upgradeAfterMs?: number;
+  /** How long a connection may take to be established. Default 10000. */
+  connectTimeoutMs?: number;
+  /** While `failed`, try again about this often; 0 for never. Default 60000. */
+  failedRetryMs?: number;
+  /** For tests: a number from 0 to 1. */
+  random?: () => number;
+}
+
+export interface HistoryQuery {
+  after?: string;
+  before?: string;
+  /** At most 500; default 50. */
+  limit?: number;
+  type?: string;
+  /** Default `desc`: newest first. */
+  order?: "asc" | "desc";
+}
+
+export interface HistoryPage {
+  items: Notification[];
+  cursor: string;
+  more: boolean;
+  reset: Omit<Reset, "items"> | null;
+  /** The next page in the same direction; null at the end. */
+  next(): Promise<HistoryPage | null>;
+}
+
+export type Unsubscribe = () => void;
+
+/** Names the payloads of your types: `new NotificationConnectionManager<{ new_message: { text: string } }>()`. */
+export type Payloads = Record<string, object>;
+
+export declare class NotificationConnectionManager<P extends object = Record<string, Record<string, unknown>>> {
+  constructor(options?: ManagerOptions);
+  readonly options: Readonly<ManagerOptions> & { url: string };
+  readonly state: ConnectionState;
+  /** Everything up to it has been received. */
+  readonly cursor: string | null;
+  connect(): this;
+  close(): void;
+  retryNow(): void;
+  on<T extends keyof P & string>(type: T, listener: (notification: Notification<P[T]>) => void): Unsubscribe;
+  on(type: "*", listener: (notification: Notification) => void): Unsubscribe;
+  onAll(listener: (notification: Notification) => void): Unsubscribe;
+  onState(listener: (state: ConnectionState) => void): Unsubscribe;
+  onReset(listener: (reset: Reset) => void): Unsubscribe;
+  setTopics(topics: readonly string[]): void;
+  history(query?: HistoryQuery): Promise<HistoryPage>;
+}

@@ -1,0 +1,24 @@
+import type { NotificationConnectionManager } from "./notify-sse.js";
+
+export interface StatusTexts {
+  connecting: string;
+  connected: string;
+  reconnecting: string;
+  /** `{s}` is replaced by the seconds left. */
+  waiting: string;
+  offline: string;
+  /** Instead of the manager's own message. */
+  failed: string;
+  retry: string;
+}
+
+export declare class NotifyStatus extends HTMLElement {
+  manager: NotificationConnectionManager<any> | null;
+  set texts(texts: Partial<StatusTexts>);
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "notify-status": NotifyStatus;
+  }
+}

@@ -1,0 +1,29 @@
+import type { ConnectionState, Notification, NotificationConnectionManager, Reset } from "./notify-sse.js";
+import type { BurstOptions, NotificationView } from "./store.js";
+
+export interface NotificationAction<Payload = unknown> {
+  type: string;
+  payload?: Payload;
+}
+
+export declare const notificationActions: {
+  received(items: Notification[]): NotificationAction<Notification[]>;
+  connectionChanged(connection: ConnectionState): NotificationAction<ConnectionState>;
+  reset(reset: Reset): NotificationAction<Reset>;
+  markAllRead(): NotificationAction;
+  clear(): NotificationAction;
+  connect(): NotificationAction;
+  disconnect(): NotificationAction;
+  retryNow(): NotificationAction;
+};
+
+export declare function notificationsReducer(
+  state: NotificationView | undefined,
+  action: { type: string; payload?: any },
+): NotificationView;
+
+/** Assignable to Redux's and Redux Toolkit's `Middleware`. */
+export declare function notificationMiddleware(
+  manager: NotificationConnectionManager<any>,
+  options?: BurstOptions,
+): (api: { dispatch: (action: any) => any }) => (next: (action: any) => any) => (action: any) => any;
