@@ -6,6 +6,7 @@ stops and finishes what it holds, streams are told and closed over DRAIN_S, then
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Coroutine
@@ -23,7 +24,7 @@ from notify_sse.errors import BrokerUnavailable, SchemaOutdated, StoreUnavailabl
 from notify_sse.gateway import Gateway
 from notify_sse.hub import Hub
 from notify_sse.ingest import Ingest
-from notify_sse.listening import BACKLOG, listen, url_of
+from notify_sse.listening import BACKLOG, url_of
 from notify_sse.metrics import Metrics
 from notify_sse.model import Announcement
 from notify_sse.ports import Listener
@@ -143,7 +144,7 @@ class Process:
                 await asyncio.sleep(STORE_RETRY_S)
             except SchemaOutdated as exc:
                 log.error("the schema does not fit: %s", exc, extra={"action": "open"})  # noqa: TRY400 - one line
-                self._exit_code = 1
+                self._exit_code = os.EX_CONFIG
                 self._stop.set()
                 return False
             else:
@@ -219,9 +220,8 @@ class Process:
         gauge("ready", "1 when the process is ready.", lambda: self.gateway.unready() is None)
 
 
-def run(settings: Settings, listener: socket.socket | None = None) -> int:
-    """Run one process until it is told to stop; returns the exit code. Raises `BadConfiguration`."""
-    listener = listener or listen(settings)
+def run(settings: Settings, listener: socket.socket) -> int:
+    """Run one process on `listener` until it is told to stop; returns the exit code. Raises `BadConfiguration`."""
 
     async def main() -> int:
         return await Process(settings).run(listener)

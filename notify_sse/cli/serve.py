@@ -21,6 +21,6 @@ def command(*, host: str | None, port: int | None, workers: int | None, role: st
     """
     settings = read_settings(host=host, port=port, workers=workers, role=role)
     logs.set_up(settings)
-    from notify_sse import app  # noqa: PLC0415  (after logging is set up: libraries log while they are imported)
+    from notify_sse import supervisor  # noqa: PLC0415  (after logging is set up: libraries log while they are imported)
 
-    sys.exit(app.run(settings))
+    sys.exit(supervisor.serve(settings))

@@ -1,0 +1,140 @@
+"""Several worker processes behind one listening socket (`serve --workers N`).
+
+Hypercorn's own workers end together; ours do not: one that dies is replaced after a back-off while the others go on,
+and SIGTERM drains all of them at once. SIGHUP replaces them one after the other. The supervisor runs no event loop: it
+forks, waits, and passes signals on.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from notify_sse import app
+from notify_sse.config import Settings
+from notify_sse.listening import listen
+
+log = logging.getLogger(__name__)
+
+BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+STEADY_S: Final = 10.0
+"""A worker that lived for so long is replaced at once when it dies."""
+SIGNALS: Final = frozenset((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def serve(settings: Settings) -> int:
+    """Run the service as `settings` say, in one process or several; returns the exit code. Raises `BadConfiguration`."""
+    listener = listen(settings)
+    work = partial(app.run, settings)
+    if settings.workers == 1:
+        return work(listener)
+    return Supervisor(work, listener, count=settings.workers).run()
+
+
+class Supervisor:
+    """Keeps `count` workers running. `work` is a worker: given the listening socket, it returns an exit code."""
+
+    def __init__(self, work: Callable[[socket.socket], int], listener: socket.socket, *, count: int) -> None:
+        self._work = work
+        self._listener = listener
+        self._count = count
+        self._started: dict[int, float] = {}
+        self._early_deaths = 0
+        self._restart_at = 0.0
+        self._retiring: list[int] = []
+        self._stopping = False
+        self._exit_code = 0
+
+    def run(self) -> int:
+        """Supervise until SIGTERM or SIGINT and until every worker has ended. Returns 0, or a worker's failure."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        for _ in range(self._count):
+            self._start()
+        while self._started or not self._stopping:
+            due_s = self._restart_at - time.monotonic() if self._missing() else 3600.0
+            received = signal.sigtimedwait(SIGNALS, max(0.0, due_s))
+            if received is not None:
+                self._handle(signal.Signals(received.si_signo))
+            self._reap()
+            if self._missing() and time.monotonic() >= self._restart_at:
+                self._start()
+        return self._exit_code
+
+    def _missing(self) -> bool:
+        return not self._stopping and len(self._started) < self._count
+
+    def _handle(self, received: signal.Signals) -> None:
+        if received in (signal.SIGTERM, signal.SIGINT):
+            self._stopping = True
+            self._signal_all(signal.SIGTERM)
+        elif received is signal.SIGHUP and not self._stopping:
+            log.info("replacing the workers one by one", extra={"action": "reload"})
+            self._retiring = list(self._started)
+            self._retire_next()
+
+    def _retire_next(self) -> None:
+        while self._retiring:
+            pid = self._retiring.pop()
+            if pid in self._started:
+                os.kill(pid, signal.SIGTERM)
+                return
+
+    def _signal_all(self, wanted: signal.Signals) -> None:
+        for pid in self._started:
+            os.kill(pid, wanted)
+
+    def _start(self) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._become_worker()
+        self._started[pid] = time.monotonic()
+        log.info("worker started", extra={"action": "worker", "pid": pid})
+        self._retire_next()
+
+    def _become_worker(self) -> None:
+        """In the child: never returns."""
+        code = 1
+        try:
+            _die_with_parent()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            code = self._work(self._listener)
+        except BaseException:
+            log.exception("worker crashed", extra={"action": "worker"})
+        finally:
+            os._exit(code)
+
+    def _reap(self) -> None:
+        while self._started:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            self._note_end(pid, os.waitstatus_to_exitcode(status))
+
+    def _note_end(self, pid: int, code: int) -> None:
+        lived_s = time.monotonic() - self._started.pop(pid)
+        if code == os.EX_CONFIG and not self._stopping:
+            self._stopping = True
+            self._signal_all(signal.SIGTERM)
+        if self._stopping or code == 0:
+            self._exit_code = self._exit_code or max(0, code)
+            self._restart_at = 0.0
+            return
+        self._early_deaths = 0 if lived_s >= STEADY_S else self._early_deaths + 1
+        delay_s = BACKOFF_S[min(self._early_deaths, len(BACKOFF_S) - 1)] if self._early_deaths else 0.0
+        self._restart_at = time.monotonic() + delay_s
+        log.warning(
+            "worker died; another takes its place",
+            extra={"action": "worker", "pid": pid, "exit_code": code, "delay_s": delay_s},
+        )
+
+
+def _die_with_parent() -> None:
+    """Drain when the supervisor is gone, even by SIGKILL, so that no orphan keeps the port (prctl(2))."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
