@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from notify_sse import logs
 from notify_sse.broker import open_broker
-from notify_sse.cli.options import json_option, print_json, print_line, read_settings
+from notify_sse.cli.options import client_settings, json_option, print_json, print_line
 from notify_sse.config import Settings, variable
 from notify_sse.errors import BadConfiguration
 from notify_sse.ports import Broker, DeadLetter, Listener
@@ -89,13 +88,12 @@ def _document(place: int, letter: DeadLetter) -> dict[str, Any]:
 
 
 def _with_broker(work: Callable[[Broker], Awaitable[T]]) -> T:
-    settings = read_settings(log_level="error")
+    settings = client_settings()
     if settings.embedded_broker:
         raise BadConfiguration(
             f"{variable('broker_url')}: memory:// lives inside the service, which logs what it refuses; "
             "there is no queue to look into"
         )
-    logs.set_up(settings)
 
     async def run() -> T:
         async with connected(settings) as broker:

@@ -7,12 +7,12 @@ import click
 import httpx
 
 from notify_sse.cli.options import (
+    client_settings,
     describe,
     json_option,
     names,
     print_json,
     print_line,
-    read_settings,
     recipient_argument,
     recipient_of,
     service_options,
@@ -51,7 +51,7 @@ def command(
 
     When the cursor of --after lies too far back, so that some may be missing, a line on stderr says so.
     """
-    settings = read_settings()
+    settings = client_settings()
     granted = names(topics)
     token_for = tokens(settings, token, recipient_of(recipient, token), topics=granted, ttl_s=60)
     params = {

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from notify_sse import logs
 from notify_sse.auth import mint
-from notify_sse.config import Settings
+from notify_sse.config import Settings, variable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,6 +19,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def read_settings(**overrides: Any) -> Settings:
     """The settings in the environment; options that were given win."""
     return Settings.from_environ(os.environ, **overrides)
+
+
+def client_settings() -> Settings:
+    """The settings for a command that is not the service: only errors are logged, unless a level is set."""
+    level = None if os.environ.get(variable("log_level")) else "error"
+    settings = read_settings(log_level=level)
+    logs.set_up(settings)
+    return settings
 
 
 def service_options(command: F) -> F:

@@ -8,12 +8,12 @@ import click
 
 from notify_sse.cli.event_source import EventSource, Note, Received
 from notify_sse.cli.options import (
+    client_settings,
     describe,
     json_option,
     names,
     print_json,
     print_line,
-    read_settings,
     recipient_argument,
     recipient_of,
     service_options,
@@ -44,7 +44,7 @@ def command(
     Reconnects by itself, and goes on where it was: nothing is missed and nothing comes twice. Everything but
     notifications is told on stderr; a `reset`, which means that some may be missing, is also printed with --json.
     """
-    settings = read_settings()
+    settings = client_settings()
     granted = names(topics)
     source = EventSource(
         service_url(settings, url),

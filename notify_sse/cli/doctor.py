@@ -1,0 +1,58 @@
+"""`notify-sse doctor`."""
+
+import asyncio
+import logging
+import os
+from typing import Final
+
+import click
+
+from notify_sse.cli.checks import Finding, findings
+from notify_sse.cli.options import json_option, print_json
+from notify_sse.config import PREFIX, Settings
+from notify_sse.errors import BadConfiguration
+
+_COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
+
+
+@click.command("doctor")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool) -> None:
+    """Check keys, database, schema, clock, broker, queues, limits and the running service; change nothing.
+
+    Says what to do about each thing that is wrong. Exit code 1 when there is an error; warnings alone are 0.
+    """
+    logging.disable()  # what the libraries would log, the findings say
+    found = asyncio.run(_examine(as_json=as_json))
+    if as_json:
+        print_json(found)
+    if any(one.status == "error" for one in found):
+        ctx.exit(1)
+
+
+async def _examine(*, as_json: bool) -> list[Finding]:
+    found = []
+
+    def tell(finding: Finding) -> None:
+        found.append(finding)
+        if not as_json:
+            _show(finding)
+
+    try:
+        settings = Settings.from_environ(os.environ)
+    except BadConfiguration as exc:
+        tell(Finding("settings", "error", str(exc), "`notify-sse settings --markdown` describes them all"))
+        return found
+    given = sum(1 for name in os.environ if name.startswith(PREFIX))
+    tell(Finding("settings", "ok", f"{given} set in the environment" if given else "all at their defaults"))
+    async for finding in findings(settings):
+        tell(finding)
+    return found
+
+
+def _show(finding: Finding) -> None:
+    status = click.style(f"{finding.status:8}", fg=_COLOURS[finding.status])
+    click.echo(f"{status}{finding.check:11} {finding.detail}")
+    if finding.advice:
+        click.echo(f"{'':20}→ {finding.advice}")

@@ -1,0 +1,124 @@
+"""`notify-sse publish`: one notification from the arguments, or JSON lines from standard input.
+
+Through RabbitMQ when one is configured, as a backend service would; else to the running service over HTTP.
+"""
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from typing import IO, Any
+from uuid import uuid4
+
+import click
+import msgspec
+
+from notify_sse.auth import PUBLISH
+from notify_sse.cli.lines import Line, Progress, batches, parsed
+from notify_sse.cli.options import client_settings, json_option, print_json, service_options, service_url, tokens
+from notify_sse.cli.routes import Accepted, HttpRoute, Route, amqp_route
+from notify_sse.config import Settings
+from notify_sse.errors import NotifyError
+
+
+@click.command("publish")
+@click.argument("payload", required=False)
+@click.option("--to", "recipient_id", help="The recipient.")
+@click.option("--topic", help="The topic; `all` is everyone.")
+@click.option("--type", "notification_type", help="The notification type, such as new_message.")
+@click.option("--id", "notification_id", help="The notification_id: publishing the same again repeats nothing.")
+@click.option("--expires-at", help="When it is of no more use, as 2026-11-22T10:00:00Z.")
+@click.option("--quiet", "-q", is_flag=True, help="Print no ids.")
+@json_option
+@service_options
+def command(
+    *, payload: str | None, url: str | None, token: str | None, quiet: bool, as_json: bool, **fields: str | None
+) -> None:
+    """Publish PAYLOAD, a JSON object, to a recipient or a topic; prints its id once it is safe.
+
+    Without PAYLOAD, or with -, standard input holds notifications, one JSON document a line; the options fill in
+    what a line lacks. They are published in order, in batches. If that stops half way, the line is named; start
+    again from it, or from the beginning when every line has a notification_id of its own.
+
+    Goes through RabbitMQ when NOTIFY_SSE_BROKER_URL is amqp:// and no --url is given, else to the service over HTTP.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    settings = client_settings()
+    stream = _input(payload, given)
+    asyncio.run(_publish(_Job(settings, url, token, given, payload, quiet=quiet, as_json=as_json), stream))
+
+
+class _Job(msgspec.Struct, frozen=True):
+    settings: Settings
+    url: str | None
+    token: str | None
+    given: dict[str, str]
+    payload: str | None
+    quiet: bool
+    as_json: bool
+
+
+def _input(payload: str | None, given: dict[str, str]) -> IO[bytes] | None:
+    """Standard input when it is to be read, None when the payload is the argument."""
+    if payload not in (None, "-"):
+        return None
+    if "notification_id" in given:
+        raise click.UsageError("--id names one notification; lines bring their own notification_id")
+    if payload is None and sys.stdin.isatty():
+        raise click.UsageError('give a PAYLOAD, such as \'{"text": "hi"}\', or JSON lines on standard input')
+    return sys.stdin.buffer
+
+
+async def _publish(job: _Job, stream: IO[bytes] | None) -> None:
+    async with AsyncExitStack() as stack:
+        route = await _route(job, stack)
+        if stream is None:
+            _show(job, await route.send([_single(job)]))
+            return
+        with Progress(stream, ids_shown=not job.quiet) as progress:
+            await _publish_lines(job, route, stream, progress)
+
+
+async def _publish_lines(job: _Job, route: Route, stream: IO[bytes], progress: Progress) -> None:
+    count = 0
+    try:
+        async for batch in batches(stream):
+            lines = [_identified(parsed(number, raw, job.given)) for number, raw in batch]
+            accepted = await route.send(lines)
+            _show(job, accepted)
+            progress.advance(lines)
+            count += len(accepted)
+    except NotifyError:
+        click.echo(f"notify-sse: {count} published before it stopped", err=True)
+        raise
+    click.echo(f"notify-sse: {count} published", err=True)
+
+
+async def _route(job: _Job, stack: AsyncExitStack) -> Route:
+    if not job.settings.embedded_broker and job.url is None:
+        return await stack.enter_async_context(amqp_route(job.settings))
+    token_for = tokens(job.settings, job.token, "notify-sse publish", scopes=[PUBLISH], ttl_s=60)
+    return await stack.enter_async_context(HttpRoute(service_url(job.settings, job.url), token_for=token_for))
+
+
+def _single(job: _Job) -> Line:
+    try:
+        payload = msgspec.json.decode((job.payload or "").encode())
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+        raise click.UsageError("PAYLOAD is not JSON") from exc
+    return _identified(Line(0, job.given | {"payload": payload}))
+
+
+def _identified(line: Line) -> Line:
+    """With an id of our own making where it has none, so that it can be sent again without being repeated."""
+    document: dict[str, Any] = {"notification_id": str(uuid4())} | line.document
+    return msgspec.structs.replace(line, document=document)
+
+
+def _show(job: _Job, accepted: list[Accepted]) -> None:
+    if job.quiet:
+        return
+    for one in accepted:
+        if job.as_json:
+            print_json(one)
+        else:
+            click.echo("  ".join(part for part in (one.notification_id, one.cursor) if part))

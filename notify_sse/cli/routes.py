@@ -1,0 +1,142 @@
+"""The two ways in for `notify-sse publish`: RabbitMQ with confirms, and the service's HTTP interface.
+
+Both send a batch in order, and send it again while the other side is away: every notification has an id by now, so
+that repeats nothing.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+import click
+import httpx
+import msgspec
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from notify_sse.cli.lines import Line
+from notify_sse.cli.remote import TIMEOUT_S, ServiceRefused, ServiceUnreachable, bearer, refused, unreachable
+from notify_sse.config import Settings
+from notify_sse.errors import BadNotification, Conflict
+from notify_sse.publisher import Publisher
+
+RETRY_FOR_S: Final = 15.0
+FIRST_RETRY_S: Final = 0.2
+LAST_RETRY_S: Final = 2.0
+
+
+class Accepted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A notification that is safe now. Only the log knows its cursor, so through RabbitMQ there is none."""
+
+    notification_id: str
+    cursor: str = ""
+    outcome: str = ""
+
+
+class Route(Protocol):
+    """A way in."""
+
+    async def send(self, lines: Sequence[Line]) -> list[Accepted]:
+        """Publish `lines` (at most 500) in order; returns when all are safe.
+
+        Raises `BadNotification` or `Conflict`, which name the line, and what says that the other side is away. Some
+        may have been published then.
+        """
+
+
+@asynccontextmanager
+async def amqp_route(settings: Settings) -> AsyncIterator[Route]:
+    """Through the RabbitMQ of `settings`."""
+    async with Publisher(
+        settings.broker_url,
+        amqp_prefix=settings.amqp_prefix,
+        timeout_s=RETRY_FOR_S,
+        max_bytes=settings.max_notification_bytes,
+    ) as publisher:
+        yield _AmqpRoute(publisher)
+
+
+class _AmqpRoute:
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def send(self, lines: Sequence[Line]) -> list[Accepted]:
+        try:
+            ids = await self._publisher.publish_many(line.document for line in lines)
+        except BadNotification as exc:
+            raise _located(lines, exc.field, exc.detail) from exc
+        return [Accepted(notification_id) for notification_id in ids]
+
+
+class HttpRoute:
+    """To the service at `url`. An async context manager."""
+
+    def __init__(self, url: str, *, token_for: Callable[[], str]) -> None:
+        self._client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S)
+        self._token_for = token_for
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, exc, trace)
+
+    async def send(self, lines: Sequence[Line]) -> list[Accepted]:
+        """See `Route.send`."""
+        body = msgspec.json.encode([line.document for line in lines])
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(_passing),
+            wait=wait_random_exponential(multiplier=FIRST_RETRY_S, max=LAST_RETRY_S),
+            stop=stop_after_delay(RETRY_FOR_S),
+            before_sleep=_tell_first,
+            reraise=True,
+        )
+        try:
+            return msgspec.convert(await retrying(self._post, body), list[Accepted])
+        except ServiceRefused as exc:
+            raise _explained(lines, exc) from exc
+
+    async def _post(self, body: bytes) -> Any:
+        headers = {"Content-Type": "application/json", **bearer(self._token_for())}
+        try:
+            response = await self._client.post("/notifications", content=body, headers=headers)
+        except httpx.HTTPError as exc:
+            raise unreachable(str(self._client.base_url), exc) from exc
+        if not response.is_success:
+            raise refused(response)
+        return response.json()
+
+
+def _tell_first(state: RetryCallState) -> None:
+    if state.attempt_number == 1 and state.outcome is not None:
+        click.echo(f"notify-sse: {state.outcome.exception()}; trying for {RETRY_FOR_S:g} s", err=True)
+
+
+def _passing(exc: BaseException) -> bool:
+    return isinstance(exc, ServiceUnreachable) or (isinstance(exc, ServiceRefused) and exc.passing)
+
+
+def _explained(lines: Sequence[Line], refusal: ServiceRefused) -> Exception:
+    """What the service refused, in terms of the lines."""
+    problem = refusal.problem
+    if problem.get("code") == "bad_notification":
+        field = str(problem.get("field", ""))
+        return _located(lines, field, str(problem.get("detail", "")).removeprefix(f"{field}: "))
+    if problem.get("code") == "conflict":
+        for line, item in zip(lines, problem.get("items", ()), strict=False):
+            if item["outcome"] == "conflict":
+                used = f"the notification_id {item['notification_id']} was used before with other content"
+                return Conflict(f"{line.place}{used}")
+    return refusal
+
+
+def _located(lines: Sequence[Line], field: str, detail: str) -> BadNotification:
+    """The error with the line in place of the batch's `[3]`."""
+    index, closed, rest = field.removeprefix("[").partition("]")
+    if not (closed and index.isdigit() and int(index) < len(lines)):
+        return BadNotification(field=field, reason="invalid_field", detail=detail)
+    place = f"{lines[int(index)].place}{rest.removeprefix('.')}"
+    return BadNotification(field=place, reason="invalid_field", detail=detail)
