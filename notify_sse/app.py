@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
 import uvloop
@@ -46,8 +46,9 @@ MAX_ANNOUNCED_BYTES: Final = 1_048_576
 class Process:
     """The parts of one process and the tasks that run them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, on_ready: Callable[[], None] | None = None) -> None:
         self.settings = settings
+        self._on_ready = on_ready
         self.metrics = metrics = Metrics()
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays)
         self.broker = open_broker(
@@ -131,6 +132,10 @@ class Process:
         if self.settings.role != "gateway":
             self._spawn(self.ingest.run())
             self._spawn(self.retention.run())
+        if self.settings.role != "ingest":
+            await self.relay.when_filled()
+        if self._on_ready:
+            self._on_ready()
 
     async def _open_store(self) -> bool:
         away = False
@@ -220,11 +225,14 @@ class Process:
         gauge("ready", "1 when the process is ready.", lambda: self.gateway.unready() is None)
 
 
-def run(settings: Settings, listener: socket.socket) -> int:
-    """Run one process on `listener` until it is told to stop; returns the exit code. Raises `BadConfiguration`."""
+def run(settings: Settings, listener: socket.socket, *, on_ready: Callable[[], None] | None = None) -> int:
+    """Run one process on `listener` until it is told to stop; returns the exit code. Raises `BadConfiguration`.
+
+    `on_ready` is called once, when it could serve streams.
+    """
 
     async def main() -> int:
-        return await Process(settings).run(listener)
+        return await Process(settings, on_ready=on_ready).run(listener)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main())

@@ -41,7 +41,7 @@ class Relay:
         self._wanted = asyncio.Event()
         self._repaired: asyncio.Future[None] | None = None
         self._store_away = False
-        self.filled = False
+        self._filled = asyncio.Event()
 
     def hear(self, body: bytes) -> None:
         """An announcement from the broker. One that cannot be read is left to the comparison with the head."""
@@ -90,7 +90,7 @@ class Relay:
         page = await self._store.newest(max_events=max_events, max_bytes=max_bytes)
         self._restart(page.head, start=page.upto - len(page.events))
         self._extend(page.upto - len(page.events) + 1, _frames(page))
-        self.filled = True
+        self._filled.set()
         log.info("tail filled", extra={"action": "fill", "events": len(page.events), "position": page.upto})
 
     async def _follow(self) -> None:
@@ -181,6 +181,15 @@ class Relay:
         if self._store_away:
             log.warning("the store is back", extra={"action": "compare"})
         self._store_away = False
+
+    @property
+    def filled(self) -> bool:
+        """Whether the tail holds the log's newest stretch: before, no stream can be placed."""
+        return self._filled.is_set()
+
+    async def when_filled(self) -> None:
+        """Wait until `filled`."""
+        await self._filled.wait()
 
     @property
     def store_away(self) -> bool:

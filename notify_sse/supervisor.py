@@ -24,16 +24,18 @@ log = logging.getLogger(__name__)
 BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_S: Final = 10.0
 """A worker that lived for so long is replaced at once when it dies."""
-SIGNALS: Final = frozenset((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+READY: Final = signal.SIGUSR1
+"""A worker's word to its supervisor that it is ready to serve."""
+SIGNALS: Final = frozenset((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, READY))
 _PR_SET_PDEATHSIG: Final = 1
 
 
 def serve(settings: Settings) -> int:
-    """Run the service as `settings` say, in one process or several; returns the exit code. Raises `BadConfiguration`."""
+    """Run the service as `settings` say; returns the exit code. Raises `BadConfiguration`."""
     listener = listen(settings)
-    work = partial(app.run, settings)
     if settings.workers == 1:
-        return work(listener)
+        return app.run(settings, listener)
+    work = partial(app.run, settings, on_ready=partial(os.kill, os.getpid(), READY))
     return Supervisor(work, listener, count=settings.workers).run()
 
 
@@ -77,8 +79,11 @@ class Supervisor:
             log.info("replacing the workers one by one", extra={"action": "reload"})
             self._retiring = list(self._started)
             self._retire_next()
+        elif received is READY:
+            self._retire_next()
 
     def _retire_next(self) -> None:
+        """One step of the replacement; the next follows when the new worker is ready, and never if it is not."""
         while self._retiring:
             pid = self._retiring.pop()
             if pid in self._started:
@@ -95,7 +100,6 @@ class Supervisor:
             self._become_worker()
         self._started[pid] = time.monotonic()
         log.info("worker started", extra={"action": "worker", "pid": pid})
-        self._retire_next()
 
     def _become_worker(self) -> None:
         """In the child: never returns."""
@@ -104,6 +108,7 @@ class Supervisor:
             _die_with_parent()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.signal(READY, signal.SIG_IGN)
             code = self._work(self._listener)
         except BaseException:
             log.exception("worker crashed", extra={"action": "worker"})
