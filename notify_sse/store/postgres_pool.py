@@ -34,6 +34,7 @@ SERVER_SETTINGS: Final = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
     "jit": "off",
     # The server too notices a peer that is gone, and frees what it held.
     "tcp_keepalives_idle": "10",

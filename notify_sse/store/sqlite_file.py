@@ -4,8 +4,10 @@ Below `sqlite.SqliteStore` and `schema`. `databases` opens a connection (and a t
 enough for reading, while the one writer keeps its own open.
 """
 
+import contextlib
 import os
 import sqlite3
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -38,9 +40,21 @@ def path_of(url: str) -> Path:
 
 
 def create(path: Path) -> None:
-    """Make the file, and its folder, for this user alone, unless they are there. Raises OSError."""
+    """Make the file, in WAL mode, and its folder, for this user alone, unless it is there. Raises what SQLite raises.
+
+    Made aside and then linked to its name: of several processes that find no file, one makes it, and none sees it
+    while it changes to WAL, which SQLite does not wait for.
+    """
+    if path.exists():
+        return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as folder:
+        made = Path(folder) / path.name
+        made.touch(mode=0o600)
+        with contextlib.closing(sqlite3.connect(made)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
 
 
 def database(path: Path) -> Database:
@@ -122,7 +136,7 @@ class Writer:
             connection = self._database.connection()
             await connection.__aenter__()
             self._connection = connection
-            # Through `databases` a connection comes without them; WAL alone stays with the file.
+            # A connection comes without them from `databases`; WAL stays with the file, if `create` made it.
             await connection.raw_connection.execute("PRAGMA journal_mode = WAL")
             await connection.raw_connection.execute("PRAGMA synchronous = FULL")
         raw: aiosqlite.Connection = self._connection.raw_connection

@@ -1,0 +1,84 @@
+"""A store to test, by the URL of its database: made as often as a test likes, and looked at behind its back."""
+
+import asyncio
+import contextlib
+import hashlib
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from notify_sse.model import Event, Notification
+from notify_sse.ports import Store
+from notify_sse.store import open_store
+from notify_sse.store.sqlite_file import path_of
+
+
+class Subject(NamedTuple):
+    url: str
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[Store]:
+        """A store that is open; closed at the end."""
+        store = open_store(self.url)
+        try:
+            await store.open()
+            yield store
+        finally:
+            await store.close()
+
+    async def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run one statement on the database itself, committed at once."""
+        if self.url.startswith("sqlite"):
+            return await asyncio.to_thread(self._sqlite, statement)
+        connection = await asyncpg.connect(self.url)
+        try:
+            return [tuple(row) for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
+    def _sqlite(self, statement: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(path_of(self.url), isolation_level=None)) as connection:
+            return connection.execute(statement).fetchall()
+
+
+def notification(
+    notification_id: str,
+    *,
+    channel: str = "recipient:alice",
+    kind: str = "new_message",
+    text: str = "hello",
+    body: bytes | None = None,
+    expires_ms: int = 0,
+) -> Notification:
+    """As `parse.parse` would make it; the digest covers `text`, or `body` when that is given."""
+    body = body if body is not None else b'{"text":"%s"}' % text.encode()
+    return Notification(
+        notification_id=notification_id,
+        notification_type=kind,
+        channel=channel,
+        body=body,
+        digest=hashlib.blake2b(body, digest_size=16).digest(),
+        expires_ms=expires_ms,
+    )
+
+
+def several(prefix: str, count: int, **given: Any) -> list[Notification]:
+    return [notification(f"{prefix}-{number}", **given) for number in range(count)]
+
+
+def ids(events: Sequence[Event]) -> list[int]:
+    return [event.id for event in events]
+
+
+async def whole_log(store: Store) -> list[Event]:
+    """Everything that is in the log, read page by page."""
+    events: list[Event] = []
+    cursor = 0
+    while True:
+        page = await store.stretch(cursor, limit=500)
+        events += page.events
+        if page.upto >= page.head.position:
+            return events
+        cursor = page.upto
