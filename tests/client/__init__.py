@@ -1,0 +1,1 @@
+"""The browser client's pure parts in Node, its types, its package."""

@@ -1,0 +1,68 @@
+// What is published: its size, its types, and that it needs nothing else.
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { bundle } from "./build.mjs";
+
+const CLIENT = fileURLToPath(new URL("../../notify_sse/client/", import.meta.url));
+const MAX_CORE_BYTES = 6144;
+const read = (name) => readFileSync(CLIENT + name, "utf8");
+const manifest = JSON.parse(read("package.json"));
+const installed = (name) => fileURLToPath(new URL(`node_modules/notify-sse/${name}`, import.meta.url));
+const modules = readdirSync(CLIENT).filter((name) => name.endsWith(".js"));
+
+/** The modules that `name` loads before it runs. */
+function eager(name, found = new Set()) {
+  if (found.has(name)) return found;
+  found.add(name);
+  const imports = read(name).matchAll(/(?:^|[;}\n])\s*(?:import|export)\b[^"'()]*?["'](\.{1,2}\/[^"']+)["']/g);
+  for (const [, path] of imports) eager(new URL(path, `file:///${name}`).pathname.slice(1), found);
+  return found;
+}
+
+test("the core client is at most 6 KB gzipped, with all that it loads", (t) => {
+  const files = [...eager("notify-sse.js")];
+  const bytes = files.reduce((sum, name) => sum + gzipSync(read(name), { level: 9 }).length, 0);
+  t.diagnostic(`core client: ${bytes} bytes gzipped in ${files.length} file(s)`);
+  assert.ok(bytes <= MAX_CORE_BYTES, `${bytes} bytes`);
+});
+
+test("the measure of what is loaded follows imports", () => {
+  assert.ok(eager("src/notify-sse.js").has("src/policy.js"));
+  assert.ok(eager("redux.js").has("bursts.js"));
+});
+
+test("the built file is what src/ gives", async () => {
+  assert.equal(read("notify-sse.js"), await bundle());
+});
+
+test("no dependency; frameworks are optional peers, and only their own tie imports them", () => {
+  assert.equal(manifest.dependencies, undefined);
+  for (const peer of Object.keys(manifest.peerDependencies)) assert.equal(manifest.peerDependenciesMeta[peer].optional, true);
+  for (const name of modules) {
+    const bare = [...read(name).matchAll(/from ["']([^."'][^"']*)["']/g)].map(([, specifier]) => specifier.split("/")[0]);
+    for (const specifier of bare) assert.equal(`${specifier}.js`, name);
+  }
+});
+
+test("every entry of the exports map is in the package, with its types", () => {
+  const entries = Object.values(manifest.exports).filter((entry) => typeof entry === "object");
+  assert.equal(entries.length, 7);
+  for (const { types, default: module } of entries) assert.ok(existsSync(installed(types)) && existsSync(installed(module)));
+});
+
+test("the types name exactly what the modules export", async () => {
+  for (const name of modules) {
+    const types = read(name.replace(/\.js$/, ".d.ts"));
+    const declared = [...types.matchAll(/export declare (?:const|function|class) (\w+)/g)].map(([, found]) => found);
+    const exported = Object.keys(await import(installed(name)));
+    assert.deepEqual([...new Set(declared)].sort(), exported.sort(), name);
+  }
+});
+
+test("users import it by its name", async () => {
+  const { NotificationConnectionManager } = await import("notify-sse");
+  assert.equal(new NotificationConnectionManager({ url: "http://x/notifications/" }).options.url, "http://x/notifications");
+});

@@ -1,0 +1,28 @@
+"""Runs what tests the client in Node, so that `make test` shows it too."""
+
+import re
+
+import pytest
+
+from tests.client import node
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _packages() -> None:
+    node.prepared()
+
+
+@pytest.mark.deadline(420)
+def test_the_pure_parts_and_the_package_pass_their_tests() -> None:
+    """Every test in tests/client/*.test.mjs passes, and there are some."""
+    report = node.npm("test")
+    passed = re.search(r"^\S* pass (\d+)$", report, re.MULTILINE)
+    assert passed and int(passed[1]) >= 60, report
+    assert re.search(r"^\S* fail 0$", report, re.MULTILINE), report
+    assert re.search(r"^\S* skipped 0$", report, re.MULTILINE), report
+
+
+@pytest.mark.deadline(420)
+def test_the_types_fit_how_the_client_is_used_and_refuse_mistakes() -> None:
+    """tsc accepts types.test-d.ts and the declarations themselves, `@ts-expect-error` lines included."""
+    node.npm("run", "types")
