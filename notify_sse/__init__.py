@@ -5,11 +5,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from notify_sse.version import __version__
+
 if TYPE_CHECKING:
     from notify_sse.publisher import Publisher
 
 __all__ = ["Publisher", "__version__"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -26,8 +26,8 @@ MAX_RECIPIENT_BYTES: Final = 200
 MAX_DEPTH: Final = 32
 _MIN_INT: Final = -(2**63)
 _MAX_INT: Final = 2**64 - 1
-_TYPE: Final = re.compile(r"[a-z0-9_.-]{1,64}")
-_TOPIC: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+TYPE: Final = re.compile(r"[a-z0-9_.-]{1,64}")
+TOPIC: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _FIELDS: Final = frozenset(
     ("notification_id", "notification_type", "recipient_id", "topic", "timestamp", "payload", "expires_at")
 )
@@ -133,7 +133,7 @@ def _check_document(given: dict[Any, Any]) -> None:
             _refuse(str(name)[:100], "unknown_field", "is not a field of a notification")
     if "notification_id" in given:
         _checked_id(given["notification_id"], "notification_id")
-    _check_pattern(given, "notification_type", _TYPE)
+    _check_pattern(given, "notification_type", TYPE)
     _check_address(given)
     for name in ("timestamp", "expires_at"):
         if name in given:
@@ -156,7 +156,7 @@ def _check_address(given: dict[str, Any]) -> None:
     if "recipient_id" in given and "topic" in given:
         _refuse("topic", "invalid_field", "must not stand beside recipient_id")
     if "topic" in given:
-        _check_pattern(given, "topic", _TOPIC)
+        _check_pattern(given, "topic", TOPIC)
         return
     if "recipient_id" not in given:
         _refuse("recipient_id", "missing_field", "is required (or topic)")

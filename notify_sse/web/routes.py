@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
 from notify_sse.gateway import Gateway
-from notify_sse.web import cors, history, operations, pages, problems, publish, session
+from notify_sse.web import contracts, cors, history, operations, pages, problems, publish, session
 from notify_sse.web.access_log import AccessLog
 from notify_sse.web.stream import StreamResponse
 from notify_sse.web.websocket import websocket
@@ -27,6 +27,8 @@ def build(gateway: Gateway) -> ASGIApp:
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),
+            Route("/openapi.json", contracts.serve_openapi),
+            Route("/asyncapi.json", contracts.serve_asyncapi),
             *pages.routes(development=gateway.settings.development),
         ],
         middleware=[cors.middleware(gateway.settings.cors_origins)],
