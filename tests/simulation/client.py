@@ -1,0 +1,145 @@
+"""A client: connects anywhere with its last cursor, reads the bytes that come, drops, and comes back."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any, Final
+
+import msgspec
+
+from notify_sse.connection import NEVER
+from notify_sse.model import EVERYONE, recipient_channel, topic_channel
+from notify_sse.sse import Cursor, parse_cursor
+from tests.checker import Beat, Connected, Reader, ResetTold, Seen
+from tests.simulation.gateway import SimGateway
+from tests.simulation.loop import SimLoop
+from tests.simulation.wire import Wire
+
+FORGED: Final = ("", "0", "e0.", "e0.-1", "nobody.7", "e0.999999", "e0.1\n", "x" * 200)
+
+
+class Habits(msgspec.Struct, frozen=True):
+    """How a client behaves: probabilities per chunk received, and times in seconds."""
+
+    drop: float
+    stall: float
+    forge: float
+    back_after_s: float
+    reads_after_s: float
+    token_s: float
+
+
+class Client:
+    """One client and its record of what it saw."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        loop: SimLoop,
+        rng: Random,
+        tally: Counter[str],
+        habits: Habits,
+        choose: Callable[[], SimGateway | None],
+        wall: Callable[[], float],
+        note: Callable[[str], None],
+    ) -> None:
+        self._remark = note
+        self.reader = reader
+        self.cursor = ""
+        self.calm = False
+        """Once set, it neither drops nor stalls any more."""
+        self.wire: Wire | None = None
+        self.gateway: SimGateway | None = None
+        self._brought = ""
+        self._loop = loop
+        self._rng = rng
+        self._tally = tally
+        self._habits = habits
+        self._choose = choose
+        self._wall = wall
+        self._channels = tuple(sorted(reader.channels))
+
+    async def run(self) -> None:
+        while True:
+            gateway = self._choose()
+            if gateway:
+                await self._connect(gateway)
+            await self._pause(self._rng.random() * self._habits.back_after_s)
+
+    async def _connect(self, gateway: SimGateway) -> None:
+        self._brought = self.cursor
+        if self.cursor and not self.calm and self._rng.random() < self._habits.forge:
+            self._tally["forged cursor"] += 1
+            self._brought = self._rng.choice(FORGED[1:])
+        self.gateway = gateway
+        self.wire = Wire(self._loop, lambda: self._rng.random() * self._habits.reads_after_s, self._receive)
+        expires_at = NEVER if self.calm else self._wall() + self._habits.token_s * self._rng.random()
+        gateway.accept(self.wire, self._channels, self._brought, expires_at=expires_at)
+        await self.wire.ended
+
+    async def _pause(self, seconds: float) -> None:
+        done = self._loop.create_future()
+        self._loop.call_later(seconds, done.set_result, None)
+        await done
+
+    def drop(self) -> None:
+        """Lose the connection."""
+        if self.wire and self.wire.open:
+            self._tally["client drop"] += 1
+            self.wire.cut(noticed_after_s=self._rng.random() * 0.5)
+
+    def stall(self, seconds: float) -> None:
+        """Read nothing for a while."""
+        if self.wire:
+            self._tally["client stall"] += 1
+            self.wire.stalled_until = self._loop.now + seconds
+
+    def _receive(self, chunk: bytes) -> None:
+        draw = 1.0 if self.calm else self._rng.random()
+        if draw < self._habits.drop:
+            chunk = chunk[: int(self._rng.random() * len(chunk))]
+        elif draw < self._habits.drop + self._habits.stall:
+            self.stall(self._rng.random() * 3)
+        *blocks, _cut_off = chunk.split(b"\n\n")
+        for block in blocks:
+            self._see(dict(line.split(": ", 1) for line in block.decode().split("\n")))
+        if draw < self._habits.drop:
+            self.drop()
+
+    def _see(self, fields: dict[str, str]) -> None:
+        if "data" not in fields:
+            return
+        data = msgspec.json.decode(fields["data"])
+        if "id" in fields:
+            self.cursor = fields["id"]
+        event = fields.get("event")
+        if event is None:
+            self._note(seen(_cursor(fields["id"]), data))
+        elif event == "connected":
+            self._note(Connected(self._brought, _cursor(data["cursor"])))
+        elif event == "reset":
+            self._note(ResetTold(data["reason"], parse_cursor(data["from"] or ""), _cursor(data["to"])))
+        else:
+            self._note(Beat(_cursor(data["cursor"])))
+
+    def _note(self, sighting: Connected | Seen | Beat | ResetTold) -> None:
+        self._remark(f"{self.reader.name} {sighting}")
+        self.reader.sightings.append(sighting)
+
+
+def seen(cursor: Cursor, document: dict[str, Any]) -> Seen:
+    """A received document as a sighting."""
+    channel = recipient_channel(document["recipient_id"]) if "recipient_id" in document else None
+    return Seen(cursor, document["notification_id"], channel or topic_channel(document["topic"]), document)
+
+
+def channels_of(recipient: str, topics: Sequence[str]) -> frozenset[str]:
+    """What a client of `recipient` reads, when `topics` are granted and named."""
+    return frozenset((recipient_channel(recipient), EVERYONE, *map(topic_channel, topics)))
+
+
+def _cursor(text: str) -> Cursor:
+    cursor = parse_cursor(text)
+    assert cursor, text
+    return cursor

@@ -1,0 +1,167 @@
+"""A log in memory that keeps the promises of the `Store` port, and takes every liberty that the port allows.
+
+A request travels, is carried out in one step at the server (the order of these steps is the order of commits), and its
+answer travels back: any of the three can fail, and only an answer tells the caller which. What a crashed process asked
+for may still be carried out.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from notify_sse.errors import StoreRefused, StoreUnavailable
+from notify_sse.model import Event, Notification
+from notify_sse.ports import Appended, Head, Page, Stored
+from tests.simulation.loop import SimLoop
+
+POISON = "store-refuses"
+"""The notification type that this database will not have."""
+
+
+class Database:
+    """The server's side: the log itself."""
+
+    def __init__(self) -> None:
+        self.epoch = "e0"
+        self.floor = 0
+        self.rows: list[Event] = []
+        self.known: dict[str, tuple[int, bytes]] = {}
+        """notification_id → place and digest. Retention does not take from it: publishers retry for minutes, and
+        what is stored is kept for days."""
+        self.available = True
+        self.writable = True
+        self.withdrawn: set[str] = set()
+        self.ever: dict[str, int] = {}
+        """notification_id → place, of everything in the log to stay, whether retention removed it since or not."""
+
+    @property
+    def head(self) -> Head:
+        return Head(self.epoch, len(self.rows), self.floor)
+
+    def append(self, batch: Sequence[Notification]) -> Appended:
+        if any(one.notification_type == POISON for one in batch):
+            raise StoreRefused("will not have it")
+        stored = []
+        for one in batch:
+            known = self.known.get(one.notification_id)
+            if known is None:
+                place = self._insert(one)
+                stored.append(Stored("new", place))
+            else:
+                stored.append(Stored("duplicate" if known[1] == one.digest else "conflict", known[0]))
+        return Appended(self.epoch, tuple(stored))
+
+    def _insert(self, one: Notification) -> int:
+        place = len(self.rows) + 1
+        self.rows.append(Event(place, one.channel, one.notification_type, one.body, one.expires_ms))
+        self.known[one.notification_id] = (place, one.digest)
+        self.ever[one.notification_id] = place
+        return place
+
+    def stretch(self, after: int, limit: int) -> Page:
+        found = self.rows[max(after, self.floor) :][:limit]
+        return Page(tuple(found), found[-1].id if len(found) == limit else len(self.rows), self.head)
+
+    def newest(self, max_events: int) -> Page:
+        start = max(self.floor, len(self.rows) - max_events)
+        return Page(tuple(self.rows[start:]), len(self.rows), self.head)
+
+    def after(self, cursor: int, channels: Sequence[str], limit: int) -> Page:
+        found = [event for event in self.rows[max(cursor, self.floor) :] if event.channel in channels][:limit]
+        return Page(tuple(found), found[-1].id if len(found) == limit else len(self.rows), self.head)
+
+    def expire(self, count: int) -> int:
+        """Retention: remove the oldest `count`, and move the floor in the same step."""
+        removed = min(count, len(self.rows) - self.floor)
+        self.floor += removed
+        return removed
+
+    def go_back(self, position: int) -> None:
+        """The newest rows are gone: a standby without them was promoted, or an older copy restored."""
+        for name, (place, _) in list(self.known.items()):
+            if place > position:
+                del self.known[name]
+                del self.ever[name]
+                self.withdrawn.add(name)
+        del self.rows[position:]
+        self.floor = min(self.floor, position)
+
+    def new_epoch(self) -> None:
+        self.epoch = f"e{int(self.epoch[1:]) + 1}"
+
+
+class SimStore:
+    """The `Store` of one process, as far as the core uses it."""
+
+    def __init__(self, database: Database, loop: SimLoop, rng: Random, tally: Counter[str], *, flaky: float) -> None:
+        self._database = database
+        self._loop = loop
+        self._rng = rng
+        self._tally = tally
+        self._flaky = flaky
+
+    async def append(self, batch: Sequence[Notification]) -> Appended:
+        try:
+            return await self._ask(lambda: self._append_at_server(batch))
+        except StoreUnavailable:
+            self._tally["append retried"] += 1
+            raise
+        except StoreRefused:
+            if len(batch) > 1:
+                self._tally["refused batch isolated"] += 1
+            raise
+
+    def _append_at_server(self, batch: Sequence[Notification]) -> Appended:
+        if not self._database.writable:
+            raise StoreUnavailable("read only")
+        return self._database.append(batch)
+
+    async def head(self) -> Head:
+        return await self._ask(lambda: self._database.head)
+
+    async def stretch(self, after: int, *, limit: int) -> Page:
+        return await self._ask(lambda: self._database.stretch(after, limit))
+
+    async def newest(self, *, max_events: int, max_bytes: int) -> Page:
+        assert max_bytes > 0
+        return await self._ask(lambda: self._database.newest(max_events))
+
+    async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
+        return await self._ask(lambda: self._database.after(cursor, channels, limit))
+
+    async def _ask(self, request: Callable[[], Any]) -> Any:
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._loop.call_later(self._latency(), self._carry_out, request, answer)
+        return await answer
+
+    def _latency(self) -> float:
+        draw = self._rng.random()
+        return draw * 0.004 if draw < 0.95 else draw * self._rng.random() * 0.6
+
+    def _carry_out(self, request: Callable[[], Any], answer: asyncio.Future[Any]) -> None:
+        draw = self._rng.random()
+        if not self._database.available or draw < self._flaky / 2:
+            self._loop.call_later(self._latency(), _fail, answer, StoreUnavailable("away"))
+            return
+        try:
+            result = request()
+        except (StoreRefused, StoreUnavailable) as exc:
+            self._loop.call_later(self._latency(), _fail, answer, exc)
+            return
+        if draw < self._flaky:
+            self._tally["outcome unknown"] += 1
+            self._loop.call_later(self._latency(), _fail, answer, StoreUnavailable("the answer was lost"))
+        else:
+            self._loop.call_later(self._latency(), _resolve, answer, result)
+
+
+def _resolve(answer: asyncio.Future[Any], result: Any) -> None:
+    if not answer.done():
+        answer.set_result(result)
+
+
+def _fail(answer: asyncio.Future[Any], exc: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(exc)

@@ -1,0 +1,230 @@
+"""One process of the service: the real core, wired as `app` wires it, on the simulated store, broker and clients."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+
+from notify_sse.append import Appender
+from notify_sse.connection import NEVER
+from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
+from notify_sse.gateway import Gateway
+from notify_sse.hub import Hub
+from notify_sse.ingest import Ingest
+from notify_sse.metrics import Metrics
+from notify_sse.model import Announcement
+from notify_sse.parse import parse
+from notify_sse.ports import Broker, Head, Listener, Store
+from notify_sse.pump import Pump
+from notify_sse.relay import Relay
+from notify_sse.sse import Cursor, Reset
+from notify_sse.stream import Stream
+from notify_sse.tail import Tail
+from tests.simulation.broker import Exchange, Link
+from tests.simulation.database import Database, SimStore
+from tests.simulation.loop import Process, SimLoop
+from tests.simulation.tally import TallyMetrics
+from tests.simulation.wire import Wire, WireConnection
+
+MAX_BYTES = 16_384
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """Limits of a process, small, so that a short run reaches each."""
+
+    tail_events: int
+    tail_bytes: int
+    ingest_batch: int
+    heartbeat_s: float
+    stall_s: float
+    max_replays: int
+
+
+class CountedRelay(Relay):
+    """A `Relay` that counts what has no metric."""
+
+    tally: Counter[str]
+
+    async def catch_up(self) -> None:
+        self.tally["caught up for a cursor"] += 1
+        await super().catch_up()
+
+    def _skip_to(self, start: int) -> None:
+        self.tally["tail skipped"] += 1
+        super()._skip_to(start)
+
+    def _break_off(self, head: Head) -> None:
+        self.tally["log broke off"] += 1
+        super()._break_off(head)
+
+
+class SimGateway(Process):
+    """A process. `start` it; what it is doing ends at any await with `crash`."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        loop: SimLoop,
+        rng: Random,
+        tally: Counter[str],
+        database: Database,
+        exchange: Exchange,
+        sizes: Sizes,
+        flaky: float,
+    ) -> None:
+        super().__init__(name)
+        self._loop = loop
+        self._rng = rng
+        self._tally = tally
+        self._sizes = sizes
+        self.draining = False
+        self.wires: dict[Wire, WireConnection | None] = {}
+        self._serial = 0
+        self.link = Link(exchange, self)
+        store = cast("Store", SimStore(database, loop, rng, tally, flaky=flaky))
+        metrics = cast("Metrics", TallyMetrics(tally))
+        self.tail = Tail(max_events=sizes.tail_events, max_bytes=sizes.tail_bytes)
+        self.hub = Hub()
+        self.pump = Pump(
+            store,
+            self.tail,
+            self.hub,
+            metrics,
+            heartbeat_s=sizes.heartbeat_s,
+            stall_s=sizes.stall_s,
+            max_replays=sizes.max_replays,
+            retry_ms=1000,
+        )
+        self.pump._wheel.resolution_s = sizes.heartbeat_s / 4
+        self.relay = CountedRelay(store, self.tail, self.hub, metrics, drive=self._drive)
+        self.relay.tally = tally
+        self.appender = Appender(store, metrics, on_committed=self._committed)
+        broker = cast("Broker", self.link)
+        self.ingest = Ingest(broker, self.appender, metrics, batch=sizes.ingest_batch, max_bytes=MAX_BYTES)
+        self.gateway = Gateway(
+            cast("Any", SimpleNamespace(max_streams=1000, max_streams_per_recipient=1000, role="all")),
+            metrics=metrics,
+            store=store,
+            tail=self.tail,
+            relay=self.relay,
+            pump=self.pump,
+            appender=self.appender,
+            verifier=cast("Any", None),
+        )
+
+    def start(self) -> None:
+        self.spawn(self.appender.run())
+        self.spawn(self.ingest.run())
+        self.spawn(self.relay.run(max_events=self._sizes.tail_events, max_bytes=self._sizes.tail_bytes))
+        self.spawn(self.pump.run())
+        listener = Listener(
+            on_connected=self.relay.repair,
+            on_delivery=self.ingest.deliver,
+            on_announcement=self.relay.hear,
+        )
+        self.spawn(self.link.start(listener))
+
+    def spawn(self, work: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = self._loop.create_task(work, context=self.context.copy())
+        return task
+
+    def crash(self) -> None:
+        """As by SIGKILL. The broker and the clients notice a little later."""
+        self.alive = False
+        self.link.cut()
+        for wire in self.wires:
+            wire.break_off(self._rng.random() * 0.05)
+
+    async def drain(self, within_s: float, ended: Callable[[], None]) -> None:
+        """As by SIGTERM."""
+        self.draining = self.gateway.draining = True
+        await self.link.stop_consuming()
+        await self.pump.drain(within_s)
+        await self.ingest.finish()
+        ended()
+
+    def _drive(self, streams: list[Stream]) -> None:
+        self._tally["woken"] += len(streams)
+        self.pump.drive(streams)
+
+    def _committed(self, announcement: Announcement) -> None:
+        self.relay.take(announcement)
+        self.spawn(self._announce(announcement.encode()))
+
+    async def _announce(self, body: bytes) -> None:
+        try:
+            await self.link.announce(body)
+        except BrokerUnavailable:
+            self._tally["announce failed"] += 1
+
+    def caught_up(self, wire: Wire, database: Database) -> bool:
+        """Whether the stream on `wire` has sent all that the log has, and the client has received it."""
+        connection = self.wires.get(wire)
+        return (
+            connection is not None
+            and wire.open
+            and connection.asleep
+            and not connection.busy
+            and not wire.flying
+            and connection.generation == self.tail.generation
+            and self.tail.cursor == Cursor(database.epoch, len(database.rows))
+        )
+
+    def accept(self, wire: Wire, channels: tuple[str, ...], brought: str, *, expires_at: float = NEVER) -> None:
+        """A client connects. A process that cannot take it ends the wire."""
+        self.wires[wire] = None
+        self.spawn(self._serve(wire, channels, brought, expires_at))
+
+    async def _serve(self, wire: Wire, channels: tuple[str, ...], brought: str, expires_at: float) -> None:
+        """What `web.stream` does, with a wire in place of ASGI."""
+        try:
+            self.gateway.admit()
+            place = await self.gateway.resume(brought or None)
+        except Overloaded:
+            self._tally["stream not admitted"] += 1
+            wire.break_off(0.0)
+            del self.wires[wire]
+            return
+        reset = place if isinstance(place, Reset) else None
+        connection = WireConnection(
+            channels,
+            reset.to if reset else place,  # type: ignore[arg-type]
+            generation=self.tail.generation,
+            owner=channels[0],
+            expires_at=expires_at,
+        )
+        self._serial += 1
+        connection.serial, connection.wire, connection.tally = self._serial, wire, self._tally
+        self.wires[wire] = connection
+        try:
+            await self.pump.open(connection, connection_id=str(self._serial), reset=reset)
+            await wire.left
+        except asyncio.CancelledError:
+            wire.break_off(0.0)
+        finally:
+            self.pump.leave(connection)
+            del self.wires[wire]
+
+    def post(self, raw: bytes, answer: Callable[[int], None]) -> None:
+        """`POST /notifications`: `answer` gets the status, unless the process dies first."""
+        self.spawn(self._post(raw, answer))
+
+    async def _post(self, raw: bytes, answer: Callable[[int], None]) -> None:
+        try:
+            one = parse(raw, max_bytes=MAX_BYTES, now=datetime.now(UTC), new_id=lambda: "unnamed")
+            async with asyncio.timeout(2.0):
+                (receipt,) = await self.appender.append([one])
+        except BadNotification:
+            answer(400)
+        except StoreRefused:
+            answer(422)
+        except (Overloaded, TimeoutError):
+            answer(503)
+        else:
+            answer({"new": 201, "duplicate": 200, "conflict": 409}[receipt.stored.outcome])

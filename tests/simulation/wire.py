@@ -1,0 +1,121 @@
+"""One client's connection, from the gateway's pump to the client's ears: bytes, in order, until it is cut.
+
+What was written and not yet received is lost with the connection, and the gateway does not learn how much that was. A
+client that stops reading makes the gateway's writes wait.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from notify_sse.connection import Connection
+from notify_sse.sse import Control, Frame, Reset, encode_control, encode_frames
+from notify_sse.stream import Turn
+from notify_sse.tail import Tail
+from tests.simulation.loop import SimLoop
+
+ROOM_CHUNKS: Final = 3
+"""Writes that the way holds before the next one waits."""
+
+
+class Wire:
+    """`receive` gets each chunk at the client; `ended` is done once the client has noticed the end."""
+
+    def __init__(self, loop: SimLoop, delay_s: Callable[[], float], receive: Callable[[bytes], None]) -> None:
+        self._loop = loop
+        self._delay_s = delay_s
+        self._receive = receive
+        self._flight: list[bytes] = []
+        self._room: asyncio.Future[None] | None = None
+        self.stalled_until = 0.0
+        self.open = True
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.left: asyncio.Future[None] = loop.create_future()
+        """Done once the gateway has noticed that the client is gone."""
+
+    @property
+    def flying(self) -> bool:
+        """Whether something is under way."""
+        return bool(self._flight)
+
+    async def send(self, chunk: bytes) -> None:
+        """The gateway's: returns when there is room for more. On a wire that was cut it goes nowhere."""
+        if not self.open:
+            return
+        self._flight.append(chunk)
+        if len(self._flight) == 1:
+            self._loop.call_later(self._delay_s(), self._arrive)
+        if len(self._flight) > ROOM_CHUNKS:
+            self._room = self._loop.create_future()
+            await self._room
+
+    def _arrive(self) -> None:
+        if not self.open:
+            return
+        if self._loop.now < self.stalled_until:
+            self._loop.call_at(self.stalled_until, self._arrive)
+            return
+        chunk = self._flight.pop(0)
+        if self._flight:
+            self._loop.call_later(self._delay_s(), self._arrive)
+        self._make_room()
+        if chunk:
+            self._receive(chunk)
+        else:
+            self.cut()
+
+    def cut(self, *, noticed_after_s: float = 0.0) -> None:
+        """The connection is gone. The client knows at once, the gateway a while later."""
+        if not self.open:
+            return
+        self.open = False
+        self.ended.set_result(None)
+        self._loop.call_later(noticed_after_s, self._notice)
+
+    def break_off(self, after_s: float) -> None:
+        """The gateway's end is gone (it crashed): the client notices after a while."""
+        self._loop.call_later(after_s, self.cut)
+
+    def _notice(self) -> None:
+        if not self.left.done():
+            self.left.set_result(None)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self._room and not self._room.done():
+            self._room.set_result(None)
+
+
+class WireConnection(Connection):
+    """A `Connection` whose way out is a `Wire`; counts what its stream does.
+
+    Hashed by its serial number: the order of the core's sets must not depend on memory addresses, or a seed would not
+    reproduce.
+    """
+
+    __slots__ = ("serial", "tally", "wire")
+    transport = "wire"
+    wire: Wire
+    serial: int
+    tally: Counter[str]
+
+    def __hash__(self) -> int:
+        return self.serial
+
+    def pull(self, tail: Tail, *, now_ms: int) -> list[Frame] | Turn | Reset:
+        turn = super().pull(tail, now_ms=now_ms)
+        if isinstance(turn, list):
+            self.tally["warm pulls"] += 1
+        elif turn is Turn.ASLEEP:
+            self.tally["fell asleep"] += 1
+        return turn
+
+    async def write(self, frames: Sequence[Frame]) -> None:
+        await self.wire.send(encode_frames(frames, event_names=False))
+
+    async def control(self, control: Control) -> None:
+        await self.wire.send(encode_control(control))
+
+    async def finish(self) -> None:
+        await self.wire.send(b"")

@@ -1,0 +1,235 @@
+"""One run: gateways, clients and publishers on a simulated store and broker; faults; then calm; then the verdict."""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from random import Random
+from types import SimpleNamespace
+from typing import Final
+from unittest.mock import patch
+
+import msgspec
+
+from notify_sse import append, gateway, pump, relay, stream
+from tests.checker import History, Reader, Violation, check
+from tests.simulation.broker import Exchange
+from tests.simulation.client import Client, channels_of
+from tests.simulation.database import Database
+from tests.simulation.gateway import SimGateway
+from tests.simulation.loop import Livelock, SimLoop
+from tests.simulation.nemesis import Nemesis
+from tests.simulation.publisher import Publisher
+from tests.simulation.scenario import Limits, Scenario, draw
+
+WALL_S: Final = 1_800_000_000.0
+"""The wall clock's time when a run begins."""
+CALM_S: Final = 12.0
+"""How long after the last fault and the last publish every stream must have caught up, at the latest."""
+LOOK_S: Final = 0.37
+
+
+class Outcome(msgspec.Struct):
+    """What came of a run. `digest` is equal exactly when two runs went the same way, step by step."""
+
+    seed: int
+    violations: list[Violation]
+    broken: str
+    """Why the run did not come to its end, or which stream did not catch up: empty when all is well."""
+    tally: Counter[str]
+    digest: str
+    steps: int
+    trace: list[str]
+
+    @property
+    def good(self) -> bool:
+        return not self.violations and not self.broken
+
+    def __str__(self) -> str:
+        found = [self.broken] * bool(self.broken) + [str(one) for one in self.violations]
+        return f"seed {self.seed}: " + ("; ".join(found) or "kept")
+
+
+class World:
+    """Everything of one run."""
+
+    def __init__(self, seed: int, *, traced: bool = False) -> None:
+        self.rng = Random(seed)
+        self.scenario: Scenario = draw(self.rng)
+        self.loop = SimLoop(self.rng)
+        self.tally: Counter[str] = Counter()
+        self.trace: list[str] = []
+        self._traced = traced
+        self.history = History(published=[], readers=[], places={}, withdrawn=set())
+        self.database = Database()
+        self.exchange = Exchange(
+            self.loop, self.rng, self.tally, self.scenario.weather, prefetch=self.scenario.prefetch
+        )
+        self.gateways: list[SimGateway] = []
+        self.clients: list[Client] = []
+        self._publishing = 0
+        self.stuck = ""
+
+    def note(self, text: str) -> None:
+        if self._traced:
+            self.trace.append(f"{self.loop.now:9.4f} {text}")
+
+    def wall(self) -> float:
+        return WALL_S + self.loop.now
+
+    def choose(self) -> SimGateway | None:
+        """What a load balancer gives a client: a process that answers, and seldom one that is going down."""
+        able = [one for one in self.gateways if one.alive and not one.frozen]
+        steady = [one for one in able if not one.draining]
+        pool = steady if steady and self.rng.random() < 0.9 else able  # noqa: PLR2004
+        return pool[int(self.rng.random() * len(pool))] if pool else None
+
+    def start_gateway(self, slot: int) -> None:
+        made = SimGateway(
+            f"g{slot}",
+            loop=self.loop,
+            rng=self.rng,
+            tally=self.tally,
+            database=self.database,
+            exchange=self.exchange,
+            sizes=self.scenario.sizes,
+            flaky=self.scenario.flaky,
+        )
+        if slot == len(self.gateways):
+            self.gateways.append(made)
+        else:
+            self.gateways[slot] = made
+        made.start()
+
+    def run(self) -> None:
+        """Start everything, let the faults strike, and wait until all is calm and caught up."""
+        for slot in range(self.scenario.gateways):
+            self.start_gateway(slot)
+        for number, (recipient, topics) in enumerate(self.scenario.readers):
+            self._add_client(number, recipient, topics)
+        for task in self.scenario.tasks:
+            self._publishing += 1
+            publisher = Publisher(
+                task,
+                loop=self.loop,
+                rng=self.rng,
+                tally=self.tally,
+                exchange=self.exchange,
+                choose=self.choose,
+                wall=self.wall,
+                record=self.history.published,
+            )
+            self.loop.create_task(publisher.run()).add_done_callback(self._published_all)
+        nemesis = Nemesis(self)
+        nemesis.schedule(self.scenario.faults)
+        self.loop.call_later(self.scenario.active_s, self._calm, nemesis)
+        self.loop.run()
+
+    def _add_client(self, number: int, recipient: str, topics: tuple[str, ...]) -> None:
+        reader = Reader(f"c{number}", channels_of(recipient, topics), [])
+        self.history.readers.append(reader)
+        client = Client(
+            reader,
+            loop=self.loop,
+            rng=self.rng,
+            tally=self.tally,
+            habits=self.scenario.habits[number],
+            choose=self.choose,
+            wall=self.wall,
+            note=self.note,
+        )
+        self.clients.append(client)
+        self.loop.create_task(client.run())
+
+    def _published_all(self, _: object) -> None:
+        self._publishing -= 1
+
+    def _calm(self, nemesis: Nemesis) -> None:
+        nemesis.heal()
+        for client in self.clients:
+            client.calm = True
+        self._look(self.loop.now + CALM_S)
+
+    def _look(self, deadline: float) -> None:
+        """Stop once every stream has caught up, or at the deadline."""
+        behind = self._behind()
+        if self._publishing:
+            deadline = self.loop.now + CALM_S
+        if not behind or self.loop.now >= deadline:
+            self.stuck = behind
+            self.loop.stop()
+        else:
+            self.loop.call_later(LOOK_S, self._look, deadline)
+
+    def _behind(self) -> str:
+        """Who is not done yet; empty when all are."""
+        if self._publishing:
+            return "a publisher is not done"
+        if self.exchange.queue or any(link.outstanding for link in self.exchange.links):
+            return "the ingest queue is not empty"
+        for client in self.clients:
+            gateway_of = client.gateway
+            if not (gateway_of and client.wire and gateway_of.caught_up(client.wire, self.database)):
+                return f"{client.reader.name} has not caught up"
+        return ""
+
+
+def simulate(seed: int, *, traced: bool = False) -> Outcome:
+    """Run `seed` and judge it."""
+    world = World(seed, traced=traced)
+    broken = ""
+    with world.loop.running(), _small(world.scenario.limits), _virtual_time(world.loop, world.rng):
+        try:
+            world.run()
+        except Livelock as exc:
+            broken = f"livelock: {exc}"
+        except Exception as exc:  # noqa: BLE001 - whatever ends a task of the core is the run's result
+            broken = f"{type(exc).__name__}: {exc}"
+    history = world.history
+    history.withdrawn |= world.database.withdrawn
+    history.places |= world.database.ever
+    for one in world.gateways:
+        world.tally["tail evicted"] += one.alive and one.tail.start > 0
+    broken = broken or world.stuck or _dead_letters_missing(world)
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(repr((world.loop.steps, world.loop.now, world.rng.random(), history)).encode())
+    return Outcome(
+        seed, check(history), broken, world.tally, digest.hexdigest(), world.loop.steps, world.trace
+    )
+
+
+def _dead_letters_missing(world: World) -> str:
+    """Every spoilt message that the broker took is in the dead letters, at least once."""
+    dead = {message.message_id for message, _ in world.exchange.dead}
+    return "a refused message is not in the dead letters" if len(dead) < world.tally["spoilt"] else ""
+
+
+@contextmanager
+def _small(limits: Limits) -> Iterator[None]:
+    """The core's limits, scaled down."""
+    with ExitStack() as stack:
+        for module, name, value in (
+            (stream, "MAX_PULL_EVENTS", limits.pull_events),
+            (stream, "MAX_PULL_BYTES", limits.pull_bytes),
+            (pump, "PAGE_EVENTS", limits.page_events),
+            (pump, "SLICE", 2),
+            (relay, "STRETCH_EVENTS", limits.stretch_events),
+            (append, "MAX_BATCH", limits.batch_events),
+        ):
+            stack.enter_context(patch.object(module, name, value))
+        level = logging.getLogger("notify_sse").level
+        logging.getLogger("notify_sse").setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            logging.getLogger("notify_sse").setLevel(level)
+
+
+@contextmanager
+def _virtual_time(loop: SimLoop, rng: Random) -> Iterator[None]:
+    """The clocks and the dice of the core are the run's own."""
+    clock = SimpleNamespace(monotonic=lambda: loop.now, time=lambda: WALL_S + loop.now)
+    dice = SimpleNamespace(Random=lambda: rng)
+    with patch.object(pump, "time", clock), patch.object(pump, "random", dice), patch.object(gateway, "random", dice):
+        yield
