@@ -6,7 +6,6 @@ Called by conftest's hooks only.
 import asyncio
 import contextlib
 import gc
-import io
 import signal
 from collections.abc import Coroutine, Iterator
 from typing import Any
@@ -74,9 +73,16 @@ async def _left_running() -> list[str]:
 
 
 def _stack(task: asyncio.Task[Any]) -> str:
-    printed = io.StringIO()
-    task.print_stack(limit=4, file=printed)
-    return printed.getvalue()
+    """Where a task waits, the outermost call first (Task.get_stack has only that one)."""
+    lines, waiting = [task.get_name()], task.get_coro()
+    while waiting is not None:
+        kind = next((kind for kind in ("cr", "ag", "gi") if hasattr(waiting, f"{kind}_frame")), None)
+        if kind is None:
+            break
+        if frame := getattr(waiting, f"{kind}_frame"):
+            lines.append(f"  {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}")
+        waiting = getattr(waiting, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
+    return "\n".join(lines)
 
 
 def _described(context: dict[str, Any]) -> str:

@@ -20,12 +20,15 @@ from tests.service import Service, ServiceFactory
 from tests.services import (
     PostgresServer,
     RabbitServer,
-    free_port as any_free_port,
+    browsers,
+    nodejs,
     private_directory,
+    processes,
     start_postgres,
     start_rabbitmq,
 )
-from tests.services.processes import tail
+from tests.services.browsers import Chromium
+from tests.services.nodejs import Node
 
 ASYNC_DEADLINE_S = 60.0
 SYNC_DEADLINE_S = 300.0
@@ -62,12 +65,12 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
     """Under a failure, show how the logs of the servers that it used end."""
     report = yield
     if report.failed:
         for log in item.stash.get(LOGS, []):
-            if end := tail(log, lines=60):
+            if end := processes.tail(log, lines=60):
                 report.sections.append((f"the end of {log.name}", end))
     return report
 
@@ -83,14 +86,14 @@ def server_directory() -> Iterator[Path]:
 def _postgres(server_directory: Path) -> Iterator[PostgresServer]:
     server = start_postgres(server_directory)
     yield server
-    server.stop()
+    server.discard()
 
 
 @pytest.fixture(scope="session")
 def _rabbitmq(server_directory: Path) -> Iterator[RabbitServer]:
     server = start_rabbitmq(server_directory)
     yield server
-    server.stop()
+    server.discard()
 
 
 @pytest.fixture
@@ -154,7 +157,19 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture
 def free_port() -> int:
     """A loopback port that nobody uses."""
-    return any_free_port()
+    return processes.free_port()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Chromium:
+    """An installed Chromium, for Playwright."""
+    return browsers.chromium()
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    """An installed Node, with the packages of tests/clients."""
+    return nodejs.node()
 
 
 @pytest.fixture

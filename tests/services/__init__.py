@@ -7,6 +7,8 @@ command line of it.
 import tempfile
 from pathlib import Path
 
+from tests.services import compose
+from tests.services.compose import ComposePostgres, ComposeRabbit
 from tests.services.packages import ensure
 from tests.services.postgres import PostgresServer
 from tests.services.processes import CannotStart, Process, free_port, wait_until
@@ -33,17 +35,26 @@ def private_directory() -> Path:
     return directory
 
 
-def start_postgres(directory: Path) -> PostgresServer:
+def start_postgres(directory: Path) -> PostgresServer | ComposePostgres:
     """A running Postgres with its data below `directory`."""
-    ensure("postgres")
-    server = PostgresServer(directory / "postgres")
+    server = PostgresServer(directory / "postgres") if _installed("postgres") else ComposePostgres(directory)
     server.start()
     return server
 
 
-def start_rabbitmq(directory: Path) -> RabbitServer:
+def start_rabbitmq(directory: Path) -> RabbitServer | ComposeRabbit:
     """A running RabbitMQ with its data below `directory`."""
-    ensure("rabbitmq")
-    server = RabbitServer(directory / "rabbitmq")
+    server = RabbitServer(directory / "rabbitmq") if _installed("rabbitmq") else ComposeRabbit(directory)
     server.start()
     return server
+
+
+def _installed(name: str) -> bool:
+    """Whether it is installed, or could be; False when Docker has to do."""
+    try:
+        ensure(name)
+    except CannotStart:
+        if compose.usable():
+            return False
+        raise
+    return True

@@ -7,12 +7,22 @@ started, by pid, and removes its data.
 import json
 import shutil
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.services import CannotStart, Process, ensure, private_directory, start_postgres, start_rabbitmq
+from tests.services import (
+    CannotStart,
+    PostgresServer,
+    Process,
+    RabbitServer,
+    private_directory,
+    start_postgres,
+    start_rabbitmq,
+)
+from tests.services.compose import ComposeServer
 
 STATE = Path(".services/state.json")
 VARIABLES = {
@@ -36,7 +46,9 @@ def down() -> None:
         return
     for server in state["servers"].values():
         for pid, started in server["processes"]:
-            Process(pid, started).end(getattr(signal, server["signal"]), within_s=30)
+            Process(pid, started).end(signal.Signals[server["signal"]], within_s=30)
+        if server["command"]:
+            subprocess.run(server["command"], check=True)
     shutil.rmtree(state["directory"], ignore_errors=True)
     STATE.unlink()
 
@@ -52,17 +64,18 @@ def env() -> None:
 
 
 def _start() -> None:
-    ensure("postgres", "rabbitmq")
     directory = private_directory()
     with ThreadPoolExecutor() as pool:
         starting = pool.submit(start_rabbitmq, directory), pool.submit(start_postgres, directory)
     broker, database = (started.result() for started in starting)
-    servers = {
-        "broker": {"url": broker.url, "processes": [broker.process, broker.epmd], "signal": "SIGTERM"},
-        "database": {"url": database.url, "processes": [database.process], "signal": "SIGINT"},
-    }
     STATE.parent.mkdir(exist_ok=True)
+    servers = {"broker": _described(broker), "database": _described(database)}
     STATE.write_text(json.dumps({"directory": str(directory), "servers": servers}, indent=2))
+
+
+def _described(server: PostgresServer | RabbitServer | ComposeServer) -> dict[str, Any]:
+    command = server.discard_command() if isinstance(server, ComposeServer) else None
+    return {"url": server.url, "processes": server.processes, "signal": server.END.name, "command": command}
 
 
 def _read() -> dict[str, Any]:

@@ -39,12 +39,41 @@ def binaries() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
-class PostgresServer:
+class Databases:
+    """Fresh databases, on any server that can run a statement."""
+
+    def database_url(self, name: str) -> str:
+        raise NotImplementedError
+
+    def sql(self, statement: str, *, database: str = DATABASE) -> str:
+        """What psql prints (unaligned, tuples only) for one statement."""
+        raise NotImplementedError
+
+    @property
+    def url(self) -> str:
+        """The URL of a database that is there from the start."""
+        return self.database_url(DATABASE)
+
+    def create_database(self) -> str:
+        """A fresh, empty database; returns its URL."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        self.sql(f'CREATE DATABASE "{name}"', database="postgres")
+        return self.database_url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Drop it, ending the connections that it still has."""
+        name = urlsplit(url).path.lstrip("/")
+        self.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', database="postgres")
+
+
+class PostgresServer(Databases):
     """One server with its own data in `directory` (which must not be below a folder that only root may enter).
 
     `start()` after `kill()`, `stop()` or `attach()` runs it again on the same port and data. `settings` are
     postgresql.conf settings beside `SETTINGS`.
     """
+
+    END = signal.SIGINT
 
     def __init__(self, directory: Path, *, port: int | None = None, settings: dict[str, str] | None = None) -> None:
         found = binaries()
@@ -59,11 +88,6 @@ class PostgresServer:
         self._settings = SETTINGS | (settings or {})
         self._user = _unprivileged() if os.geteuid() == 0 else None
         self._env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(directory)}
-
-    @property
-    def url(self) -> str:
-        """The URL of a database that is there from the start."""
-        return self.database_url(DATABASE)
 
     def database_url(self, name: str) -> str:
         return f"postgresql://{USER}:{USER}@127.0.0.1:{self.port}/{name}"
@@ -83,8 +107,13 @@ class PostgresServer:
     def stop(self) -> None:
         """End it, rolling back what runs; every connection is closed."""
         if self.process:
-            self.process.end(signal.SIGINT, within_s=20)
+            self.process.end(self.END, within_s=20)
         self.process = None
+
+    def discard(self) -> None:
+        """End it, and remove its data."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def kill(self) -> None:
         """SIGKILL the postmaster and every backend at once, as a power cut of the process."""
@@ -100,22 +129,15 @@ class PostgresServer:
         self._running().thaw()
 
     @property
+    def processes(self) -> list[Process]:
+        """What there is to signal."""
+        return [self.process] if self.process else []
+
+    @property
     def running(self) -> bool:
         return self.process is not None and self.process.alive
 
-    def create_database(self) -> str:
-        """A fresh, empty database; returns its URL."""
-        name = f"test_{uuid.uuid4().hex[:12]}"
-        self.sql(f'CREATE DATABASE "{name}"', database="postgres")
-        return self.database_url(name)
-
-    def drop_database(self, url: str) -> None:
-        """Drop it, ending the connections that it still has."""
-        name = urlsplit(url).path.lstrip("/")
-        self.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', database="postgres")
-
     def sql(self, statement: str, *, database: str = DATABASE) -> str:
-        """What psql prints (unaligned, tuples only) for one statement."""
         done = self._psql(statement, database)
         if done.returncode:
             raise RuntimeError(f"{statement}: {done.stderr.strip()}")

@@ -42,11 +42,43 @@ def scripts() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
-class RabbitServer:
+class Faults:
+    """What RabbitMQ can be made to do to its clients, on any node that takes `rabbitmqctl` commands."""
+
+    def ctl(self, *args: str) -> str:
+        """What `rabbitmqctl` prints for `args`; takes about half a second."""
+        raise NotImplementedError
+
+    def write_names(self) -> None:
+        """Have the names of its quorum queues written down, see `RabbitServer.kill`."""
+        self.ctl("eval", "[dets:sync(Table) || Table <- dets:all()].")
+
+    def close_all_connections(self, reason: str = "closed by a test") -> None:
+        """The server closes every client's connection (320 CONNECTION_FORCED)."""
+        self.ctl("close_all_connections", reason)
+
+    def raise_memory_alarm(self) -> None:
+        """Put the memory watermark below what is in use: publishers are blocked once this returns."""
+        self.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
+        wait_until(self.memory_alarm, within_s=20, what="the memory alarm")
+
+    def clear_memory_alarm(self) -> None:
+        """Undo `raise_memory_alarm`; publishers are free once this returns."""
+        self.ctl("set_vm_memory_high_watermark", WATERMARK)
+        wait_until(lambda: not self.memory_alarm(), within_s=20, what="the end of the memory alarm")
+
+    def memory_alarm(self) -> bool:
+        """Whether the memory alarm is raised."""
+        return "memory" in self.ctl("eval", "rabbit_alarm:get_alarms().")
+
+
+class RabbitServer(Faults):
     """One node with its own data in `directory`.
 
     `start()` after `kill()` or `stop()` runs it again on the same port and data.
     """
+
+    END = signal.SIGTERM
 
     def __init__(self, directory: Path, *, port: int | None = None) -> None:
         found = scripts()
@@ -85,8 +117,13 @@ class RabbitServer:
         """End the node in order, and its epmd."""
         for process, within_s in ((self.process, 30), (self.epmd, 5)):
             if process:
-                process.end(signal.SIGTERM, within_s=within_s)
+                process.end(self.END, within_s=within_s)
         self.process = self.epmd = None
+
+    def discard(self) -> None:
+        """End it, and remove its data."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def kill(self, *, at_once: bool = False) -> None:
         """SIGKILL the node, as a power cut of the process. Its epmd stays for the next start.
@@ -96,7 +133,7 @@ class RabbitServer:
         test finds lost was lost by us. `at_once` kills without that, as is done to a frozen node.
         """
         if self.process and self.process.alive and not self.process.frozen and not at_once:
-            self.ctl("eval", "[dets:sync(Table) || Table <- dets:all()].")
+            self.write_names()
         if self.process:
             self.process.kill()
         self.process = None
@@ -109,11 +146,15 @@ class RabbitServer:
         self._running().thaw()
 
     @property
+    def processes(self) -> list[Process]:
+        """What there is to signal."""
+        return [process for process in (self.process, self.epmd) if process]
+
+    @property
     def running(self) -> bool:
         return self.process is not None and self.process.alive
 
     def ctl(self, *args: str) -> str:
-        """What `rabbitmqctl` prints for `args`; takes about half a second."""
         done = subprocess.run(
             [str(self._scripts / "rabbitmqctl"), "-q", "-n", self._node, *args],
             env=self._env(),
@@ -126,24 +167,6 @@ class RabbitServer:
         if done.returncode:
             raise RuntimeError(f"rabbitmqctl {' '.join(args)}: {(done.stderr or done.stdout).strip()}")
         return done.stdout.strip()
-
-    def close_all_connections(self, reason: str = "closed by a test") -> None:
-        """The server closes every client's connection (320 CONNECTION_FORCED)."""
-        self.ctl("close_all_connections", reason)
-
-    def raise_memory_alarm(self) -> None:
-        """Put the memory watermark below what is in use: publishers are blocked once this returns."""
-        self.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
-        wait_until(self.memory_alarm, within_s=20, what="the memory alarm")
-
-    def clear_memory_alarm(self) -> None:
-        """Undo `raise_memory_alarm`; publishers are free once this returns."""
-        self.ctl("set_vm_memory_high_watermark", WATERMARK)
-        wait_until(lambda: not self.memory_alarm(), within_s=20, what="the end of the memory alarm")
-
-    def memory_alarm(self) -> bool:
-        """Whether the memory alarm is raised."""
-        return "memory" in self.ctl("eval", "rabbit_alarm:get_alarms().")
 
     def _running(self) -> Process:
         assert self.process is not None, "RabbitMQ does not run"

@@ -1,0 +1,24 @@
+# syntax=docker/dockerfile:1
+# The service alone; compose.yaml puts it beside a broker and a database. It listens on every address of the
+# container, so it starts only with a key (NOTIFY_SSE_JWT_SECRET, …_PUBLIC_KEY or …_JWKS_URL).
+
+FROM python:3.12-slim AS build
+WORKDIR /src
+RUN python -m venv /opt/notify-sse
+COPY . .
+RUN --mount=type=cache,target=/root/.cache/pip /opt/notify-sse/bin/pip install --disable-pip-version-check .
+
+FROM python:3.12-slim
+RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/notify-sse notify-sse
+COPY --from=build /opt/notify-sse /opt/notify-sse
+ENV PATH=/opt/notify-sse/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    NOTIFY_SSE_HOST=0.0.0.0 \
+    NOTIFY_SSE_PORT=8000
+USER 10001
+WORKDIR /var/lib/notify-sse
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['NOTIFY_SSE_PORT'] + '/healthz', timeout=4)"]
+CMD ["notify-sse", "serve"]

@@ -1,0 +1,32 @@
+"""Chromium for the browser tests: where it is, and how to start it on a machine without a network."""
+
+import os
+from typing import NamedTuple
+
+from tests.services.packages import CHROMIUM_NAMES, ensure, executable
+
+ARGUMENTS = (
+    "--disable-background-networking",  # it would look up its maker's hosts at every start
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+class Chromium(NamedTuple):
+    """An installed Chromium: `playwright.chromium.launch(executable_path=…, args=…)`."""
+
+    executable_path: str
+    arguments: tuple[str, ...]
+
+
+def chromium() -> Chromium:
+    """The installed Chromium, or the one at NOTIFY_SSE_TEST_CHROMIUM."""
+    path = os.environ.get("NOTIFY_SSE_TEST_CHROMIUM")
+    if not path:
+        ensure("chromium")
+        path = executable(*CHROMIUM_NAMES)
+    # Chromium's sandbox does not work for root.
+    return Chromium(path, (*ARGUMENTS, "--no-sandbox") if os.geteuid() == 0 else ARGUMENTS)
