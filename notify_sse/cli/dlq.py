@@ -4,7 +4,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -16,8 +16,14 @@ from notify_sse.ports import Broker, DeadLetter, Listener
 
 T = TypeVar("T")
 
+EXAMPLES: Final = """\b
+notify-sse dlq list
+notify-sse dlq show 1
+notify-sse dlq replay --limit 10
+"""
 
-@click.group("dlq")
+
+@click.group("dlq", epilog=EXAMPLES)
 def command() -> None:
     """Look after the messages that were refused: in the queue `<prefix>.dead` of RabbitMQ.
 

@@ -23,8 +23,14 @@ from notify_sse.cli.remote import TIMEOUT_S, bearer, refused, unreachable
 
 PAGE: Final = 500
 
+EXAMPLES: Final = """\b
+notify-sse history alice --newest --limit 10
+notify-sse history alice --type new_message --json
+notify-sse history alice --after k3f9a1.4710
+"""
 
-@click.command("history")
+
+@click.command("history", epilog=EXAMPLES)
 @recipient_argument
 @click.option("--topics", "--topic", "topics", multiple=True, help="Topics to read too; repeatable, or with commas.")
 @click.option("--type", "types", multiple=True, help="Only these notification types; repeatable, or with commas.")

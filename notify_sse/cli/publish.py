@@ -6,7 +6,7 @@ Through RabbitMQ when one is configured, as a backend service would; else to the
 import asyncio
 import sys
 from contextlib import AsyncExitStack
-from typing import IO, Any
+from typing import IO, Any, Final
 from uuid import uuid4
 
 import click
@@ -19,8 +19,14 @@ from notify_sse.cli.routes import Accepted, HttpRoute, Route, amqp_route
 from notify_sse.config import Settings
 from notify_sse.errors import NotifyError
 
+EXAMPLES: Final = """\b
+notify-sse publish --to alice --type new_message '{"text": "hi"}'
+notify-sse publish --topic all --type system_alert '{"text": "back at noon"}'
+notify-sse publish --type account_update < notifications.jsonl > ids.txt
+"""
 
-@click.command("publish")
+
+@click.command("publish", epilog=EXAMPLES)
 @click.argument("payload", required=False)
 @click.option("--to", "recipient_id", help="The recipient.")
 @click.option("--topic", help="The topic; `all` is everyone.")

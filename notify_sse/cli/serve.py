@@ -1,5 +1,6 @@
 """`notify-sse serve`."""
 
+import resource
 import sys
 
 import click
@@ -19,8 +20,15 @@ def command(*, host: str | None, port: int | None, workers: int | None, role: st
     An empty database is set up, an SQLite file also migrated. Without any setting this is the embedded service in
     development mode, on http://127.0.0.1:8000.
     """
+    _raise_file_limit()
     settings = read_settings(host=host, port=port, workers=workers, role=role)
     logs.set_up(settings)
     from notify_sse import supervisor  # noqa: PLC0415  (after logging is set up: libraries log while they are imported)
 
     sys.exit(supervisor.serve(settings))
+
+
+def _raise_file_limit() -> None:
+    """Every stream is an open file. The usual soft limit of 1024 is for programs that use select(); we do not."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Final
 
 import click
 
@@ -21,8 +22,14 @@ from notify_sse.cli.options import (
     tokens,
 )
 
+EXAMPLES: Final = """\b
+notify-sse tail alice
+notify-sse tail alice --topics billing --json | jq .payload
+notify-sse tail alice --from k3f9a1.4710 --count 1
+"""
 
-@click.command("tail")
+
+@click.command("tail", epilog=EXAMPLES)
 @recipient_argument
 @click.option("--topics", "--topic", "topics", multiple=True, help="Topics to read too; repeatable, or with commas.")
 @click.option("--from", "cursor", metavar="CURSOR", help="Start after this cursor.  [default: with what comes now]")

@@ -1,14 +1,21 @@
 """`notify-sse token`."""
 
 import time
+from typing import Final
 
 import click
 
 from notify_sse.auth import ADMIN, PUBLISH, READ
 from notify_sse.cli.options import json_option, minted, names, print_json, read_settings
 
+EXAMPLES: Final = """\b
+notify-sse token --sub alice
+notify-sse token --sub alice --topics billing,outages --ttl 3600
+notify-sse token --sub shop --scope notifications:publish
+"""
 
-@click.command("token")
+
+@click.command("token", epilog=EXAMPLES)
 @click.option("--sub", "subject", required=True, help="Whom the token is for: the recipient.")
 @click.option(
     "--scope", "scopes", multiple=True, help=f"{READ} (when none is given), {PUBLISH} or {ADMIN}; repeatable."

@@ -1,0 +1,57 @@
+"""docs/reference/commands.md, made from the commands' own help: `python -m notify_sse.cli.reference`."""
+
+import click
+
+from notify_sse.cli import COMMANDS, commands
+
+HEAD = """\
+# Commands
+
+<!-- Made by `python -m notify_sse.cli.reference`. A test compares it with the code. -->
+
+`notify-sse COMMAND --help` shows the same. `python -m notify_sse` is the same program.
+
+Data goes to stdout, everything else to stderr: logs, progress, what went wrong. With `--json` each line of stdout is
+one JSON document. Settings are read from the environment ([settings](settings.md)); an option wins over its
+variable.
+
+| exit code | meaning |
+|---|---|
+| 0 | done |
+| 1 | not done: something cannot be reached or refused it, or `doctor` found an error. One line on stderr says what |
+| 2 | called wrongly, or a setting is wrong. One line on stderr names it |
+| 130 | interrupted (Ctrl-C) |
+
+When whoever reads stdout closes it (`notify-sse tail alice | head -1`), the command ends quietly with 0.
+
+| command | what it does |
+|---|---|
+"""
+
+
+def markdown() -> str:
+    """The whole page."""
+    rows = [f"| [`{name}`](#notify-sse-{name}) | {summary} |" for name, (_, summary) in COMMANDS.items()]
+    with click.Context(commands, info_name="notify-sse", terminal_width=100, max_content_width=100) as context:
+        sections = [section for name in COMMANDS for section in _sections(context, name, commands)]
+    return HEAD + "\n".join([*rows, "", *sections])
+
+
+def _sections(parent: click.Context, name: str, group: click.Command) -> list[str]:
+    """The command `name` of `group`, then those below it."""
+    assert isinstance(group, click.Group)
+    command = group.get_command(parent, name)
+    assert command is not None
+    with command.make_context(name, [], parent=parent, resilient_parsing=True) as context:
+        context.terminal_width = 100
+        text = command.get_help(context)
+        below = [
+            section
+            for inner in (command.list_commands(context) if isinstance(command, click.Group) else ())
+            for section in _sections(context, inner, command)
+        ]
+    return [f"## {context.command_path}", "", "```text", text, "```", "", *below]
+
+
+if __name__ == "__main__":
+    click.echo(markdown(), nl=False)
