@@ -4,7 +4,7 @@ Plain aio-pika; how connections are made again after a loss is `link.py`'s affai
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
@@ -94,10 +94,11 @@ class Session:
             self._wire.abort()
 
     def watch(self, closing: "asyncio.Future[Any]") -> None:
-        """When `closing` (of a channel that the owner needs) is done, the whole session counts as lost."""
-        closing.add_done_callback(
-            lambda done: self.lose(asyncio.CancelledError() if done.cancelled() else done.exception())
-        )
+        """When `closing` (of the connection, or of a channel that the owner needs) is done, the session is lost."""
+        closing.add_done_callback(self._closed)
+
+    def _closed(self, closing: "asyncio.Future[Any]") -> None:
+        self.lose(asyncio.CancelledError() if closing.cancelled() else closing.exception())
 
     def lose(self, cause: BaseException | None) -> None:
         """End this session; the connection is then made anew. Only the first cause counts."""
@@ -140,17 +141,25 @@ class Session:
 
     async def consume(
         self, channel: aiormq.Channel, queue: str, *, on_message: Callable[[Received], None], no_ack: bool = False
-    ) -> None:
+    ) -> Callable[[], Awaitable[None]]:
         """Have the messages of `queue` given to `on_message`, in order, from within the reading of the socket.
 
-        `channel` was opened for this alone. Its loss, or the queue's, is the session's.
+        `channel` was opened for this alone: its loss, or the queue's, is the session's. Returns what closes it on
+        purpose.
         """
-        self.watch(channel.closing)
+        closing = channel.closing
+        self.watch(closing)
         channel.on_consumer_cancel_callbacks.add(
             lambda _: self.lose(aiormq.ChannelClosed(None, f"{queue} was removed"))
         )
         self._wire.tap(channel.number, on_message)
         await channel.basic_consume(queue, _never, no_ack=no_ack, timeout=CONNECT_TIMEOUT_S)
+
+        async def leave() -> None:
+            closing.remove_done_callback(self._closed)
+            await channel.close(timeout=CONNECT_TIMEOUT_S)
+
+        return leave
 
     @asynccontextmanager
     async def throwaway_channel(self, *, confirms: bool = False) -> AsyncIterator[aiormq.Channel]:

@@ -3,8 +3,10 @@
 A connection of its own: an alarm of the broker blocks the socket of whoever publishes, and acks must not wait for that.
 """
 
+import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from aiormq import Channel
@@ -24,7 +26,11 @@ class IngestConsumer:
     def __init__(self, on_delivery: Callable[[Delivery], None]) -> None:
         self._on_delivery = on_delivery
         self._channel: Channel | None = None
-        self._outstanding: dict[int, None] = {}
+        self._leave: Callable[[], Awaitable[None]] | None = None
+        self._outstanding: OrderedDict[int, bool] = OrderedDict()
+        """The tags that are out, in queue order, each with whether it was acked. Not a dict, whose first key is found
+        by walking over all that were removed before it."""
+        self._acking = asyncio.Lock()
         self._stopping = False
 
     async def consume(self, session: Session, *, queue: str, prefetch: int) -> None:
@@ -32,12 +38,12 @@ class IngestConsumer:
         channel = await session.channel()
         await channel.basic_qos(prefetch_count=prefetch, timeout=CONNECT_TIMEOUT_S)
         self._channel = channel
-        await session.consume(channel, queue, on_message=self._deliver)
+        self._leave = await session.consume(channel, queue, on_message=self._deliver)
 
     def _deliver(self, message: Received) -> None:
         if self._stopping:
             return
-        self._outstanding[message.tag] = None
+        self._outstanding[message.tag] = False
         self._on_delivery(
             Delivery(
                 body=message.body,
@@ -56,30 +62,42 @@ class IngestConsumer:
         messages are still in hand here, and it would store later ones of a recipient before earlier ones.
         """
         self._stopping = True
-        await self._leave_when_done()
+        async with self._acking:
+            await self._leave_when_done()
 
     async def ack(self, tags: Sequence[int]) -> None:
-        """Ack `tags`: with one frame what is contiguous from the lowest outstanding, one by one what is beyond."""
-        if self._channel is None:
-            return
-        wanted = {tag for tag in tags if tag in self._outstanding}
+        """Ack `tags`: with one frame what is contiguous from the lowest outstanding, one by one what is beyond.
+
+        One call sends at a time: were a frame for a later tag to overtake, RabbitMQ would not know the earlier one
+        any more, and close the channel.
+        """
+        wanted = [tag for tag in tags if tag in self._outstanding]
+        self._outstanding.update(dict.fromkeys(wanted, True))
+        async with self._acking:
+            if self._channel is None:
+                return
+            if upto := self._take_contiguous():
+                await self._channel.basic_ack(upto, multiple=True, wait=False)
+            for tag in wanted:
+                if self._outstanding.pop(tag, None):
+                    await self._channel.basic_ack(tag, wait=False)
+            await self._leave_when_done()
+
+    def _take_contiguous(self) -> int:
+        """Forget the acked ones that no unacked one comes before; returns the last of them, or 0."""
         upto = 0
-        while wanted and (lowest := next(iter(self._outstanding))) in wanted:
-            wanted.discard(lowest)
+        while self._outstanding:
+            lowest = next(iter(self._outstanding))
+            if not self._outstanding[lowest]:
+                break
             del self._outstanding[lowest]
             upto = lowest
-        if upto:
-            await self._channel.basic_ack(upto, multiple=True, wait=False)
-        for tag in sorted(wanted):
-            del self._outstanding[tag]
-            await self._channel.basic_ack(tag, wait=False)
-        await self._leave_when_done()
+        return upto
 
     async def _leave_when_done(self) -> None:
-        channel = self._channel
-        if self._stopping and not self._outstanding and channel is not None:
-            self._channel = None
-            await channel.close(timeout=CONNECT_TIMEOUT_S)
+        if self._stopping and not self._outstanding and self._leave is not None:
+            leave, self._leave, self._channel = self._leave, None, None
+            await leave()
 
 
 async def listen_live(

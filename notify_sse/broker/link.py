@@ -71,6 +71,7 @@ class Link:
         self._session: Session | None = None
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
         self._attempt = 0
         self._down_since: float | None = None
         self._advised: str | None = None
@@ -81,11 +82,13 @@ class Link:
 
     def start(self) -> None:
         """Begin to connect, in the background. Idempotent."""
+        self._closing = False
         if self._task is None:
             self._task = asyncio.create_task(self._keep(), name=f"notify-sse {self._name}")
 
     async def close(self) -> None:
         """Disconnect, and stay so. Never raises."""
+        self._closing = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -106,7 +109,7 @@ class Link:
         return self.now()
 
     async def _keep(self) -> None:
-        while True:
+        while not self._closing:
             cause = await self._live_once()
             self._tell_loss(cause)
             await asyncio.sleep(_pause_s(self._attempt))
@@ -127,6 +130,8 @@ class Link:
         session = await Session.open(self._url, name=f"notify-sse {self._name}")
         try:
             await self._prepare(session)
+            if self._closing:  # aiormq's use of `wait_for` can swallow a cancellation
+                return None
             self._change(session)
             return await session.lost()
         finally:

@@ -6,6 +6,7 @@ needs to: what was never acked was never confirmed to its publisher either.
 """
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,10 +23,8 @@ PUBLISH_TIMEOUT_S: Final = 10.0
 class _Entry:
     """One message in the ingest queue, and the promise to its publisher."""
 
-    def __init__(self, tag: int, message: Message, publisher: "MemoryBroker") -> None:
-        self.tag = tag
+    def __init__(self, message: Message) -> None:
         self.message = message
-        self.publisher = publisher
         self.stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.redelivered = False
 
@@ -37,14 +36,13 @@ class MemoryExchange:
         self.waiting: deque[_Entry] = deque()
         self.dead: deque[DeadLetter] = deque(maxlen=MAX_DEAD_LETTERS)
         self.members: list[MemoryBroker] = []
-        self._tags = 0
+        self.tags = itertools.count(1)
 
-    def put(self, message: Message, publisher: "MemoryBroker") -> _Entry:
+    def put(self, message: Message) -> _Entry:
         """Queue `message`, and deliver it if someone consumes."""
         if len(self.waiting) >= MAX_WAITING:
             raise BrokerUnavailable(f"{MAX_WAITING} messages are waiting to be stored")
-        self._tags += 1
-        entry = _Entry(self._tags, message, publisher)
+        entry = _Entry(message)
         self.waiting.append(entry)
         self.flow()
         return entry
@@ -122,7 +120,7 @@ class MemoryBroker:
 
     async def publish(self, message: Message) -> None:
         self._check_connected()
-        entry = self._exchange.put(message, self)
+        entry = self._exchange.put(message)
         self._published.add(entry)
         try:
             async with asyncio.timeout(self._publish_timeout_s):
@@ -188,7 +186,8 @@ class MemoryBroker:
         """Take one message from the queue; called by the exchange."""
         assert self._listener is not None
         assert self._listener.on_delivery is not None
-        self._in_hand[entry.tag] = entry
+        tag = next(self._exchange.tags)
+        self._in_hand[tag] = entry
         self._listener.on_delivery(
             Delivery(
                 body=entry.message.body,
@@ -196,7 +195,7 @@ class MemoryBroker:
                 content_type=entry.message.content_type,
                 message_id=entry.message.message_id or None,
                 redelivered=entry.redelivered,
-                tag=entry.tag,
+                tag=tag,
             )
         )
 
