@@ -23,7 +23,7 @@ def build(gateway: Gateway) -> ASGIApp:
             Route("/notifications/history", history.history),
             Route("/notifications/session", session.begin, methods=["POST"]),
             Route("/notifications/session", session.end, methods=["DELETE"]),
-            WebSocketRoute("/notifications/ws", websocket),
+            WebSocketRoute("/notifications/ws", _AsApp(websocket)),
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),
@@ -54,3 +54,13 @@ class Front:
             await self._stream(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
+
+
+class _AsApp:
+    """An ASGI app from a function of three arguments: Starlette takes a plain function for an endpoint of one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)

@@ -1,0 +1,135 @@
+"""What a browser test stands on: the service, the proxy before it, a browser, and a publisher that never gives up."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.browser.proxy import Proxy
+from tests.service import Service
+from tests.services import ensure
+from tests.services.packages import CHROMIUM_NAMES, executable
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PAGES = {"/test/page.html": Path(__file__).with_name("page.html")}
+STREAM = "/notifications/stream"
+SOCKET = "/notifications/ws"
+HISTORY = "/notifications/history"
+
+
+@contextlib.asynccontextmanager
+async def chromium(*, bfcache: bool = False) -> AsyncIterator[Browser]:
+    """A fresh headless Chromium."""
+    await asyncio.to_thread(ensure, "chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=executable(*CHROMIUM_NAMES),
+            args=list(FLAGS),
+            ignore_default_args=["--disable-back-forward-cache"] if bfcache else None,
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+def proxied(service: Service, pages: dict[str, Path] | None = None) -> Proxy:
+    """The proxy in front of `service`; `pages` are served beside the test page."""
+    return Proxy(
+        service.port,
+        pages=PAGES | (pages or {}),
+        mint=lambda sub, ttl_s: service.token(sub, ttl_s=ttl_s),
+    )
+
+
+async def opened(page: Page, proxy: Proxy, **options: Any) -> Page:
+    """The test page with a manager of `options`, connected."""
+    await page.goto(f"{proxy.url}/test/page.html?begin={quote(json.dumps(options))}")
+    await until(page, "connected()")
+    return page
+
+
+async def until(page: Page, condition: str, *, within_s: float = 20) -> None:
+    """Returns once the JavaScript `condition` holds; fails with the page's own account when it does not."""
+    try:
+        await page.wait_for_function(condition, timeout=within_s * 1000, polling=50)
+    except Exception as exc:
+        account = await page.evaluate("JSON.stringify({states: states.slice(-12), errors, seen: seen.length, tokens})")
+        raise AssertionError(f"not within {within_s:g} s: {condition}; the page: {account}") from exc
+
+
+async def eventually(condition: Any, *, within_s: float = 10, what: str = "") -> None:
+    """Returns once `condition()` is true."""
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+class Publisher:
+    """Publishes over HTTP, straight to the service, with the same ids until it is accepted."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._sent = 0
+        self._token = service.token("tests", scope="notifications:publish")
+
+    async def send(self, count: int, *, to: str = "alice", batch: int = 100, pause_s: float = 0) -> None:
+        """`count` notifications whose payload's `n` goes on from the last one sent."""
+        numbers = range(self._sent, self._sent + count)
+        self._sent += count
+        async with httpx.AsyncClient(base_url=self._service.url, timeout=10) as client:
+            for start in range(0, count, batch):
+                await self._accepted(client, [_notification(n, to) for n in numbers[start : start + batch]])
+                await asyncio.sleep(pause_s)
+
+    async def _accepted(self, client: httpx.AsyncClient, documents: list[dict[str, Any]]) -> None:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        while True:
+            try:
+                answer = await client.post("/notifications", json=documents, headers=headers)
+            except httpx.HTTPError:
+                await asyncio.sleep(0.05)  # it is down: that is what the test wants
+                continue
+            if answer.status_code in (200, 201):
+                return
+            assert answer.status_code in (502, 503), answer.text
+
+
+def _notification(n: int, to: str) -> dict[str, Any]:
+    return {
+        "notification_id": f"test-{to}-{n}",
+        "notification_type": "message_of_test",
+        "recipient_id": to,
+        "payload": {"n": n},
+    }
+
+
+async def assert_each_once_in_order(page: Page, count: int, *, within_s: float = 30, since: int = 0) -> None:
+    """The page has seen `since` … `count - 1`, each once and in order, and nothing else."""
+    expected = list(range(since, count))
+    with contextlib.suppress(AssertionError):
+        await until(page, f"seen.length >= {len(expected)}", within_s=within_s)
+    seen = await page.evaluate("seen")
+    assert seen == expected, _difference(seen, expected)
+    assert await page.evaluate("errors") == []
+
+
+def _difference(seen: Iterable[int], expected: list[int]) -> str:
+    seen = list(seen)
+    missing = sorted(set(expected) - set(seen))
+    repeated = len(seen) - len(set(seen))
+    return f"{len(seen)} seen, {len(missing)} missing ({missing[:5]} …), {repeated} repeated, in order: {seen == sorted(seen)}"
