@@ -1,0 +1,1 @@
+"""A deterministic simulation of the core: `python -m tests.simulation --help`."""

@@ -63,9 +63,11 @@ class Client:
     async def run(self) -> None:
         while True:
             gateway = self._choose()
+            heard = len(self.reader.sightings)
             if gateway:
                 await self._connect(gateway)
-            await self._pause(self._rng.random() * self._habits.back_after_s)
+            refused_s = 0.1 if heard == len(self.reader.sightings) else 0.0
+            await self._pause(refused_s + self._rng.random() * self._habits.back_after_s)
 
     async def _connect(self, gateway: SimGateway) -> None:
         self._brought = self.cursor

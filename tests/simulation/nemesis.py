@@ -68,10 +68,15 @@ class Nemesis:
         gateway.frozen = True
         self._loop.call_later(fault.for_s, self._thaw, gateway)
         if fault.strength < 0.7:  # noqa: PLR2004
-            self._loop.call_later(fault.for_s * fault.strength, gateway.link.cut)
+            self._loop.call_later(fault.for_s * fault.strength, self._give_up, gateway)
         for wire in list(gateway.wires):
             if self._world.rng.random() < fault.strength:
                 self._loop.call_later(fault.for_s * self._world.rng.random(), wire.cut)
+
+    def _give_up(self, gateway: SimGateway) -> None:
+        """The broker has heard no heartbeat."""
+        if gateway.frozen:
+            gateway.link.cut()
 
     def _thaw(self, gateway: SimGateway) -> None:
         if gateway.frozen:

@@ -192,11 +192,14 @@ def simulate(seed: int, *, traced: bool = False) -> Outcome:
     for one in world.gateways:
         world.tally["tail evicted"] += one.alive and one.tail.start > 0
     broken = broken or world.stuck or _dead_letters_missing(world)
-    digest = hashlib.blake2b(digest_size=8)
-    digest.update(repr((world.loop.steps, world.loop.now, world.rng.random(), history)).encode())
-    return Outcome(
-        seed, check(history), broken, world.tally, digest.hexdigest(), world.loop.steps, world.trace
-    )
+    return Outcome(seed, check(history), broken, world.tally, _digest(world), world.loop.steps, world.trace)
+
+
+def _digest(world: World) -> str:
+    """Of the number of steps, the state of the dice after the last of them, and all that was published and seen."""
+    seen = [reader.sightings for reader in world.history.readers]
+    went = (world.loop.steps, world.loop.now, world.rng.getstate(), world.history.published, seen)
+    return hashlib.blake2b(repr(went).encode(), digest_size=8).hexdigest()
 
 
 def _dead_letters_missing(world: World) -> str:
