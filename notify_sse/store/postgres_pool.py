@@ -55,22 +55,21 @@ _REFUSED: Final = frozenset(("22", "23", "54"))
 _BROKEN: Final = frozenset(("08", "57P01", "57P02", "57P03", "57P05", "25006"))
 
 
-async def connect(
-    url: str,
-    *,
-    settings: dict[str, str],
-    command_timeout_s: float | None = COMMAND_TIMEOUT_S,
-) -> asyncpg.Connection:
+async def connect(url: str, *, settings: dict[str, str], command_timeout_s: float | None) -> asyncpg.Connection:
     """A connection to the primary that `url` leads to, on a socket that notices a silent cut within 10 s of a write.
 
-    Raises what asyncpg and the system raise.
+    Raises `BadConfiguration` when `url` is at fault, else what asyncpg and the system raise.
     """
-    connection = await asyncpg.connect(
-        dsn(url),
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=command_timeout_s,
-        server_settings=settings,
-    )
+    try:
+        connection = await asyncpg.connect(
+            dsn(url), timeout=CONNECT_TIMEOUT_S, command_timeout=command_timeout_s, server_settings=settings
+        )
+    except ValueError:
+        # asyncpg's message may hold a part of the password.
+        raise BadConfiguration(
+            "DATABASE_URL is not a URL of Postgres that can be used "
+            "(special characters in a password must be percent-encoded)"
+        ) from None
     transport = connection._transport  # noqa: SLF001 - asyncpg offers no other way to its socket
     _watch(transport.get_extra_info("socket"))
     return connection
@@ -173,13 +172,7 @@ class PostgresPool:
         return self._database
 
     async def _connect(self, *_: Any, **__: Any) -> asyncpg.Connection:
-        try:
-            return await connect(self._url, settings=SERVER_SETTINGS)
-        except asyncpg.exceptions.ClientConfigurationError as exc:
-            raise BadConfiguration(
-                "DATABASE_URL is not a URL of Postgres that can be used "
-                "(special characters in a password must be percent-encoded)"
-            ) from exc
+        return await connect(self._url, settings=SERVER_SETTINGS, command_timeout_s=COMMAND_TIMEOUT_S)
 
     def _discard(self, database: Database, connection: asyncpg.Connection) -> None:
         """Drop a connection that failed, and with it the idle ones: they lead to where it led."""

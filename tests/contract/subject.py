@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import hashlib
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
 
+from notify_sse.errors import StoreUnavailable
 from notify_sse.model import Event, Notification
-from notify_sse.ports import Store
+from notify_sse.ports import Appended, Store
 from notify_sse.store import open_store
 from notify_sse.store.sqlite_file import path_of
 
@@ -82,3 +83,20 @@ async def whole_log(store: Store) -> list[Event]:
         if page.upto >= page.head.position:
             return events
         cursor = page.upto
+
+
+async def until(condition: Callable[[], Awaitable[object]], *, within_s: float = 15) -> None:
+    """Poll `condition` until it is true; TimeoutError after `within_s`."""
+    async with asyncio.timeout(within_s):
+        while not await condition():  # noqa: ASYNC110 - a database sets no event
+            await asyncio.sleep(0.02)
+
+
+async def until_stored(store: Store, batch: Sequence[Notification], *, within_s: float = 15) -> Appended:
+    """Append `batch`, again and again while the database is away."""
+    async with asyncio.timeout(within_s):
+        while True:
+            try:
+                return await store.append(batch)
+            except StoreUnavailable:
+                await asyncio.sleep(0.02)
