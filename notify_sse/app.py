@@ -21,6 +21,7 @@ from notify_sse.auth import Verifier
 from notify_sse.broker import open_broker
 from notify_sse.config import Settings
 from notify_sse.errors import BrokerUnavailable, SchemaOutdated, StoreUnavailable
+from notify_sse.garbage import GarbagePolicy
 from notify_sse.gateway import Gateway
 from notify_sse.hub import Hub
 from notify_sse.ingest import Ingest
@@ -100,6 +101,7 @@ class Process:
         await self.verifier.start()
         self._spawn(self._work())
         self._spawn(self.pump.run())
+        self._spawn(GarbagePolicy(self.pump).run())
         role = self.settings.role
         await self.broker.start(
             Listener(

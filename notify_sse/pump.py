@@ -68,6 +68,7 @@ class Pump:
         self._frames_sent = 0
         self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
         self.connections: set[Connection] = set()
+        self.opened = self.closed = 0
 
     def retry_ms(self) -> int:
         """A reconnect delay for one client, spread so that a crowd does not come back at once."""
@@ -81,6 +82,7 @@ class Pump:
         connection.ends_at = now + connection.expires_at - time.time()
         connection.task = asyncio.current_task()
         self.connections.add(connection)
+        self.opened += 1
         self._metrics.streams_opened.labels(connection.transport).inc()
         self._hub.join(connection)
         greeting = connected(
@@ -101,6 +103,7 @@ class Pump:
         connection.gone = True
         if connection in self.connections:
             self.connections.discard(connection)
+            self.closed += 1
             self._hub.leave(connection)
             self._metrics.streams_closed.labels(connection.close_reason or "client").inc()
             if not self.connections:
