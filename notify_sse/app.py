@@ -102,6 +102,7 @@ class Process:
         self._spawn(self._work())
         self._spawn(self.pump.run())
         self._spawn(GarbagePolicy(self.pump).run())
+        self._spawn(self._refresh_metrics())
         role = self.settings.role
         await self.broker.start(
             Listener(
@@ -217,14 +218,19 @@ class Process:
             self._exit_code = 1
             self._stop.set()
 
+    async def _refresh_metrics(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self.metrics.refresh()
+
     def _expose_gauges(self) -> None:
         gauge = self.metrics.gauge
         gauge("streams", "Streams open now.", lambda: len(self.pump.connections))
-        gauge("tail_position", "Id of the newest event in the tail.", lambda: self.tail.position)
+        gauge("tail_position", "Id of the newest event in the tail.", lambda: self.tail.position, across="livemin")
         gauge("tail_events", "Events in the tail.", lambda: len(self.tail))
         gauge("tail_bytes", "Estimated size of the tail.", lambda: self.tail.size_bytes)
-        gauge("broker_connected", "1 when the broker is connected.", lambda: self.broker.connected)
-        gauge("ready", "1 when the process is ready.", lambda: self.gateway.unready() is None)
+        gauge("broker_connected", "1 when the broker is connected.", lambda: self.broker.connected, across="livemin")
+        gauge("ready", "1 when the process is ready.", lambda: self.gateway.unready() is None, across="livemin")
 
 
 def run(settings: Settings, listener: socket.socket, *, on_ready: Callable[[], None] | None = None) -> int:

@@ -1,14 +1,24 @@
-"""The Prometheus metrics of one process, in a registry of their own. Values only; nothing is decided by them."""
+"""The Prometheus metrics, in a registry of their own. Values only; nothing is decided by them.
 
+With several workers, prometheus-client keeps the values in files that all of them read (its multiprocess mode, which
+the supervisor switches on), so that whichever worker is scraped answers for all.
+"""
+
+import os
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from notify_sse.ports import Stored
 
+MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable of prometheus-client's multiprocess mode; it is read when that is imported."""
+Across = Literal["livesum", "livemin", "livemax"]
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -17,6 +27,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._gauges: list[tuple[Gauge, Callable[[], float]]] = []
 
         def counter(name: str, text: str, labels: Iterable[str] = ()) -> Counter:
             return Counter(f"notify_sse_{name}", text, labels, registry=self.registry)
@@ -49,9 +60,15 @@ class Metrics:
         self.expired = counter("expired", "Notifications removed by retention.")
         self.broker_connects = counter("broker_connects", "Connects to the broker, the first included.")
 
-    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """Expose `value()` as `notify_sse_<name>`, read when scraped."""
-        Gauge(f"notify_sse_{name}", text, registry=self.registry).set_function(value)
+    def gauge(self, name: str, text: str, value: Callable[[], float], *, across: Across = "livesum") -> None:
+        """Expose `value()` as `notify_sse_<name>`; `across` says how the workers' values become one."""
+        gauge = Gauge(f"notify_sse_{name}", text, registry=self.registry, multiprocess_mode=across)
+        self._gauges.append((gauge, value))
+
+    def refresh(self) -> None:
+        """Take the gauges' values now. Every worker does so once a second, since only one of them is scraped."""
+        for gauge, value in self._gauges:
+            gauge.set(value())
 
     def count_appended(self, stored: Iterable[Stored]) -> None:
         for outcome, count in Tally(one.outcome for one in stored).items():
@@ -59,7 +76,12 @@ class Metrics:
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The exposition and its content type: OpenMetrics when `accept` asks for it, else Prometheus text."""
+        self.refresh()
+        registry = self.registry
+        if MULTIPROCESS_DIRECTORY in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         if "application/openmetrics-text" in accept:
-            exposition: bytes = generate_openmetrics(self.registry)  # type: ignore[no-untyped-call]
+            exposition: bytes = generate_openmetrics(registry)  # type: ignore[no-untyped-call]
             return exposition, CONTENT_TYPE_LATEST
-        return generate_latest(self.registry), "text/plain; version=0.0.4; charset=utf-8"
+        return generate_latest(registry), "text/plain; version=0.0.4; charset=utf-8"

@@ -10,12 +10,12 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from notify_sse import app
 from notify_sse.config import Settings
 from notify_sse.listening import listen
 
@@ -34,9 +34,17 @@ def serve(settings: Settings) -> int:
     """Run the service as `settings` say; returns the exit code. Raises `BadConfiguration`."""
     listener = listen(settings)
     if settings.workers == 1:
-        return app.run(settings, listener)
-    work = partial(app.run, settings, on_ready=partial(os.kill, os.getpid(), READY))
-    return Supervisor(work, listener, count=settings.workers).run()
+        return _run()(settings, listener)
+    with tempfile.TemporaryDirectory(prefix="notify-sse-metrics-") as directory:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # before prometheus-client is imported
+        work = partial(_run(), settings, on_ready=partial(os.kill, os.getpid(), READY))
+        return Supervisor(work, listener, count=settings.workers).run()
+
+
+def _run() -> Callable[..., int]:
+    from notify_sse.app import run  # noqa: PLC0415  (the metrics' mode is chosen before it is imported)
+
+    return run
 
 
 class Supervisor:
@@ -124,6 +132,7 @@ class Supervisor:
 
     def _note_end(self, pid: int, code: int) -> None:
         lived_s = time.monotonic() - self._started.pop(pid)
+        _forget_metrics(pid)
         if code == os.EX_CONFIG and not self._stopping:
             self._stopping = True
             self._signal_all(signal.SIGTERM)
@@ -138,6 +147,13 @@ class Supervisor:
             "worker died; another takes its place",
             extra={"action": "worker", "pid": pid, "exit_code": code, "delay_s": delay_s},
         )
+
+
+def _forget_metrics(pid: int) -> None:
+    """Take a dead worker's gauges out of the sums; its counts stay."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  (as `_run`)
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def _die_with_parent() -> None:
