@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "dlq": ("notify_sse.cli.dlq", "Look after the messages that were refused."),
     "doctor": ("notify_sse.cli.doctor", "Check everything the service needs, and say what to do."),
     "settings": ("notify_sse.cli.settings", "List the settings, their values and where they come from."),
+    "bench": ("notify_sse.cli.bench", "Put load on a service, and measure it."),
 }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
@@ -16,9 +17,12 @@ from notify_sse.ports import Broker, DeadLetter, Listener
 
 T = TypeVar("T")
 
+LOOK_AT: Final = 1000
+"""So many of the oldest are looked at."""
+
 EXAMPLES: Final = """\b
 notify-sse dlq list
-notify-sse dlq show 1
+notify-sse dlq show 3f9ac2d1
 notify-sse dlq replay --limit 10
 """
 
@@ -36,24 +40,25 @@ def command() -> None:
 @click.option("--limit", "-n", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @json_option
 def list_(limit: int, *, as_json: bool) -> None:
-    """List the oldest refused messages, each with its place, time, reason and what is wrong."""
-    letters = _with_broker(lambda broker: broker.dead_letters(limit=limit))
-    for place, letter in enumerate(letters, 1):
+    """List the oldest refused messages: handle, time, reason, routing key and what is wrong."""
+    for letter in _letters()[:limit]:
         if as_json:
-            print_json(_document(place, letter))
+            print_json(_document(letter))
         else:
-            print_line(place, letter.died_at, letter.reason, letter.routing_key, letter.detail)
+            print_line(_handle(letter), letter.died_at, letter.reason, letter.routing_key, letter.detail)
 
 
 @command.command("show")
-@click.argument("place", type=click.IntRange(min=1))
+@click.argument("handle")
 @json_option
-def show(place: int, *, as_json: bool) -> None:
-    """Show the refused message at PLACE in the list, with its body."""
-    letters = _with_broker(lambda broker: broker.dead_letters(limit=place))
-    if len(letters) < place:
-        raise click.ClickException(f"there are {len(letters)} refused messages")
-    document = _document(place, letters[-1])
+def show(handle: str, *, as_json: bool) -> None:
+    """Show the refused message with this HANDLE from the list, with its body."""
+    for letter in _letters():
+        if _handle(letter) == handle:
+            document = _document(letter)
+            break
+    else:
+        raise click.ClickException(f"there is no refused message {handle}; `notify-sse dlq list` shows the handles")
     if as_json:
         print_json(document)
         return
@@ -77,9 +82,20 @@ def purge() -> None:
     click.echo(f"{count} removed")
 
 
-def _document(place: int, letter: DeadLetter) -> dict[str, Any]:
+def _letters() -> list[DeadLetter]:
+    """The oldest first. Sorted here: RabbitMQ puts what was looked at back in another place."""
+    return sorted(_with_broker(lambda broker: broker.dead_letters(limit=LOOK_AT)), key=lambda one: one.died_at)
+
+
+def _handle(letter: DeadLetter) -> str:
+    """A name for a message that stays the same wherever in the queue it is."""
+    parts = (letter.died_at, letter.routing_key, letter.message_id or "")
+    return hashlib.sha256("\0".join(parts).encode() + letter.body).hexdigest()[:8]
+
+
+def _document(letter: DeadLetter) -> dict[str, Any]:
     document: dict[str, Any] = {
-        "place": place,
+        "handle": _handle(letter),
         "died_at": letter.died_at,
         "reason": letter.reason,
         "detail": letter.detail,

@@ -92,6 +92,7 @@ class Progress:
         self._wanted = sys.stderr.isatty() and not (ids_shown and sys.stdout.isatty())
         self._bar: Any = None
         self._lines = 0
+        self._bytes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -104,18 +105,17 @@ class Progress:
 
     def advance(self, lines: list[Line]) -> None:
         """`lines` are done."""
-        done_before = self._lines
         self._lines += len(lines)
+        self._bytes += sum(line.size for line in lines)
         if self._wanted and self._bar is None and self._lines > BAR_FROM_LINES:
             self._bar = self._open()
         if self._bar is not None:
             self._bar.label = f"published {self._lines}"
-            step = sum(line.size for line in lines) if self._size else self._lines - done_before
-            self._bar.update(step)
+            self._bar.update((self._bytes if self._size else self._lines) - self._bar.pos)
 
     def _open(self) -> Any:
         bar: Any = click.progressbar(
-            iter(()) if self._size is None else None,
+            (None for _ in ()) if self._size is None else None,  # what has no length gets no percentage
             length=self._size,
             file=sys.stderr,
             show_pos=False,

@@ -5,6 +5,7 @@ Through RabbitMQ when one is configured, as a backend service would; else to the
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import IO, Any, Final
 from uuid import uuid4
@@ -80,23 +81,24 @@ async def _publish(job: _Job, stream: IO[bytes] | None) -> None:
         if stream is None:
             _show(job, await route.send([_single(job)]))
             return
-        with Progress(stream, ids_shown=not job.quiet) as progress:
-            await _publish_lines(job, route, stream, progress)
+        count = 0
+        try:
+            with Progress(stream, ids_shown=not job.quiet) as progress:
+                async for lines in _published(job, route, stream):
+                    progress.advance(lines)
+                    count += len(lines)
+        except NotifyError:
+            click.echo(f"notify-sse: {count} published before it stopped", err=True)
+            raise
+        click.echo(f"notify-sse: {count} published", err=True)
 
 
-async def _publish_lines(job: _Job, route: Route, stream: IO[bytes], progress: Progress) -> None:
-    count = 0
-    try:
-        async for batch in batches(stream):
-            lines = [_identified(parsed(number, raw, job.given)) for number, raw in batch]
-            accepted = await route.send(lines)
-            _show(job, accepted)
-            progress.advance(lines)
-            count += len(accepted)
-    except NotifyError:
-        click.echo(f"notify-sse: {count} published before it stopped", err=True)
-        raise
-    click.echo(f"notify-sse: {count} published", err=True)
+async def _published(job: _Job, route: Route, stream: IO[bytes]) -> AsyncIterator[list[Line]]:
+    """Publish the lines of `stream`; gives each batch once it is safe."""
+    async for batch in batches(stream):
+        lines = [_identified(parsed(number, raw, job.given)) for number, raw in batch]
+        _show(job, await route.send(lines))
+        yield lines
 
 
 async def _route(job: _Job, stack: AsyncExitStack) -> Route:

@@ -25,8 +25,9 @@ notify-sse token --sub shop --scope notifications:publish
 @json_option
 def command(*, subject: str, scopes: tuple[str, ...], topics: tuple[str, ...], ttl_s: float, as_json: bool) -> None:
     """Make a token, signed with NOTIFY_SSE_JWT_SECRET, or with the generated key in development mode."""
-    token = minted(read_settings(), subject, scopes=names(scopes), topics=names(topics), ttl_s=ttl_s)
+    now = time.time()
+    token = minted(read_settings(), subject, scopes=names(scopes), topics=names(topics), ttl_s=ttl_s, now=now)
     if as_json:
-        print_json({"token": token, "sub": subject, "expires_at": round(time.time() + ttl_s, 3)})
+        print_json({"token": token, "sub": subject, "expires_at": round(round(now, 3) + ttl_s, 3)})
     else:
         click.echo(token)

@@ -1,0 +1,157 @@
+"""What holds for every command: where output goes, exit codes, errors in one line, secrets hidden."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from notify_sse.auth import PUBLISH, READ, Verifier
+from notify_sse.config import Settings
+from tests.cli.running import COMMAND, done, environment, lines, of, run, started
+from tests.service import SECRET, ServiceFactory
+
+
+def test_a_wrong_setting_is_one_line_and_exit_code_2() -> None:
+    for command in ("serve", "migrate", "settings", "dlq list"):
+        ended = run(*command.split(), env=environment({"PROT": "1"}))
+        assert ended.returncode == 2
+        assert ended.stdout == ""
+        assert ended.stderr == (
+            "notify-sse: NOTIFY_SSE_PROT: there is no such setting; did you mean NOTIFY_SSE_PORT?\n"
+        )
+
+
+def test_wrong_usage_is_exit_code_2() -> None:
+    for args in (["token"], ["tail"], ["publish", "--to", "a", "{not json"], ["nonsense"], ["serve", "--port", "x"]):
+        ended = run(*args, env=environment())
+        assert ended.returncode == 2, args
+        assert "Traceback" not in ended.stderr
+
+
+def test_a_service_that_is_away_is_one_line_and_exit_code_1(tmp_path: Path, free_port: int) -> None:
+    env = environment({"PORT": str(free_port), "STATE_DIR": str(tmp_path)})
+    ended = run("history", "alice", env=env)
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert f"http://127.0.0.1:{free_port}" in ended.stderr
+    assert "notify-sse serve" in ended.stderr
+
+
+def test_a_database_that_is_away_is_one_line_and_exit_code_1(free_port: int) -> None:
+    env = environment({"DATABASE_URL": f"postgresql://u:canary@127.0.0.1:{free_port}/d", "LOG_LEVEL": "error"})
+    ended = run("migrate", env=env)
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert "canary" not in ended.stderr
+
+
+def test_memory_has_no_dead_letters_to_look_into(tmp_path: Path) -> None:
+    ended = run("dlq", "list", env=environment({"STATE_DIR": str(tmp_path)}))
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("notify-sse: NOTIFY_SSE_BROKER_URL: memory://")
+
+
+def test_a_closed_pipe_is_no_error(service: ServiceFactory) -> None:
+    """`notify-sse history alice | head -1`, with more output than a pipe holds."""
+    running = service()
+    padding = "x" * 1000
+    stdin = "".join(f'{{"payload": {{"n": {n}, "p": "{padding}"}}}}\n' for n in range(1000))
+    done("publish", "--to", "alice", "--type", "t", "--quiet", env=of(running), stdin=stdin)
+    with started("history", "alice", env=of(running)) as history:
+        assert history.stdout is not None
+        assert history.stderr is not None
+        history.stdout.readline()
+        history.stdout.close()
+        assert history.wait(30) == 0
+        assert history.stderr.read() == ""
+
+
+def test_ctrl_c_ends_a_tail_quietly(service: ServiceFactory) -> None:
+    running = service()
+    with started("tail", "alice", env=of(running)) as tail:
+        assert tail.stderr is not None
+        assert "connected at" in tail.stderr.readline()
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(10) == 130
+        assert "Traceback" not in tail.stderr.read()
+
+
+def test_token_makes_what_the_service_takes(tmp_path: Path) -> None:
+    env = environment({"STATE_DIR": str(tmp_path), "JWT_ISSUER": "us"})
+    made = done("token", "--sub", "álice", "--scope", f"{READ} {PUBLISH}", "--topics", "a,b", "--ttl", "60", env=env)
+    settings = Settings.from_environ(env)
+    grant = Verifier(settings).verify(made.strip())
+    assert (grant.subject, grant.scopes, grant.topics) == ("álice", {READ, PUBLISH}, {"a", "b"})
+    assert grant.expires_at == pytest.approx(time.time() + 60, abs=5)
+    (document,) = lines("token", "--sub", "bob", env=env)
+    assert Verifier(settings).verify(document["token"]).expires_at == document["expires_at"]
+
+
+def test_settings_tells_values_and_sources_and_no_secret() -> None:
+    secrets = {
+        "JWT_SECRET": "canary" * 8,
+        "DATABASE_URL": "postgresql://u:canary@h/d",
+        "BROKER_URL": "amqp://u:canary@h/",
+        "PORT": "8081",
+    }
+    env = environment(secrets)
+    text = done("settings", env=env)
+    (rows,) = lines("settings", env=env)
+    assert "canary" not in text + str(rows)
+    assert "NOTIFY_SSE_PORT=8081  [environment]" in text
+    assert "NOTIFY_SSE_HOST=127.0.0.1  [default]" in text
+    named = {row["name"]: row for row in rows}
+    assert set(named) == {f"NOTIFY_SSE_{field.upper()}" for field in Settings.__struct_fields__}
+    assert named["NOTIFY_SSE_DATABASE_URL"]["value"] == "postgresql://u:***@h/d"
+    assert named["NOTIFY_SSE_JWT_SECRET"] | {"description": "", "kind": ""} == {
+        "name": "NOTIFY_SSE_JWT_SECRET",
+        "value": "***",
+        "source": "environment",
+        "secret": True,
+        "default": "unset",
+        "kind": "",
+        "description": "",
+    }
+
+
+def test_migrate_says_what_it_did(sqlite_url: str) -> None:
+    env = environment({"DATABASE_URL": sqlite_url})
+    assert "(before: empty)" in done("migrate", env=env)
+    assert "nothing to do" in done("migrate", env=env)
+    first, second = (done("migrate", "--new-epoch", env=env).splitlines()[-1] for _ in range(2))
+    assert first.startswith("new epoch ")
+    assert first != second
+
+
+def test_serve_raises_its_limit_of_open_files(service: ServiceFactory) -> None:
+    """A soft limit of 1024 must not be the limit of streams."""
+    running = service()
+    assert running.process is not None
+    limits = Path(f"/proc/{running.process.pid}/limits").read_text()
+    (files,) = [line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files")]
+    assert files[0] == files[1]
+
+
+def test_a_secret_on_the_way_in_does_not_come_out(service: ServiceFactory) -> None:
+    """A token with a wrong signature, sent by every way: the service's log has no part of it."""
+    running = service(env={"LOG_LEVEL": "debug"})
+    bad = running.token("canary-subject")[:-6] + "canary"
+    env = of(running) | {"NOTIFY_SSE_TOKEN": bad}
+    for command in (["tail"], ["history"], ["publish", "{}", "--to", "a", "--type", "t"]):
+        ended = run(*command, env=env)
+        assert ended.returncode == 1
+        assert ended.stderr.count("not valid (401)") == 1
+        assert bad not in ended.stderr
+    logged = running.logged()
+    for part in bad.split("."):
+        assert part not in logged
+    assert SECRET not in logged
+
+
+def test_python_m_and_the_console_script_are_the_same() -> None:
+    by_module = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=True).stdout
+    assert by_module.startswith("notify-sse, version ")
+    assert "Usage: notify-sse " in done("--help", env=dict(os.environ))

@@ -1,0 +1,161 @@
+"""The commands on a real RabbitMQ and a real Postgres: publish over AMQP, the refused messages, doctor."""
+
+import asyncio
+import json
+import subprocess
+from typing import Any
+
+import aio_pika
+import pytest
+
+from notify_sse.store.schema import migrate
+from tests.cli.running import done, environment, lines, of, run
+from tests.service import SECRET, ServiceFactory
+from tests.services import wait_until
+
+
+def findings(env: dict[str, str], *, code: int = 0) -> dict[str, dict[str, Any]]:
+    ended = run("doctor", "--json", env=env)
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    return {one["check"]: one for one in json.loads(ended.stdout)}
+
+
+async def publish_raw(broker_url: str, exchange: str, *messages: tuple[str, bytes]) -> None:
+    """As a program that is not ours."""
+    async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
+        target = await channel.get_exchange(exchange, ensure=False)
+        for key, body in messages:
+            await target.publish(aio_pika.Message(body, content_type="application/json"), key)
+
+
+@pytest.mark.deadline(120)
+def test_publish_goes_through_rabbitmq_when_that_is_configured(
+    service: ServiceFactory, broker_url: str, amqp_prefix: str
+) -> None:
+    running = service(broker_url=broker_url, amqp_prefix=amqp_prefix)
+    env = of(running)
+    count = 600
+    given = "".join(f'{{"payload": {{"n": {n}}}}}\n' for n in range(count))
+    published = lines("publish", "--to", "alice", "--type", "t", env=env, stdin=given)
+    assert all(set(one) == {"notification_id"} for one in published)
+    shown = lines("history", "alice", env=env)
+    wait_until(lambda: len(lines("history", "alice", env=env)) == count, within_s=20, what="all of them in the log")
+    shown = lines("history", "alice", env=env)
+    assert [one["payload"]["n"] for one in shown] == list(range(count))
+    assert [one["notification_id"] for one in shown] == [one["notification_id"] for one in published]
+    bad = run("publish", "--to", "a", "--type", "t", env=env, stdin='{"payload": {}}\n{"payload": 5}\n')
+    assert (bad.returncode, "line 2: payload: must be an object" in bad.stderr) == (1, True)
+
+
+@pytest.mark.deadline(120)
+def test_refused_messages_are_listed_shown_replayed_and_purged(
+    service: ServiceFactory, broker_url: str, amqp_prefix: str
+) -> None:
+    running = service(broker_url=broker_url, amqp_prefix=amqp_prefix)
+    env = of(running)
+    assert lines("dlq", "list", env=env) == []
+    good = {"notification_type": "t", "recipient_id": "alice", "payload": {}}
+    bodies = [("recipient.alice.t", b"not json"), ("recipient.bob.t", json.dumps(good).encode()), ("x", b"\xff\x00")]
+    asyncio.run(publish_raw(broker_url, amqp_prefix, *bodies))
+
+    def listed() -> list[Any]:
+        return lines("dlq", "list", env=env)
+
+    wait_until(lambda: len(listed()) == 3, within_s=20, what="three refused messages")
+    assert listed() == listed() == sorted(listed(), key=lambda one: one["died_at"])
+    by_key = {one["routing_key"]: one for one in listed()}
+    assert {one["reason"] for one in by_key.values()} == {"malformed", "key_mismatch"}
+    assert by_key["recipient.alice.t"]["body"] == "not json"
+    assert by_key["x"]["body_base64"] == "/wA="
+    handle = by_key["recipient.bob.t"]["handle"]
+    (shown,) = lines("dlq", "show", handle, env=env)
+    assert json.loads(shown["body"]) == good
+    assert "reason:  key_mismatch" in done("dlq", "show", handle, env=env)
+    assert run("dlq", "show", "nosuch", env=env).returncode == 1
+    assert findings(env)["refused"]["status"] == "warning"
+    assert done("dlq", "replay", "--limit", "2", env=env) == "2 replayed\n"
+    wait_until(lambda: len(listed()) == 3, within_s=20, what="those replayed to be refused again")
+    assert run("dlq", "purge", env=env, stdin="n\n").returncode != 0
+    assert done("dlq", "purge", "--yes", env=env) == "3 removed\n"
+    assert listed() == []
+
+
+@pytest.mark.deadline(120)
+def test_doctor_finds_nothing_wrong_where_nothing_is(
+    service: ServiceFactory, broker_url: str, amqp_prefix: str, database_url: str
+) -> None:
+    running = service(
+        broker_url=broker_url, amqp_prefix=amqp_prefix, database_url=database_url, env={"MAX_STREAMS": "1000"}
+    )
+    found = findings(of(running))
+    for check in ("settings", "keys", "database", "migrations", "log", "clock", "broker", "queue", "files", "service"):
+        assert found[check]["status"] == "ok", found[check]
+    assert "1 consumers" in found["queue"]["detail"]
+    assert "refused" not in found
+
+
+def test_doctor_says_what_to_do_about_an_old_schema_and_an_empty_database(database_url: str) -> None:
+    env = environment({"DATABASE_URL": database_url, "JWT_SECRET": SECRET})
+    assert "notify-sse migrate" in findings(env)["database"]["advice"]
+    asyncio.run(migrate(database_url))
+    assert findings(env)["migrations"]["status"] == "ok"
+    asyncio.run(set_revision(database_url, "9999"))
+    assert "upgrade this one" in findings(env, code=1)["migrations"]["detail"]
+
+
+async def set_revision(database_url: str, revision: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("UPDATE notify_sse_schema SET version_num = $1", revision)
+    finally:
+        await connection.close()
+
+
+def test_doctor_names_what_is_away_without_its_password(free_port: int) -> None:
+    gone = f"127.0.0.1:{free_port}"
+    env = environment(
+        {
+            "DATABASE_URL": f"postgresql://u:canary@{gone}/d",
+            "BROKER_URL": f"amqp://u:canary@{gone}/",
+            "JWT_SECRET": SECRET,
+            "PORT": str(free_port),
+        }
+    )
+    ended = run("doctor", env=env)
+    assert ended.returncode == 1
+    assert "canary" not in ended.stdout + ended.stderr
+    assert ended.stderr == ""
+    found = findings(env, code=1)
+    assert {name for name, one in found.items() if one["status"] == "error"} == {"database", "broker"}
+    assert all(one["advice"] for one in found.values() if one["status"] != "ok")
+    assert found["service"]["status"] == "warning"
+
+
+def test_doctor_makes_nothing(tmp_path: Any) -> None:
+    state = tmp_path / "state"
+    assert findings(environment({"STATE_DIR": str(state)}))["keys"]["status"] == "ok"
+    assert not state.exists()
+
+
+def test_doctor_reports_a_wrong_setting() -> None:
+    found = findings(environment({"HOST": "0.0.0.0"}), code=1)
+    assert list(found) == ["settings"]
+    assert "NOTIFY_SSE_JWT_SECRET" in found["settings"]["detail"]
+
+
+def test_doctor_knows_a_stranger_on_the_port(free_port: int, tmp_path: Any) -> None:
+    with subprocess.Popen(
+        ["python3", "-m", "http.server", str(free_port), "--bind", "127.0.0.1"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as stranger:
+        try:
+            env = environment({"PORT": str(free_port), "STATE_DIR": str(tmp_path)})
+            wait_until(
+                lambda: "something else" in run("doctor", env=env).stdout, within_s=20, what="the stranger to answer"
+            )
+        finally:
+            stranger.terminate()
