@@ -5,11 +5,11 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, async_playwright
 
 from tests.browser.proxy import Proxy
 from tests.service import Service
@@ -56,14 +56,25 @@ def proxied(service: Service, pages: dict[str, Path] | None = None) -> Proxy:
     )
 
 
-async def opened(page: Page, proxy: Proxy, **options: Any) -> Page:
+class Scripted(Protocol):
+    """A page of any browser: Playwright's, or one of wire.py."""
+
+    async def goto(self, url: str, /) -> Any: ...
+    async def evaluate(self, expression: str, /) -> Any: ...
+    async def wait_for_function(self, expression: str, /, *, timeout: float, polling: float) -> Any: ...
+
+
+AnyPage = TypeVar("AnyPage", bound=Scripted)
+
+
+async def opened(page: AnyPage, proxy: Proxy, **options: Any) -> AnyPage:
     """The test page with a manager of `options`, connected."""
     await page.goto(f"{proxy.url}/test/page.html?begin={quote(json.dumps(options))}")
     await until(page, "connected()")
     return page
 
 
-async def until(page: Page, condition: str, *, within_s: float = 20) -> None:
+async def until(page: Scripted, condition: str, *, within_s: float = 20) -> None:
     """Returns once the JavaScript `condition` holds; fails with the page's own account when it does not."""
     try:
         await page.wait_for_function(condition, timeout=within_s * 1000, polling=50)
@@ -118,7 +129,7 @@ def _notification(n: int, to: str) -> dict[str, Any]:
     }
 
 
-async def assert_each_once_in_order(page: Page, count: int, *, within_s: float = 30, since: int = 0) -> None:
+async def assert_each_once_in_order(page: Scripted, count: int, *, within_s: float = 30, since: int = 0) -> None:
     """The page has seen `since` … `count - 1`, each once and in order, and nothing else."""
     expected = list(range(since, count))
     with contextlib.suppress(AssertionError):

@@ -34,13 +34,14 @@ class Proxy:
     """`http://127.0.0.1:<port>` in front of `upstream_port`. Use as an async context manager.
 
     `refuse`: path → status to answer instead of passing it on; `""` stands for every path but the pages'.
-    `stalled`: while set, nothing comes from the service any more, and nothing is closed.
-    `cut_after_s`: how long an answer of the stream's path may take before it is cut.
+    `swallow`: paths that are never answered. `down`: every connection is reset before it is heard.
+    Between `stall()` and `flow()` nothing comes from the service, and nothing is closed.
     """
 
     def __init__(self, upstream_port: int, *, pages: dict[str, Path], mint: Mint) -> None:
         self.upstream_port = upstream_port
         self.refuse: dict[str, int] = {}
+        self.swallow: set[str] = set()
         self.down = False
         self.requests: list[Exchange] = []
         self.live: set[Exchange] = set()
@@ -103,6 +104,8 @@ class Proxy:
             await _answer(writer, *own)
         elif status := self.refuse.get(exchange.path, self.refuse.get("", 0)):
             await _answer(writer, status, "text/html", b"<h1>The proxy says no</h1>")
+        elif exchange.path in self.swallow:
+            await reader.read()
         else:
             self.live.add(exchange)
             try:
@@ -158,5 +161,5 @@ def _closing(head: bytes) -> bytes:
 
 async def _answer(writer: asyncio.StreamWriter, status: int, kind: str, body: bytes) -> None:
     head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-    writer.write(head.encode() + b"Cache-Control: no-store\r\nConnection: close\r\n\r\n" + body)
+    writer.write(head.encode() + b"Cache-Control: no-cache\r\nConnection: close\r\n\r\n" + body)
     await writer.drain()

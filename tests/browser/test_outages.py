@@ -1,0 +1,180 @@
+"""What breaks between a page and the service: refusing proxies, silence, no network, frozen pages, reloads."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+from tests.browser.bench import (
+    STREAM,
+    Publisher,
+    assert_each_once_in_order,
+    chromium,
+    eventually,
+    opened,
+    proxied,
+    until,
+)
+from tests.browser.wire import raw_chromium
+from tests.service import ServiceFactory
+
+NATIVE = {"/test/native.html": Path(__file__).with_name("native.html")}
+
+
+@pytest.mark.deadline(90)
+@pytest.mark.parametrize("status", [502, 503])
+async def test_a_proxy_that_answers_5xx_during_a_deploy_ends_native_eventsource_for_ever_but_not_us(
+    service: ServiceFactory, status: int
+) -> None:
+    """Side by side: both pages lose their stream, both are answered with an error, and one of them comes back."""
+    gateway = service()
+    async with proxied(gateway, NATIVE) as proxy, chromium() as browser:
+        native = await browser.new_page()
+        await native.goto(f"{proxy.url}/test/native.html")
+        await native.wait_for_function("window.source?.readyState === 1")
+        ours = await opened(await browser.new_page(), proxy)
+        publisher = Publisher(gateway)
+        await publisher.send(100)
+        await assert_each_once_in_order(ours, 100)
+        proxy.refuse[""] = status
+        assert proxy.cut(STREAM) == 2
+        await native.wait_for_function("source.readyState === EventSource.CLOSED")
+        await until(ours, "manager.state.status === 'reconnecting' && manager.state.attempt >= 2")
+        await publisher.send(100)
+        proxy.refuse.clear()
+        await assert_each_once_in_order(ours, 200)
+        assert await ours.evaluate("manager.state.transport") == "eventsource", "the transport was not to blame"
+        assert await native.evaluate("[source.readyState, seen.length]") == [2, 100], "it has given up"
+
+
+async def test_a_stream_that_falls_silent_is_noticed_by_its_missing_heartbeats(service: ServiceFactory) -> None:
+    """Nothing is closed, nothing comes: after two heartbeats and a second it is opened anew."""
+    gateway = service(env={"HEARTBEAT_S": "0.5"})
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await opened(await browser.new_page(), proxy)
+        proxy.stall()
+        await Publisher(gateway).send(50)
+        await until(page, "states.some(({ reason }) => reason === 'stalled')", within_s=6)
+        proxy.flow()
+        await assert_each_once_in_order(page, 50)
+
+
+async def test_off_the_network_and_on_again(service: ServiceFactory) -> None:
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await opened(await browser.new_page(), proxy)
+        await page.context.set_offline(True)  # noqa: FBT003  Playwright's own signature
+        await until(page, "manager.state.status === 'offline'", within_s=3)
+        await Publisher(gateway).send(50)
+        assert await page.evaluate("seen") == []
+        await page.context.set_offline(False)  # noqa: FBT003
+        await until(page, "connected()", within_s=3)
+        await assert_each_once_in_order(page, 50)
+
+
+async def test_a_page_that_slept_frozen_catches_up(service: ServiceFactory) -> None:
+    """Hidden and frozen through the devtools protocol, as a browser does it to pages that sleep: nothing is missing."""
+    gateway = service()
+    async with proxied(gateway) as proxy, raw_chromium() as browser:
+        page = await opened(await browser.new_page(), proxy)
+        await browser.new_page()
+        assert await page.evaluate("document.hidden")
+        await page.freeze()
+        await eventually(lambda: proxy.count_live(STREAM) == 0, what="the end of its stream")
+        await Publisher(gateway).send(300)
+        await page.thaw()
+        await assert_each_once_in_order(page, 300)
+        assert "paused" in await page.evaluate("states.map(({ status }) => status)")
+
+
+async def test_a_page_from_the_back_forward_cache_goes_on_where_it_was(service: ServiceFactory) -> None:
+    """It is the same page, not a new one, and it has missed nothing."""
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium(bfcache=True) as browser:
+        page = await opened(await browser.new_page(), proxy)
+        publisher = Publisher(gateway)
+        await publisher.send(20)
+        await assert_each_once_in_order(page, 20)
+        await page.evaluate("window.isTheSamePage = true")
+        await page.goto(f"{proxy.url}/test/page.html")
+        await eventually(lambda: proxy.count_live(STREAM) == 0, what="the end of its stream")
+        await publisher.send(20)
+        await page.go_back(wait_until="commit")
+        assert await page.evaluate("window.isTheSamePage") is True
+        await assert_each_once_in_order(page, 40)
+
+
+@pytest.mark.parametrize("resume", ["session", "local"])
+async def test_a_reload_goes_on_from_the_last_cursor(service: ServiceFactory, resume: str) -> None:
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await opened(await browser.new_page(), proxy, resume=resume, user="alice", share="none")
+        publisher = Publisher(gateway)
+        await publisher.send(20)
+        await assert_each_once_in_order(page, 20)
+        address = page.url
+        await page.goto("about:blank")
+        await publisher.send(20)
+        await page.goto(address)
+        await assert_each_once_in_order(page, 40, since=20)
+
+
+async def test_without_resume_a_reload_starts_now(service: ServiceFactory) -> None:
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await opened(await browser.new_page(), proxy, resume="none")
+        publisher = Publisher(gateway)
+        await publisher.send(20)
+        await assert_each_once_in_order(page, 20)
+        await page.reload()
+        await until(page, "connected()")
+        await publisher.send(5)
+        await assert_each_once_in_order(page, 25, since=20)
+
+
+async def test_a_new_log_resets_the_page_which_gets_what_is_stored(service: ServiceFactory) -> None:
+    """The database was lost: the page is told what may be missing, gets the stored ones, and goes on live."""
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await opened(await browser.new_page(), proxy)
+        publisher = Publisher(gateway)
+        await publisher.send(20)
+        await assert_each_once_in_order(page, 20)
+        gateway.kill()
+        for file in gateway.directory.glob("notify-sse.db*"):
+            file.unlink()
+        proxy.refuse[STREAM] = 503
+        await asyncio.to_thread(gateway.start)
+        await publisher.send(5)
+        proxy.refuse.clear()
+        await until(page, "resets.length === 1")
+        reset = await page.evaluate("resets[0]")
+        assert reset["reason"] == "unknown_epoch"
+        assert [item["payload"]["n"] for item in reset["items"]] == [24, 23, 22, 21, 20]
+        await until(page, "connected()")
+        await publisher.send(5)
+        await until(page, "seen.length === 25")
+        assert await page.evaluate("seen.slice(20)") == [25, 26, 27, 28, 29]
+        assert await _resumes_in_the_new_epoch(page)
+
+
+async def _resumes_in_the_new_epoch(page: Page) -> bool:
+    return bool(await page.evaluate("manager.cursor.split('.')[0] === resets[0].to.split('.')[0]"))
+
+
+@pytest.mark.deadline(90)
+async def test_a_drain_is_followed_to_the_next_gateway(service: ServiceFactory) -> None:
+    """SIGTERM: the stream says `closing`; the page comes back by itself and counts no failure for it."""
+    gateway = service(env={"DRAIN_S": "1"})
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await opened(await browser.new_page(), proxy)
+        publisher = Publisher(gateway)
+        await publisher.send(50)
+        await until(page, "seen.length === 50")
+        await asyncio.sleep(1)  # a connection of under a second would not count as established
+        await asyncio.to_thread(lambda: gateway.terminate(within_s=15))
+        await until(page, "states.some(({ reason }) => reason === 'drain')")
+        await asyncio.to_thread(gateway.start)
+        await publisher.send(50)
+        await assert_each_once_in_order(page, 100)

@@ -1,0 +1,94 @@
+"""Tokens that end, cookies, and pages of another origin."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, chromium, opened, proxied, until
+from tests.service import ServiceFactory
+from tests.services import free_port
+
+
+@pytest.mark.deadline(120)
+async def test_tokens_that_end_every_3_s_for_a_minute_go_unnoticed(service: ServiceFactory) -> None:
+    """Nothing is lost or repeated, and the page is never told of anything but `connected`."""
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await opened(await browser.new_page(), proxy, ttlS=3)
+        await page.evaluate("states.length = 0")
+        await Publisher(gateway).send(1200, batch=1, pause_s=0.05)
+        await assert_each_once_in_order(page, 1200)
+        assert set(await page.evaluate("states.map(({ status }) => status)")) == {"connected"}
+        assert len(await page.evaluate("tokens.filter((reason) => reason === 'expiring')")) >= 20
+        assert proxy.count(STREAM) >= 20
+        assert proxy.count_live(STREAM) <= 2
+
+
+@pytest.mark.parametrize("transport", ["fetch", "websocket"])
+@pytest.mark.deadline(60)
+async def test_tokens_that_end_are_swapped_on_other_transports_too(service: ServiceFactory, transport: str) -> None:
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await opened(await browser.new_page(), proxy, ttlS=3, transport=transport)
+        await page.evaluate("states.length = 0")
+        await Publisher(gateway).send(200, batch=1, pause_s=0.05)
+        await assert_each_once_in_order(page, 200)
+        assert set(await page.evaluate("states.map(({ status }) => status)")) == {"connected"}
+
+
+async def test_a_token_that_is_refused_twice_ends_in_failed_with_what_to_do(service: ServiceFactory) -> None:
+    """The page learns that it has to sign in, though EventSource does not tell it the status."""
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{proxy.url}/test/page.html")
+        await page.evaluate("begin({ ttlS: -10 })")
+        await until(page, "manager.state.status === 'failed'")
+        state = await page.evaluate("manager.state")
+        assert (state["reason"], state["retryAt"]) == ("unauthorized", None)
+        assert "Sign in" in state["message"]
+        assert await page.evaluate("tokens") == ["connect", "unauthorized"]
+
+
+async def test_a_session_cookie_is_enough_and_its_end_is_noticed(service: ServiceFactory) -> None:
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{proxy.url}/test/page.html")
+        begun = await page.evaluate(
+            """async (token) => (await fetch("/notifications/session", {
+                 method: "POST", headers: { authorization: `Bearer ${token}` },
+               })).status""",
+            gateway.token("alice"),
+        )
+        assert begun == 200
+        await page.evaluate("begin({ cookie: true })")
+        await until(page, "connected()")
+        await Publisher(gateway).send(10)
+        await assert_each_once_in_order(page, 10)
+        await page.evaluate("fetch('/notifications/session', { method: 'DELETE' })")
+        await until(page, "manager.state.status === 'failed'")
+        assert await page.evaluate("manager.state.reason") == "unauthorized"
+
+
+@pytest.mark.parametrize("transport", ["eventsource", "fetch", "websocket", "longpoll"])
+async def test_a_page_of_another_origin_is_served_when_it_is_on_the_list(
+    service: ServiceFactory, transport: str
+) -> None:
+    """The page comes from the proxy's origin, its notifications straight from the service."""
+    port = free_port()
+    gateway = service(port=port, env={"CORS_ORIGINS": "http://allowed.localhost"}, wait_ready=True)
+    async with proxied(gateway) as proxy, chromium() as browser:
+        gateway.kill()
+        gateway.env["NOTIFY_SSE_CORS_ORIGINS"] = proxy.url
+        await asyncio.to_thread(gateway.start)
+        page = await opened(await browser.new_page(), proxy, transport=transport, url=f"{gateway.url}/notifications")
+        await Publisher(gateway).send(10)
+        await assert_each_once_in_order(page, 10)
+        items = await page.evaluate("manager.history({ limit: 3 }).then((page) => page.items.map((i) => i.payload.n))")
+        assert items == [9, 8, 7]
+        assert proxy.count(STREAM) == 0
+        async with httpx.AsyncClient() as client:
+            refused = await client.get(f"{gateway.url}/healthz", headers={"Origin": "http://evil.example"})
+            assert "access-control-allow-origin" not in refused.headers
