@@ -60,7 +60,8 @@ def signing_secret(settings: Settings) -> str:
         return settings.jwt_secret
     if not settings.development:
         raise BadConfiguration(
-            f"{variable('jwt_secret')}: is not set, and with a public key alone tokens can only be verified, not made"
+            f"{variable('jwt_secret')}: is not set, and with a public key alone tokens can only be verified, "
+            "not made (client commands take a --token)"
         )
     path = Path(settings.state_dir, DEVELOPMENT_KEY_FILE)
     try:
