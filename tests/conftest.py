@@ -29,6 +29,7 @@ from tests.services import (
 )
 from tests.services.browsers import Chromium
 from tests.services.nodejs import Node
+from tests.stacks import KINDS, stack
 
 ASYNC_DEADLINE_S = 60.0
 SYNC_DEADLINE_S = 300.0
@@ -196,6 +197,14 @@ def service(request: pytest.FixtureRequest, tmp_path: Path, _started: list[Servi
         return running
 
     return start
+
+
+@pytest.fixture(params=KINDS)
+def on_stack(request: pytest.FixtureRequest, _started: list[Service]) -> Iterator[dict[str, Any]]:
+    """Runs the test on each stack: options for `service`, `service(**on_stack)`."""
+    with stack(request.param, request) as options:
+        yield options
+        _kill(_started)
 
 
 def show_log(request: pytest.FixtureRequest, log: Path) -> None:

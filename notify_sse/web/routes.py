@@ -17,8 +17,10 @@ STREAM_PATH = "/notifications/stream"
 
 def build(gateway: Gateway) -> ASGIApp:
     """The ASGI app of `gateway`."""
+    stream = StreamResponse(gateway)
     app = Starlette(
         routes=[
+            Route(STREAM_PATH, stream, methods=["GET"]),  # `Front` serves it; here for the 405 of other methods
             Route("/notifications", publish.publish, methods=["POST"]),
             Route("/notifications/history", history.history),
             Route("/notifications/session", session.begin, methods=["POST"]),
@@ -39,7 +41,7 @@ def build(gateway: Gateway) -> ASGIApp:
         },
     )
     app.state.gateway = gateway
-    return AccessLog(Front(StreamResponse(gateway), app))
+    return AccessLog(Front(stream, app))
 
 
 class Front:
@@ -50,7 +52,7 @@ class Front:
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == STREAM_PATH and scope["method"] == "GET":
+        if scope["type"] == "http" and scope["path"] == STREAM_PATH and scope["method"] in ("GET", "HEAD"):
             await self._stream(scope, receive, send)
         else:
             await self._rest(scope, receive, send)

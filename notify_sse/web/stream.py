@@ -12,6 +12,7 @@ from sse_starlette import EventSourceResponse
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
+from notify_sse.auth import Grant
 from notify_sse.connection import Connection
 from notify_sse.errors import NotifyError, Overloaded
 from notify_sse.gateway import Gateway, open_connection
@@ -61,6 +62,9 @@ class StreamResponse(EventSourceResponse):
             if query.get("event_names", "type") != "type":
                 raise BadRequest("event_names", "must be `type`")
             grant = await self._gateway.verifier.authenticate(scope)
+            if scope["method"] == "HEAD":
+                await self._head(grant, query, _with_headers(send, cors))
+                return
             connection, reset = await open_connection(
                 self._gateway, SseConnection, grant, topics=named_topics(query), cursor=last_event_id(scope, query)
             )
@@ -73,6 +77,12 @@ class StreamResponse(EventSourceResponse):
         connection.out(send, event_names=query.get("event_names") == "type")
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers, *cors]})
         await self._stream(connection, reset, receive)
+
+    async def _head(self, grant: Grant, query: QueryParams, send: Send) -> None:
+        """What a GET would answer with, without opening a stream."""
+        self._gateway.channels(grant, named_topics(query))
+        await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers]})
+        await send({"type": "http.response.body", "body": b""})
 
     async def _stream(self, connection: SseConnection, reset: Reset | None, receive: Receive) -> None:
         pump = self._gateway.pump
