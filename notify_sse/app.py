@@ -20,7 +20,7 @@ from notify_sse.append import Appender
 from notify_sse.auth import Verifier
 from notify_sse.broker import open_broker
 from notify_sse.config import Settings
-from notify_sse.errors import BrokerUnavailable, SchemaOutdated, StoreUnavailable
+from notify_sse.errors import BadConfiguration, BrokerUnavailable, SchemaOutdated, StoreUnavailable
 from notify_sse.garbage import GarbagePolicy
 from notify_sse.gateway import Gateway
 from notify_sse.hub import Hub
@@ -150,8 +150,8 @@ class Process:
                     log.warning("the store is away; waiting for it", extra={"action": "open", "error": str(exc)})
                 away = True
                 await asyncio.sleep(STORE_RETRY_S)
-            except SchemaOutdated as exc:
-                log.error("the schema does not fit: %s", exc, extra={"action": "open"})  # noqa: TRY400 - one line
+            except (BadConfiguration, SchemaOutdated) as exc:
+                log.error("the database cannot be used: %s", exc, extra={"action": "open"})  # noqa: TRY400 - one line
                 self._exit_code = os.EX_CONFIG
                 self._stop.set()
                 return False

@@ -61,8 +61,8 @@ class Store(Protocol):
     async def open(self) -> None:
         """Connect and check the schema. On an empty or embedded database, create or migrate it first.
 
-        Raises `StoreUnavailable` (try again), `SchemaOutdated` (a person is needed). May be called again after
-        either.
+        Raises `StoreUnavailable` (try again), `SchemaOutdated` or `BadConfiguration` (a person is needed). May be
+        called again after any of them.
         """
 
     async def close(self) -> None:
@@ -105,7 +105,8 @@ class Store(Protocol):
     ) -> Page:
         """Events on `channels` with `after` < id < `before`, of `types` when given.
 
-        Ascending: as `after`. Descending: the newest first in `events`; `upto` is the lowest id that was read.
+        Ascending: as `after`. Descending: the newest first in `events`; `upto` is the lowest id that was read, so that
+        `before=upto` goes on.
         Uses the same connections as `after`.
         """
 

@@ -19,4 +19,4 @@ def open_store(database_url: str, *, replay_connections: int = 8) -> Store:
         return PostgresStore(database_url, replay_connections=replay_connections)
     if scheme == "sqlite":
         return SqliteStore(database_url, replay_connections=replay_connections)
-    raise BadConfiguration(f"DATABASE_URL must start with postgresql:// or sqlite:///, not with {scheme!r}")
+    raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL must start with postgresql:// or sqlite:///, not with {scheme!r}")

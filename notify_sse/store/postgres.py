@@ -5,6 +5,7 @@ operation is one autocommitted statement: one round trip, one snapshot, and noth
 Errors and connections are `postgres_pool`'s matter, the schema is `schema`'s.
 """
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from importlib import resources
@@ -50,8 +51,7 @@ class PostgresStore:
             schema.require_expected(revision)
 
     async def close(self) -> None:
-        for pool in (self._replays, self._reads, self._writes):
-            await pool.close()
+        await asyncio.gather(self._replays.close(), self._reads.close(), self._writes.close())
 
     async def append(self, batch: Sequence[Notification]) -> Appended:
         columns = _columns(firsts(batch))

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 5.0
 COMMAND_TIMEOUT_S: Final = 10.0
-CLOSE_TIMEOUT_S: Final = 5.0
+CLOSE_TIMEOUT_S: Final = 2.0
 SERVER_SETTINGS: Final = {
     # The server gives up before we do, so that a slow statement is cancelled and the connection kept.
     "statement_timeout": "9000",
@@ -67,7 +67,7 @@ async def connect(url: str, *, settings: dict[str, str], command_timeout_s: floa
     except ValueError:
         # asyncpg's message may hold a part of the password.
         raise BadConfiguration(
-            "DATABASE_URL is not a URL of Postgres that can be used "
+            "NOTIFY_SSE_DATABASE_URL is not a URL of Postgres that can be used "
             "(special characters in a password must be percent-encoded)"
         ) from None
     transport = connection._transport  # noqa: SLF001 - asyncpg offers no other way to its socket

@@ -34,7 +34,7 @@ def path_of(url: str) -> Path:
     name = unquote(parts.path.removeprefix("/"))
     if parts.netloc or parts.query or parts.fragment or name in ("", ":memory:") or name.endswith("/"):
         raise BadConfiguration(
-            "DATABASE_URL must be sqlite:///relative/file or sqlite:////absolute/file: the log is kept on disk"
+            "NOTIFY_SSE_DATABASE_URL must be sqlite:///relative/file or sqlite:////absolute/file, kept on disk"
         )
     return Path(name)
 
