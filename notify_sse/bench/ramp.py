@@ -1,0 +1,92 @@
+"""The ramp: the highest rate that a target sustains, and how latency and CPU grow on the way there.
+
+A rate is sustained when the step's p95 stays within the limit and everything arrived. Steps grow by half until one is
+not sustained; then the gap is halved until it is narrow.
+"""
+
+import asyncio
+from typing import Final
+
+from notify_sse.bench.field import Field, Phase
+from notify_sse.bench.plan import Plan, Progress
+from notify_sse.bench.results import Outcome, Plot, Points, latency_figures
+from notify_sse.bench.scenarios import note_failures, phase_figures, scene
+from notify_sse.bench.target import Launch
+
+GROWTH: Final = 1.5
+NARROW: Final = 1.06
+MOST_STEPS: Final = 16
+REST_S: Final = 1.0
+
+
+class _Climb:
+    """Which rate to try next."""
+
+    def __init__(self, first: float) -> None:
+        self.sustained = 0.0
+        self._failed = float("inf")
+        self.next: float | None = first
+
+    def tried(self, rate: float, *, sustained: bool) -> None:
+        """The step at `rate` is over."""
+        if sustained:
+            self.sustained = max(self.sustained, rate)
+        else:
+            self._failed = min(self._failed, rate)
+        if self._failed == float("inf"):
+            self.next = rate * GROWTH
+        elif self.sustained == 0:
+            self.next = self._failed / 2 if self._failed > 1 else None
+        elif self._failed / self.sustained > NARROW:
+            self.next = (self.sustained + self._failed) / 2
+        else:
+            self.next = None
+
+
+async def ramp(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
+    """Step by step to the highest rate that is sustained."""
+    given = {"limit_ms": plan.limit_ms, "step_s": plan.ramp_step_s}
+    async with scene("ramp", launch, plan, progress, streams=plan.streams, **given) as (field, outcome):
+        note_failures(outcome, await field.open(plan.streams))
+        await field.phase(field.pace(rate=min(500.0, plan.ramp_from), seconds=plan.warm_up_s))
+        steps: dict[float, Phase] = {}
+        climb = _Climb(plan.ramp_from)
+        while climb.next and len(steps) < MOST_STEPS:
+            rate = round(climb.next)
+            phase = steps[rate] = await field.phase(field.pace(rate=rate, seconds=plan.ramp_step_s))
+            p95_ms = latency_figures(phase.delay_ns)["p95_ms"] or float("inf")
+            good = p95_ms <= plan.limit_ms and len(phase.delay_ns) >= phase.expected
+            progress.step(f"  {rate:,} a second: p95 {p95_ms:,.1f} ms{'' if good else ', not sustained'}")
+            climb.tried(rate, sustained=good)
+            await asyncio.sleep(REST_S)
+        outcome.figures["sustained_per_s"] = climb.sustained
+        if climb.sustained:
+            outcome.figures |= phase_figures(steps[climb.sustained])
+        outcome.figures |= await _flatness(field, steps, climb.sustained)
+        outcome.plots += _plots(steps)
+    return outcome
+
+
+async def _flatness(field: Field, steps: dict[float, Phase], sustained: float) -> dict[str, float | None]:
+    """p95 at 80 % of the highest rate: latency is to be flat up to there."""
+    if not sustained:
+        return {}
+    rate = round(0.8 * sustained)
+    phase = steps[rate] = await field.phase(field.pace(rate=rate, seconds=field.plan.ramp_step_s))
+    return {"p95_at_80_percent_ms": latency_figures(phase.delay_ns)["p95_ms"]}
+
+
+def _plots(steps: dict[float, Phase]) -> list[Plot]:
+    latency: dict[str, Points] = {"p50": [], "p95": [], "p99": []}
+    cpu: dict[str, Points] = {}
+    for rate, phase in sorted(steps.items()):
+        figures = latency_figures(phase.delay_ns)
+        for name, points in latency.items():
+            if (value := figures[f"{name}_ms"]) is not None:
+                points.append((rate, value))
+        for group, used_s in phase.cpu_s.items():
+            cpu.setdefault(group, []).append((rate, 100 * used_s / phase.seconds))
+    return [
+        Plot("Latency by rate", "notifications a second", "ms", latency, log=True),
+        Plot("CPU by rate", "notifications a second", "% of a core", cpu),
+    ]

@@ -1,0 +1,34 @@
+"""Scenarios by name, run one after another on a target."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from notify_sse import __version__
+from notify_sse.bench.meter import machine
+from notify_sse.bench.plan import Plan, Progress
+from notify_sse.bench.ramp import ramp
+from notify_sse.bench.results import Outcome, Report
+from notify_sse.bench.scenarios import Scenario, broadcast, burst, churn, herd, idle, replay, steady
+from notify_sse.bench.target import Launch
+
+SCENARIOS: Final[dict[str, Scenario]] = {
+    "idle": idle,
+    "steady": steady,
+    "broadcast": broadcast,
+    "burst": burst,
+    "herd": herd,
+    "replay": replay,
+    "churn": churn,
+    "ramp": ramp,
+}
+
+
+def new_report() -> Report:
+    """A report of this machine, as yet empty."""
+    return Report(datetime.now(UTC).isoformat(timespec="seconds"), __version__, machine())
+
+
+async def measure(launch: Launch, names: Sequence[str], plan: Plan, progress: Progress) -> list[Outcome]:
+    """The outcomes of those scenarios, in that order. Raises `NotifyError` when the target cannot be measured."""
+    return [await SCENARIOS[name](launch, plan, progress) for name in names]

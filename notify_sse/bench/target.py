@@ -1,0 +1,187 @@
+"""What is measured: a service that runs already, or one that is started for a scenario and ended after it."""
+
+import asyncio
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from notify_sse.auth import PUBLISH, mint
+from notify_sse.bench.publishing import Way
+from notify_sse.config import PREFIX, Settings, variable
+from notify_sse.errors import NotifyError
+
+START_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 20.0
+HTTP_BATCH: Final = 100
+Launch = Callable[[], AbstractAsyncContextManager["Target"]]
+
+
+class CannotMeasure(NotifyError):
+    """The service to be measured does not start, or does not answer."""
+
+    code = "cannot_measure"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A running service: where its streams are, how to publish, which pids belong to whom.
+
+    `pids`: groups `server`, `broker`, `database`. `metrics`: it has our `/metrics`; without, what needs them is left
+    out.
+    """
+
+    name: str
+    url: str
+    way: Way
+    path: str = "/notifications/stream"
+    secret: str = ""
+    audience: str = "notify-sse"
+    issuer: str | None = None
+    pids: dict[str, list[int]] = {}
+    metrics: bool = True
+    topic: str | None = "all"
+
+    @property
+    def host(self) -> str:
+        """Where it listens."""
+        return urlsplit(self.url).hostname or "127.0.0.1"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return urlsplit(self.url).port or 80
+
+    async def metric(self, name: str) -> float | None:
+        """The sum of a metric of ours over its labels, from `/metrics`."""
+        if not self.metrics:
+            return None
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"{self.url}/metrics", timeout=30)
+        found = [line for line in answer.text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+        return sum(float(line.rpartition(" ")[2]) for line in found) if found else None
+
+
+def way_to(url: str, settings: Settings, *, exchange: str | None = None) -> Way:
+    """How to publish to the service at `url`: over AMQP when `settings` name a broker, else over HTTP."""
+    if not settings.embedded_broker:
+        return Way("amqp", url=settings.broker_url, exchange=exchange or settings.amqp_prefix)
+    parts = urlsplit(url)
+    token = mint(settings, "bench", scopes=[PUBLISH], ttl_s=86_400)
+    return Way(
+        "http",
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or 80,
+        path="/notifications",
+        token=token,
+        batch=HTTP_BATCH,
+    )
+
+
+def running(url: str, settings: Settings, pids: Mapping[str, list[int]]) -> Launch:
+    """A service that runs already, with these settings."""
+
+    @asynccontextmanager
+    async def launch() -> AsyncIterator[Target]:
+        yield Target(
+            name=url,
+            url=url,
+            way=way_to(url, settings),
+            secret=settings.jwt_secret or "",
+            audience=settings.jwt_audience,
+            issuer=settings.jwt_issuer,
+            pids=dict(pids),
+        )
+
+    return launch
+
+
+def served(
+    name: str,
+    *,
+    broker_url: str = "memory://",
+    database_url: str | None = None,
+    pids: Mapping[str, list[int]] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Launch:
+    """A service of our own for each scenario: the embedded default, unless URLs are given.
+
+    Nothing of the caller's settings reaches it, since a load test must not write into a log that is in use. `env`
+    holds further settings by their full names.
+    """
+    secret = secrets.token_hex(32)
+    prefix = f"bench-{secrets.token_hex(4)}"
+
+    @asynccontextmanager
+    async def launch() -> AsyncIterator[Target]:
+        with tempfile.TemporaryDirectory(prefix="notify-sse-bench-") as directory:
+            given = {
+                "broker_url": broker_url,
+                "database_url": database_url or f"sqlite:///{directory}/log.db",
+                "state_dir": directory,
+                "amqp_prefix": prefix,
+                "jwt_secret": secret,
+                "log_level": "warning",
+                "drain_s": "2",
+            }
+            environ = {variable(field): value for field, value in given.items()} | dict(env or {})
+            port = free_port()
+            url = f"http://127.0.0.1:{port}"
+            command = [sys.executable, "-m", "notify_sse", "serve", "--port", str(port)]
+            async with process(command, environ, ready_url=f"{url}/readyz") as pid:
+                way = way_to(url, Settings.from_environ(environ))
+                yield Target(name=name, url=url, way=way, secret=secret, pids=dict(pids or {}) | {"server": [pid]})
+
+    return launch
+
+
+@asynccontextmanager
+async def process(command: list[str], environ: Mapping[str, str], *, ready_url: str) -> AsyncIterator[int]:
+    """Run `command` until the end of the block; yields its pid once `ready_url` answers 200."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    child = await asyncio.create_subprocess_exec(*command, env=inherited | dict(environ), stdout=sys.stderr)
+    try:
+        await _answering(child, ready_url)
+        yield child.pid
+    finally:
+        if child.returncode is None:
+            child.terminate()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await child.wait()
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+
+
+async def _answering(child: asyncio.subprocess.Process, url: str) -> None:
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient() as client:
+            while child.returncode is None:
+                try:
+                    if (await client.get(url)).status_code == httpx.codes.OK:
+                        return
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise CannotMeasure(f"{url} was not ready within {START_TIMEOUT_S:g} s") from None
+    raise CannotMeasure(f"what was to be measured ended with {child.returncode} while it started")
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses, below the ephemeral range, so that no client of ours takes it."""
+    import socket  # noqa: PLC0415
+
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port

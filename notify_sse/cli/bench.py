@@ -1,0 +1,100 @@
+"""`notify-sse bench`: how fast is it here? Puts load on a service and measures what comes out."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import uvloop
+
+from notify_sse.cli.options import read_settings, service_url
+
+NAMES = ("idle", "steady", "broadcast", "burst", "herd", "replay", "churn", "ramp")
+
+
+@click.command("bench")
+@click.argument("scenarios", nargs=-1, type=click.Choice(NAMES))
+@click.option("--url", help="Measure the service that runs there, with the settings in the environment.")
+@click.option("--serve", is_flag=True, help="Measure a service that is started for it.  [default without --url]")
+@click.option("--bare", is_flag=True, help="Measure a bare server that stores nothing: the tool's own ceiling.")
+@click.option("--broker-url", help="With --serve: RabbitMQ, in place of the broker inside the process.")
+@click.option("--database-url", help="With --serve: an empty Postgres database, in place of an SQLite file.")
+@click.option("--streams", "-n", type=click.IntRange(min=1), help="How many streams.  [default: 1000]")
+@click.option("--rate", "-r", type=float, help="Notifications a second.  [default: 500]")
+@click.option("--seconds", "-s", type=float, help="How long each scenario publishes.  [default: 10]")
+@click.option("--burst", type=int, help="Notifications of a burst.  [default: 5000]")
+@click.option("--broadcasts", type=int, help="How many broadcasts.  [default: 10]")
+@click.option("--replay", type=int, help="Events of a replay.  [default: 20000]")
+@click.option("--churn", "churn_per_s", type=float, help="Streams that drop and resume each second.  [default: 50]")
+@click.option("--limit", "limit_ms", type=float, help="p95 in ms up to which the ramp goes on.  [default: 100]")
+@click.option("--ramp-from", type=float, help="First rate of the ramp.  [default: 500]")
+@click.option("--payload-bytes", "filler", type=int, help="Text in each payload.  [default: 100]")
+@click.option("--client-processes", type=int, help="Processes that hold the streams.  [default: 2]")
+@click.option("--pid", "pids", multiple=True, metavar="GROUP=PID", help="Processes to watch: server, broker, database.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a report with plots there.")
+@click.option("--quiet", "-q", is_flag=True, help="Do not tell how far it is.")
+def command(
+    *,
+    scenarios: tuple[str, ...],
+    url: str | None,
+    serve: bool,
+    bare: bool,
+    broker_url: str | None,
+    database_url: str | None,
+    pids: tuple[str, ...],
+    as_json: bool,
+    html: Path | None,
+    quiet: bool,
+    **amounts: Any,
+) -> None:
+    r"""Measure latency, throughput, memory and CPU with SCENARIOS, all of them when none is named.
+
+    \b
+    idle       open streams, memory of each, connects a second, CPU at rest
+    steady     a notification for one stream after another, at an even rate
+    broadcast  one for all streams
+    burst      many at one moment
+    herd       every stream is cut and comes back at once
+    replay     one client comes back to a long stretch of the log
+    churn      streams drop and resume all the time
+    ramp       the highest rate with p95 within --limit
+
+    Latency is from when a notification was due at the publisher until a client has it. Everything runs on this
+    machine and competes for its processors; the CPU of each part is told apart.
+    """
+    if url and (serve or bare):
+        raise click.UsageError("--url is a service that runs already: it goes without --serve and --bare")
+    from notify_sse.bench import page, results, run, target  # noqa: PLC0415  (no other command loads it)
+    from notify_sse.bench.bare import bare_server  # noqa: PLC0415
+    from notify_sse.bench.plan import Plan, Progress  # noqa: PLC0415
+
+    watched = _pids(pids)
+    if bare:
+        launch = bare_server()
+    elif url:
+        settings = read_settings()
+        launch = target.running(service_url(settings, url), settings, watched)
+    else:
+        launch = target.served(
+            "notify-sse", broker_url=broker_url or "memory://", database_url=database_url, pids=watched
+        )
+    plan = Plan(**{name: value for name, value in amounts.items() if value is not None})
+    report = run.new_report()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        work = run.measure(launch, scenarios or NAMES, plan, Progress(quiet=quiet))
+        report.outcomes += runner.run(work)
+    click.echo(msgspec.json.encode(report) if as_json else results.table(report))
+    if html:
+        html.write_text(page.rendered(report))
+
+
+def _pids(given: tuple[str, ...]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for text in given:
+        group, _, pid = text.partition("=")
+        if group not in ("server", "broker", "database") or not pid.isdigit():
+            raise click.UsageError(f"--pid: {text!r} is not GROUP=PID, with server, broker or database")
+        groups.setdefault(group, []).append(int(pid))
+    return groups
