@@ -12,7 +12,6 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
-import uvloop
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
@@ -32,6 +31,7 @@ from notify_sse.ports import Listener
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
 from notify_sse.retention import Retention
+from notify_sse.server_loop import ServerLoop
 from notify_sse.store import open_store
 from notify_sse.tail import Tail
 from notify_sse.web import build
@@ -242,7 +242,7 @@ def run(settings: Settings, listener: socket.socket, *, on_ready: Callable[[], N
     async def main() -> int:
         return await Process(settings, on_ready=on_ready).run(listener)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=ServerLoop) as runner:
         return runner.run(main())
 
 

@@ -9,6 +9,7 @@ from notify_sse.sse import CloseReason, Control, Cursor, Frame
 from notify_sse.stream import Stream
 
 NEVER: Final = float("inf")
+FIRST_PAGE_EVENTS: Final = 128
 
 
 class Due(IntFlag):
@@ -37,6 +38,7 @@ class Connection(Stream):
         "last_sent",
         "opened_at",
         "owner",
+        "page_events",
         "task",
         "token_id",
         "warned",
@@ -63,6 +65,7 @@ class Connection(Stream):
         self.opened_at = self.last_sent = 0.0  # monotonic, as all but `expires_at`
         self.ends_at = NEVER
         self.writing_since = NEVER
+        self.page_events = FIRST_PAGE_EVENTS
         self.close_reason: CloseReason | None = None
         self.task: asyncio.Task[object] | None = None
 

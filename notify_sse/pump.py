@@ -14,13 +14,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from notify_sse import eager
+from notify_sse import eager, replay
 from notify_sse.connection import NEVER, Connection, Due
-from notify_sse.errors import StoreUnavailable
 from notify_sse.hub import Hub
 from notify_sse.metrics import Metrics
 from notify_sse.model import recipient_channel
-from notify_sse.ports import Page, Store
+from notify_sse.ports import Store
+from notify_sse.replay import Replays
 from notify_sse.sse import CloseReason, Control, Frame, Reset, closing, connected, expiring, frame, heartbeat
 from notify_sse.stream import Stream, Turn
 from notify_sse.tail import Tail
@@ -30,8 +30,7 @@ log = logging.getLogger(__name__)
 
 SLICE: Final = 64
 """Connections served in one go; between two slices the event loop sees to everything else."""
-PAGE_EVENTS: Final = 500
-STORE_RETRY_S: Final = 0.5
+PIECE_BYTES: Final = 16_384
 EXPIRING_LEAD_S: Final = 30.0
 DRAIN_SPREAD: Final = 0.6
 """The part of the drain time over which streams are closed; the rest is for their last bytes."""
@@ -52,14 +51,13 @@ class Pump:
         max_replays: int,
         retry_ms: int,
     ) -> None:
-        self._store = store
         self._tail = tail
         self._hub = hub
         self._metrics = metrics
         self._heartbeat_s = heartbeat_s
         self._stall_s = stall_s
         self._retry_ms = retry_ms
-        self._replays = asyncio.Semaphore(max_replays)
+        self._replays = Replays(store, metrics, at_once=max_replays)
         self._ready: deque[Connection] = deque()
         self._slicing = False
         self._drained = asyncio.Event()
@@ -85,6 +83,7 @@ class Pump:
         self.opened += 1
         self._metrics.streams_opened.labels(connection.transport).inc()
         self._hub.join(connection)
+        connection.busy = True  # what falls due meanwhile, such as `closing`, waits for the greeting
         greeting = connected(
             connection.seen(self._tail),
             resumable=reset is None or reset.reason == "expired",
@@ -95,6 +94,7 @@ class Pump:
         await connection.control(greeting)
         if reset:
             await self._tell(connection, reset)
+        connection.busy = False
         self._wheel.add(connection, self._next_due(connection, now))
         self.drive((connection,))
 
@@ -222,9 +222,29 @@ class Pump:
             await self._tell(connection, turn)
         elif isinstance(turn, list) and turn:
             connection.writing_since = time.monotonic()
-            await connection.write(turn)
+            await self._write(connection, turn)
             connection.writing_since, connection.last_sent = NEVER, time.monotonic()
-            self._frames_sent += len(turn)
+
+    async def _write(self, connection: Connection, frames: list[Frame]) -> None:
+        """Send `frames` piece by piece.
+
+        When the client keeps us waiting, what is left is forgotten, and pulled again when it goes on: a stalled client
+        holds one piece in memory, not a page.
+        """
+        sent = 0
+        while sent < len(frames) and not connection.gone:
+            piece = _piece(frames, sent)
+            sent += len(piece)
+            self._frames_sent += len(piece)
+            waiting = eager.start(connection.write(piece))
+            if (waiting or connection.gone) and sent < len(frames):
+                connection.rewind(piece[-1].id)
+                replay.shrink(connection, taken=sent)
+                frames = []
+            if waiting:
+                await waiting
+        if frames:
+            replay.grow(connection)
 
     async def _tell(self, connection: Connection, reset: Reset) -> None:
         self._metrics.resets.labels(reset.reason).inc()
@@ -252,7 +272,7 @@ class Pump:
     async def _read(self, connection: Connection) -> list[Frame] | Reset:
         """A page of the log for a cold stream. Sends what falls due while the store keeps it waiting."""
         await asyncio.sleep(0)  # leaves the eager part: a store's timeouts need a task of their own
-        reading = asyncio.ensure_future(self._page(connection))
+        reading = asyncio.ensure_future(self._replays.page(connection))
         try:
             while not connection.gone and not (await asyncio.wait((reading,), timeout=self._wheel.resolution_s))[0]:
                 if connection.due:
@@ -263,17 +283,18 @@ class Pump:
             return []
         page = reading.result()
         if page.head.epoch != connection.epoch:
-            await asyncio.sleep(STORE_RETRY_S)  # the relay is about to notice: no use in asking in a circle
+            await asyncio.sleep(replay.STORE_RETRY_S)  # the relay is about to notice: no use in asking in a circle
         frames = [frame(event, page.head.epoch) for event in page.events]
         head = page.head
         now_ms = int(time.time() * 1000)
         return connection.read(frames, epoch=head.epoch, floor=head.floor, upto=page.upto, now_ms=now_ms)
 
-    async def _page(self, connection: Connection) -> Page:
-        while True:
-            try:
-                async with self._replays:
-                    self._metrics.pages_read.inc()
-                    return await self._store.after(connection.cursor, connection.channels, limit=PAGE_EVENTS)
-            except StoreUnavailable:
-                await asyncio.sleep(STORE_RETRY_S)
+
+def _piece(frames: list[Frame], start: int) -> list[Frame]:
+    """The frames from `start` that fill a piece; at least one."""
+    size = 0
+    for place in range(start, len(frames)):
+        size += len(frames[place].data)
+        if size > PIECE_BYTES and place > start:
+            return frames[start:place]
+    return frames[start:] if start else frames

@@ -68,6 +68,10 @@ class Stream:
         self.cursor = max(self.cursor, upto)
         return _alive(fresh, now_ms)
 
+    def rewind(self, position: int) -> None:
+        """Only what lies up to `position` was sent of what was pulled: the rest is pulled again."""
+        self.cursor = min(self.cursor, position)
+
     def wake(self, before: int) -> None:
         """The hub's: something on its channels follows position `before`, up to which a sleeper has seen all."""
         self.asleep = False

@@ -1,0 +1,47 @@
+"""Replays: pages of the log for cold streams, a bounded number at a time.
+
+A page grows while the client takes it in, and shrinks when it does not: a slow client neither holds a page in memory
+nor has the database read the same one again and again.
+"""
+
+import asyncio
+from typing import Final
+
+from notify_sse.connection import Connection
+from notify_sse.errors import StoreUnavailable
+from notify_sse.metrics import Metrics
+from notify_sse.ports import Page, Store
+
+STORE_RETRY_S: Final = 0.5
+MIN_PAGE_EVENTS: Final = 32
+MAX_PAGE_EVENTS: Final = 500
+
+
+class Replays:
+    """Reads pages for the pump, at most `at_once` at the same time; the others wait in line, page by page."""
+
+    def __init__(self, store: Store, metrics: Metrics, *, at_once: int) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._turns = asyncio.Semaphore(at_once)
+
+    async def page(self, connection: Connection) -> Page:
+        """The next page for `connection`. Waits while the store is away."""
+        while True:
+            try:
+                async with self._turns:
+                    self._metrics.pages_read.inc()
+                    limit = connection.page_events
+                    return await self._store.after(connection.cursor, connection.channels, limit=limit)
+            except StoreUnavailable:
+                await asyncio.sleep(STORE_RETRY_S)
+
+
+def grow(connection: Connection) -> None:
+    """The client took what it was given at once."""
+    connection.page_events = min(MAX_PAGE_EVENTS, connection.page_events * 2)
+
+
+def shrink(connection: Connection, *, taken: int) -> None:
+    """The client took `taken` events and then kept us waiting."""
+    connection.page_events = max(MIN_PAGE_EVENTS, min(connection.page_events, taken * 2))
