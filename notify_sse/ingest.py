@@ -1,8 +1,8 @@
 """From the ingest queue to the log: check, append, ack.
 
 Deliveries gather while the last batch commits. What breaks the contract goes to the dead letters with its reason, and
-only then is acked; nothing behind it waits. An ack comes only after the commit and the announcement: a crash before it
-means a redelivery, which the log knows by its notification_id.
+only then is acked; nothing behind it waits, not even while the broker takes no publishes. An ack comes only after the
+commit and the announcement: a crash before it means a redelivery, which the log knows by its notification_id.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 from uuid import uuid4
 
 from notify_sse.append import Appender, Receipt
@@ -20,6 +21,8 @@ from notify_sse.parse import parse
 from notify_sse.ports import Broker, Delivery
 
 log = logging.getLogger(__name__)
+
+BURY_RETRY_S: Final = 1.0
 
 
 class Ingest:
@@ -35,6 +38,7 @@ class Ingest:
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._burials: set[asyncio.Task[None]] = set()
 
     def deliver(self, delivery: Delivery) -> None:
         """One message, in queue order. Synchronous, so that order is kept."""
@@ -45,16 +49,22 @@ class Ingest:
     async def finish(self) -> None:
         """Return once everything delivered so far is acked (after `Broker.stop_consuming`)."""
         await self._idle.wait()
+        if self._burials:
+            await asyncio.wait(self._burials)
 
     async def run(self) -> None:
         """Take batch after batch, until cancelled. What is under way then stays unacked and is redelivered."""
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._queue:
-                count = min(self._batch, len(self._queue))
-                await self._take([self._queue.popleft() for _ in range(count)])
-            self._idle.set()
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while self._queue:
+                    count = min(self._batch, len(self._queue))
+                    await self._take([self._queue.popleft() for _ in range(count)])
+                self._idle.set()
+        finally:
+            for burial in self._burials:
+                burial.cancel()
 
     async def _take(self, deliveries: Sequence[Delivery]) -> None:
         self._metrics.ingested.inc(len(deliveries))
@@ -66,9 +76,15 @@ class Ingest:
             except BadNotification as exc:
                 bad.append((delivery, exc))
         bad += await self._append(good)
-        unsafe = await self._bury(bad)
+        if bad:
+            self._bury_aside(bad)
+            refused = {id(delivery) for delivery, _ in bad}
+            deliveries = [delivery for delivery in deliveries if id(delivery) not in refused]
+        await self._ack(deliveries)
+
+    async def _ack(self, deliveries: Sequence[Delivery]) -> None:
         try:
-            await self._broker.ack([delivery for delivery in deliveries if id(delivery) not in unsafe])
+            await self._broker.ack(deliveries)
         except BrokerUnavailable as exc:
             log.warning("acks lost; the broker redelivers", extra={"action": "ack", "error": str(exc)})
 
@@ -118,17 +134,28 @@ class Ingest:
         middle = len(good) // 2
         return await self._append(good[:middle]) + await self._append(good[middle:])
 
-    async def _bury(self, bad: Sequence[tuple[Delivery, BadNotification]]) -> set[int]:
-        """Dead-letter each; returns the identities of those that are not safe there, and so must not be acked."""
-        unsafe = set()
+    def _bury_aside(self, bad: Sequence[tuple[Delivery, BadNotification]]) -> None:
+        """Dead-letter each in a task of its own: an alarm at the broker can keep a publish waiting for minutes."""
+        burial = asyncio.get_running_loop().create_task(self._bury(bad))
+        self._burials.add(burial)
+        burial.add_done_callback(self._burials.discard)
+
+    async def _bury(self, bad: Sequence[tuple[Delivery, BadNotification]]) -> None:
         for delivery, exc in bad:
             self._metrics.refused.labels("amqp", exc.reason).inc()
+            await self._dead_letter(delivery, exc)
+            await self._ack([delivery])
+
+    async def _dead_letter(self, delivery: Delivery, exc: BadNotification) -> None:
+        """Return once it is safe there. Tries again for as long as it is not: left unacked, it would take a place of
+        the prefetch until the connection is lost.
+        """
+        while True:
             try:
-                await self._broker.dead_letter(delivery, reason=exc.reason, detail=str(exc))
+                return await self._broker.dead_letter(delivery, reason=exc.reason, detail=str(exc))
             except BrokerUnavailable:
                 self._metrics.dead_letters_failed.inc()
-                unsafe.add(id(delivery))
-        return unsafe
+                await asyncio.sleep(BURY_RETRY_S)
 
 
 def _new_id() -> str:

@@ -44,7 +44,7 @@ class Metrics:
         self.ingested = counter("ingested", "Messages taken from the ingest queue.")
         self.refused = counter("refused", "Publishes refused, by way in and reason.", ["way", "reason"])
         self.dead_letters_failed = counter(
-            "dead_letters_failed", "Refused messages that could not be dead-lettered yet (redelivered)."
+            "dead_letters_failed", "Attempts to dead-letter a refused message that failed (it is tried again)."
         )
         self.announce_failed = counter("announce_failed", "Announcements that did not reach the broker.")
         self.announcements_unreadable = counter("announcements_unreadable", "Announcements not understood.")

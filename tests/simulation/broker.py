@@ -216,6 +216,8 @@ class Link:
         await self.exchange._travel()
         if not self.connected or session != self.session:
             raise BrokerUnavailable("away")
+        if self.exchange.rng.random() < self.exchange.weather.lose_confirm:
+            raise BrokerUnavailable("not confirmed")
         message = Message(delivery.body, delivery.routing_key, delivery.message_id or "", delivery.content_type)
         self.exchange.dead.append((message, reason))
         self.exchange.tally["dead letters"] += 1

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from notify_sse.auth import Grant
 from notify_sse.connection import NEVER
-from notify_sse.model import EVERYONE, recipient_channel, topic_channel
 from notify_sse.sse import Cursor, parse_cursor
 from tests.checker import Beat, Connected, Reader, ResetTold, Seen
 from tests.simulation.gateway import SimGateway
@@ -27,6 +27,7 @@ class Habits(msgspec.Struct, frozen=True):
     back_after_s: float
     reads_after_s: float
     token_s: float
+    room_chunks: int
 
 
 class Client:
@@ -36,6 +37,8 @@ class Client:
         self,
         reader: Reader,
         *,
+        recipient: str,
+        topics: tuple[str, ...],
         loop: SimLoop,
         rng: Random,
         tally: Counter[str],
@@ -58,7 +61,8 @@ class Client:
         self._habits = habits
         self._choose = choose
         self._wall = wall
-        self._channels = tuple(sorted(reader.channels))
+        self._recipient = recipient
+        self._topics = topics
 
     async def run(self) -> None:
         while True:
@@ -75,9 +79,22 @@ class Client:
             self._tally["forged cursor"] += 1
             self._brought = self._rng.choice(FORGED[1:])
         self.gateway = gateway
-        self.wire = Wire(self._loop, lambda: self._rng.random() * self._habits.reads_after_s, self._receive)
+        self.wire = Wire(
+            self._loop,
+            lambda: self._rng.random() * self._habits.reads_after_s,
+            self._receive,
+            room_chunks=self._habits.room_chunks,
+        )
         expires_at = NEVER if self.calm else self._wall() + self._habits.token_s * self._rng.random()
-        gateway.accept(self.wire, self._channels, self._brought, expires_at=expires_at)
+        grant = Grant(
+            subject=self._recipient,
+            scopes=frozenset(("notifications:read",)),
+            topics=frozenset(self._topics),
+            expires_at=expires_at,
+            issued_at=None,
+            token_id=self.reader.name,
+        )
+        gateway.accept(self.wire, grant, self._topics, self._brought)
         await self.wire.ended
 
     async def _pause(self, seconds: float) -> None:
@@ -132,13 +149,17 @@ class Client:
 
 def seen(cursor: Cursor, document: dict[str, Any]) -> Seen:
     """A received document as a sighting."""
-    channel = recipient_channel(document["recipient_id"]) if "recipient_id" in document else None
-    return Seen(cursor, document["notification_id"], channel or topic_channel(document["topic"]), document)
+    return Seen(cursor, document["notification_id"], channel_of(document), document)
+
+
+def channel_of(document: dict[str, Any]) -> str:
+    """Where a document belongs. Spelt out here, so that a mix-up in the service does not mislead the checker."""
+    return f"topic:{document['topic']}" if "topic" in document else f"recipient:{document['recipient_id']}"
 
 
 def channels_of(recipient: str, topics: Sequence[str]) -> frozenset[str]:
-    """What a client of `recipient` reads, when `topics` are granted and named."""
-    return frozenset((recipient_channel(recipient), EVERYONE, *map(topic_channel, topics)))
+    """What a client of `recipient` may read, when `topics` are granted and named."""
+    return frozenset((f"recipient:{recipient}", "topic:all", *(f"topic:{topic}" for topic in topics)))
 
 
 def _cursor(text: str) -> Cursor:

@@ -32,6 +32,8 @@ class Database:
         what is stored is kept for days."""
         self.available = True
         self.writable = True
+        self.uncommitted: set[int] = set()
+        """Places that no reader sees yet. Always empty: the places are given in the step that commits."""
         self.withdrawn: set[str] = set()
         self.ever: dict[str, int] = {}
         """notification_id → place, of everything in the log to stay, whether retention removed it since or not."""
@@ -61,16 +63,20 @@ class Database:
         return place
 
     def stretch(self, after: int, limit: int) -> Page:
-        found = self.rows[max(after, self.floor) :][:limit]
+        found = self._committed(max(after, self.floor))[:limit]
         return Page(tuple(found), found[-1].id if len(found) == limit else len(self.rows), self.head)
 
     def newest(self, max_events: int) -> Page:
         start = max(self.floor, len(self.rows) - max_events)
-        return Page(tuple(self.rows[start:]), len(self.rows), self.head)
+        return Page(tuple(self._committed(start)), len(self.rows), self.head)
 
     def after(self, cursor: int, channels: Sequence[str], limit: int) -> Page:
-        found = [event for event in self.rows[max(cursor, self.floor) :] if event.channel in channels][:limit]
+        found = [event for event in self._committed(max(cursor, self.floor)) if event.channel in channels][:limit]
         return Page(tuple(found), found[-1].id if len(found) == limit else len(self.rows), self.head)
+
+    def _committed(self, after: int) -> list[Event]:
+        rows = self.rows[after:]
+        return [row for row in rows if row.id not in self.uncommitted] if self.uncommitted else rows
 
     def expire(self, count: int) -> int:
         """Retention: remove the oldest `count`, and move the floor in the same step."""

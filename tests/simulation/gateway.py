@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from notify_sse.append import Appender
-from notify_sse.connection import NEVER
+from notify_sse.auth import Grant
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
 from notify_sse.gateway import Gateway
 from notify_sse.hub import Hub
@@ -176,13 +176,20 @@ class SimGateway(Process):
             and self.tail.cursor == Cursor(database.epoch, len(database.rows))
         )
 
-    def accept(self, wire: Wire, channels: tuple[str, ...], brought: str, *, expires_at: float = NEVER) -> None:
+    def noticed(self, database: Database) -> bool:
+        """Whether the tail and every stream stand within `database`, which went back a while ago."""
+        return self.tail.position <= len(database.rows) and all(
+            one.generation == self.tail.generation for one in self.wires.values() if one and one.asleep
+        )
+
+    def accept(self, wire: Wire, grant: Grant, topics: tuple[str, ...], brought: str) -> None:
         """A client connects. A process that cannot take it ends the wire."""
         self.wires[wire] = None
-        self.spawn(self._serve(wire, channels, brought, expires_at))
+        self.spawn(self._serve(wire, grant, topics, brought))
 
-    async def _serve(self, wire: Wire, channels: tuple[str, ...], brought: str, expires_at: float) -> None:
+    async def _serve(self, wire: Wire, grant: Grant, topics: tuple[str, ...], brought: str) -> None:
         """What `web.stream` does, with a wire in place of ASGI."""
+        channels = self.gateway.channels(grant, topics)
         try:
             self.gateway.admit()
             place = await self.gateway.resume(brought or None)
@@ -196,11 +203,12 @@ class SimGateway(Process):
             channels,
             reset.to if reset else place,  # type: ignore[arg-type]
             generation=self.tail.generation,
-            owner=channels[0],
-            expires_at=expires_at,
+            owner=grant.subject,
+            expires_at=grant.expires_at,
         )
         self._serial += 1
         connection.serial, connection.wire, connection.tally = self._serial, wire, self._tally
+        connection.writing = False
         self.wires[wire] = connection
         try:
             await self.pump.open(connection, connection_id=str(self._serial), reset=reset)

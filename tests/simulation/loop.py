@@ -17,9 +17,9 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any, Final
 
-BUSY: Final = 0.03
-"""How often a timer fires although something else is still ready."""
 MAX_STEPS: Final = 200_000
+LATE_S: Final = 0.02
+"""How long something that is ready may be kept waiting by a busy machine."""
 
 
 class Process:
@@ -61,10 +61,16 @@ class Livelock(Exception):
 
 
 class SimLoop(asyncio.AbstractEventLoop):
-    """The loop. `now` is its time in seconds, `steps` how many handles have run."""
+    """The loop. `now` is its time in seconds, `steps` how many handles have run.
 
-    def __init__(self, rng: Random) -> None:
+    `busy` is how often timers fire although something else is still ready; `slot_s` how far apart they may be to come
+    due together, as on a machine that is behind with its work.
+    """
+
+    def __init__(self, rng: Random, *, busy: float, slot_s: float) -> None:
         self._random = rng.random
+        self._busy = busy
+        self._slot_s = slot_s
         self._ready: list[Handle] = []
         self._timers: list[tuple[float, int, Handle]] = []
         self._serial = 0
@@ -90,9 +96,9 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def run(self) -> None:
         """Run until `stop`. Raises `Livelock`, and the first exception that ended a task."""
-        ready, timers, random = self._ready, self._timers, self._random
+        ready, timers, random, busy = self._ready, self._timers, self._random, self._busy
         while not self.stopped:
-            if not ready or (timers and random() < BUSY):
+            if not ready or (timers and random() < busy and timers[0][0] < self.now + LATE_S):
                 self._advance()
             place = int(random() * len(ready))
             handle = ready[place]
@@ -121,7 +127,8 @@ class SimLoop(asyncio.AbstractEventLoop):
         timers = self._timers
         if not timers:
             raise Livelock("nothing is left to run, and the end has not come")
-        self.now = max(self.now, timers[0][0])
+        if timers[0][0] >= self.now:
+            self.now = timers[0][0] + self._slot_s
         while timers and timers[0][0] <= self.now:
             self._ready.append(heappop(timers)[2])
 

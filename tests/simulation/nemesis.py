@@ -9,6 +9,8 @@ from tests.simulation.scenario import Fault
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+UNDISTURBING: Final = frozenset(("log went back", "link cut", "broker away", "herd", "retention"))
+"""Faults that do not keep a process from seeing its log."""
 NOTICED_S: Final = 3.0
 """How long a log that went back stays without appends: in the real world the operator gives it a new epoch before it
 serves again. Nothing can tell apart the reused ids of one epoch."""
@@ -142,8 +144,12 @@ class Nemesis:
         self._loop.call_later(NOTICED_S, self._take_up, fault)
 
     def _take_up(self, _: Fault) -> None:
-        self._world.database.new_epoch()
-        self._world.database.writable = True
+        world = self._world
+        undisturbed = {fault.kind for fault in world.scenario.faults} <= UNDISTURBING and not world.scenario.flaky
+        if undisturbed and not all(gateway.noticed(world.database) for gateway in world.gateways):
+            world.tally["break not told"] += 1
+        world.database.new_epoch()
+        world.database.writable = True
 
     def _go_back(self, fault: Fault) -> None:
         database = self._world.database

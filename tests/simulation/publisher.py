@@ -10,11 +10,12 @@ from typing import Any, Final, Literal
 import msgspec
 
 from notify_sse.errors import BrokerUnavailable
-from notify_sse.model import recipient_channel, routing_key, topic_channel
+from notify_sse.model import routing_key
 from notify_sse.parse import rfc3339
 from notify_sse.ports import Message
 from tests.checker import Published
 from tests.simulation.broker import Exchange
+from tests.simulation.client import channel_of
 from tests.simulation.database import POISON
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import SimLoop
@@ -69,6 +70,8 @@ class Publisher:
                 await self._publish_spoilt(document)
                 continue
             outcome = await self._publish(document)
+            if outcome == "refused":
+                self._tally["wrongly refused"] += 1
             self._note(document, outcome, ordered=task.way != "either")
             if task.way == "http" and outcome == "accepted" and self._rng.random() < task.spoil:
                 await self._publish_again_changed(document)
@@ -162,13 +165,6 @@ class Publisher:
         """Over HTTP, the id of what is in the log with other content."""
         changed = document | {"payload": {"changed": True}}
         self._note(changed, await self._by_http(msgspec.json.encode(changed)), ordered=False)
-
-
-def channel_of(document: dict[str, Any]) -> str:
-    """The channel that a document belongs on."""
-    if "topic" in document:
-        return topic_channel(document["topic"])
-    return recipient_channel(document["recipient_id"])
 
 
 def _set(status: asyncio.Future[int], code: int) -> None:

@@ -55,6 +55,7 @@ class Limits(msgspec.Struct, frozen=True):
     pull_events: int
     pull_bytes: int
     page_events: int
+    piece_bytes: int
     stretch_events: int
     batch_events: int
 
@@ -73,6 +74,8 @@ class Scenario(msgspec.Struct, frozen=True):
     tasks: tuple[Task, ...]
     faults: tuple[Fault, ...]
     active_s: float
+    busy: float
+    slot_s: float
 
 
 def draw(rng: Random) -> Scenario:
@@ -92,6 +95,8 @@ def draw(rng: Random) -> Scenario:
         tasks=tuple(_task(rng, number, recipients, active_s) for number in range(rng.choice((1, 1, 2, 3)))),
         faults=_faults(rng, active_s),
         active_s=active_s,
+        busy=rng.choice((0.03, 0.3)),
+        slot_s=rng.choice((0.0, 0.001, 0.005)),
     )
 
 
@@ -115,6 +120,7 @@ def _limits(rng: Random) -> Limits:
         pull_events=rng.choice((1, 2, 5, 500)),
         pull_bytes=rng.choice((200, 262_144, 262_144)),
         page_events=rng.choice((1, 3, 500)),
+        piece_bytes=rng.choice((1, 400, 16_384)),
         stretch_events=rng.choice((1, 3, 2000)),
         batch_events=rng.choice((1, 4, 1000)),
     )
@@ -138,6 +144,7 @@ def _habits(rng: Random) -> Habits:
         back_after_s=rng.choice((0.01, 0.3, 2.0)),
         reads_after_s=rng.choice((0.001, 0.001, 0.05)),
         token_s=rng.choice((4.0, 1e6, 1e6)),
+        room_chunks=rng.choice((0, 1, 3)),
     )
 
 

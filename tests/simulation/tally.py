@@ -30,6 +30,7 @@ DEFENCES: Final = (
     "append retried",
     "redelivered",
     "dead letters",
+    "dead letter failed",
     "refused batch isolated",
     "caught up for a cursor",
     "closed slow_consumer",

@@ -7,7 +7,6 @@ client that stops reading makes the gateway's writes wait.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from notify_sse.connection import Connection
 from notify_sse.sse import Control, Frame, Reset, encode_control, encode_frames
@@ -15,14 +14,15 @@ from notify_sse.stream import Turn
 from notify_sse.tail import Tail
 from tests.simulation.loop import SimLoop
 
-ROOM_CHUNKS: Final = 3
-"""Writes that the way holds before the next one waits."""
-
-
 class Wire:
-    """`receive` gets each chunk at the client; `ended` is done once the client has noticed the end."""
+    """`receive` gets each chunk at the client; `ended` is done once the client has noticed the end. It holds
+    `room_chunks` writes before the next one waits.
+    """
 
-    def __init__(self, loop: SimLoop, delay_s: Callable[[], float], receive: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, loop: SimLoop, delay_s: Callable[[], float], receive: Callable[[bytes], None], *, room_chunks: int
+    ) -> None:
+        self._room_chunks = room_chunks
         self._loop = loop
         self._delay_s = delay_s
         self._receive = receive
@@ -46,7 +46,7 @@ class Wire:
         self._flight.append(chunk)
         if len(self._flight) == 1:
             self._loop.call_later(self._delay_s(), self._arrive)
-        if len(self._flight) > ROOM_CHUNKS:
+        if len(self._flight) > self._room_chunks:
             self._room = self._loop.create_future()
             await self._room
 
@@ -94,11 +94,12 @@ class WireConnection(Connection):
     reproduce.
     """
 
-    __slots__ = ("serial", "tally", "wire")
+    __slots__ = ("serial", "tally", "wire", "writing")
     transport = "wire"
     wire: Wire
     serial: int
     tally: Counter[str]
+    writing: bool
 
     def __hash__(self) -> int:
         return self.serial
@@ -112,10 +113,18 @@ class WireConnection(Connection):
         return turn
 
     async def write(self, frames: Sequence[Frame]) -> None:
-        await self.wire.send(encode_frames(frames, event_names=False))
+        await self._send(encode_frames(frames, event_names=False))
 
     async def control(self, control: Control) -> None:
-        await self.wire.send(encode_control(control))
+        await self._send(encode_control(control))
+
+    async def _send(self, chunk: bytes) -> None:
+        self.tally["two writers"] += self.writing
+        self.writing = True
+        try:
+            await self.wire.send(chunk)
+        finally:
+            self.writing = False
 
     async def finish(self) -> None:
         await self.wire.send(b"")

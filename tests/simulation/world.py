@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random
 from types import SimpleNamespace
-from typing import Final
+from typing import Final, TypeGuard
 from unittest.mock import patch
 
 import msgspec
 
-from notify_sse import append, gateway, pump, relay, stream
-from tests.checker import History, Reader, Violation, check
+from notify_sse import append, connection, gateway, pump, relay, replay, stream
+from tests.checker import History, Reader, ResetTold, Violation, check
 from tests.simulation.broker import Exchange
-from tests.simulation.client import Client, channels_of
+from tests.simulation.client import FORGED, Client, channels_of
 from tests.simulation.database import Database
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import Livelock, SimLoop
@@ -57,7 +57,7 @@ class World:
     def __init__(self, seed: int, *, traced: bool = False) -> None:
         self.rng = Random(seed)
         self.scenario: Scenario = draw(self.rng)
-        self.loop = SimLoop(self.rng)
+        self.loop = SimLoop(self.rng, busy=self.scenario.busy, slot_s=self.scenario.slot_s)
         self.tally: Counter[str] = Counter()
         self.trace: list[str] = []
         self._traced = traced
@@ -131,6 +131,8 @@ class World:
         self.history.readers.append(reader)
         client = Client(
             reader,
+            recipient=recipient,
+            topics=topics,
             loop=self.loop,
             rng=self.rng,
             tally=self.tally,
@@ -191,7 +193,7 @@ def simulate(seed: int, *, traced: bool = False) -> Outcome:
     history.places |= world.database.ever
     for one in world.gateways:
         world.tally["tail evicted"] += one.alive and one.tail.start > 0
-    broken = broken or world.stuck or _dead_letters_missing(world)
+    broken = broken or world.stuck or _out_of_contract(world)
     return Outcome(seed, check(history), broken, world.tally, _digest(world), world.loop.steps, world.trace)
 
 
@@ -202,10 +204,29 @@ def _digest(world: World) -> str:
     return hashlib.blake2b(repr(went).encode(), digest_size=8).hexdigest()
 
 
-def _dead_letters_missing(world: World) -> str:
-    """Every spoilt message that the broker took is in the dead letters, at least once."""
-    dead = {message.message_id for message, _ in world.exchange.dead}
-    return "a refused message is not in the dead letters" if len(dead) < world.tally["spoilt"] else ""
+def _out_of_contract(world: World) -> str:
+    """What the checker cannot know of, since it is about refusals and needless resets."""
+    tally = world.tally
+    if len({message.message_id for message, _ in world.exchange.dead}) < tally["spoilt"]:
+        return "a refused message is not in the dead letters"
+    if tally["two writers"]:
+        return "a connection was written to while a write was under way"
+    if tally["break not told"]:
+        return "a stream did not notice that the log went back"
+    if tally["wrongly refused"]:
+        return "a sound notification was refused"
+    if not tally["retention"] and tally["reset expired"]:
+        return "a reset for retention, although there was none"
+    if not tally["new epoch"] + tally["log went back"] and any(
+        sighting.came for reader in world.history.readers for sighting in reader.sightings if _of_another_log(sighting)
+    ):
+        return "a reset for another log, although there is but one"
+    return ""
+
+
+def _of_another_log(sighting: object) -> TypeGuard[ResetTold]:
+    """Whether it is a reset for an unknown epoch or a cursor ahead, other than for a forged cursor."""
+    return isinstance(sighting, ResetTold) and sighting.reason != "expired" and str(sighting.came) not in FORGED
 
 
 @contextmanager
@@ -215,7 +236,10 @@ def _small(limits: Limits) -> Iterator[None]:
         for module, name, value in (
             (stream, "MAX_PULL_EVENTS", limits.pull_events),
             (stream, "MAX_PULL_BYTES", limits.pull_bytes),
-            (pump, "PAGE_EVENTS", limits.page_events),
+            (connection, "FIRST_PAGE_EVENTS", limits.page_events),
+            (replay, "MIN_PAGE_EVENTS", 1),
+            (replay, "MAX_PAGE_EVENTS", 4 * limits.page_events),
+            (pump, "PIECE_BYTES", limits.piece_bytes),
             (pump, "SLICE", 2),
             (relay, "STRETCH_EVENTS", limits.stretch_events),
             (append, "MAX_BATCH", limits.batch_events),

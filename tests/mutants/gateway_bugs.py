@@ -1,0 +1,303 @@
+"""Seeded bugs on the way out: tail, stream, hub, relay, pump, and where a client goes on."""
+
+from typing import Final
+
+from tests.mutants.planting import Change, Mutant
+
+
+def _bug(name: str, row: int, defence: str, *changes: tuple[str, str, str]) -> Mutant:
+    return Mutant(name, row, defence, tuple(Change(f"notify_sse.{where}", old, new) for where, old, new in changes))
+
+
+TAIL: Final = (
+    _bug(
+        "skip holes",
+        2,
+        "an announcement beyond the tail is a hole",
+        ("tail:Tail.extend", "return Hole(self.position, first)", "self.position = first - 1"),
+    ),
+    _bug(
+        "no duplicate check at the gateway",
+        4,
+        "what lies at or below the position is dropped",
+        ("tail:Tail.extend", "new = frames[self.position + 1 - first :] if first <= self.position else frames", "new = frames"),
+        ("relay:Relay.take", "known = max(0, self._tail.position + 1 - announcement.first)", "known = 0"),
+    ),
+    _bug(
+        "channels not merged in order",
+        0,
+        "events of several channels are sorted by id",
+        ("tail:Tail.after", "found.sort(key=_by_id)", "pass"),
+    ),
+    _bug(
+        "cut beyond the limit",
+        0,
+        "a cut stretch ends at its last frame",
+        ("tail:Tail._cut", "found[count - 1].id", "frame.id"),
+    ),
+    _bug(
+        "cut stretch counts as complete",
+        0,
+        "a cut stretch does not reach the tail's position",
+        ("tail:Tail._cut", "return found[:count], found[count - 1].id", "return found[:count], self.position"),
+    ),
+    _bug(
+        "one too few for the cut",
+        0,
+        "one frame beyond the limit shows that there is more",
+        ("tail:Tail.after", "place + max_events + 1", "place + max_events"),
+    ),
+    _bug(
+        "evict the newest",
+        0,
+        "the tail loses its oldest event",
+        ("tail:Tail._evict", "self._order.popleft()", "self._order.pop()"),
+    ),
+    _bug(
+        "evicted event still counts as held",
+        0,
+        "the start moves to the evicted id",
+        ("tail:Tail._evict", "self.start = oldest.id", "self.start = oldest.id - 1"),
+    ),
+    _bug(
+        "break not counted",
+        12,
+        "another log is another generation",
+        ("tail:Tail.restart", "self.generation += 1", "pass"),
+    ),
+)
+
+STREAM: Final = (
+    _bug(
+        "floor ignored",
+        14,
+        "a cursor below the floor is reset",
+        ("stream:Stream.read", "if self.cursor < floor:", "if False:"),
+    ),
+    _bug(
+        "page of another log taken",
+        12,
+        "a page of another epoch is dropped",
+        ("stream:Stream.read", "if epoch != self.epoch:", "if False:"),
+    ),
+    _bug(
+        "another epoch not told",
+        12,
+        "a stream is reset when the log is another one",
+        ("stream:Stream._after_break", "if self.epoch != tail.epoch:", "if False:"),
+    ),
+    _bug(
+        "log that went back not told",
+        12,
+        "a stream ahead of the log is reset",
+        ("stream:Stream._after_break", "if self.cursor > tail.position:", "if False:"),
+    ),
+    _bug(
+        "cursor past the page",
+        0,
+        "a cursor never passes what was not read",
+        ("stream:Stream.read", "self.cursor = max(self.cursor, upto)", "self.cursor = upto + 1"),
+    ),
+    _bug(
+        "asleep one short",
+        5,
+        "a stream sleeps only at the position",
+        ("stream:Stream.pull", "if self.cursor >= tail.position:", "if self.cursor >= tail.position - 1:"),
+    ),
+    _bug(
+        "cold stream reads the tail",
+        5,
+        "below the tail's start the log is read",
+        ("stream:Stream.pull", "if self.cursor < tail.start:", "if False:"),
+    ),
+    _bug(
+        "cursor ahead of what was read",
+        0,
+        "only a sleeper has seen all that the tail has",
+        ("stream:Stream.seen", "if self.asleep and self.generation == tail.generation:", "if True:"),
+    ),
+    _bug(
+        "expired reset dropped",
+        14,
+        "what retention took is told",
+        ("stream:Stream.read", 'return self._move_to(Cursor(epoch, floor), "expired")', "self.cursor = floor; return []"),
+    ),
+)
+
+HUB: Final = (
+    _bug(
+        "leave removes the others",
+        7,
+        "a leave takes only its own stream",
+        ("hub:Hub.leave", "streams.discard(stream)", "streams.clear()"),
+    ),
+    _bug(
+        "only the first frame wakes",
+        0,
+        "every frame of a batch wakes its readers",
+        ("hub:Hub.wake", "for frame in frames:", "for frame in list(frames)[:1]:"),
+    ),
+    _bug(
+        "join one channel only",
+        0,
+        "a stream joins each of its channels",
+        ("hub:Hub.join", "for channel in stream.channels:", "for channel in stream.channels[:1]:"),
+    ),
+)
+
+RELAY: Final = (
+    _bug(
+        "no compare with the head",
+        2,
+        "the tail is compared with the log once a second",
+        ("relay:Relay._asked", "asyncio.timeout(COMPARE_S)", "asyncio.timeout(None)"),
+    ),
+    _bug(
+        "announcement of another epoch taken",
+        12,
+        "an announcement of another epoch asks for a comparison",
+        ("relay:Relay.take", "if announcement.epoch != self._tail.epoch:", "if False:"),
+    ),
+    _bug(
+        "head of another epoch overlooked",
+        12,
+        "another epoch breaks the tail off",
+        ("relay:Relay._compare", "head.epoch != tail.epoch or head.position < reached", "head.position < reached"),
+    ),
+    _bug(
+        "head that went back overlooked",
+        12,
+        "a head below the tail breaks it off",
+        ("relay:Relay._compare", "head.epoch != tail.epoch or head.position < reached", "head.epoch != tail.epoch"),
+    ),
+    _bug(
+        "head compared with the tail of afterwards",
+        0,
+        "never await between reading and judging shared state",
+        (
+            "relay:Relay._compare",
+            "head.epoch != tail.epoch or head.position < reached",
+            "head.epoch != tail.epoch or head.position < tail.position",
+        ),
+    ),
+    _bug(
+        "sleepers not told of a break",
+        12,
+        "a break wakes every stream",
+        ("relay:Relay._restart", "self._drive(self._hub.wake_all())", "pass"),
+    ),
+    _bug(
+        "sleepers not told that retention overtook",
+        14,
+        "a skip wakes every stream",
+        ("relay:Relay._skip_to", "self._drive(self._hub.wake_all())", "pass"),
+    ),
+    _bug(
+        "retention that overtook the tail overlooked",
+        14,
+        "a stretch that begins beyond the tail moves it",
+        ("relay:Relay._take_stretch", "if first > self._tail.position + 1:", "if False:"),
+    ),
+    _bug(
+        "caught up too early",
+        24,
+        "a cursor ahead of this process waits for a comparison",
+        ("relay:Relay.catch_up", "await asyncio.shield(self._repaired)", "pass"),
+    ),
+    _bug(
+        "stretch wakes nobody",
+        0,
+        "whatever extends the tail wakes the readers",
+        ("relay:Relay._extend", "self._drive(self._hub.wake(new, before=before))", "self._drive([])"),
+    ),
+)
+
+PUMP: Final = (
+    _bug(
+        "join after reading",
+        6,
+        "a stream joins the hub before its first pull",
+        ("pump:Pump.open", "self._hub.join(connection)\n", "pass\n"),
+        (
+            "pump:Pump.open",
+            "self.drive((connection,))",
+            "self.drive((connection,)); await asyncio.sleep(0); self._hub.join(connection)",
+        ),
+    ),
+    _bug(
+        "wake lost between check and sleep",
+        5,
+        "checking and falling asleep are one step",
+        (
+            "pump:Pump._serve",
+            "if turn is Turn.ASLEEP:\n                return",
+            "if turn is Turn.ASLEEP:\n                connection.asleep = False; await asyncio.sleep(0)\n"
+            "                connection.asleep = True; return",
+        ),
+    ),
+    _bug(
+        "two writers on one stream",
+        5,
+        "a connection is written to by one at a time",
+        ("pump:Pump._serve_slice", "if not connection.busy and not connection.gone:", "if not connection.gone:"),
+    ),
+    _bug(
+        "heartbeat carries the tail's position",
+        0,
+        "a heartbeat carries the stream's own cursor",
+        ("pump:Pump._pay", "cursor = connection.seen(self._tail)", "cursor = self._tail.cursor"),
+    ),
+    _bug(
+        "greeting replaces the cursor before the reset",
+        14,
+        "a greeting that a reset follows carries no id",
+        ("pump:Pump.open", 'resumable=reset is None or reset.reason == "expired"', "resumable=True"),
+    ),
+    _bug(
+        "page's epoch not passed on",
+        12,
+        "a page says of which log it is",
+        ("pump:Pump._read", "epoch=head.epoch", "epoch=connection.epoch"),
+    ),
+    _bug(
+        "cold page counts as complete",
+        0,
+        "a page is complete up to `upto` only",
+        ("pump:Pump._read", "upto=page.upto", "upto=max(page.upto, self._tail.position)"),
+    ),
+)
+
+RESUME: Final = (
+    _bug(
+        "epoch of a cursor ignored",
+        24,
+        "a cursor of another log is reset",
+        ("stream:resume", "cursor is None or cursor.epoch != tail.epoch", "cursor is None"),
+    ),
+    _bug(
+        "cursor ahead of the log taken",
+        24,
+        "a cursor ahead of the log is reset",
+        ("stream:resume", "if cursor.position > tail.position:", "if False:"),
+    ),
+    _bug(
+        "reset without catching up",
+        24,
+        "a cursor ahead of this process may only mean that it is behind",
+        ("gateway:Gateway.resume", "await self.relay.catch_up()", "pass"),
+    ),
+    _bug(
+        "frame tells the id before its own",
+        0,
+        "a frame carries its event's id",
+        ("sse:frame", "(epoch.encode(), event.id, event.body)", "(epoch.encode(), event.id - 1, event.body)"),
+    ),
+    _bug(
+        "channel without its kind",
+        23,
+        "a channel is built from kind and id",
+        ("model:recipient_channel", "return RECIPIENT + recipient_id", "return recipient_id"),
+    ),
+)
+
+BUGS: Final = TAIL + STREAM + HUB + RELAY + PUMP + RESUME

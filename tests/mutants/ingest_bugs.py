@@ -1,0 +1,173 @@
+"""Seeded bugs on the way in: checks, ingest, group commit, and what a store must never do."""
+
+from typing import Final
+
+from tests.mutants.planting import Change, Mutant
+
+_ANNOUNCED_EARLY: Final = """try:
+        head = await self._store.head()
+        self._on_committed(Announcement(head.epoch, head.position + 1, tuple(
+            Event(head.position + 1 + place, one.channel, one.notification_type, one.body, one.expires_ms)
+            for place, one in enumerate(together)
+        )))
+    except StoreUnavailable:
+        pass
+    try:
+        appended = await self._append_until_stored(together)
+"""
+
+
+def _bug(name: str, row: int, defence: str, *changes: tuple[str, str, str]) -> Mutant:
+    return Mutant(name, row, defence, tuple(Change(where, old, new) for where, old, new in changes))
+
+
+APPEND: Final = (
+    _bug(
+        "announce before the commit",
+        0,
+        "store, then announce",
+        (
+            "notify_sse.append:Appender._commit",
+            "try:\n        appended = await self._append_until_stored(together)\n",
+            _ANNOUNCED_EARLY,
+        ),
+    ),
+    _bug(
+        "unknown outcome counts as refused",
+        3,
+        "after an unknown outcome the same batch is tried again",
+        (
+            "notify_sse.append:Appender._append_until_stored",
+            "await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])",
+            "raise StoreRefused('away') from exc",
+        ),
+    ),
+    _bug(
+        "answers mixed up",
+        0,
+        "each caller gets its own receipts",
+        ("notify_sse.append:Appender._commit", "place += len(caller.notifications)", "pass"),
+    ),
+    _bug(
+        "known ones announced as new",
+        4,
+        "only what is new is announced with its content",
+        ("notify_sse.append:Appender._announce", 'if stored.outcome == "new"', "if True"),
+    ),
+    _bug(
+        "one refusal for the whole batch",
+        13,
+        "what the database refuses is found out alone",
+        ("notify_sse.append:Appender._isolate", "await self._commit([caller])", "caller.fail(exc)"),
+    ),
+    _bug(
+        "commits but tells nobody",
+        2,
+        "a commit is announced, and found by comparing if that is lost",
+        ("notify_sse.append:Appender._commit", "self._announce(appended, together)", "pass"),
+        ("notify_sse.relay:Relay._asked", "asyncio.timeout(COMPARE_S)", "asyncio.timeout(None)"),
+    ),
+)
+
+INGEST: Final = (
+    _bug(
+        "ack before the commit",
+        4,
+        "an ack comes only after the commit",
+        (
+            "notify_sse.ingest:Ingest._take",
+            "bad += await self._append(good)\n",
+            "try:\n        await self._broker.ack(deliveries)\n    except BrokerUnavailable:\n        pass\n"
+            "    bad += await self._append(good)\n",
+        ),
+    ),
+    _bug(
+        "refused ones vanish",
+        13,
+        "what is refused goes to the dead letters",
+        ("notify_sse.ingest:Ingest._bury", "await self._dead_letter(delivery, exc)", "pass"),
+    ),
+    _bug(
+        "ack what is not safe in the dead letters",
+        13,
+        "a dead letter is acked only once it is safe",
+        ("notify_sse.ingest:Ingest._dead_letter", "await asyncio.sleep(BURY_RETRY_S)", "return"),
+    ),
+    _bug(
+        "key not compared with the body",
+        23,
+        "a routing key that disagrees with the body is refused",
+        ("notify_sse.ingest:Ingest._checked", "if delivery.routing_key != expected:", "if False:"),
+    ),
+    _bug(
+        "newest delivery first",
+        0,
+        "deliveries are taken in queue order",
+        ("notify_sse.ingest:Ingest.run", "self._queue.popleft()", "self._queue.pop()"),
+    ),
+    _bug(
+        "one refusal takes the batch with it",
+        13,
+        "nothing waits or falls behind a refused one",
+        (
+            "notify_sse.ingest:Ingest._isolate",
+            "if len(good) == 1:\n        return [(good[0][0], BadNotification(field=\"body\", reason=\"store_refused\", detail=str(exc)))]",
+            "if good:\n        return [(one, BadNotification(field=\"body\", reason=\"store_refused\", detail=str(exc))) for one, _ in good]",
+        ),
+    ),
+)
+
+CHECKS: Final = (
+    _bug(
+        "retry gets a new id",
+        3,
+        "the publisher's notification_id is the idempotency key",
+        ("notify_sse.parse:parse", 'notification_id = given.get("notification_id")', "notification_id = None"),
+        (
+            "notify_sse.parse:parse",
+            '_checked_id(message_id, "message_id") if message_id else new_id()',
+            "new_id()",
+        ),
+    ),
+    _bug(
+        "other content counts as a repetition",
+        3,
+        "the digest tells a retry from a conflict",
+        ("notify_sse.parse:parse", "digest=hashlib.blake2b(content, digest_size=16).digest()", "digest=b''"),
+    ),
+)
+
+STORE: Final = (
+    _bug(
+        "no duplicate check in the log",
+        3,
+        "a notification_id is stored once",
+        ("tests.simulation.database:Database.append", "known = self.known.get(one.notification_id)", "known = None"),
+    ),
+    _bug(
+        "page said to reach the head",
+        0,
+        "a page is complete up to its last event when there is more",
+        (
+            "tests.simulation.database:Database.after",
+            "found[-1].id if len(found) == limit else len(self.rows)",
+            "len(self.rows)",
+        ),
+    ),
+    _bug(
+        "ids taken before the commit",
+        1,
+        "ids are given in the step that commits",
+        (
+            "tests.simulation.database:SimStore._append_at_server",
+            "return self._database.append(batch)",
+            "appended = self._database.append(batch)\n"
+            "    early = {one.id for one in appended.stored if one.outcome == 'new'}\n"
+            "    self._database.uncommitted |= early\n"
+            "    self._loop.call_later(self._rng.random(), self._database.uncommitted.difference_update, early)\n"
+            "    return appended",
+        ),
+    ),
+)
+
+BUGS: Final = APPEND + INGEST + CHECKS + STORE
