@@ -32,7 +32,7 @@ class BadRequest(NotifyError):
 
 
 class BodyTooLarge(NotifyError):
-    """A request body over the limit; it was not read to its end."""
+    """A request body over the limit."""
 
     code = "body_too_large"
 

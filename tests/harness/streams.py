@@ -50,6 +50,11 @@ class OpenStream(asyncio.Protocol):
         if self._transport:
             self._transport.abort()
 
+    def close(self) -> None:
+        """Close the connection as a browser does when a tab is closed (FIN)."""
+        if self._transport:
+            self._transport.close()
+
     def pause(self) -> None:
         """Read nothing more: the kernel's buffers fill, then the service's write has to wait."""
         assert self._transport

@@ -1,0 +1,331 @@
+"""`GET /notifications/history`: pages of what a recipient got, gap-free with the stream, and long polling."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from tests.harness.api import Api, bearer, fresh, notification
+from tests.service import Service
+
+WAKE_UP_S = 1.0
+
+
+async def _published(api: Api, recipient: str, count: int, **fields: Any) -> list[str]:
+    return await api.publish_many([notification(recipient, payload={"n": n}, **fields) for n in range(count)])
+
+
+def _cursors(page: dict[str, Any]) -> list[str]:
+    return [item["cursor"] for item in page["items"]]
+
+
+async def test_a_page_is_as_contracted(shared: Service) -> None:
+    """The items as they were delivered, each with its cursor; never cached."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        start = await api.head()
+        document = notification(alice, notification_id=fresh("id"), timestamp="2026-11-22T10:00:00Z")
+        cursor = (await api.post(document)).json()["cursor"]
+        answer = await api.history(alice, after=start)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json() == {
+        "items": [{**document, "cursor": cursor}],
+        "cursor": cursor,
+        "more": False,
+        "reset": None,
+    }
+
+
+async def test_without_a_cursor_it_begins_with_the_oldest(shared: Service) -> None:
+    """Ascending is the order of delivery; a recipient that never got anything has an empty page."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        published = await _published(api, alice, 3)
+        page = (await api.history(alice, limit=500)).json()
+        assert [item["cursor"] for item in page["items"] if item.get("recipient_id") == alice] == published
+        nothing = (await api.history(fresh("nobody"), after=published[-1])).json()
+        assert nothing == {"items": [], "cursor": await api.head(), "more": False, "reset": None}
+
+
+async def test_paging_forward_misses_and_repeats_nothing(shared: Service) -> None:
+    """`after` = the last page's `cursor`, until `more` is false; others' notifications in between do not matter."""
+    async with Api(shared) as api:
+        alice, bob = fresh("alice"), fresh("bob")
+        start = cursor = await api.head()
+        cursors = await api.publish_many([notification((alice, bob)[n % 2]) for n in range(23)])
+        seen, more, pages = [], True, 0
+        while more:
+            page = (await api.history(alice, after=cursor, limit=5)).json()
+            assert len(page["items"]) <= 5
+            seen += _cursors(page)
+            cursor, more, pages = page["cursor"], page["more"], pages + 1
+    assert seen == cursors[0::2]
+    assert pages == 3
+    assert cursor == cursors[-1] != start
+
+
+async def test_paging_backward_misses_and_repeats_nothing(shared: Service) -> None:
+    """`order=desc`: the newest first; `before` = the oldest item's cursor leads on."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        published = await _published(api, alice, 12)
+        page = (await api.history(alice, order="desc", limit=5)).json()
+        assert page["cursor"] == await api.head(), "the stream goes on from here"
+        seen = _cursors(page)
+        while page["more"] and len(seen) < 12:
+            page = (await api.history(alice, order="desc", limit=5, before=seen[-1])).json()
+            seen += _cursors(page)
+    assert seen[:12] == published[::-1]
+
+
+async def test_before_and_after_bound_a_range(shared: Service) -> None:
+    """Both exclusive, in ascending order."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        published = await _published(api, alice, 6)
+        page = (await api.history(alice, after=published[1], before=published[4])).json()
+        assert _cursors(page) == published[2:4]
+        one = (await api.history(alice, after=published[1], before=published[4], limit=1)).json()
+        assert (_cursors(one), one["more"]) == ([published[2]], True)
+
+
+async def test_types_filter(shared: Service) -> None:
+    """One type, or several; the cursor still passes over what was filtered out."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        start = await api.head()
+        types = ["account_update", "new_message", "system_alert", "new_message"]
+        published = [await api.publish(alice, notification_type=kind) for kind in types]
+        one = (await api.history(alice, after=start, type="account_update")).json()
+        assert _cursors(one) == published[:1]
+        assert one["cursor"] == await api.head()
+        two = (await api.history(alice, after=start, type="account_update,system_alert")).json()
+        assert _cursors(two) == [published[0], published[2]]
+        none = (await api.history(alice, after=start, type="no_such_type")).json()
+        assert _cursors(none) == []
+
+
+async def test_topics_are_read_when_granted_and_named(shared: Service) -> None:
+    """The same rule as for the stream."""
+    async with Api(shared) as api:
+        alice, news = fresh("alice"), fresh("news")
+        start = await api.head()
+        own, shared_one = await api.publish(alice), await api.publish(topic=news)
+        token = shared.token(alice, topics=[news])
+        assert _cursors((await api.history(alice, token=token, after=start)).json()) == [own]
+        named = (await api.history(alice, token=token, after=start, topics=news)).json()
+        assert _cursors(named) == [own, shared_one]
+        assert (await api.history(alice, after=start, topics=news)).status_code == 403
+
+
+async def test_the_default_limit_is_fifty_and_the_highest_five_hundred(shared: Service) -> None:
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        start = await api.head()
+        await _published(api, alice, 500)
+        last = await api.publish(alice)
+        default = (await api.history(alice, after=start)).json()
+        assert (len(default["items"]), default["more"]) == (50, True)
+        most = (await api.history(alice, after=start, limit=500)).json()
+        assert (len(most["items"]), most["more"]) == (500, True)
+        rest = (await api.history(alice, after=most["cursor"], limit=500)).json()
+        assert (_cursors(rest), rest["more"]) == ([last], False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit", "0"),
+        ("limit", "501"),
+        ("limit", "-1"),
+        ("limit", "ten"),
+        ("limit", "1.5"),
+        ("limit", ""),
+        ("order", "newest"),
+        ("order", ""),
+        ("wait", "31"),
+        ("wait", "-1"),
+        ("wait", "nan"),
+        ("wait", "inf"),
+        ("wait", "soon"),
+        ("before", "junk"),
+        ("before", "another-epoch.5"),
+    ],
+)
+async def test_a_bad_parameter_is_refused_by_name(shared: Service, name: str, value: str) -> None:
+    async with Api(shared) as api:
+        answer = await api.history(fresh("alice"), **{name: value})
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (answer.json()["code"], answer.json()["field"]) == ("bad_request", name)
+
+
+@pytest.mark.parametrize("other", [{"order": "desc"}, {"before": "{head}"}])
+async def test_waiting_goes_with_neither_descending_nor_before(shared: Service, other: dict[str, str]) -> None:
+    """What it would wait for can never come."""
+    async with Api(shared) as api:
+        other = {name: value.replace("{head}", await api.head()) for name, value in other.items()}
+        answer = await api.history(fresh("alice"), wait=1, **other)
+    assert (answer.status_code, answer.json()["field"]) == (400, "wait")
+
+
+@pytest.mark.parametrize("wait", [0, 5])
+@pytest.mark.parametrize(("cursor", "came"), [("junk", None), ("old-epoch.5", "old-epoch.5")])
+async def test_a_cursor_that_cannot_be_continued_is_a_reset(
+    shared: Service, wait: int, cursor: str, came: str | None
+) -> None:
+    """As in the stream: the reason, the range, where it goes on, at once."""
+    async with Api(shared) as api:
+        page = (await api.history(fresh("alice"), after=cursor, wait=wait)).json()
+        assert (page["items"], page["more"]) == ([], False)
+        assert (page["reset"]["reason"], page["reset"]["from"]) == ("unknown_epoch", came)
+        assert page["reset"]["to"] == page["cursor"] == await api.head()
+
+
+async def test_a_cursor_ahead_of_the_log_is_a_reset(shared: Service) -> None:
+    async with Api(shared) as api:
+        head = await api.head()
+        ahead = f"{head}000"
+        page = (await api.history(fresh("alice"), after=ahead)).json()
+        assert (page["reset"]["reason"], page["reset"]["from"], page["reset"]["to"]) == ("ahead_of_log", ahead, head)
+
+
+async def test_from_a_page_to_the_stream_there_is_no_gap(shared: Service) -> None:
+    """While someone publishes all the time: first the history, then the stream from its cursor; each exactly once."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        start = await api.head()
+        published: list[str] = []
+
+        async def publish() -> None:
+            for n in range(60):
+                published.append(await api.publish(alice, payload={"n": n}))
+
+        publishing = asyncio.create_task(publish())
+        while len(published) < 20:
+            await asyncio.sleep(0.01)
+        page = (await api.history(alice, after=start, limit=500)).json()
+        seen = _cursors(page)
+        async with api.stream(alice, last_event_id=page["cursor"]) as stream:
+            await stream.event("connected")
+            await publishing
+            while seen[-1] != published[-1]:
+                seen.append(str((await stream.event("message")).id))
+    assert seen == published
+
+
+async def test_from_the_stream_to_a_page_there_is_no_gap(shared: Service) -> None:
+    """The other way round: the stream's last cursor is good for `after`."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        async with api.stream(alice) as stream:
+            await stream.event("connected")
+            await api.publish(alice)
+            await stream.event("message")
+        missed = await _published(api, alice, 3)
+        assert _cursors((await api.history(alice, after=stream.cursor)).json()) == missed
+
+
+async def test_waiting_returns_at_once_what_is_there(shared: Service) -> None:
+    """A long poll with something to say does not wait, and says where to go on."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        start = await api.head()
+        published = await _published(api, alice, 3)
+        began = time.monotonic()
+        page = (await api.history(alice, after=start, wait=20)).json()
+        assert time.monotonic() - began < 5
+        assert _cursors(page) == published
+        assert page["cursor"] == published[-1]
+        limited = (await api.history(alice, after=start, wait=20, limit=2)).json()
+        assert (_cursors(limited), limited["cursor"], limited["more"]) == (published[:2], published[1], True)
+
+
+async def test_waiting_wakes_up_with_the_notification(shared: Service) -> None:
+    """As fast as a stream: the wake-up is the hub's, not a timer's."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        delays = []
+        cursor = await api.head()
+        for _ in range(5):
+            waiting = asyncio.create_task(api.history(alice, after=cursor, wait=20))
+            await _until_polling(api)
+            published = await api.publish(alice)
+            began = time.monotonic()
+            page = (await waiting).json()
+            delays.append(time.monotonic() - began)
+            assert _cursors(page) == [published]
+            cursor = page["cursor"]
+    assert sorted(delays)[2] < WAKE_UP_S, delays
+
+
+async def test_waiting_for_a_type_is_not_woken_by_another(shared: Service) -> None:
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        waiting = asyncio.create_task(api.history(alice, after=await api.head(), wait=20, type="system_alert"))
+        await _until_polling(api)
+        await api.publish(alice, notification_type="new_message")
+        wanted = await api.publish(alice, notification_type="system_alert")
+        page = (await waiting).json()
+    assert _cursors(page) == [wanted]
+
+
+async def test_waiting_in_vain_ends_in_time_with_a_young_cursor(shared: Service) -> None:
+    """An empty page after `wait` seconds; its cursor has moved past what was for others."""
+    async with Api(shared) as api:
+        began = time.monotonic()
+        waiting = asyncio.create_task(api.history(fresh("alice"), after=await api.head(), wait=1))
+        await _until_polling(api)
+        other = await api.publish(fresh("bob"))
+        page = (await waiting).json()
+        assert 0.9 < time.monotonic() - began < 5
+    assert page == {"items": [], "cursor": other, "more": False, "reset": None}
+
+
+async def test_waiting_without_a_cursor_waits_for_what_is_new(shared: Service) -> None:
+    """As a stream without a cursor: what was before is left to a plain page."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        await api.publish(alice)
+        waiting = asyncio.create_task(api.history(alice, wait=20))
+        await _until_polling(api)
+        published = await api.publish(alice)
+        assert _cursors((await waiting).json()) == [published]
+
+
+async def test_a_chain_of_long_polls_gets_each_exactly_once(shared: Service) -> None:
+    """Long polling as a transport: publishes between and during the polls, nothing lost, nothing twice."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        cursor = await api.head()
+        published: list[str] = []
+
+        async def publish() -> None:
+            for n in range(50):
+                published.append(await api.publish(alice, payload={"n": n}))
+
+        publishing = asyncio.create_task(publish())
+        seen: list[str] = []
+        while len(seen) < 50:
+            page = (await api.history(alice, after=cursor, wait=10)).json()
+            seen += _cursors(page)
+            cursor = page["cursor"]
+        await publishing
+    assert seen == published
+
+
+async def test_a_page_needs_a_token(shared: Service) -> None:
+    async with Api(shared) as api:
+        assert (await api.http.get("/notifications/history")).status_code == 401
+        headers = bearer("not-a-token")
+        assert (await api.http.get("/notifications/history", headers=headers)).status_code == 401
+
+
+async def _until_polling(api: Api) -> None:
+    """A long poll is a connection like any other: wait until it is open, by the gauge."""
+    async with asyncio.timeout(10):
+        while "notify_sse_streams 0.0" in (await api.http.get("/metrics")).text:
+            await asyncio.sleep(0.01)

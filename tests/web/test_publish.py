@@ -1,0 +1,287 @@
+"""`POST /notifications`: accepted once, whole or not at all, and safe to repeat."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.harness.api import Api, bearer, fresh, notification
+from tests.service import Service, ServiceFactory
+from tests.services import PostgresServer, free_port
+
+MAX_BYTES = 16_384
+
+
+async def test_a_new_one_is_201_and_committed(shared: Service) -> None:
+    """The answer names its id and its cursor, and it is in the log by then."""
+    async with Api(shared) as api:
+        alice, name = fresh("alice"), fresh("id")
+        start = await api.head()
+        answer = await api.post(notification(alice, notification_id=name))
+        assert answer.status_code == 201
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.json()["notification_id"] == name
+        page = (await api.history(alice, after=start)).json()
+        assert [item["cursor"] for item in page["items"]] == [answer.json()["cursor"]]
+
+
+async def test_the_same_again_is_200_with_the_originals_cursor(shared: Service) -> None:
+    """A retry is safe: also with its keys in another order, and when the service made the timestamp."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        document = notification(alice, notification_id=fresh("id"), payload={"a": 1, "b": 2})
+        first = await api.post(document)
+        again = await api.post(dict(reversed([*document.items(), ("payload", {"b": 2, "a": 1})])))
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert again.json()["cursor"] == first.json()["cursor"]
+        assert again.json()["notification_id"] == document["notification_id"]
+        async with api.stream(alice, last_event_id=first.json()["cursor"]) as stream:
+            await stream.event("connected")
+            later = await api.publish(alice)
+            assert (await stream.event("message")).id == later, "the repetition was delivered"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"payload": {"text": "other"}},
+        {"notification_type": "system_alert"},
+        {"recipient_id": "somebody-else"},
+        {"timestamp": "2026-11-22T10:00:00Z"},
+        {"expires_at": "2126-11-22T10:00:00Z"},
+    ],
+)
+async def test_the_same_id_with_other_content_is_409(shared: Service, other: dict[str, Any]) -> None:
+    """The log keeps the first, and says where it is."""
+    async with Api(shared) as api:
+        document = notification(fresh("alice"), notification_id=fresh("id"))
+        first = await api.post(document)
+        answer = await api.post(document | other)
+    assert answer.status_code == 409
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["code"], problem["field"], problem["status"]) == ("conflict", "notification_id", 409)
+    assert problem["items"][0]["cursor"] == first.json()["cursor"]
+
+
+async def test_many_at_once_with_one_id_are_stored_once(shared: Service) -> None:
+    """Thirty concurrent publishes of the same notification: one 201, the others 200, one delivery."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        document = notification(alice, notification_id=fresh("id"))
+        start = await api.head()
+        answers = await asyncio.gather(*(api.post(document) for _ in range(30)))
+        assert sorted(answer.status_code for answer in answers) == [200] * 29 + [201]
+        assert len({answer.json()["cursor"] for answer in answers}) == 1
+        assert len((await api.history(alice, after=start)).json()["items"]) == 1
+
+
+async def test_an_array_is_answered_in_its_order(shared: Service) -> None:
+    """Contiguous, in order, one result each; the whole again is 200; partly new is 201."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        documents = [notification(alice, notification_id=fresh("id"), payload={"n": n}) for n in range(20)]
+        first = await api.post(documents)
+        assert first.status_code == 201
+        assert [one["notification_id"] for one in first.json()] == [one["notification_id"] for one in documents]
+        positions = [int(one["cursor"].rpartition(".")[2]) for one in first.json()]
+        assert positions == list(range(positions[0], positions[0] + 20))
+        again = await api.post(documents)
+        assert again.status_code == 200
+        assert [one["cursor"] for one in again.json()] == [one["cursor"] for one in first.json()]
+        mixed = await api.post([documents[3], notification(alice), documents[3]])
+        assert mixed.status_code == 201
+        assert mixed.json()[0]["cursor"] == mixed.json()[2]["cursor"] == first.json()[3]["cursor"]
+
+
+async def test_in_an_array_a_conflict_spares_the_others(shared: Service) -> None:
+    """409 says what became of each: one is not stored, the others are."""
+    async with Api(shared) as api:
+        alice, name = fresh("alice"), fresh("id")
+        start = await api.head()
+        await api.publish(alice, notification_id=name)
+        answer = await api.post([notification(alice, notification_id=name, payload={}), notification(alice)])
+        assert answer.status_code == 409
+        assert [one["outcome"] for one in answer.json()["items"]] == ["conflict", "new"]
+        assert len((await api.history(alice, after=start)).json()["items"]) == 2
+
+
+async def test_an_array_is_refused_whole(shared: Service) -> None:
+    """One bad item: 400 with its place and field, and none of the others is stored."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        start = await api.head()
+        documents = [notification(alice) for _ in range(5)]
+        documents[3]["notification_type"] = "Not Allowed"
+        answer = await api.post(documents)
+        assert answer.status_code == 400
+        assert answer.json()["field"] == "[3].notification_type"
+        assert (await api.history(alice, after=start)).json()["items"] == []
+        assert await api.head() == start
+
+
+@pytest.mark.parametrize(("count", "status"), [(0, 400), (1, 201), (500, 201), (501, 400)])
+async def test_an_array_holds_one_to_five_hundred(shared: Service, count: int, status: int) -> None:
+    async with Api(shared) as api:
+        answer = await api.post([notification(fresh("alice"))] * count)
+    assert answer.status_code == status, answer.text[:300]
+
+
+def _of_size(recipient: str, size: int) -> bytes:
+    """A notification of exactly `size` bytes."""
+    frame = msgspec.json.encode(notification(recipient, payload={"text": ""}))
+    return msgspec.json.encode(notification(recipient, payload={"text": "x" * (size - len(frame))}))
+
+
+async def test_the_size_limit_is_exact(shared: Service) -> None:
+    """16 KiB as published is taken and delivered; one byte more is refused, alone and in an array."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        async with api.stream(alice) as stream:
+            await stream.event("connected")
+            fits, over = _of_size(alice, MAX_BYTES), _of_size(alice, MAX_BYTES + 1)
+            assert (len(fits), len(over)) == (MAX_BYTES, MAX_BYTES + 1)
+            answer = await api.post(fits)
+            assert answer.status_code == 201
+            received = await stream.notification()
+            assert received["payload"] == msgspec.json.decode(fits)["payload"]
+        refused = await api.post(over)
+        assert (refused.status_code, refused.json()["reason"]) == (400, "too_large")
+        assert refused.json()["field"] == "body"
+        batch = await api.post(b"[" + fits + b"," + over + b"]")
+        assert (batch.status_code, batch.json()["field"]) == (400, "[1].body")
+        whole = await api.post(b"[" + b",".join([fits] * 500) + b"]")
+        assert whole.status_code == 201
+
+
+async def test_a_body_beyond_every_limit_is_413(shared: Service) -> None:
+    """The client gets the answer, not a reset connection, whether or not it announced the length."""
+    async with Api(shared) as api:
+        answer = await api.post(b" " * (9 * 1024 * 1024))
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+        async def endless() -> Any:
+            for _ in range(150):
+                yield b" " * 65_536
+
+        streamed = await api.http.post("/notifications", content=endless(), headers=bearer(api.publisher))
+        assert streamed.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "text/plain", None]
+    + ["application/x-www-form-urlencoded"],
+)
+async def test_json_is_taken_as_simple_clients_send_it(shared: Service, content_type: str | None) -> None:
+    """`curl -d` says form data and means JSON."""
+    async with Api(shared) as api:
+        body = msgspec.json.encode(notification(fresh("alice")))
+        headers = {"Content-Type": content_type} if content_type else {}
+        answer = await api.post(body, headers=headers)
+    assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_msgpack_is_taken_too(shared: Service, batch: bool) -> None:
+    """The same content as JSON is the same notification: delivered as JSON, and a duplicate of itself."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        document = notification(alice, notification_id=fresh("id"), payload={"n": 2**63, "é": [None, True, 1.5]})
+        async with api.stream(alice) as stream:
+            await stream.event("connected")
+            body = msgspec.msgpack.encode([document] if batch else document)
+            answer = await api.post(body, headers={"Content-Type": "application/msgpack"})
+            assert answer.status_code == 201, answer.text
+            assert (await stream.notification())["payload"] == document["payload"]
+        assert (await api.post(document)).status_code == 200
+
+
+async def test_another_content_type_is_415(shared: Service) -> None:
+    async with Api(shared) as api:
+        answer = await api.post(b"<n/>", headers={"Content-Type": "application/xml"})
+    assert answer.status_code == 415
+    assert (answer.json()["field"], answer.json()["reason"]) == ("content_type", "unsupported_content_type")
+
+
+async def test_publishing_takes_the_scope(shared: Service) -> None:
+    """A reader's token is 403, no token 401; nothing is stored."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        start = await api.head()
+        for scope in (None, "notifications:read", "notifications:admin"):
+            answer = await api.post(notification(alice), token=shared.token(alice, scope=scope))
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+        assert (await api.http.post("/notifications", json=notification(alice))).status_code == 401
+        both = shared.token(alice, scope="notifications:read notifications:publish")
+        assert (await api.post(notification(alice), token=both)).status_code == 201
+        assert len((await api.history(alice, after=start)).json()["items"]) == 1
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+async def test_publishing_works_while_the_broker_is_down(
+    request: pytest.FixtureRequest, service: ServiceFactory, store: str
+) -> None:
+    """Straight to the log and to the streams: the broker is not needed, neither for that nor for being ready."""
+    options = {"database_url": request.getfixturevalue("database_url")} if store == "postgres" else {}
+    nobody = f"amqp://guest:guest@127.0.0.1:{free_port()}/"
+    running = await asyncio.to_thread(service, broker_url=nobody, **options)
+    async with Api(running) as api, api.stream("alice") as stream:
+        await stream.event("connected")
+        published = await api.publish("alice")
+        assert (await stream.event("message")).id == published
+        assert "notify_sse_broker_connected 0.0" in (await api.http.get("/metrics")).text
+
+
+async def test_while_postgres_is_down_a_publish_is_503_and_its_retry_counts_once(
+    postgres_server: PostgresServer, database_url: str, service: ServiceFactory
+) -> None:
+    """503 with `Retry-After` and the ids to retry with; after that, whatever happened to the first try, one delivery."""
+    env = {"PUBLISH_TIMEOUT_S": "1"}
+    running = await asyncio.to_thread(service, database_url=database_url, env=env)
+    async with Api(running) as api, api.stream("alice") as stream:
+        await stream.event("connected")
+        documents = [notification("alice", notification_id=f"n{n}", payload={"n": n}) for n in range(5)]
+        await asyncio.to_thread(postgres_server.kill)
+        for answer in await asyncio.gather(*map(api.post, documents)):
+            _expect_unknown(answer)
+        await asyncio.to_thread(postgres_server.start)
+        await _retry(api, documents)
+        last = await api.publish("alice")
+        received = [(await stream.event("message")) for _ in range(6)]
+        assert received[-1].id == last
+        assert {one.json()["notification_id"] for one in received[:5]} == {"n0", "n1", "n2", "n3", "n4"}
+
+
+async def test_while_the_file_is_locked_a_publish_is_503_and_its_retry_counts_once(service: ServiceFactory) -> None:
+    """The same on the embedded default: another program holds the database."""
+    running = await asyncio.to_thread(service, env={"PUBLISH_TIMEOUT_S": "1"})
+    async with Api(running) as api, api.stream("alice") as stream:
+        await stream.event("connected")
+        document = notification("alice", notification_id="n")
+        with closing(sqlite3.connect(running.directory / "notify-sse.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            _expect_unknown(await api.post(document))
+            other.execute("ROLLBACK")
+        await _retry(api, [document])
+        last = await api.publish("alice")
+        assert (await stream.notification())["notification_id"] == "n"
+        assert (await stream.event("message")).id == last
+
+
+def _expect_unknown(answer: Any) -> None:
+    assert answer.status_code == 503, answer.text
+    assert answer.headers["Retry-After"]
+    assert answer.json()["code"] == "store_unavailable"
+    assert answer.json()["notification_ids"]
+
+
+async def _retry(api: Api, documents: list[dict[str, Any]]) -> None:
+    """As a publisher does: the same ids, until 2xx."""
+    for document in documents:
+        async with asyncio.timeout(30):
+            while (await api.post(document)).status_code not in (200, 201):
+                await asyncio.sleep(0.1)
