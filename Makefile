@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 ARGS ?=
 VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
-PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
+INSTALL = echo 'installing into $(VENV) …' >&2; $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
 PACKAGING := setup.cfg pyproject.toml notify_sse/__init__.py
 
 .PHONY: run test check lint services services-stop bench fault mutants clean help
@@ -59,13 +59,13 @@ $(PYTHON_IN_VENV):
 
 # Stamps: installed again only when the packaging changes; the code itself is installed in place (editable).
 $(VENV)/.run: $(PACKAGING) | $(PYTHON_IN_VENV)
-	@$(PIP_INSTALL) .
+	@$(INSTALL) .
 	@touch $@
 
 $(VENV)/.test: $(PACKAGING) | $(PYTHON_IN_VENV)
-	@$(PIP_INSTALL) '.[test]'
+	@$(INSTALL) '.[test]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.check: $(PACKAGING) | $(PYTHON_IN_VENV)
-	@$(PIP_INSTALL) '.[test,check]'
+	@$(INSTALL) '.[test,check]'
 	@touch $@ $(VENV)/.test $(VENV)/.run

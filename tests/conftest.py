@@ -5,6 +5,7 @@ An `async def` test runs on a uvloop loop of its own, with a deadline (60 s, or 
 fails when it leaves a task behind or an exception that nobody saw. A plain `def` test has 300 s by default.
 """
 
+import contextlib
 import inspect
 import shutil
 import signal
@@ -18,10 +19,13 @@ import pytest
 from tests import asynchronous, given
 from tests.service import Service, ServiceFactory
 from tests.services import (
+    CannotStart,
     PostgresServer,
     RabbitServer,
     browsers,
+    ensure,
     nodejs,
+    packages,
     private_directory,
     processes,
     start_postgres,
@@ -33,6 +37,15 @@ from tests.stacks import KINDS, stack
 
 ASYNC_DEADLINE_S = 60.0
 SYNC_DEADLINE_S = 300.0
+NEEDS_OF_FIXTURES = {
+    "broker_url": "rabbitmq",
+    "chromium": "chromium",
+    "curl": "curl",
+    "database_url": "postgres",
+    "node": "node",
+    "postgres_server": "postgres",
+    "rabbitmq_server": "rabbitmq",
+}
 LOGS = pytest.StashKey[list[Path]]()
 """On an item: logs whose end is shown when it fails."""
 
@@ -44,6 +57,17 @@ def pytest_configure(config: pytest.Config) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)  # so that a runner that is told to end still stops its servers
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Install what the collected tests are seen to need, all at once; what shows only later is installed then."""
+    if session.config.option.collectonly:
+        return
+    asked_for = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    asked_for -= {name for name, url in given.URLS.items() if url}
+    needed = {need for name, need in NEEDS_OF_FIXTURES.items() if name in asked_for}
+    with contextlib.suppress(CannotStart):  # the tests that need it say so
+        ensure(*sorted(needed))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -71,7 +95,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
     report = yield
     if report.failed:
         for log in item.stash.get(LOGS, []):
-            if end := processes.tail(log, lines=60):
+            if end := processes.tail(log, lines=400):
                 report.sections.append((f"the end of {log.name}", end))
     return report
 
@@ -165,6 +189,13 @@ def free_port() -> int:
 def chromium() -> Chromium:
     """An installed Chromium, for Playwright."""
     return browsers.chromium()
+
+
+@pytest.fixture(scope="session")
+def curl() -> str:
+    """The path of an installed curl."""
+    ensure("curl")
+    return packages.executable("curl")
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ import pika
 
 BROKER_URL = os.environ.get("NOTIFY_SSE_TEST_BROKER_URL", "")
 DATABASE_URL = os.environ.get("NOTIFY_SSE_TEST_DATABASE_URL", "")
+URLS = {"broker_url": BROKER_URL, "database_url": DATABASE_URL}
+"""By fixture."""
 
 
 @contextlib.contextmanager

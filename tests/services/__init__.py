@@ -38,14 +38,14 @@ def private_directory() -> Path:
 def start_postgres(directory: Path) -> PostgresServer | ComposePostgres:
     """A running Postgres with its data below `directory`."""
     server = PostgresServer(directory / "postgres") if _installed("postgres") else ComposePostgres(directory)
-    server.start()
+    _start(server)
     return server
 
 
 def start_rabbitmq(directory: Path) -> RabbitServer | ComposeRabbit:
     """A running RabbitMQ with its data below `directory`."""
     server = RabbitServer(directory / "rabbitmq") if _installed("rabbitmq") else ComposeRabbit(directory)
-    server.start()
+    _start(server)
     return server
 
 
@@ -58,3 +58,12 @@ def _installed(name: str) -> bool:
             return False
         raise
     return True
+
+
+def _start(server: PostgresServer | RabbitServer | ComposePostgres | ComposeRabbit) -> None:
+    """Start it; when that fails, or is interrupted, leave nothing running."""
+    try:
+        server.start()
+    except BaseException:
+        server.discard()
+        raise

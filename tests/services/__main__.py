@@ -4,6 +4,7 @@
 started, by pid, and removes its data.
 """
 
+import contextlib
 import json
 import shutil
 import signal
@@ -18,6 +19,7 @@ from tests.services import (
     PostgresServer,
     Process,
     RabbitServer,
+    ensure,
     private_directory,
     start_postgres,
     start_rabbitmq,
@@ -64,10 +66,19 @@ def env() -> None:
 
 
 def _start() -> None:
+    with contextlib.suppress(CannotStart):  # whoever needs one of them says so
+        ensure("rabbitmq", "postgres")
     directory = private_directory()
     with ThreadPoolExecutor() as pool:
         starting = pool.submit(start_rabbitmq, directory), pool.submit(start_postgres, directory)
-    broker, database = (started.result() for started in starting)
+    try:
+        broker, database = (started.result() for started in starting)
+    except CannotStart:
+        for started in starting:
+            if not started.exception():
+                started.result().discard()
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
     STATE.parent.mkdir(exist_ok=True)
     servers = {"broker": _described(broker), "database": _described(database)}
     STATE.write_text(json.dumps({"directory": str(directory), "servers": servers}, indent=2))

@@ -23,10 +23,8 @@ class Chromium(NamedTuple):
 
 
 def chromium() -> Chromium:
-    """The installed Chromium, or the one at NOTIFY_SSE_TEST_CHROMIUM."""
-    path = os.environ.get("NOTIFY_SSE_TEST_CHROMIUM")
-    if not path:
-        ensure("chromium")
-        path = executable(*CHROMIUM_NAMES)
+    """The installed Chromium."""
+    ensure("chromium")
+    path = executable(*CHROMIUM_NAMES)
     # Chromium's sandbox does not work for root.
     return Chromium(path, (*ARGUMENTS, "--no-sandbox") if os.geteuid() == 0 else ARGUMENTS)

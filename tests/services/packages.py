@@ -4,6 +4,7 @@ Nothing is installed that is there already. On Debian, root gets what is missing
 touched, and a person is told in one line what to install.
 """
 
+import ctypes
 import fcntl
 import os
 import shutil
@@ -18,8 +19,8 @@ from tests.services import postgres, rabbitmq
 from tests.services.processes import CannotStart
 
 POLICY = Path("/usr/sbin/policy-rc.d")
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FIREFOX_NAMES = ("firefox-esr", "firefox")
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 class Need(NamedTuple):
@@ -34,12 +35,24 @@ def _any_on_path(*names: str) -> Callable[[], object]:
     return lambda: any(map(shutil.which, names))
 
 
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
 NEEDS = {
     need.name: need
     for need in (
         Need("rabbitmq", rabbitmq.scripts, ("rabbitmq-server",)),
         Need("postgres", postgres.binaries, ("postgresql",)),
-        Need("chromium", _any_on_path(*CHROMIUM_NAMES), ("chromium",)),
+        Need(  # driven by Playwright, whose own Node wants libatomic
+            "chromium",
+            lambda: any(map(shutil.which, CHROMIUM_NAMES)) and _loads("libatomic.so.1"),
+            ("chromium", "libatomic1"),
+        ),
         Need("firefox", _any_on_path(*FIREFOX_NAMES), ("firefox-esr",)),
         Need("node", lambda: shutil.which("node") and shutil.which("npm"), ("nodejs", "npm")),
         Need("curl", _any_on_path("curl"), ("curl",)),

@@ -92,7 +92,7 @@ class RabbitServer(Faults):
         self._scripts = found
         self._epmd_port = free_port()
         self._dist_port = free_port()
-        self._node = f"notify-sse-{self.port}@localhost"
+        self._node = f"notify-sse-{self.port}@127.0.0.1"  # a fresh machine may not know what `localhost` is
 
     @property
     def url(self) -> str:
@@ -197,6 +197,7 @@ class RabbitServer(Faults):
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": self._node,
+            "RABBITMQ_USE_LONGNAME": "true",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._dist_port),
