@@ -1,6 +1,7 @@
 """Node for the tests: npm and the packages that tests/client/package-lock.json names."""
 
 import fcntl
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -37,3 +38,8 @@ def npm(*args: str, timeout_s: float = 300) -> str:
     if done.returncode:
         raise CannotStart(f"npm {' '.join(args)} failed:\n{done.stdout}")
     return done.stdout
+
+
+def environment() -> dict[str, str]:
+    """Of commands that need the packages from elsewhere than their folder."""
+    return os.environ | {"NODE_PATH": str(FOLDER / "node_modules")}

@@ -1,0 +1,128 @@
+"""The ties to React, Zustand and Redux with the real packages, bursts, and the banner."""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.async_api import Page
+
+from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, chromium, eventually, opened, proxied, until
+from tests.browser.proxy import Proxy
+from tests.client import node
+from tests.service import Service, ServiceFactory
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The page and its script, bundled as a user's bundler would do it from the npm package."""
+    node.prepared()
+    node.npm("run", "pretest")
+    script = tmp_path_factory.mktemp("views") / "views.js"
+    command = ["npx", "esbuild", str(HERE / "views.jsx"), "--bundle", "--format=esm", f"--outfile={script}"]
+    command += ["--define:process.env.NODE_ENV=\"production\"", "--log-level=error"]
+    subprocess.run(command, cwd=node.FOLDER, env=node.environment(), check=True, timeout=120)
+    return {"/test/views.html": HERE / "views.html", "/test/views.js": script}
+
+
+@contextlib.asynccontextmanager
+async def shown(gateway: Service, views: dict[str, Path], **options: Any) -> AsyncIterator[tuple[Proxy, Page]]:
+    async with proxied(gateway, views) as proxy, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{proxy.url}/test/views.html?options={quote(json.dumps(options))}")
+        await page.wait_for_function("window.connected?.()")
+        yield proxy, page
+
+
+@pytest.mark.deadline(180)
+async def test_10_000_in_a_burst_block_the_page_for_no_50_ms(service: ServiceFactory, views: dict[str, Path]) -> None:
+    """Stored while the page is away, replayed to it at once: React, Zustand and Redux keep up, frame by frame."""
+    gateway = service()
+    async with shown(gateway, views) as (proxy, page):
+        proxy.refuse[STREAM] = 503
+        proxy.cut(STREAM)
+        await Publisher(gateway).send(10_000, batch=500)
+        await page.evaluate("longTasks.length = 0; for (const name in renders) renders[name] = 0; actions = 0")
+        proxy.refuse.clear()
+        await page.evaluate("manager.retryNow()")
+        await assert_each_once_in_order(page, 10_000)
+        await page.wait_for_function("document.getElementById('unread').textContent === '10000'")
+        await page.wait_for_function("zustand.getState().unread === 10000 && redux.getState().unread === 10000")
+        longest, renders = await page.evaluate("[Math.max(0, ...longTasks), renders]")
+        print(f"longest task {longest:.0f} ms; renderings {renders}; Redux actions {await page.evaluate('actions')}")
+        assert longest <= 50
+        assert max(renders.values()) < 500
+
+
+async def test_react_renders_only_what_changed_for_it(service: ServiceFactory, views: dict[str, Path]) -> None:
+    gateway = service()
+    async with shown(gateway, views) as (proxy, page):
+        before = await page.evaluate("({ ...renders })")
+        await Publisher(gateway).send(20)
+        await page.wait_for_function("document.getElementById('unread').textContent === '20'")
+        assert await page.locator("#last").inner_text() == "19"
+        assert await page.locator("#list li").all_inner_texts() == [str(n) for n in reversed(range(20))]
+        after = await page.evaluate("({ ...renders })")
+        assert after["state"] == before["state"], "the status did not change"
+        assert after["unread"] > before["unread"]
+        await page.click("#read")
+        await page.wait_for_function("document.getElementById('unread').textContent === '0'")
+        assert await page.evaluate("renders.state") == before["state"]
+        await page.evaluate("unmount()")
+        await eventually(lambda: proxy.count_live(STREAM) == 0, what="the end of the stream")
+
+
+async def test_react_in_strict_mode_mounts_twice_and_misses_nothing(
+    service: ServiceFactory, views: dict[str, Path]
+) -> None:
+    gateway = service()
+    async with shown(gateway, views, strict=True) as (proxy, page):
+        await Publisher(gateway).send(20)
+        await page.wait_for_function("document.getElementById('unread').textContent === '20'")
+        await eventually(lambda: proxy.count_live(STREAM) == 1, what="one stream")
+
+
+@pytest.mark.deadline(60)
+async def test_the_banner_says_what_happens_to_eyes_and_to_ears(service: ServiceFactory) -> None:
+    """The text counts down; what a screen reader is told does not, and it is told once."""
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await opened(await browser.new_page(), proxy, maxAttempts=50)
+        text, spoken = page.locator("notify-status [part=text]"), page.locator("notify-status [role=status]")
+        assert await text.inner_text() == "Connected"
+        assert await spoken.get_attribute("aria-live") == "polite"
+        proxy.refuse[""] = 503
+        proxy.cut(STREAM)
+        await until(page, "manager.state.attempt >= 3")
+        await page.wait_for_function(
+            "/^Reconnecting in \\d s$/.test(document.querySelector('notify-status').shadowRoot"
+            ".querySelector('[part=text]').textContent)"
+        )
+        assert await spoken.inner_text() == "Reconnecting…"
+        proxy.refuse.clear()
+        await page.locator("notify-status").get_by_role("button", name="Retry now").click()
+        await until(page, "connected()", within_s=3)
+        assert await spoken.inner_text() == "Connected"
+
+
+async def test_the_banner_can_be_styled_reworded_and_kept_quiet(service: ServiceFactory) -> None:
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await opened(await browser.new_page(), proxy)
+        await page.add_style_tag(content="notify-status::part(banner) { border: 3px solid rgb(1, 2, 3) }")
+        border = await page.locator("notify-status [part=banner]").evaluate("(it) => getComputedStyle(it).borderColor")
+        assert border == "rgb(1, 2, 3)"
+        await page.evaluate("document.querySelector('notify-status').texts = { connected: 'Verbunden' }")
+        assert await page.locator("notify-status [part=text]").inner_text() == "Verbunden"
+        await page.evaluate("document.querySelector('notify-status').toggleAttribute('quiet', true); manager.close()")
+        await page.evaluate("manager.connect()")
+        await until(page, "connected()")
+        await asyncio.sleep(0)
+        assert not await page.locator("notify-status [part=banner]").is_visible()

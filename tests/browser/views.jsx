@@ -1,0 +1,64 @@
+// The page of the view tests, bundled with the real React, Zustand and Redux Toolkit: one manager, and a list, a badge
+// and a banner in each of them, with their renderings counted.
+import { configureStore } from "@reduxjs/toolkit";
+import { StrictMode, createElement as h, useRef } from "react";
+import { createRoot } from "react-dom/client";
+import { useStore } from "zustand";
+import { NotificationConnectionManager } from "notify-sse";
+import { NotificationProvider, useNotificationSocket } from "notify-sse/react";
+import { notificationMiddleware, notificationsReducer } from "notify-sse/redux";
+import { createZustandStore } from "notify-sse/zustand";
+
+const options = JSON.parse(new URLSearchParams(location.search).get("options") ?? "{}");
+const renders = {};
+Object.assign(window, { renders, seen: [], states: [], errors: [], tokens: [], longTasks: [], actions: 0 });
+window.addEventListener("error", (event) => window.errors.push(event.message));
+new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((entry) => entry.duration))).observe({
+  type: "longtask",
+});
+
+const manager = (window.manager = new NotificationConnectionManager({
+  getToken: async () => (await fetch("/test/token?sub=alice")).text(),
+}));
+manager.onAll(({ payload }) => window.seen.push(payload.n));
+window.connected = () => manager.state.status === "connected";
+
+function Counted({ name, children }) {
+  renders[name] = (renders[name] ?? 0) + 1;
+  return h("p", { id: name }, children);
+}
+
+function Unread() {
+  return h(Counted, { name: "unread" }, useNotificationSocket((socket) => socket.unread));
+}
+
+function Status() {
+  return h(Counted, { name: "state" }, useNotificationSocket((socket) => socket.connection.status));
+}
+
+function List() {
+  const { items, last, markAllRead } = useNotificationSocket();
+  const count = useRef(0);
+  renders.list = count.current += 1;
+  return h("section", null,
+    h("button", { id: "read", onClick: markAllRead }, "Mark all read"),
+    h("p", { id: "last" }, last?.payload.n ?? ""),
+    h("ul", { id: "list" }, items.map((item) => h("li", { key: item.notification_id }, item.payload.n))),
+  );
+}
+
+const zustand = (window.zustand = createZustandStore(manager));
+function ZustandUnread() {
+  return h(Counted, { name: "zustand" }, useStore(zustand, (state) => state.unread));
+}
+
+const redux = (window.redux = configureStore({
+  reducer: notificationsReducer,
+  middleware: (defaults) => defaults({ serializableCheck: false, immutableCheck: false }).concat(notificationMiddleware(manager)),
+}));
+redux.subscribe(() => window.actions++);
+
+const app = h(NotificationProvider, { manager, options }, h(Unread), h(Status), h(List), h(ZustandUnread));
+const root = createRoot(document.getElementById("root"));
+root.render(options.strict ? h(StrictMode, null, app) : app);
+window.unmount = () => root.unmount();
