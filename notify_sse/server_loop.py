@@ -24,9 +24,7 @@ class _Accepted(asyncio.StreamReaderProtocol):
 class ServerLoop(uvloop.Loop):
     """uvloop; what connects to its servers gets small write buffers."""
 
-    async def create_server(  # type: ignore[override]  # one body for its overloads
-        self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any
-    ) -> asyncio.Server:
+    async def create_server(self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any) -> asyncio.Server:
         """As asyncio's; every accepted connection has small write buffers."""
 
         def accepted() -> Any:
