@@ -149,6 +149,8 @@ def _check_document(given: dict[Any, Any]) -> None:
 def _checked_id(value: object, field: str) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_NOTIFICATION_ID_CHARS:
         _refuse(field, "invalid_field", f"must be a string of 1 to {MAX_NOTIFICATION_ID_CHARS} characters")
+    if fault := _scalar_fault(value):  # a message_id has not been through a decoder
+        _refuse(field, "invalid_field", fault)
     return value
 
 
@@ -214,10 +216,15 @@ def _scalar_fault(value: object) -> str | None:
     return f"is a {type(value).__name__}, which JSON cannot carry"
 
 
+def _leading_digits(digits: str) -> int:
+    """Enough to tell that it is over 64 bits; Python refuses to convert thousands of digits."""
+    return int(digits[:25])
+
+
 def _blame(raw: bytes) -> tuple[str, str, str]:
     """Which field of a document that did not decode is at fault. Slow, lenient, and only for refusals."""
     try:
-        given = json.loads(raw.decode("utf-8", "surrogateescape"), parse_float=float)
+        given = json.loads(raw.decode("utf-8", "surrogateescape"), parse_int=_leading_digits)
     except RecursionError:
         return "body", "too_deep", f"is nested over {MAX_DEPTH} levels"
     except ValueError:

@@ -31,25 +31,11 @@ class Change(msgspec.Struct, frozen=True):
         assert isinstance(found, FunctionType), self.where
         return found
 
-    def sources(self) -> tuple[str, str]:
-        """The function's source before and after."""
-        before = textwrap.dedent(inspect.getsource(self.function()))
-        if before.count(self.old) != 1:
-            raise LookupError(f"stands {before.count(self.old)} times in {self.where}: {self.old!r}")
-        return before, before.replace(self.old, self.new)
-
-    def diff(self) -> str:
-        """The change, for people."""
-        before, after = (text.splitlines() for text in self.sources())
-        lines = list(difflib.unified_diff(before, after, lineterm="", n=0))
-        return "\n".join([self.where, *(line for line in lines[2:] if not line.startswith("@@"))])
-
-    def compiled(self) -> CodeType:
-        """The changed function's code."""
-        function = self.function()
-        namespace: dict[str, FunctionType] = {}
-        exec(compile(self.sources()[1], f"<{self.where}>", "exec"), function.__globals__, namespace)  # noqa: S102
-        return namespace[function.__name__].__code__
+    def applied(self, source: str) -> str:
+        """`source` with the change."""
+        if source.count(self.old) != 1:
+            raise LookupError(f"stands {source.count(self.old)} times in {self.where}: {self.old!r}")
+        return source.replace(self.old, self.new)
 
 
 class Mutant(msgspec.Struct, frozen=True):
@@ -60,17 +46,44 @@ class Mutant(msgspec.Struct, frozen=True):
     defence: str
     changes: tuple[Change, ...]
 
+    def sources(self) -> Iterator[tuple[FunctionType, str, str]]:
+        """Each function that it changes, with its source before and after."""
+        by_place: dict[str, list[Change]] = {}
+        for change in self.changes:
+            by_place.setdefault(change.where, []).append(change)
+        for changes in by_place.values():
+            function = changes[0].function()
+            before = after = textwrap.dedent(inspect.getsource(function))
+            for change in changes:
+                after = change.applied(after)
+            yield function, before, after
+
+    def diff(self) -> str:
+        """The bug, for people."""
+        lines = []
+        for function, before, after in self.sources():
+            lines.append(f"{function.__module__}:{function.__qualname__}")
+            changed = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+            lines += [line for line in list(changed)[2:] if not line.startswith("@@")]
+        return "\n".join(lines)
+
+
+def _compiled(function: FunctionType, source: str) -> CodeType:
+    namespace: dict[str, FunctionType] = {}
+    exec(compile(source, f"<mutant of {function.__qualname__}>", "exec"), function.__globals__, namespace)
+    return namespace[function.__name__].__code__
+
 
 @contextmanager
 def planted(mutant: Mutant) -> Iterator[None]:
     """Inside, the program has the bug. (A function with free variables, such as one that calls `super()`, cannot be
     changed in this way.)
     """
-    sound = [(change.function(), change.function().__code__) for change in mutant.changes]
-    for change, code in [(change, change.compiled()) for change in mutant.changes]:
-        change.function().__code__ = code
+    planting = [(function, function.__code__, _compiled(function, after)) for function, _, after in mutant.sources()]
+    for function, _, bug in planting:
+        function.__code__ = bug
     try:
         yield
     finally:
-        for function, code in sound:
-            function.__code__ = code
+        for function, sound, _ in planting:
+            function.__code__ = sound

@@ -179,7 +179,9 @@ class SimGateway(Process):
     def noticed(self, database: Database) -> bool:
         """Whether the tail and every stream stand within `database`, which went back a while ago."""
         return self.tail.position <= len(database.rows) and all(
-            one.generation == self.tail.generation for one in self.wires.values() if one and one.asleep
+            one.generation == self.tail.generation and one.cursor <= len(database.rows)
+            for one in self.wires.values()
+            if one and one.asleep
         )
 
     def accept(self, wire: Wire, grant: Grant, topics: tuple[str, ...], brought: str) -> None:
