@@ -1,4 +1,4 @@
-"""Publishing over AMQP with pika, a client that is not ours, by the contract alone: it shares no code with the service."""
+"""Publishing over AMQP with pika, a client that is not ours. By the contract alone: no code of the service is used."""
 
 import hashlib
 import json

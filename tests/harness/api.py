@@ -64,6 +64,13 @@ class Api:
         token = token or self.service.token(recipient_id)
         return await self.http.get("/notifications/history", params=params, headers=bearer(token))
 
+    async def metric(self, name: str) -> float:
+        """The value of a metric, given with its labels as it is exposed; 0 when it is not there."""
+        for line in (await self.http.get("/metrics")).text.splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.rpartition(" ")[2])
+        return 0.0
+
     async def head(self) -> str:
         """The cursor at which the log stands now."""
         cursor: str = (await self.http.get("/readyz")).json()["cursor"]

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.harness.api import Api, bearer, fresh, notification
+from tests.harness.polling import eventually
 from tests.harness.streams import Listening
 from tests.service import Service, ServiceFactory
 
@@ -139,6 +140,7 @@ async def test_what_retention_removed_is_told_with_its_range(service: ServiceFac
 
 
 async def _until_expired(api: Api, count: int) -> None:
-    async with asyncio.timeout(20):
-        while f"notify_sse_expired_total {count}.0" not in (await api.http.get("/metrics")).text:
-            await asyncio.sleep(0.1)
+    async def expired() -> bool:
+        return await api.metric("notify_sse_expired_total") == count
+
+    await eventually(expired, what="retention", within_s=20)

@@ -3,10 +3,10 @@
 import asyncio
 import time
 
-import httpx
 import pytest
 
 from tests.harness.api import STREAM, Api, bearer, fresh
+from tests.harness.polling import eventually
 from tests.harness.streams import Listening
 from tests.service import Service, ServiceFactory
 
@@ -115,37 +115,38 @@ async def test_refused_for_load_an_event_source_is_told_to_come_back(service: Se
                 assert answer.status_code == 503
                 assert int(answer.headers["Retry-After"]) >= 1
                 assert answer.json()["code"] == "overloaded"
-            metrics = (await api.http.get("/metrics")).text
-            assert 'notify_sse_streams_refused_total{limit="max_streams"} 8.0' in metrics
+            assert await api.metric('notify_sse_streams_refused_total{limit="max_streams"}') == 8
         await _let_in(api)
 
 
 async def _let_in(api: Api) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            async with api.stream("bob") as stream:
-                try:
-                    assert (await stream.next()).event == "connected"
-                except EOFError:
-                    continue
-                return
+    async def let_in() -> bool:
+        async with api.stream("bob") as stream:
+            try:
+                return (await stream.next()).event == "connected"
+            except EOFError:
+                return False
+
+    await eventually(let_in, what="room")
 
 
 @pytest.mark.parametrize("cut", ["abort", "close"])
 async def test_a_client_that_leaves_is_let_go(shared: Service, cut: str) -> None:
     """Nothing of it stays: the gauge of open streams goes back to where it was."""
     async with Api(shared) as api:
-        before = await _streams(api.http)
+        before = await api.metric("notify_sse_streams")
         streams = [await _opened(shared) for _ in range(10)]
-        assert await _streams(api.http) == before + 10
+        assert await api.metric("notify_sse_streams") == before + 10
         for stream in streams:
             if cut == "abort":
                 stream.stream.drop()
             else:
                 stream.stream.close()
-        async with asyncio.timeout(10):
-            while await _streams(api.http) != before:
-                await asyncio.sleep(0.05)
+
+        async def let_go() -> bool:
+            return await api.metric("notify_sse_streams") == before
+
+        await eventually(let_go, what="the streams to be let go")
 
 
 async def _opened(service: Service) -> Listening:
@@ -153,10 +154,3 @@ async def _opened(service: Service) -> Listening:
     stream = await Listening.open(service.url + STREAM, headers=bearer(token))
     await stream.event("connected")
     return stream
-
-
-async def _streams(http: httpx.AsyncClient) -> int:
-    for line in (await http.get("/metrics")).text.splitlines():
-        if line.startswith("notify_sse_streams "):
-            return int(float(line.split()[1]))
-    raise AssertionError("no gauge of open streams")

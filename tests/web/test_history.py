@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.harness.api import Api, bearer, fresh, notification
+from tests.harness.polling import eventually
 from tests.service import Service
 
 WAKE_UP_S = 1.0
@@ -14,6 +15,13 @@ WAKE_UP_S = 1.0
 
 async def _published(api: Api, recipient: str, count: int, **fields: Any) -> list[str]:
     return await api.publish_many([notification(recipient, payload={"n": n}, **fields) for n in range(count)])
+
+
+async def _publish_into(published: list[str], api: Api, recipient: str, count: int) -> None:
+    """One after the other, each cursor noted as soon as it is known."""
+    for n in range(count):
+        cursor = await api.publish(recipient, payload={"n": n})
+        published.append(cursor)
 
 
 def _cursors(page: dict[str, Any]) -> list[str]:
@@ -199,14 +207,12 @@ async def test_from_a_page_to_the_stream_there_is_no_gap(shared: Service) -> Non
         alice = fresh("alice")
         start = await api.head()
         published: list[str] = []
+        publishing = asyncio.create_task(_publish_into(published, api, alice, 60))
 
-        async def publish() -> None:
-            for n in range(60):
-                published.append(await api.publish(alice, payload={"n": n}))
+        async def halfway() -> bool:
+            return len(published) > 20
 
-        publishing = asyncio.create_task(publish())
-        while len(published) < 20:
-            await asyncio.sleep(0.01)
+        await eventually(halfway, what="some to be published")
         page = (await api.history(alice, after=start, limit=500)).json()
         seen = _cursors(page)
         async with api.stream(alice, last_event_id=page["cursor"]) as stream:
@@ -302,12 +308,7 @@ async def test_a_chain_of_long_polls_gets_each_exactly_once(shared: Service) -> 
         alice = fresh("alice")
         cursor = await api.head()
         published: list[str] = []
-
-        async def publish() -> None:
-            for n in range(50):
-                published.append(await api.publish(alice, payload={"n": n}))
-
-        publishing = asyncio.create_task(publish())
+        publishing = asyncio.create_task(_publish_into(published, api, alice, 50))
         seen: list[str] = []
         while len(seen) < 50:
             page = (await api.history(alice, after=cursor, wait=10)).json()
@@ -326,6 +327,8 @@ async def test_a_page_needs_a_token(shared: Service) -> None:
 
 async def _until_polling(api: Api) -> None:
     """A long poll is a connection like any other: wait until it is open, by the gauge."""
-    async with asyncio.timeout(10):
-        while "notify_sse_streams 0.0" in (await api.http.get("/metrics")).text:
-            await asyncio.sleep(0.01)
+
+    async def polling() -> bool:
+        return await api.metric("notify_sse_streams") > 0
+
+    await eventually(polling, what="the long poll to begin")
