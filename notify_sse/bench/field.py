@@ -158,13 +158,13 @@ class Field:
         """Publish `count` at once."""
         return self._publisher.call("burst", count=count, streams=self.opened, topic=topic)
 
-    async def phase(self, *works: Awaitable[Any]) -> Phase:
-        """Do `works`, which publish, and collect what came of it."""
+    async def phase(self, *works: Awaitable[Any], owed: int = 0) -> Phase:
+        """Do `works`, which publish, and collect what came of it. `owed` were published before, and come now."""
         await asyncio.gather(*(one.call("clear") for one in self._crowds), self._publisher.call("samples"))
         before, cpu_before, start = await self._publisher.call("status"), self.meter.cpu_s(), time.monotonic()
         await self._watched(asyncio.gather(*works))
         publish_s = time.monotonic() - start
-        sent, expected = await self._settle(before)
+        sent, expected = await self._settle(before, owed)
         cpu_after, seconds = self.meter.cpu_s(), time.monotonic() - start
         samples = await self._publisher.call("samples")
         tallies = await self._tallies()
@@ -180,12 +180,12 @@ class Field:
             late_ns=array("q", samples["late_ns"]),
         )
 
-    async def _settle(self, before: dict[str, int]) -> tuple[int, int]:
+    async def _settle(self, before: dict[str, int], owed: int) -> tuple[int, int]:
         """Wait until all that was sent has arrived, or nothing has for `settle_s`. Returns sent and expected."""
         most, moved = -1, time.monotonic()
         while True:
             sent, expected, received = await self._counts(before)
-            if received >= expected or time.monotonic() - moved > self.plan.settle_s:
+            if received >= expected + owed or time.monotonic() - moved > self.plan.settle_s:
                 return sent, expected
             if received > most:
                 most, moved = received, time.monotonic()

@@ -1,7 +1,7 @@
 """The ramp: the highest rate that a target sustains, and how latency and CPU grow on the way there.
 
 A rate is sustained when the step's p95 stays within the limit and everything arrived. Steps grow by half until one is
-not sustained; then the gap is halved until it is narrow.
+not sustained, twice over, since a machine has other things to do; then the gap is halved until it is narrow.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from notify_sse.bench.target import Launch
 
 GROWTH: Final = 1.5
 NARROW: Final = 1.06
-MOST_STEPS: Final = 16
+MOST_STEPS: Final = 24
 REST_S: Final = 1.0
 
 
@@ -25,12 +25,16 @@ class _Climb:
     def __init__(self, first: float) -> None:
         self.sustained = 0.0
         self._failed = float("inf")
+        self._doubted = 0.0
         self.next: float | None = first
 
     def tried(self, rate: float, *, sustained: bool) -> None:
         """The step at `rate` is over."""
         if sustained:
             self.sustained = max(self.sustained, rate)
+        elif self._doubted != rate:
+            self._doubted = self.next = rate
+            return
         else:
             self._failed = min(self._failed, rate)
         if self._failed == float("inf"):
@@ -51,7 +55,9 @@ async def ramp(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
         await field.phase(field.pace(rate=min(500.0, plan.ramp_from), seconds=plan.warm_up_s))
         steps: dict[float, Phase] = {}
         climb = _Climb(plan.ramp_from)
-        while climb.next and len(steps) < MOST_STEPS:
+        for _ in range(MOST_STEPS):
+            if climb.next is None:
+                break
             rate = round(climb.next)
             phase = steps[rate] = await field.phase(field.pace(rate=rate, seconds=plan.ramp_step_s))
             p95_ms = latency_figures(phase.delay_ns)["p95_ms"] or float("inf")

@@ -176,7 +176,7 @@ async def replay(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
         async def come_back() -> None:
             opened.append(await field.resume(at_once=1))
 
-        phase = await field.phase(come_back())
+        phase = await field.phase(come_back(), owed=plan.replay)
         note_failures(outcome, opened[0])
         came_ns = [due + delay for due, delay in zip(phase.due_ns, phase.delay_ns, strict=True)]
         took_s = (max(came_ns, default=0) - opened[0].started_ns) / 1e9
