@@ -21,6 +21,7 @@ class Lane:
         self._turns = asyncio.Semaphore(width)
         self._wait_s = wait_s
         self._units: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
     async def run(self, unit: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What `unit()` returns or raises. Cancelled while it waits for its turn, nothing was begun."""
@@ -28,13 +29,21 @@ class Lane:
             await self._wait()
         else:
             await self._turns.acquire()
+        if self._closed:
+            self._turns.release()
+            raise StoreUnavailable("the store is closed")
         task = asyncio.get_running_loop().create_task(unit())
         self._units.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
-    async def drain(self, *, within_s: float) -> None:
-        """Wait for the units that have begun; cancel those that are not done in time."""
+    def open(self) -> None:
+        """Take units again after `close`."""
+        self._closed = False
+
+    async def close(self, *, within_s: float) -> None:
+        """Begin no more units, wait for those that have begun, and cancel those that are not done in time."""
+        self._closed = True
         if self._units:
             await asyncio.wait(self._units, timeout=within_s)
         late = set(self._units)

@@ -43,7 +43,7 @@ class PostgresStore:
 
     async def open(self) -> None:
         for pool in (self._writes, self._reads, self._replays):
-            pool.reopen()
+            pool.open()
         revision = await self._reads.run(schema.postgres_revision)
         if revision is None:
             await schema.migrate(self._url)

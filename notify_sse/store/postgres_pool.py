@@ -113,7 +113,6 @@ class PostgresPool:
         self._lane = Lane(width=size, wait_s=wait_s)
         self._database: Database | None = None
         self._retiring: set[asyncio.Task[None]] = set()
-        self._closed = False
 
     async def run(self, work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]]) -> T:
         """What `work(connection)` returns. It must not begin a transaction that it does not end.
@@ -124,8 +123,7 @@ class PostgresPool:
 
     async def close(self) -> None:
         """Close every connection; at the latest after `2 * CLOSE_TIMEOUT_S`. Idempotent."""
-        self._closed = True
-        await self._lane.drain(within_s=CLOSE_TIMEOUT_S)
+        await self._lane.close(within_s=CLOSE_TIMEOUT_S)
         if self._database is not None:
             self._retire(self._database)
             self._database = None
@@ -136,9 +134,9 @@ class PostgresPool:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    def reopen(self) -> None:
+    def open(self) -> None:
         """Take work again after `close`."""
-        self._closed = False
+        self._lane.open()
 
     async def _unit(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         try:
@@ -157,8 +155,6 @@ class PostgresPool:
             raise ours from (None if isinstance(ours, StoreRefused) else exc)
 
     async def _opened(self) -> Database:
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
         if self._database is None:
             # The URL names no server: `databases` logs it, and understands fewer forms than asyncpg does.
             self._database = Database(

@@ -64,6 +64,8 @@ class SqliteStore:
         self._replays = sqlite_file.Reader(path, width=replay_connections, wait_s=REPLAY_WAIT_S)
 
     async def open(self) -> None:
+        for connections in (self._writer, self._reads, self._replays):
+            connections.open()
         # Looked at first: a command that only reads need not wait for the write lock.
         if await schema.current_revision(self._url) != schema.expected_revision():
             await schema.migrate(self._url)

@@ -83,8 +83,13 @@ class Reader:
         """What `work(connection)` returns, all of it read in one snapshot. When cancelled, it goes on to its end."""
         return await self._lane.run(lambda: self._unit(work))
 
+    def open(self) -> None:
+        """Take work again after `close`."""
+        self._lane.open()
+
     async def close(self) -> None:
-        await self._lane.drain(within_s=CLOSE_TIMEOUT_S)
+        """Take no more work, and end what is under way. Idempotent."""
+        await self._lane.close(within_s=CLOSE_TIMEOUT_S)
 
     async def _unit(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
         try:
@@ -112,8 +117,13 @@ class Writer:
         """
         return await self._lane.run(lambda: self._unit(work))
 
+    def open(self) -> None:
+        """Take work again after `close`."""
+        self._lane.open()
+
     async def close(self) -> None:
-        await self._lane.drain(within_s=CLOSE_TIMEOUT_S)
+        """Take no more work, and end what is under way. Idempotent."""
+        await self._lane.close(within_s=CLOSE_TIMEOUT_S)
         await self._drop()
 
     async def _unit(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:

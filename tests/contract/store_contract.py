@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from notify_sse.errors import StoreRefused
+from notify_sse.errors import StoreRefused, StoreUnavailable
 from notify_sse.ports import Appended, Head, Stored
 from tests.contract.subject import Subject, ids, notification, several, whole_log
 
@@ -181,11 +181,14 @@ async def a_cancelled_append_leaks_nothing(subject: Subject) -> None:
 
 async def the_log_outlives_its_store(subject: Subject) -> None:
     """Closed and opened again, by the same or another store, epoch, ids and known notification_ids are as before.
-    Opening and closing twice is no matter."""
+    Opening and closing twice is no matter; in between, it is unavailable."""
     async with subject.opened() as store:
         epoch = (await store.append(several("a", 2))).epoch
         await store.close()
         await store.close()
+        for work in (store.head(), store.append(several("late", 1)), store.after(0, ["topic:all"], limit=1)):
+            with pytest.raises(StoreUnavailable):
+                await work
         await store.open()
         await store.open()
         assert (await store.append(several("a", 3))).stored[2] == Stored("new", 3)

@@ -15,6 +15,8 @@ from notify_sse.ports import Appended, Store
 from notify_sse.store import open_store
 from notify_sse.store.sqlite_file import path_of
 
+OUR_CONNECTIONS = "pg_stat_activity WHERE datname = current_database() AND application_name = 'notify-sse'"
+
 
 class Subject(NamedTuple):
     url: str
