@@ -7,6 +7,7 @@ import pika
 import pika.exceptions
 import pytest
 
+from tests import given
 from tests.services import PostgresServer, RabbitServer
 
 
@@ -88,6 +89,16 @@ def test_rabbitmq_closes_connections_and_blocks_publishers_on_demand(
     assert not rabbitmq_server.memory_alarm()
 
 
-def test_the_queues_of_a_prefix_are_gone_after_the_test(rabbitmq_server: RabbitServer) -> None:
-    """The tests above declared queues; none of them is left."""
-    assert "test-" not in rabbitmq_server.ctl("list_queues", "name", "--silent")
+def test_what_a_prefix_declared_is_deleted_and_nothing_else(broker_url: str, amqp_prefix: str) -> None:
+    """The contract's queues and exchanges of one prefix go, of another stay, and never declared ones are no matter."""
+    with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
+        channel = connection.channel()
+        for prefix in (amqp_prefix, f"{amqp_prefix}-other"):
+            channel.exchange_declare(f"{prefix}.live", "topic", durable=True)
+            channel.queue_declare(f"{prefix}.dead", durable=True)
+        given.delete_topology(broker_url, amqp_prefix)
+        channel.queue_declare(f"{amqp_prefix}-other.dead", passive=True)
+        channel.exchange_declare(f"{amqp_prefix}-other.live", passive=True)
+        given.delete_topology(broker_url, f"{amqp_prefix}-other")
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="NOT_FOUND"):
+            channel.queue_declare(f"{amqp_prefix}.dead", passive=True)
