@@ -3,7 +3,7 @@
 Knows nothing of keys; the `Verifier` decides whether the token is good.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal
 from urllib.parse import parse_qs
 
@@ -50,6 +50,16 @@ def credentials(scope: Mapping[str, Any]) -> Credentials:
         if given := fields.get(QUERY_PARAMETER):
             return Credentials(_single(given, QUERY_PARAMETER), "query")
     raise Unauthorized("a token is required: Authorization: Bearer, the session cookie, or access_token")
+
+
+def of_another_site(scope: Mapping[str, Any], *, trusted: Collection[str]) -> bool:
+    """Whether a page of another origin than ours or the `trusted` ones has its browser make this request.
+
+    A browser adds the session cookie to those of a sibling origin too (`SameSite` minds sites, not origins), and to a
+    WebSocket's handshake, which no CORS holds back. It says so itself in `Sec-Fetch-Site`, which no page can set.
+    """
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    return headers.get(b"sec-fetch-site") in ("same-site", "cross-site") and headers.get(b"origin") not in trusted
 
 
 def _single(tokens: list[str], place: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from jose import jws
 
-from notify_sse.auth.credentials import credentials
+from notify_sse.auth.credentials import credentials, of_another_site
 from notify_sse.auth.grant import Grant, Refused, grant_of
 from notify_sse.auth.jwks import Jwks
 from notify_sse.auth.keys import Key, KeyFinder, public_key, secret_key, signing_secret
@@ -44,6 +44,7 @@ class Verifier:
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
+        self._cors_origins = settings.cors_origins
         self._query_token_max_ttl_s = settings.query_token_max_ttl_s
         self._clock = clock
         self._verified: OrderedDict[bytes, Grant] = OrderedDict()
@@ -79,6 +80,8 @@ class Verifier:
         Raises `Unauthorized`. Suspends only when the token names an unknown key; cancelling it is harmless.
         """
         found = credentials(scope)
+        if found.via == "cookie" and of_another_site(scope, trusted=self._cors_origins):
+            raise Unauthorized("the session cookie is not taken from another site's page")
         grant = await self.verify_or_refresh(found.token)
         if found.via == "query":
             self.check_query_lifetime(grant)

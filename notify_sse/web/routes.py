@@ -23,8 +23,7 @@ def build(gateway: Gateway) -> ASGIApp:
             Route(STREAM_PATH, stream, methods=["GET"]),  # `Front` serves it; here for the 405 of other methods
             Route("/notifications", publish.publish, methods=["POST"]),
             Route("/notifications/history", history.history),
-            Route("/notifications/session", session.begin, methods=["POST"]),
-            Route("/notifications/session", session.end, methods=["DELETE"]),
+            Route("/notifications/session", session.session, methods=["POST", "DELETE"]),
             WebSocketRoute("/notifications/ws", _AsApp(websocket)),
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),

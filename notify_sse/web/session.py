@@ -14,6 +14,11 @@ from notify_sse.web.answers import answer
 PATH: Final = "/notifications"
 
 
+async def session(request: Request) -> Response:
+    """POST begins, DELETE ends. One route, so that `Allow` names both."""
+    return await (begin if request.method == "POST" else end)(request)
+
+
 async def begin(request: Request) -> Response:
     """Sets the session cookie to the request's bearer token, until that expires."""
     found = credentials(request.scope)

@@ -1,0 +1,117 @@
+"""What operators and their tools ask: liveness, readiness, metrics; and what a wrong address answers."""
+
+import pytest
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.harness.api import Api, fresh
+from tests.service import Service
+
+
+async def test_healthz_answers_without_a_token(shared: Service) -> None:
+    async with Api(shared) as api:
+        answer = await api.http.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_readyz_says_where_the_tail_stands(shared: Service) -> None:
+    """200 with the cursor; it moves with each publish."""
+    async with Api(shared) as api:
+        published = await api.publish(fresh("alice"))
+        answer = await api.http.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "cursor": published}
+
+
+async def test_metrics_are_prometheus_text(shared: Service) -> None:
+    """Parsed by Prometheus' own parser; they count what happens."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        before = await _families(api)
+        async with api.stream(alice) as stream:
+            await stream.event("connected")
+            await api.publish(alice)
+            await stream.event("message")
+            after = await _families(api)
+    assert after["notify_sse_streams"] == before["notify_sse_streams"] + 1
+    assert after["notify_sse_tail_position"] == before["notify_sse_tail_position"] + 1
+    assert after["notify_sse_ready"] == 1
+
+
+async def _families(api: Api) -> dict[str, float]:
+    answer = await api.http.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+        if not sample.labels
+    }
+
+
+async def test_metrics_are_openmetrics_when_asked_for(shared: Service) -> None:
+    async with Api(shared) as api:
+        headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
+        answer = await api.http.get("/metrics", headers=headers)
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+    names = {family.name for family in openmetrics.text_string_to_metric_families(answer.text)}
+    assert {"notify_sse_streams", "notify_sse_appended", "notify_sse_append_seconds"} <= names
+
+
+@pytest.mark.parametrize("path", ["/nope", "/notifications/nope", "/notifications/stream/", "/notifications/stream/x"])
+async def test_a_wrong_path_is_404(shared: Service, path: str) -> None:
+    async with Api(shared) as api:
+        answer = await api.http.get(path)
+    assert answer.status_code in (404, 307)
+    if answer.status_code == 404:
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert (answer.json()["code"], answer.json()["status"]) == ("not_found", 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/notifications", {"POST"}),
+        ("GET", "/notifications", {"POST"}),
+        ("POST", "/notifications/history", {"GET", "HEAD"}),
+        ("PATCH", "/notifications/session", {"POST", "DELETE"}),
+        ("DELETE", "/healthz", {"GET", "HEAD"}),
+    ],
+)
+async def test_a_wrong_method_is_405(shared: Service, method: str, path: str, allowed: set[str]) -> None:
+    """With every method that the path takes in `Allow`."""
+    async with Api(shared) as api:
+        answer = await api.http.request(method, path)
+    assert answer.status_code == 405
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "method_not_allowed"
+    assert {one.strip() for one in answer.headers["Allow"].split(",")} == allowed
+
+
+async def test_every_problem_has_the_members_of_its_kind(shared: Service) -> None:
+    """RFC 9457: type, title, status, detail; and our stable `code`."""
+    async with Api(shared) as api:
+        answers = [
+            await api.http.get("/nope"),
+            await api.http.put("/notifications"),
+            await api.http.get("/notifications/history"),
+            await api.post({"payload": 1}),
+            await api.post({}, token=shared.token("alice")),
+            await api.history(fresh("alice"), limit=0),
+        ]
+    for answer in answers:
+        problem = answer.json()
+        assert {"type", "title", "status", "detail", "code"} <= problem.keys()
+        assert problem["status"] == answer.status_code
+        assert answer.headers["Cache-Control"] == "no-store"
+    codes = [answer.json()["code"] for answer in answers]
+    assert codes == ["not_found", "method_not_allowed", "unauthorized", "bad_notification", "forbidden", "bad_request"]
+
+
+async def test_the_demo_page_and_its_tokens_are_for_development_only(shared: Service) -> None:
+    """With a key configured, nobody gets a token for the asking."""
+    async with Api(shared) as api:
+        assert (await api.http.get("/")).status_code == 404
+        assert (await api.http.post("/demo/token", json={"recipient_id": "alice"})).status_code == 404
