@@ -79,7 +79,15 @@ def _nchan() -> Launch:
             config.write_text(text)
             async with process(["nginx", "-c", str(config)], {}, ready_url=f"{url}/readyz") as pid:
                 way = Way("http", host="127.0.0.1", port=port, path="/notifications?to={recipient}", batch=1)
-                path = "/notifications/stream?recipient={recipient}"
-                yield Target(NCHAN, url, way, path=path, pids={"server": [pid]}, metrics=False)
+                path = "/notifications/stream?recipient="
+                yield Target(
+                    NCHAN,
+                    url,
+                    way,
+                    path=f"{path}{{recipient}}",
+                    topic_path=f"{path}all",
+                    pids={"server": [pid]},
+                    metrics=False,
+                )
 
     return launch

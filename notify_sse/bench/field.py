@@ -63,7 +63,7 @@ class Phase(msgspec.Struct):
 class Field:
     """An async context manager: starts the processes, ends them. `streams` clients are made, none connected."""
 
-    def __init__(self, target: Target, plan: Plan, progress: Progress, *, streams: int, label: str) -> None:
+    def __init__(self, target: Target, plan: Plan, progress: Progress, *, streams: int, label: str, path: str) -> None:
         self.target = target
         self.plan = plan
         self.streams = streams
@@ -71,6 +71,7 @@ class Field:
         self.meter = Meter({})
         self._progress = progress
         self._label = label
+        self._path = path
         self._run = secrets.token_hex(4)
         self._crowds: list[Worker] = []
         self._workers: list[Worker] = []
@@ -99,7 +100,7 @@ class Field:
         where = Where(
             host=target.host,
             port=target.port,
-            path=target.path,
+            path=self._path,
             run=self._run,
             sources=plan.sources if target.host.startswith("127.") else (),
             secret=target.secret,

@@ -23,14 +23,15 @@ Scenario = Callable[[Launch, Plan, Progress], Awaitable[Outcome]]
 
 @asynccontextmanager
 async def scene(
-    name: str, launch: Launch, plan: Plan, progress: Progress, *, streams: int, **given: Any
+    name: str, launch: Launch, plan: Plan, progress: Progress, *, streams: int, on_topic: bool = False, **given: Any
 ) -> AsyncIterator[tuple[Field, Outcome]]:
     """A target, its clients, and the outcome to fill in; at the end, what went wrong is in it."""
     async with launch() as target:
         outcome = Outcome(target.name, name, {"streams": streams, **given})
         label = f"{name} on {target.name}"
         progress.step(label)
-        async with Field(target, plan, progress, streams=streams, label=label) as field:
+        path = (on_topic and target.topic_path) or target.path
+        async with Field(target, plan, progress, streams=streams, label=label, path=path) as field:
             yield field, outcome
             wrongs = await field.wrongs()
             outcome.figures |= wrongs
@@ -107,7 +108,8 @@ async def steady(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
 async def broadcast(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
     """One notification for all, again and again, with time between for all to have it."""
     given = {"broadcasts": plan.broadcasts}
-    async with scene("broadcast", launch, plan, progress, streams=plan.streams, **given) as (field, outcome):
+    scenery = scene("broadcast", launch, plan, progress, streams=plan.streams, on_topic=True, **given)
+    async with scenery as (field, outcome):
         topic = field.target.topic
         note_failures(outcome, await field.open(plan.streams))
         await field.phase(field.burst(1, topic=topic))

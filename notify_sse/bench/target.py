@@ -33,7 +33,7 @@ class CannotMeasure(NotifyError):
 class Target(msgspec.Struct, frozen=True):
     """A running service: where its streams are, how to publish, which pids belong to whom.
 
-    `pids`: groups `server`, `broker`, `database`. `metrics`: it has our `/metrics`; without, what needs them is left
+    `topic_path`: where to hear a topic, when that is not `path`. `pids`: groups `server`, `broker`, `database`. `metrics`: it has our `/metrics`; without, what needs them is left
     out.
     """
 
@@ -46,7 +46,8 @@ class Target(msgspec.Struct, frozen=True):
     issuer: str | None = None
     pids: dict[str, list[int]] = {}
     metrics: bool = True
-    topic: str | None = "all"
+    topic: str = "all"
+    topic_path: str = ""
 
     @property
     def host(self) -> str:
