@@ -1,7 +1,7 @@
 """A stream with a way out: the cursor of one client, and what its transport does with what it pulls."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from enum import IntFlag
 from typing import Final
 
@@ -69,8 +69,11 @@ class Connection(Stream):
         self.close_reason: CloseReason | None = None
         self.task: asyncio.Task[object] | None = None
 
-    async def write(self, frames: Sequence[Frame]) -> None:
-        """Send `frames`. Returns when the transport takes more; a client that is gone swallows them."""
+    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
+        """Send `frames`; returns None when the transport takes more, else what to wait for until it does.
+
+        A client that is gone swallows them.
+        """
         raise NotImplementedError
 
     async def control(self, control: Control) -> None:

@@ -19,8 +19,8 @@ MIDDLE: Final = 20
 NEVER: Final = 1_000_000
 FREEZE_AT: Final = 100
 """Streams opened since the last freeze."""
-COLLECT_AT: Final = 1000
-COLLECT_SHARE: Final = 0.25
+COLLECT_AT: Final = 4000
+COLLECT_SHARE: Final = 0.5
 """A full collection waits for this share of the open streams to have closed, and for no fewer than COLLECT_AT."""
 COLLECT_EVERY_S: Final = 900.0
 
@@ -53,7 +53,6 @@ class GarbagePolicy:
             self._collect_all()
         elif pump.opened - self._opened >= FREEZE_AT:
             self._opened = pump.opened
-            gc.collect(1)
             gc.freeze()
 
     def _collect_all(self) -> None:

@@ -10,28 +10,29 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from typing import Final
+from typing import Final, assert_never
 
 from notify_sse import eager, replay
 from notify_sse.connection import NEVER, Connection, Due
+from notify_sse.deadlines import Deadlines, Fallen
 from notify_sse.hub import Hub
 from notify_sse.metrics import Metrics
 from notify_sse.model import recipient_channel
 from notify_sse.ports import Store
 from notify_sse.replay import Replays
-from notify_sse.sse import CloseReason, Control, Frame, Reset, closing, connected, expiring, frame, heartbeat
+from notify_sse.sse import CloseReason, Control, Frame, Reset, closing, connected, expiring, heartbeat
 from notify_sse.stream import Stream, Turn
 from notify_sse.tail import Tail
-from notify_sse.wheel import Wheel
 
 log = logging.getLogger(__name__)
 
 SLICE: Final = 64
 """Connections served in one go; between two slices the event loop sees to everything else."""
 PIECE_BYTES: Final = 16_384
-EXPIRING_LEAD_S: Final = 30.0
+FEW: Final = 4
+"""So many frames are written without looking at their size; more are cut into pieces."""
 DRAIN_SPREAD: Final = 0.6
 """The part of the drain time over which streams are closed; the rest is for their last bytes."""
 
@@ -55,14 +56,13 @@ class Pump:
         self._hub = hub
         self._metrics = metrics
         self._heartbeat_s = heartbeat_s
-        self._stall_s = stall_s
         self._retry_ms = retry_ms
         self._replays = Replays(store, metrics, at_once=max_replays)
         self._ready: deque[Connection] = deque()
         self._slicing = False
         self._drained = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._wheel: Wheel[Connection] = Wheel(resolution_s=min(0.1, heartbeat_s / 4))
+        self.deadlines = Deadlines(heartbeat_s=heartbeat_s, stall_s=stall_s)
         self._frames_sent = 0
         self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
         self.connections: set[Connection] = set()
@@ -95,7 +95,7 @@ class Pump:
         if reset:
             await self._tell(connection, reset)
         connection.busy = False
-        self._wheel.add(connection, self._next_due(connection, now))
+        self.deadlines.watch(connection, now)
         self.drive((connection,))
 
     def leave(self, connection: Connection) -> None:
@@ -146,39 +146,29 @@ class Pump:
                     await self._drained.wait()
 
     async def run(self) -> None:
-        """Heartbeats, ends of tokens, stalled clients: one clock for all connections. Until cancelled."""
+        """Do what falls due: heartbeats, ends of tokens, stalled clients. Until cancelled."""
         while True:
-            await asyncio.sleep(self._wheel.resolution_s)
-            now = time.monotonic()
-            for count, connection in enumerate(self._wheel.due(now), 1):
-                if not connection.gone:
-                    self._attend(connection, now)
-                    self._wheel.add(connection, self._next_due(connection, now))
+            await asyncio.sleep(self.deadlines.resolution_s)
+            for count, (connection, fallen) in enumerate(self.deadlines.due(time.monotonic()), 1):
+                self._attend(connection, fallen)
                 if count % SLICE == 0:
                     await asyncio.sleep(0)
             self._metrics.frames_sent.inc(self._frames_sent)
             self._frames_sent = 0
 
-    def _attend(self, connection: Connection, now: float) -> None:
-        if now - connection.writing_since > self._stall_s:
-            connection.close_reason = connection.close_reason or "slow_consumer"
-            connection.abandon()
-        elif connection.ends_at <= now:
-            self.end(connection, "token_expired")
-        elif not connection.warned and connection.ends_at - now <= self._lead_s(connection):
-            connection.warned = True
-            self._owe(connection, Due.EXPIRING)
-        elif now - connection.last_sent >= self._heartbeat_s:
-            self._owe(connection, Due.HEARTBEAT)
-
-    def _next_due(self, connection: Connection, now: float) -> float:
-        if connection.close_reason:
-            return now + self._stall_s
-        token_at = connection.ends_at - (0 if connection.warned else self._lead_s(connection))
-        return min(connection.last_sent + self._heartbeat_s, token_at, now + self._stall_s)
-
-    def _lead_s(self, connection: Connection) -> float:
-        return min(EXPIRING_LEAD_S, (connection.ends_at - connection.opened_at) / 4)
+    def _attend(self, connection: Connection, fallen: Fallen) -> None:
+        match fallen:
+            case Fallen.HEARTBEAT:
+                self._owe(connection, Due.HEARTBEAT)
+            case Fallen.EXPIRING:
+                self._owe(connection, Due.EXPIRING)
+            case Fallen.TOKEN_END:
+                self.end(connection, "token_expired")
+            case Fallen.STALL:
+                connection.close_reason = connection.close_reason or "slow_consumer"
+                connection.abandon()
+            case _:
+                assert_never(fallen)
 
     def _owe(self, connection: Connection, due: Due) -> None:
         connection.due |= due
@@ -188,29 +178,60 @@ class Pump:
         for _ in range(min(SLICE, len(self._ready))):
             connection = self._ready.popleft()
             if not connection.busy and not connection.gone:
-                connection.busy = True
-                if task := eager.start(self._serve(connection)):
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
+                try:
+                    self._serve_now(connection)
+                except Exception:
+                    log.exception("a stream broke", extra={"action": "serve"})
+                    connection.abandon()
         self._slicing = bool(self._ready)
         if self._slicing:
             asyncio.get_running_loop().call_soon(self._serve_slice)
 
-    async def _serve(self, connection: Connection) -> None:
-        """Write until it sleeps. `busy` keeps it to one at a time; it falls asleep and lets go in one step."""
+    def _serve_now(self, connection: Connection) -> None:
+        """The common case without a coroutine: little to send, a transport that takes it, and back to sleep."""
+        waiting: Awaitable[None] | None = None
+        turn: list[Frame] | Turn | Reset | None = None
+        while waiting is None and not connection.due and not connection.close_reason:
+            turn = connection.pull(self._tail, now_ms=int(time.time() * 1000))
+            if turn is Turn.ASLEEP:
+                return
+            if not isinstance(turn, list) or len(turn) > FEW:
+                break
+            if turn:
+                waiting = connection.write(turn)
+                connection.last_sent = time.monotonic()
+                self._frames_sent += len(turn)
+                turn = None
+        connection.busy = True
+        if task := eager.start(self._serve(connection, turn, waiting)):
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _serve(
+        self, connection: Connection, turn: list[Frame] | Turn | Reset | None, waiting: Awaitable[None] | None
+    ) -> None:
+        """Go on with `turn`, once what was written before is taken, until it sleeps.
+
+        `busy` keeps it to one at a time; it falls asleep and lets go in one step.
+        """
         try:
+            if waiting:
+                connection.writing_since = time.monotonic()
+                await waiting
+                connection.writing_since, connection.last_sent = NEVER, time.monotonic()
             while not connection.gone:
-                if connection.due:
+                if connection.due and not turn:
                     await self._pay(connection)
                     continue
-                if connection.close_reason:
+                if connection.close_reason and not turn:
                     return
-                turn = connection.pull(self._tail, now_ms=int(time.time() * 1000))
+                turn = turn or connection.pull(self._tail, now_ms=int(time.time() * 1000))
                 if turn is Turn.ASLEEP:
                     return
                 if turn is Turn.COLD:
                     turn = await self._read(connection)
                 await self._give(connection, turn)
+                turn = None
         except Exception:
             log.exception("a stream broke", extra={"action": "serve"})
             connection.abandon()
@@ -231,20 +252,22 @@ class Pump:
         When the client keeps us waiting, what is left is forgotten, and pulled again when it goes on: a stalled client
         holds one piece in memory, not a page.
         """
-        sent = 0
-        while sent < len(frames) and not connection.gone:
+        sent, total = 0, len(frames)
+        while sent < total and not connection.gone:
             piece = _piece(frames, sent)
             sent += len(piece)
             self._frames_sent += len(piece)
-            waiting = eager.start(connection.write(piece))
-            if (waiting or connection.gone) and sent < len(frames):
+            waiting = connection.write(piece)
+            if (waiting or connection.gone) and sent < total:
                 connection.rewind(piece[-1].id)
                 replay.shrink(connection, taken=sent)
-                frames = []
+                total = sent
+                frames.clear()  # for those too who called us with them
             if waiting:
+                del piece
                 await waiting
-        if frames:
-            replay.grow(connection)
+            elif sent == total:
+                replay.grow(connection)
 
     async def _tell(self, connection: Connection, reset: Reset) -> None:
         self._metrics.resets.labels(reset.reason).inc()
@@ -272,22 +295,14 @@ class Pump:
     async def _read(self, connection: Connection) -> list[Frame] | Reset:
         """A page of the log for a cold stream. Sends what falls due while the store keeps it waiting."""
         await asyncio.sleep(0)  # leaves the eager part: a store's timeouts need a task of their own
-        reading = asyncio.ensure_future(self._replays.page(connection))
+        reading = asyncio.ensure_future(self._replays.read(connection))
         try:
-            while not connection.gone and not (await asyncio.wait((reading,), timeout=self._wheel.resolution_s))[0]:
+            while not connection.gone and not (await asyncio.wait((reading,), timeout=self.deadlines.resolution_s))[0]:
                 if connection.due:
                     await self._pay(connection)
         finally:
             reading.cancel()
-        if connection.gone:
-            return []
-        page = reading.result()
-        if page.head.epoch != connection.epoch:
-            await asyncio.sleep(replay.STORE_RETRY_S)  # the relay is about to notice: no use in asking in a circle
-        frames = [frame(event, page.head.epoch) for event in page.events]
-        head = page.head
-        now_ms = int(time.time() * 1000)
-        return connection.read(frames, epoch=head.epoch, floor=head.floor, upto=page.upto, now_ms=now_ms)
+        return [] if connection.gone else reading.result()
 
 
 def _piece(frames: list[Frame], start: int) -> list[Frame]:

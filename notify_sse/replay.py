@@ -5,12 +5,14 @@ nor has the database read the same one again and again.
 """
 
 import asyncio
+import time
 from typing import Final
 
 from notify_sse.connection import Connection
 from notify_sse.errors import StoreUnavailable
 from notify_sse.metrics import Metrics
 from notify_sse.ports import Page, Store
+from notify_sse.sse import Frame, Reset, frame
 
 STORE_RETRY_S: Final = 0.5
 MIN_PAGE_EVENTS: Final = 32
@@ -25,8 +27,17 @@ class Replays:
         self._metrics = metrics
         self._turns = asyncio.Semaphore(at_once)
 
-    async def page(self, connection: Connection) -> Page:
-        """The next page for `connection`. Waits while the store is away."""
+    async def read(self, connection: Connection) -> list[Frame] | Reset:
+        """What to send of the next page for `connection`. Waits while the store is away."""
+        page = await self._page(connection)
+        head = page.head
+        if head.epoch != connection.epoch:
+            await asyncio.sleep(STORE_RETRY_S)  # the relay is about to notice: no use in asking in a circle
+        frames = [frame(event, head.epoch) for event in page.events]
+        now_ms = int(time.time() * 1000)
+        return connection.read(frames, epoch=head.epoch, floor=head.floor, upto=page.upto, now_ms=now_ms)
+
+    async def _page(self, connection: Connection) -> Page:
         while True:
             try:
                 async with self._turns:

@@ -1,36 +1,88 @@
-"""The event loop, with small write buffers for whoever connects to us.
+"""The event loop, which knows whom it has accepted: small write buffers, and a way to write to them directly.
 
-asyncio buffers 64 KiB for each connection before a writer has to wait. A thousand clients that stop reading would hold
-that a thousand times; the kernel's own buffer is enough to keep a good connection busy.
+Most of what a delivery costs beside the system call is the way from ASGI through Hypercorn and h11, for framing that is
+the same for every stream. So once a stream's head is sent through them, its body is written here: `accepted` finds the
+transport by the client's address. The head and the end of the response stay theirs (docs/adr/0008-direct-writes.md).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, cast
 
 import uvloop
 
 HIGH_WATER_BYTES: Final = 8192
+"""asyncio's is 64 KiB for each connection; a thousand clients that stop reading would hold that a thousand times."""
 
 
-class _Accepted(asyncio.StreamReaderProtocol):
-    """asyncio's own protocol of an accepted connection, with a lower high-water mark."""
+class Accepted(asyncio.StreamReaderProtocol):
+    """asyncio's own protocol of an accepted connection, with what a stream needs beside it."""
+
+    transport: asyncio.Transport
+    peer: Any
+    registry: dict[Any, "Accepted"]
+    resumed: asyncio.Future[None] | None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast(asyncio.WriteTransport, transport).set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        self.resumed = None
+        self.registry = cast(ServerLoop, asyncio.get_running_loop()).accepted
+        self.peer = transport.get_extra_info("peername")[:2]
+        self.registry[self.peer] = self
         super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.registry.get(self.peer) is self:
+            del self.registry[self.peer]
+        self._resume()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self.resumed = asyncio.get_running_loop().create_future()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._resume()
+        super().resume_writing()
+
+    def write_chunk(self, data: bytes) -> Awaitable[None] | None:
+        """Write `data` as one chunk of a chunked body (RFC 9112, 7.1).
+
+        Returns None when the transport takes more, else a future that is done when it does or is lost.
+        """
+        if not self.transport.is_closing():
+            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return self.resumed
+
+    def _resume(self) -> None:
+        if self.resumed is not None and not self.resumed.done():
+            self.resumed.set_result(None)
+        self.resumed = None
 
 
 class ServerLoop(uvloop.Loop):
-    """uvloop; what connects to its servers gets small write buffers."""
+    """uvloop; whoever connects to its servers is `Accepted`, and found in `accepted` by address and port."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accepted: dict[Any, Accepted] = {}
 
     async def create_server(self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any) -> asyncio.Server:
-        """As asyncio's; every accepted connection has small write buffers."""
+        """As asyncio's; it takes asyncio's own stream protocol as `Accepted`."""
 
-        def accepted() -> Any:
+        def accepting() -> Any:
             protocol = protocol_factory()
             if type(protocol) is asyncio.StreamReaderProtocol:
-                protocol.__class__ = _Accepted
+                protocol.__class__ = Accepted
             return protocol
 
-        return cast(asyncio.Server, await super().create_server(accepted, *args, **kwargs))
+        return cast(asyncio.Server, await super().create_server(accepting, *args, **kwargs))
+
+
+def accepted(scope: Mapping[str, Any]) -> Accepted | None:
+    """The connection that the request with this ASGI `scope` came on; None unless it is plain HTTP/1.1 on our loop."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, ServerLoop) or scope["http_version"] != "1.1" or scope["scheme"] != "http":
+        return None
+    return loop.accepted.get(tuple(scope["client"] or ()))

@@ -98,8 +98,9 @@ class Stream:
 
 
 def _alive(frames: list[Frame], now_ms: int) -> list[Frame]:
-    if any(frame.expires_ms for frame in frames):
-        return [frame for frame in frames if not 0 < frame.expires_ms <= now_ms]
+    for frame in frames:
+        if frame.expires_ms:
+            return [one for one in frames if not 0 < one.expires_ms <= now_ms]
     return frames
 
 

@@ -147,7 +147,7 @@ class Waiter(Connection):
         self.reset: Reset | None = None
         self.arrived = asyncio.Event()
 
-    async def write(self, frames: Sequence[Frame]) -> None:
+    def write(self, frames: Sequence[Frame]) -> None:
         wanted = [one for one in frames if not self._types or one.type in self._types]
         self.frames += wanted[: self._limit]
         if self.frames:

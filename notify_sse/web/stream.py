@@ -4,7 +4,7 @@ A lean subclass of sse-starlette's response: one for all streams, with no task, 
 the start, hands the connection to the pump, and waits for the client to go (docs/adr/0006-lean-response.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final, Self
 from uuid import uuid4
 
@@ -12,10 +12,12 @@ from sse_starlette import EventSourceResponse
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
+from notify_sse import eager
 from notify_sse.auth import Grant
 from notify_sse.connection import Connection
 from notify_sse.errors import NotifyError, Overloaded
 from notify_sse.gateway import Gateway, open_connection
+from notify_sse.server_loop import Accepted, accepted
 from notify_sse.sse import Control, Frame, Reset, encode_control, encode_frames
 from notify_sse.web.cors import allow_origin
 from notify_sse.web.problems import BadRequest, refusal
@@ -24,21 +26,29 @@ EVENT_STREAM: Final = "text/event-stream"
 
 
 class SseConnection(Connection):
-    """A connection whose way out is an ASGI `send`."""
+    """A connection whose way out is an ASGI `send`, or, past it, the transport itself."""
 
-    __slots__ = ("_event_names", "_send")
+    __slots__ = ("_event_names", "_peer", "_send")
     transport = "sse"
 
-    def out(self, send: Send, *, event_names: bool) -> None:
-        """Where to write."""
+    def out(self, send: Send, *, peer: Accepted | None, event_names: bool) -> None:
+        """Where to write. `peer`: its transport, when the response is chunked HTTP/1.1 without TLS."""
         self._send = send
+        self._peer = peer
         self._event_names = event_names
 
-    async def write(self, frames: Sequence[Frame]) -> None:
-        await self._body(encode_frames(frames, event_names=self._event_names))
+    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
+        data = encode_frames(frames, event_names=self._event_names)
+        if self._peer is not None:
+            return self._peer.write_chunk(data)
+        return eager.start(self._body(data))
 
     async def control(self, control: Control) -> None:
-        await self._body(encode_control(control))
+        data = encode_control(control)
+        if self._peer is None:
+            await self._body(data)
+        elif waiting := self._peer.write_chunk(data):
+            await waiting
 
     async def finish(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -74,8 +84,9 @@ class StreamResponse(EventSourceResponse):
         except NotifyError as exc:
             await refusal(exc)(scope, receive, _with_headers(send, cors))
             return
-        connection.out(send, event_names=query.get("event_names") == "type")
+        connection.out(send, peer=accepted(scope), event_names=query.get("event_names") == "type")
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers, *cors]})
+        scope.update(headers=[], query_string=b"", raw_path=b"")  # of no more use, and kept for as long as the stream
         await self._stream(connection, reset, receive)
 
     async def _head(self, grant: Grant, query: QueryParams, send: Send) -> None:

@@ -5,7 +5,7 @@ docs/reference/websocket.md lists the frames and the close codes.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
+from notify_sse import eager
 from notify_sse.auth import Grant, credentials
 from notify_sse.connection import Connection
 from notify_sse.errors import Forbidden, NotifyError, Overloaded, Unauthorized
@@ -66,7 +67,10 @@ class WsConnection(Connection):
         """Where to write."""
         self._send = send
 
-    async def write(self, frames: Sequence[Frame]) -> None:
+    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
+        return eager.start(self._write(frames))
+
+    async def _write(self, frames: Sequence[Frame]) -> None:
         for frame in frames:
             cursor = frame.data[4 : frame.data.index(b"\n")]
             await self._text(b'{"id":"%b","event":"message","data":%b}' % (cursor, frame.body))

@@ -101,7 +101,7 @@ class SimGateway(Process):
             max_replays=sizes.max_replays,
             retry_ms=1000,
         )
-        self.pump._wheel.resolution_s = sizes.heartbeat_s / 4
+        self.pump.deadlines._wheel.resolution_s = sizes.heartbeat_s / 4
         self.relay = CountedRelay(store, self.tail, self.hub, metrics, drive=self._drive)
         self.relay.tally = tally
         self.appender = Appender(store, metrics, on_committed=self._committed)
