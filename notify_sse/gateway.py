@@ -54,12 +54,14 @@ class Gateway:
         self.draining = False
         self._random = random.Random()  # noqa: S311 - spreads load, keeps no secret
 
-    def unready(self) -> Literal["draining", "starting", "store"] | None:
+    def unready(self) -> Literal["draining", "starting", "keys", "store"] | None:
         """Why this process should get no traffic, or None when it should."""
         if self.draining:
             return "draining"
         if self.settings.role != "ingest" and not self.relay.filled:
             return "starting"
+        if not self.verifier.ready:
+            return "keys"
         return "store" if self.relay.store_away else None
 
     def channels(self, grant: Grant, topics: Iterable[str]) -> tuple[str, ...]:
