@@ -1,0 +1,59 @@
+"""`python -m tests.fault`: a campaign of injected faults, or one scenario by name.
+
+python -m tests.fault --minutes 5 --seed 1
+python -m tests.fault crash --runs 20
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from tests.fault.campaign import Goal, run
+from tests.fault.report import table
+from tests.fault.world import Plan
+
+
+def main(arguments: list[str]) -> int:
+    """0 when the promise was kept and every fault and defence came into play."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fault", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="decides the whole schedule (default 1)")
+    parser.add_argument("--minutes", type=float, default=5.0, help="how long at least (default 5)")
+    parser.add_argument("--faults", type=int, default=0, help="how many faults at least")
+    parser.add_argument("--accepted", type=int, default=0, help="how many accepted notifications at least")
+    parser.add_argument("--at-most", type=float, default=120.0, metavar="MINUTES", help="give up then (default 120)")
+    parser.add_argument("--gap", type=float, default=1.5, help="mean seconds between faults (default 1.5)")
+    parser.add_argument("--rate", type=float, default=300.0, help="notifications published a second (default 300)")
+    parser.add_argument("--gateways", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2, help="of the last gateway, under the supervisor (default 2)")
+    parser.add_argument("--clients", type=int, default=200)
+    parser.add_argument("--without", action="append", default=[], help="leave a kind of fault out")
+    parser.add_argument("--json", type=Path, help="write the outcome there too")
+    parser.add_argument("--keep", action="store_true", help="keep data and logs")
+    options = parser.parse_args(arguments)
+    plan = Plan(
+        seed=options.seed,
+        gateways=options.gateways,
+        supervised=options.workers,
+        clients=options.clients,
+        rate_per_s=options.rate,
+        retention_s=120.0 if options.minutes > 4 else 25.0,
+    )
+    goal = Goal(
+        minutes=options.minutes,
+        faults=options.faults,
+        accepted=options.accepted,
+        mean_gap_s=options.gap,
+        at_most_s=options.at_most * 60,
+    )
+    outcome = uvloop.run(run(plan, goal, keep=options.keep, without=frozenset(options.without)))
+    print(table(outcome))
+    if options.json:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(outcome)))
+    return 0 if outcome.good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,197 @@
+"""A campaign: a world, load, a nemesis, a quiet period, and the judge."""
+
+import asyncio
+import gc
+import time
+from collections import Counter
+from typing import Any, Final
+
+import msgspec
+import pika
+
+from tests.checker import Violation, check, counts
+from tests.fault import packets
+from tests.fault.nemesis import Nemesis
+from tests.fault.schedule import KINDS, schedule
+from tests.fault.world import Plan, World
+
+QUIET_S: Final = 2.0
+DEFENCES: Final[dict[str, tuple[str, str]]] = {
+    "duplicates not appended again": ("gateways", "appended duplicate"),
+    "announced events known already": ("gateways", "duplicates_dropped"),
+    "holes found": ("gateways", "holes_found"),
+    "stretches read to repair the tail": ("gateways", "holes_repaired"),
+    "pages read for cold streams": ("gateways", "replay_pages"),
+    "announcements that failed": ("gateways", "announce_failed"),
+    "messages dead-lettered": ("gateways", "refused"),
+    "reconnects to the broker": ("gateways", "broker_connects"),
+    "resumed with something missed": ("times", "client back → first missed event"),
+    "reset expired": ("clients", "reset expired"),
+    "reset unknown_epoch": ("clients", "reset unknown_epoch"),
+    "reset ahead_of_log": ("clients", "reset ahead_of_log"),
+    "closing drain": ("clients", "closing drain"),
+    "closing token_expired": ("clients", "closing token_expired"),
+    "closing replaced": ("gateways", "streams_closed replaced"),
+    "stalled readers cut off": ("clients", "stalled readers cut off"),
+    "expiring told": ("clients", "expiring"),
+    "removed by retention": ("gateways", "expired"),
+    "publishes retried with the same id": ("clients", "publishes retried"),
+}
+"""What protects the promise → who counts it, under which name."""
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """How long it goes on: until all that are given are reached, but not longer than `at_most_s`."""
+
+    minutes: float = 5.0
+    faults: int = 0
+    accepted: int = 0
+    mean_gap_s: float = 1.5
+    at_most_s: float = 7200.0
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What a campaign showed."""
+
+    seed: int
+    plan: dict[str, Any]
+    took_s: float
+    faults: dict[str, int]
+    without: list[str]
+    accepted: int
+    unknown: int
+    delivered: int
+    judged: dict[str, int]
+    violations: list[str]
+    other: list[str]
+    """What else is wrong: streams that did not converge, gaps in the log, processes that ended, lost dead letters."""
+    resets: dict[str, int]
+    answers: dict[int, int]
+    times: dict[str, tuple[int, float, float, float]]
+    defences: dict[str, int]
+    clients: dict[str, int]
+
+    @property
+    def idle(self) -> list[str]:
+        """Defences that never fired, and kinds of faults that never struck."""
+        never = [name for name, count in self.defences.items() if not count]
+        return never + [f"fault: {kind}" for kind in KINDS if not self.faults.get(kind) and kind not in self.without]
+
+    @property
+    def good(self) -> bool:
+        return not (self.violations or self.other or self.idle)
+
+
+async def run(plan: Plan, goal: Goal, *, keep: bool = False, without: frozenset[str] = frozenset()) -> Outcome:
+    """Run one campaign."""
+    began = time.monotonic()
+    gc.disable()  # millions of records, none of them garbage
+    try:
+        async with World(plan, keep=keep) as world:
+            without |= _impossible(world)
+            nemesis = Nemesis(world)
+            other = await _act(world, nemesis, goal, without=without, began=began)
+            return _outcome(world, nemesis, plan, other, without=without, took_s=time.monotonic() - began)
+    finally:
+        gc.enable()
+
+
+def _impossible(world: World) -> frozenset[str]:
+    """What cannot be done here: said in the table."""
+    without = set()
+    if world.servers.disk is None:
+        without.add("disk full")
+    if not packets.available():
+        without.add("packet filter")
+    if world.plan.supervised < 2:
+        without.add("kill worker")
+    return frozenset(without)
+
+
+async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset[str], began: float) -> list[str]:
+    other = []
+    world.start_publishing()
+    if not await world.everybody_connected():
+        other.append("not every client could connect at the start")
+    start = time.monotonic()
+
+    def enough() -> bool:
+        took_s = time.monotonic() - start
+        struck = sum(nemesis.struck.values())
+        reached = took_s >= goal.minutes * 60 and struck >= goal.faults and world.ledger.accepted >= goal.accepted
+        return reached or time.monotonic() - began > goal.at_most_s
+
+    longest_s = 60.0 if goal.minutes >= 4 else 6.0
+    faults = schedule(world.plan.seed, without=without, longest_s=longest_s)
+    await nemesis.run(faults, mean_gap_s=goal.mean_gap_s, enough=enough)
+    await world.stop_publishing()
+    await asyncio.sleep(QUIET_S)
+    other += [f"not converged: {line}" for line in await world.converge()]
+    other += await asyncio.to_thread(_lost_dead_letters, world)
+    for gateway in world.fleet.gateways:
+        await gateway.scrape()
+    return other + nemesis.failed + world.scribe.gaps + world.fleet.died + world.errors
+
+
+def _lost_dead_letters(world: World) -> list[str]:
+    """What was refused is in the dead-letter queue; what was not, is not."""
+    found, strangers = set(), []
+    with pika.BlockingConnection(pika.URLParameters(world.servers.rabbitmq.url)) as connection:
+        channel = connection.channel()
+        while True:
+            method, properties, _ = channel.basic_get(f"{world.prefix}.dead")
+            if method is None:
+                break
+            found.add(properties.message_id)
+            if not (properties.message_id or "").startswith("spoilt/"):
+                reason = (properties.headers or {}).get("x-notify-reason", properties.headers)
+                strangers.append(f"dead letter that was in order: {properties.message_id}: {reason}")
+    lost = world.spoiler.confirmed - found
+    return [f"neither in the log nor a dead letter: {name}" for name in sorted(lost)] + strangers
+
+
+def _outcome(
+    world: World, nemesis: Nemesis, plan: Plan, other: list[str], *, without: frozenset[str], took_s: float
+) -> Outcome:
+    ledger = world.ledger
+    violations: list[Violation] = check(ledger.history)
+    statuses = {status: count for status, count in ledger.answers.items() if status != 200}
+    return Outcome(
+        seed=plan.seed,
+        plan=msgspec.to_builtins(plan),
+        took_s=took_s,
+        faults=dict(sorted(nemesis.struck.items())),
+        without=sorted(without),
+        accepted=ledger.accepted,
+        unknown=ledger.seen["published unknown"],
+        delivered=ledger.delivered,
+        judged=dict(counts(violations)),
+        violations=[str(one) for one in violations[:50]],
+        other=other + [f"streams answered {status}: {count} times" for status, count in statuses.items()],
+        resets={name: count for name, count in ledger.seen.items() if name.startswith("reset ")},
+        answers=dict(ledger.answers),
+        times={name: _summary(times) for name, times in sorted(ledger.times.items())},
+        defences=_defences(world),
+        clients=dict(sorted(ledger.seen.items())),
+    )
+
+
+def _summary(times: Any) -> tuple[int, float, float, float]:
+    return len(times.all), times.percentile(0.5), times.percentile(0.99), max(times.all, default=0.0)
+
+
+def _defences(world: World) -> dict[str, int]:
+    gateways = world.fleet.total()
+    fired = {}
+    for name, (source, counter) in DEFENCES.items():
+        if source == "gateways":
+            fired[name] = int(_with_prefix(gateways, counter))
+        elif source == "times":
+            fired[name] = len(world.ledger.times[counter].all)
+        else:
+            fired[name] = world.ledger.seen[counter]
+    return fired
+
+
+def _with_prefix(tally: Counter[str], name: str) -> float:
+    return sum(count for key, count in tally.items() if key == name or key.startswith(f"{name} "))

@@ -1,0 +1,267 @@
+"""Clients that drop and come back, anywhere, with their last cursor; what they see goes to the ledger.
+
+One task each, a connection at a time. Their habits are drawn from the run's seed; the nemesis plays with them too.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from random import Random
+
+import msgspec
+
+from notify_sse.sse import Cursor, parse_cursor
+from tests.checker import Beat, Connected, ResetTold, Seen
+from tests.fault.ledger import Ledger, channel_of, content_of
+from tests.harness.event_stream import Message
+from tests.harness.streams import OpenStream, open_stream
+
+CONNECT_S = 3.0
+BEATS_MISSED = 3
+NEVER_S = 1e9
+
+
+class Habits(msgspec.Struct, frozen=True):
+    """`stay_s` is the mean time between drops; `token_s` how long its tokens last; `absent_s` the longest it stays away
+    once in a while (`hibernate` of its drops).
+    """
+
+    stay_s: float = 20.0
+    away_s: float = 0.5
+    token_s: float = 3600.0
+    hibernate: float = 0.0
+    absent_s: float = 0.0
+    direct: bool = False
+
+
+class Client:
+    """One reader through all its connections.
+
+    `choose` gives the port to connect to, `token` a token for `(recipient, topics, seconds)`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        recipient: str,
+        topics: Sequence[str],
+        ledger: Ledger,
+        rng: Random,
+        habits: Habits,
+        choose: Callable[[bool], int],
+        token: Callable[[str, Sequence[str], float], str],
+        heartbeat_s: float,
+    ) -> None:
+        self.name = name
+        self.recipient = recipient
+        self.topics = tuple(topics)
+        self.calm = False
+        """Whether it drops nothing by itself any more; see `settle`."""
+        self.absent = False
+        self.stalling = False
+        self.cursor = ""
+        self.place: Cursor | None = None
+        self.bring: str | None = None
+        """A cursor to bring next time, in place of its own."""
+        self.next_token_s: float | None = None
+        self.connected = False
+        self.opened = 0
+        self.reader = ledger.reader(
+            name, frozenset((f"recipient:{recipient}", "topic:all", *(f"topic:{topic}" for topic in topics)))
+        )
+        self._ledger = ledger
+        self._rng = rng
+        self._habits = habits
+        self._choose = choose
+        self._token = token
+        self._heartbeat_s = heartbeat_s
+        self._stream: OpenStream | None = None
+        self._heard_at = 0.0
+        self._retry_s = 0.0
+        self._asked_at: float | None = None
+        self._brought = ""
+        self._leave_at = NEVER_S
+        self._tokens: dict[int, tuple[float, str]] = {}
+        self._settled = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connect, read, come back, until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._once()
+                except (OSError, TimeoutError):
+                    self._ledger.seen["connects failed"] += 1
+                    await asyncio.sleep(0.1 + self._rng.random() * 0.3)
+                await self._rest(self._pause_s())
+        finally:
+            self.drop()
+
+    def settle(self) -> None:
+        """Come back now, and stay."""
+        self.calm = True
+        self.go_on()
+        self._settled.set()
+
+    async def _rest(self, seconds: float) -> None:
+        self.absent = seconds > 2
+        if self.calm:
+            await asyncio.sleep(seconds)
+        else:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._settled.wait()
+        self.absent = False
+
+    def drop(self, *, politely: bool = False) -> None:
+        """Lose the connection."""
+        if self._stream and not self._stream.ended.done():
+            self._ledger.seen["client drops"] += 1
+            self._ledger.departed(self.name, self.reader.channels)
+            if politely:
+                self._stream.close()
+            else:
+                self._stream.drop()
+
+    def stall(self) -> OpenStream:
+        """Read nothing, until `go_on` or the end of the connection, which is returned. Only while `connected`."""
+        assert self._stream
+        self.stalling = True
+        self._stream.pause()
+        return self._stream
+
+    def go_on(self) -> None:
+        self.stalling = False
+        self._heard_at = time.monotonic()
+        if self._stream and not self._stream.ended.done():
+            self._stream.go_on()
+
+    def look(self, now: float) -> None:
+        """Drop what has been silent for too long, or has lasted long enough."""
+        if not self.connected or self.stalling:
+            return
+        if now - self._heard_at > BEATS_MISSED * self._heartbeat_s:
+            self._ledger.seen["watchdog"] += 1
+            self.drop()
+        elif now > self._leave_at and not self.calm:
+            self.drop(politely=self._rng.random() < 0.5)
+
+    def _pause_s(self) -> float:
+        retry_s, self._retry_s = self._retry_s, 0.0
+        if not self.calm and self._rng.random() < self._habits.hibernate:
+            self._ledger.seen["hibernations"] += 1
+            return self._habits.absent_s * (0.5 + self._rng.random() / 2)
+        away_s = min(0.2, self._habits.away_s) if self.calm else self._habits.away_s
+        return retry_s + self._rng.random() * away_s
+
+    async def _once(self) -> None:
+        self._brought = self.cursor if self.bring is None else self.bring
+        self.bring = None
+        headers = {"Authorization": f"Bearer {self._fresh_token()}"}
+        params = {"topics": ",".join(self.topics)} if self.topics else {}
+        by_query = self._rng.random() < 0.3
+        if self._brought and by_query:
+            params["last_event_id"] = self._brought
+        missed = self.place is not None and self._ledger.behind(self.place, self.reader.channels)
+        own = self._brought == self.cursor
+        heard: list[OpenStream] = []
+
+        def hear(message: Message) -> None:
+            if not heard or self._stream is heard[0]:
+                self._hear(message)
+
+        self._heard_at = self._asked_at = time.monotonic()
+        if not (missed and own):
+            self._asked_at = None
+        port = self._choose(self._habits.direct)
+        self._stream = None
+        stream = await open_stream(
+            f"http://127.0.0.1:{port}/notifications/stream",
+            on_message=hear,
+            params=params,
+            headers=headers,
+            last_event_id="" if by_query else self._brought,
+            within_s=CONNECT_S,
+        )
+        self._stream = stream
+        heard.append(stream)
+        self._ledger.answers[stream.status] += 1
+        self._heard_at = time.monotonic()
+        self._leave_at = self._heard_at + self._rng.expovariate(1 / self._habits.stay_s)
+        self.connected = True
+        self.opened += 1
+        try:
+            await asyncio.shield(stream.ended)
+        finally:
+            self.connected = self.stalling = False
+            stream.drop()
+        if stream.parser.retry_ms is not None and not self.calm:
+            self._retry_s = min(1.0, stream.parser.retry_ms / 1000 * self._rng.random())
+
+    def _fresh_token(self) -> str:
+        seconds = self.next_token_s or (3600.0 if self.calm else self._habits.token_s)
+        self.next_token_s = None
+        if seconds < 60:
+            return self._token(self.recipient, self.topics, seconds)
+        made_at, token = self._tokens.get(0, (0.0, ""))
+        if time.monotonic() - made_at > 600 or not token:
+            token = self._token(self.recipient, self.topics, 3600.0)
+            self._tokens[0] = (time.monotonic(), token)
+        return token
+
+    def _hear(self, message: Message) -> None:
+        self._heard_at = time.monotonic()
+        note = self.reader.sightings.append
+        document = msgspec.json.decode(message.data)
+        if message.event == "message":
+            self._receive(message, document)
+            return
+        if message.event == "connected":
+            note(Connected(self._brought, _cursor(document["cursor"])))
+        elif message.event == "reset":
+            self._ledger.seen[f"reset {document['reason']}"] += 1
+            note(ResetTold(document["reason"], parse_cursor(document["from"] or ""), _cursor(document["to"])))
+            self._asked_at = None
+        else:
+            note(Beat(_cursor(document["cursor"])))
+            if message.event == "closing":
+                self._ledger.seen[f"closing {document['reason']}"] += 1
+            elif message.event == "expiring":
+                self._ledger.seen["expiring"] += 1
+        if message.id is not None:
+            self.cursor = message.id
+            self.place = _cursor(message.id)
+
+    def _receive(self, message: Message, document: dict[str, object]) -> None:
+        ledger = self._ledger
+        place = _cursor(message.id or "")
+        name, channel = ledger.one(str(document["notification_id"])), ledger.one(channel_of(document))
+        self.reader.sightings.append(Seen(place, name, channel, content_of(document)))
+        self.cursor, self.place = message.id or "", place
+        ledger.delivered += 1
+        ledger.know(channel, place.position)
+        if self._asked_at is not None:
+            ledger.times["client back → first missed event"].add(self._heard_at - self._asked_at)
+            self._asked_at = None
+        if name.startswith("probe/"):
+            ledger.history.places.setdefault(name, place.position)
+        if name in ledger.orphans:
+            ledger.arrived(name, reader=self.name, now=self._heard_at)
+
+
+async def look_after(clients: Sequence[Client], *, every_s: float = 0.25) -> None:
+    """The clients' own watchdogs, in one task; until cancelled."""
+    while True:
+        await asyncio.sleep(every_s)
+        now = time.monotonic()
+        for client in clients:
+            client.look(now)
+
+
+def _cursor(text: str) -> Cursor:
+    cursor = parse_cursor(text)
+    if cursor is None:
+        raise AssertionError(f"the service said a cursor that is none: {text!r}")
+    return cursor

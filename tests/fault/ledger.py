@@ -1,0 +1,121 @@
+"""The record of a run: what was published, what each client saw, and the times that recovery took.
+
+Filled by publishers, clients and the scribe; read by the judge. Keeps little for each sighting: there are millions.
+"""
+
+from collections import Counter, defaultdict
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from notify_sse.sse import Cursor
+from tests.checker import History, Published, Reader
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def channel_of(document: dict[str, Any]) -> str:
+    """Where a document belongs, spelt out here so that a mix-up in the service does not mislead the judge."""
+    return f"topic:{document['topic']}" if "topic" in document else f"recipient:{document['recipient_id']}"
+
+
+def content_of(document: dict[str, Any]) -> int:
+    """A number that is the same for documents in which nobody could see a difference."""
+    return int.from_bytes(blake2b(_encode(document), digest_size=8).digest())
+
+
+class Times:
+    """Durations of one kind, in seconds."""
+
+    def __init__(self) -> None:
+        self.all: list[float] = []
+
+    def add(self, seconds: float) -> None:
+        self.all.append(seconds)
+
+    def percentile(self, share: float) -> float:
+        """The smallest that `share` of all do not exceed; NaN when there are none."""
+        if not self.all:
+            return float("nan")
+        ordered = sorted(self.all)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+class Ledger:
+    """Everything that a run records."""
+
+    def __init__(self) -> None:
+        self.history = History(published=[], readers=[], places={}, withdrawn=set())
+        self.accepted = 0
+        self.delivered = 0
+        self.seen = Counter[str]()
+        """What clients met: drops, closings by reason, resets by reason, …"""
+        self.answers = Counter[int]()
+        self.latest: dict[str, int] = defaultdict(int)
+        """Channel → the highest position of it that anybody knows."""
+        self.head = 0
+        self.times: dict[str, Times] = defaultdict(Times)
+        self.orphans: dict[str, tuple[float, str, set[str]]] = {}
+        """Committed without an announcement: notification_id → when, channel, the readers that wait for it."""
+        self._ids: dict[str, str] = {}
+
+    def published(self, document: dict[str, Any], *, publisher: str, outcome: Any, ordered: bool = True) -> None:
+        """One publish and its answer."""
+        self.accepted += outcome == "accepted"
+        self.seen[f"published {outcome}"] += 1
+        self.history.published.append(
+            Published(
+                self.one(document["notification_id"]),
+                self.one(channel_of(document)),
+                content_of(document),
+                publisher,
+                outcome,
+                ordered=ordered,
+                may_expire="expires_at" in document,
+            )
+        )
+
+    def reader(self, name: str, channels: frozenset[str]) -> Reader:
+        """A new reader."""
+        reader = Reader(name, channels, [])
+        self.history.readers.append(reader)
+        return reader
+
+    def place(self, notification_id: str, position: int, channel: str) -> None:
+        """The log has it there."""
+        self.history.places[self.one(notification_id)] = position
+        self.know(channel, position)
+
+    def know(self, channel: str, position: int) -> None:
+        self.latest[channel] = max(self.latest[channel], position)
+        self.head = max(self.head, position)
+
+    def one(self, text: str) -> str:
+        """The same string object for equal strings: a sighting is then small."""
+        return self._ids.setdefault(text, text)
+
+    def behind(self, cursor: Cursor | None, channels: frozenset[str]) -> bool:
+        """Whether a reader at `cursor` has missed something that somebody knows of."""
+        return cursor is not None and any(self.latest.get(channel, 0) > cursor.position for channel in channels)
+
+    def orphan(self, notification_id: str, *, at: float, channel: str, readers: set[str]) -> None:
+        """`notification_id` was committed at `at`, and nobody announced it."""
+        if readers:
+            self.orphans[notification_id] = (at, channel, readers)
+
+    def arrived(self, notification_id: str, *, reader: str, now: float) -> None:
+        """A reader has an orphan: the time counts to the last of those that were connected."""
+        at, _, waiting = self.orphans[notification_id]
+        waiting.discard(reader)
+        if not waiting:
+            del self.orphans[notification_id]
+            self.times["committed, never announced"].add(now - at)
+
+    def departed(self, reader: str, channels: frozenset[str]) -> None:
+        """A reader dropped its connection: the orphans do not count for it, it has its own recovery time."""
+        for notification_id, (_, channel, waiting) in list(self.orphans.items()):
+            if channel in channels and reader in waiting:
+                waiting.discard(reader)
+                if not waiting:
+                    del self.orphans[notification_id]

@@ -1,0 +1,48 @@
+"""The table of a campaign, for people; `--json` has the same for programs."""
+
+from tests.fault.campaign import Outcome
+
+
+def table(outcome: Outcome) -> str:
+    """Everything that a campaign showed, in a screen or two."""
+    lines = [
+        (
+            f"seed {outcome.seed}: {sum(outcome.faults.values())} faults in {outcome.took_s:.0f} s, "
+            f"{outcome.plan['gateways']} gateways, {outcome.plan['clients']} clients"
+        ),
+        "",
+        "faults by kind",
+        *(_row(kind, count) for kind, count in outcome.faults.items()),
+        *(_row(kind, "not possible here") for kind in outcome.without),
+        "",
+        "notifications",
+        _row("accepted", outcome.accepted),
+        _row("unknown (no answer)", outcome.unknown),
+        _row("delivered to clients", outcome.delivered),
+        "",
+        "judged",
+        *(_row(kind, count) for kind, count in outcome.judged.items()),
+        _row("anything else wrong", len(outcome.other)),
+        "",
+        "recovery, seconds" + " " * 23 + "count     p50     p99     max",
+        *(_times(name, *summary) for name, summary in outcome.times.items()),
+        "",
+        "defences, times fired",
+        *(_row(name, count) for name, count in outcome.defences.items()),
+        "",
+        "what clients met",
+        *(_row(name, count) for name, count in outcome.clients.items()),
+    ]
+    lines += [f"VIOLATION {line}" for line in outcome.violations]
+    lines += [f"WRONG {line}" for line in outcome.other[:50]]
+    lines += [f"NEVER CAME INTO PLAY {name}" for name in outcome.idle]
+    lines.append("the promise was kept" if outcome.good else "NOT GOOD")
+    return "\n".join(lines)
+
+
+def _row(name: str, value: object) -> str:
+    return f"  {name:<36} {value:>9}" if isinstance(value, int) else f"  {name:<36} {value}"
+
+
+def _times(name: str, count: int, p50: float, p99: float, most: float) -> str:
+    return f"  {name:<36} {count:>7} {p50:>7.3f} {p99:>7.3f} {most:>7.3f}"
