@@ -191,7 +191,7 @@ class Pump:
         """The common case without a coroutine: little to send, a transport that takes it, and back to sleep."""
         waiting: Awaitable[None] | None = None
         turn: list[Frame] | Turn | Reset | None = None
-        while waiting is None and not connection.due and not connection.close_reason:
+        while waiting is None and not (connection.due or connection.close_reason or connection.gone):
             turn = connection.pull(self._tail, now_ms=int(time.time() * 1000))
             if turn is Turn.ASLEEP:
                 return

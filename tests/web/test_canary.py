@@ -1,0 +1,151 @@
+"""No token and no payload is ever written down: known ones go everywhere, then everything that came out is searched."""
+
+import asyncio
+import json
+from typing import Any
+
+import websockets
+from websockets.asyncio.client import connect
+
+from tests.harness.amqp import publisher
+from tests.harness.api import STREAM, Api, bearer, fresh, notification
+from tests.harness.streams import Listening
+from tests.refusals import REFUSALS
+from tests.service import Service, ServiceFactory
+
+CANARY = "payload-canary-5f1d"
+
+
+class Said:
+    """Everything that the service said other than what it was asked to deliver."""
+
+    def __init__(self) -> None:
+        self.bodies: list[str] = []
+
+    def note(self, answer: Any) -> None:
+        self.bodies.append(answer.text + str(answer.headers))
+
+
+async def test_no_token_or_payload_comes_out_anywhere(service: ServiceFactory, on_stack: dict[str, Any]) -> None:
+    """Good, bad, expired and misplaced tokens, over each way in, at log level debug: in no log line, no metric, no
+    refusal; and nothing of a payload either, be it delivered or refused.
+    """
+    env = {"LOG_LEVEL": "debug", "HEARTBEAT_S": "0.2", "PUBLISH_TIMEOUT_S": "5"}
+    running = await asyncio.to_thread(service, env=env, **on_stack)
+    tokens = _tokens(running)
+    said = Said()
+    async with Api(running) as api:
+        for token in tokens:
+            await _try_over_http(api, token, said)
+            await _try_over_websocket(running, token)
+        await _publish_all_kinds(api, tokens, said)
+        if "broker_url" in on_stack:
+            await asyncio.to_thread(_publish_over_amqp, on_stack["broker_url"], on_stack["amqp_prefix"])
+            async with api.stream("alice", last_event_id=(await api.head()).partition(".")[0] + ".0") as stream:
+                await stream.event("connected")
+                while (await stream.event("message")).json().get("notification_id") != "last-over-amqp":
+                    pass
+        said.note(await api.http.get("/metrics"))
+        said.note(await api.http.get("/readyz"))
+    await asyncio.to_thread(running.terminate, within_s=15)
+    _search(running.logged(), tokens, "the log")
+    for body in said.bodies:
+        _search(body, tokens, "an answer")
+    assert "notify_sse" in running.logged()
+    assert " DEBUG " in running.logged(), "nothing was logged at debug: the search proves little"
+
+
+def _tokens(service: Service) -> list[str]:
+    good = service.token("alice", ttl_s=250, scope="notifications:read notifications:publish")
+    header, payload, signature = good.split(".")
+    return [
+        good,
+        service.token("alice", ttl_s=9000),
+        service.token("alice", ttl_s=-5),
+        service.token("alice", scope="notifications:publish", ttl_s=100),
+        f"{header}.{payload}.{signature[::-1]}",
+        f"{header}.{payload}",
+        f"{payload}.{signature}.{header}",
+        "opaque-canary-token-0123456789abcdef",
+    ]
+
+
+async def _try_over_http(api: Api, token: str, said: Said) -> None:
+    ways: list[tuple[dict[str, str], dict[str, str]]] = [
+        (bearer(token), {}),
+        ({"Cookie": f"notify_sse_session={token}"}, {}),
+        ({}, {"access_token": token}),
+        ({"Authorization": f"Basic {token}"}, {}),
+        (bearer(token), {"access_token": token, "limit": "x"}),
+        ({}, {"last_event_id": token}),
+        (bearer(token), {"after": token, "before": token}),
+    ]
+    for headers, params in ways:
+        said.note(await api.http.get("/notifications/history", headers=headers, params=params))
+        said.note(await api.http.head(STREAM, headers=headers, params=params))
+        said.note(await api.http.get(f"/nowhere/{'x'}", headers=headers, params=params))
+        said.note(await api.http.put("/notifications", headers=headers, params=params))
+        said.note(await api.http.post("/notifications", headers=headers, params=params, content=b"junk"))
+        said.note(await api.http.delete("/notifications/session", headers=headers, params=params))
+        url = api.service.url + STREAM
+        async with await Listening.open(url, headers=headers, params=params) as stream:
+            if stream.stream.status == 200:
+                await stream.next()
+    said.note(await api.http.get("/notifications/history", params={"topics": "x", "access_token": token}))
+
+
+async def _try_over_websocket(service: Service, token: str) -> None:
+    url = f"ws://127.0.0.1:{service.port}/notifications/ws"
+    for query, headers, frame in (
+        (f"?access_token={token}", {}, None),
+        ("", bearer(token), None),
+        ("", {}, {"type": "auth", "token": token}),
+        ("", {}, {"type": "auth", "tokens": token}),
+    ):
+        async with connect(url + query, additional_headers=headers, close_timeout=1) as websocket:
+            try:
+                if frame:
+                    await websocket.send(json.dumps(frame))
+                await websocket.recv()
+            except websockets.ConnectionClosed:
+                pass
+
+
+async def _publish_all_kinds(api: Api, tokens: list[str], said: Said) -> None:
+    name = fresh("id")
+    document = notification("alice", notification_id=name, payload={"secret": CANARY})
+    for body in (document, document, document | {"payload": {"secret": CANARY, "other": CANARY}}):
+        said.note(await api.post(body))
+    for refusal in REFUSALS:
+        said.note(await api.post(refusal.body, headers={"Content-Type": refusal.content_type}))
+    wrong = [
+        notification("alice", payload=CANARY),
+        notification("alice", payload={"n": 2**70, "text": CANARY}),
+        notification("alice", payload={"text": CANARY * 2000}),
+        notification("alice", payload={"token": tokens[0]}, notification_type="Not " + "ok"),
+        notification("alice", payload={"text": CANARY}, timestamp="not a time"),
+    ]
+    for body in wrong:
+        said.note(await api.post(body))
+
+
+def _publish_over_amqp(broker_url: str, prefix: str) -> None:
+    with publisher(broker_url, prefix) as channel:
+        channel.publish(notification("alice", payload={"secret": CANARY}))
+        channel.publish(notification("alice", payload=CANARY))
+        channel.publish(notification("alice", payload={"secret": CANARY}), key="recipient.bob.new_message")
+        for refusal in REFUSALS:
+            channel.publish(refusal.body, key="recipient.alice.new_message", content_type=refusal.content_type)
+        channel.publish(notification("alice", notification_id="last-over-amqp"))
+
+
+def _search(text: str, tokens: list[str], place: str) -> None:
+    assert CANARY not in text, f"a payload in {place}: {_around(text, CANARY)}"
+    for token in tokens:
+        for part in (token, *(part for part in token.split(".") if len(part) > 40)):
+            assert part not in text, f"a token in {place}: {_around(text, part)}"
+
+
+def _around(text: str, found: str) -> str:
+    at = text.index(found)
+    return text[max(0, at - 200) : at + 300]
