@@ -9,7 +9,7 @@ COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip /opt/notify-sse/bin/pip install --disable-pip-version-check .
 
 FROM python:3.12-slim
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/notify-sse notify-sse
+RUN useradd --uid 10001 --create-home --home-dir /var/lib/notify-sse notify-sse
 COPY --from=build /opt/notify-sse /opt/notify-sse
 ENV PATH=/opt/notify-sse/bin:$PATH \
     PYTHONUNBUFFERED=1 \
