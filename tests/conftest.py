@@ -95,7 +95,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
     report = yield
     if report.failed:
         for log in item.stash.get(LOGS, []):
-            if end := processes.tail(log, lines=400):
+            if end := processes.tail(log, lines=60):
                 report.sections.append((f"the end of {log.name}", end))
     return report
 

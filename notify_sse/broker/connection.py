@@ -17,6 +17,8 @@ from yarl import URL
 from notify_sse.broker.wire import Received, Wire
 from notify_sse.errors import BrokerUnavailable
 
+HEARTBEAT_S: Final = 10
+SILENCE_S: Final = 12.0
 CONNECT_TIMEOUT_S: Final = 5.0
 GOODBYE_TIMEOUT_S: Final = 2.0
 FRAME_BUFFER: Final = 1000
@@ -73,6 +75,7 @@ class Session:
     async def open(cls, url: URL, *, name: str) -> "Session":
         """Connect to `url`; the broker shows the connection under `name`."""
         wire = Wire()
+        url = url.update_query(heartbeat=HEARTBEAT_S)
         connection = _Connection(url, client_properties={"connection_name": name}, transport_factory=wire)
         try:
             await connection.connect(timeout=CONNECT_TIMEOUT_S)
@@ -106,8 +109,16 @@ class Session:
             self._lost.set_result(cause)
 
     async def lost(self) -> BaseException | None:
-        """Wait until the session is lost; returns why."""
-        return await asyncio.shield(self._lost)
+        """Wait until the session is lost; returns why.
+
+        Silence is a loss too: RabbitMQ sends a heartbeat each half of HEARTBEAT_S. aiormq would wait three times as
+        long.
+        """
+        while not self._lost.done():
+            await asyncio.wait([self._lost], timeout=SILENCE_S / 4)
+            if self._wire.silent_s > SILENCE_S:
+                self.lose(TimeoutError(f"no heartbeat from the broker for {SILENCE_S:g} s"))
+        return self._lost.result()
 
     @property
     def blocked(self) -> bool:

@@ -25,7 +25,6 @@ from yarl import URL
 from notify_sse.broker.connection import Session, described, translated
 from notify_sse.errors import BrokerUnavailable
 
-HEARTBEAT_S: Final = 10
 FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 2.0
 ADVICE: Final = (
@@ -64,7 +63,7 @@ class Link:
         prepare: Callable[[Session], Awaitable[None]],
         on_change: Callable[[], None],
     ) -> None:
-        self._url = URL(broker_url).update_query(heartbeat=HEARTBEAT_S)
+        self._url = URL(broker_url)
         self._name = name
         self._prepare = prepare
         self._on_change = on_change

@@ -64,6 +64,7 @@ class PublishingChannels:
                     wait=False,
                 )
             except PublishError as exc:
+                self.session.lose(exc)  # the next one declares the queue, where we may
                 raise BrokerUnavailable(
                     f"no queue takes what is published to {exchange}: has notify-sse been started on this broker?"
                 ) from exc

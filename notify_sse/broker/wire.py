@@ -67,6 +67,11 @@ class Wire(TransportFactory):
         return self._reader, self._writer
 
     @property
+    def silent_s(self) -> float:
+        """How long nothing has come in."""
+        return time.monotonic() - self._reader.heard_at if self._reader else 0.0
+
+    @property
     def unsent_bytes(self) -> int:
         """How much was written that the socket has not taken."""
         return self._writer.transport.get_write_buffer_size() if self._writer else 0
@@ -91,6 +96,7 @@ class FrameReader(asyncio.StreamReader):
     def __init__(self, source: asyncio.StreamReader) -> None:
         super().__init__()
         self.taps: dict[int, Tap] = {}
+        self.heard_at = time.monotonic()
         self._source = source
         self._came = bytearray()
         self._passed = bytearray()
@@ -104,6 +110,7 @@ class FrameReader(asyncio.StreamReader):
             chunk = await self._source.read(READ_BYTES)
             if not chunk:
                 raise asyncio.IncompleteReadError(bytes(self._passed), n)
+            self.heard_at = time.monotonic()
             self._came += chunk
             self._sort()
         wanted = bytes(self._passed[:n])

@@ -28,6 +28,9 @@ log.file.level = info
 """
 WATERMARK = "0.4"
 STARTED = b"Server startup complete"
+DEAD_LETTERING_IS_UP = "[sys:get_state(P) || {_, P, _, _} <- supervisor:which_children(rabbit_fifo_dlx_sup)], ok."
+"""Waits for what serves at-least-once dead-lettering. RabbitMQ 3.10 loses it for good, and with it every such queue,
+when a queue is deleted in that moment, as a test's clean-up may do."""
 
 
 def scripts() -> Path | None:
@@ -112,6 +115,7 @@ class RabbitServer(Faults):
                 return STARTED in log.read()
 
         wait_ready(self.process, ready, within_s=120, log=self.log)
+        self.ctl("eval", DEAD_LETTERING_IS_UP)
 
     def stop(self) -> None:
         """End the node in order, and its epmd."""
