@@ -9,6 +9,7 @@ from notify_sse.errors import NotifyError
 from notify_sse.gateway import Gateway
 from notify_sse.web import contracts, cors, history, operations, pages, problems, publish, session
 from notify_sse.web.access_log import AccessLog
+from notify_sse.web.body import ReadToTheEnd
 from notify_sse.web.stream import StreamResponse
 from notify_sse.web.websocket import websocket
 
@@ -40,7 +41,7 @@ def build(gateway: Gateway) -> ASGIApp:
         },
     )
     app.state.gateway = gateway
-    return AccessLog(Front(stream, app))
+    return AccessLog(Front(stream, ReadToTheEnd(app)))
 
 
 class Front:

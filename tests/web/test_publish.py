@@ -172,6 +172,22 @@ async def test_a_body_beyond_every_limit_is_413(shared: Service) -> None:
         assert streamed.status_code == 413
 
 
+@pytest.mark.parametrize("path", ["/notifications", "/notifications/session", "/nowhere"])
+async def test_who_is_refused_while_sending_gets_the_answer(shared: Service, path: str) -> None:
+    """And may go on on the same connection: it is neither reset nor closed for the rest of the request."""
+    async with Api(shared) as api:
+
+        async def slowly() -> Any:
+            for _ in range(20):
+                yield b" " * 20_000
+                await asyncio.sleep(0.005)
+
+        for _ in range(5):
+            answer = await api.http.post(path, content=slowly(), headers=bearer("x.y.z"))
+            assert answer.status_code in (401, 404)
+            assert "connection" not in answer.headers
+
+
 @pytest.mark.parametrize(
     "content_type",
     [
