@@ -22,6 +22,7 @@ COMPACT_AT: Final = 16
 """Evicted places that a lane keeps before it is worth moving the others up."""
 
 _by_id = attrgetter("id")
+_EVICTED: Final = Frame(0, "", "", 0, b"")
 
 
 class Hole(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ class _Lane:
 
     def evict(self) -> bool:
         """Forget the oldest. Returns whether the lane is empty now. Amortised O(1)."""
+        self.frames[self.head] = _EVICTED  # its bytes are free at once, whenever the place is
         self.head += 1
         if self.head == len(self.ids):
             return True

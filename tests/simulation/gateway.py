@@ -13,7 +13,7 @@ import msgspec
 from notify_sse.append import Appender
 from notify_sse.auth import Grant
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
-from notify_sse.gateway import Gateway
+from notify_sse.gateway import Gateway, open_connection
 from notify_sse.hub import Hub
 from notify_sse.ingest import Ingest
 from notify_sse.metrics import Metrics
@@ -22,7 +22,7 @@ from notify_sse.parse import parse
 from notify_sse.ports import Broker, Head, Listener, Store
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
-from notify_sse.sse import Cursor, Reset
+from notify_sse.sse import Cursor
 from notify_sse.stream import Stream
 from notify_sse.tail import Tail
 from tests.simulation.broker import Exchange, Link
@@ -191,26 +191,17 @@ class SimGateway(Process):
 
     async def _serve(self, wire: Wire, grant: Grant, topics: tuple[str, ...], brought: str) -> None:
         """What `web.stream` does, with a wire in place of ASGI."""
-        channels = self.gateway.channels(grant, topics)
         try:
-            self.gateway.admit()
-            place = await self.gateway.resume(brought or None)
+            connection, reset = await open_connection(
+                self.gateway, WireConnection, grant, topics=topics, cursor=brought or None
+            )
         except Overloaded:
             self._tally["stream not admitted"] += 1
             wire.break_off(0.0)
             del self.wires[wire]
             return
-        reset = place if isinstance(place, Reset) else None
-        connection = WireConnection(
-            channels,
-            reset.to if reset else place,  # type: ignore[arg-type]
-            generation=self.tail.generation,
-            owner=grant.subject,
-            expires_at=grant.expires_at,
-        )
         self._serial += 1
         connection.serial, connection.wire, connection.tally = self._serial, wire, self._tally
-        connection.writing = False
         self.wires[wire] = connection
         try:
             await self.pump.open(connection, connection_id=str(self._serial), reset=reset)

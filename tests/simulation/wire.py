@@ -6,8 +6,9 @@ client that stops reading makes the gateway's writes wait.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
+from notify_sse import eager
 from notify_sse.connection import Connection
 from notify_sse.sse import Control, Frame, Reset, encode_control, encode_frames
 from notify_sse.stream import Turn
@@ -39,16 +40,22 @@ class Wire:
         """Whether something is under way."""
         return bool(self._flight)
 
-    async def send(self, chunk: bytes) -> None:
-        """The gateway's: returns when there is room for more. On a wire that was cut it goes nowhere."""
+    @property
+    def full(self) -> bool:
+        """Whether whoever wrote last still waits for room."""
+        return self._room is not None and not self._room.done()
+
+    def send(self, chunk: bytes) -> asyncio.Future[None] | None:
+        """The gateway's: None when there is room for more, else what to wait for. A wire that was cut takes all."""
         if not self.open:
-            return
+            return None
         self._flight.append(chunk)
         if len(self._flight) == 1:
             self._loop.call_later(self._delay_s(), self._arrive)
         if len(self._flight) > self._room_chunks:
             self._room = self._loop.create_future()
-            await self._room
+            return self._room
+        return None
 
     def _arrive(self) -> None:
         if not self.open:
@@ -90,16 +97,16 @@ class Wire:
 class WireConnection(Connection):
     """A `Connection` whose way out is a `Wire`; counts what its stream does.
 
+    As the web does, one half writes to its wire directly, the other through a coroutine.
     Hashed by its serial number: the order of the core's sets must not depend on memory addresses, or a seed would not
     reproduce.
     """
 
-    __slots__ = ("serial", "tally", "wire", "writing")
+    __slots__ = ("serial", "tally", "wire")
     transport = "wire"
     wire: Wire
     serial: int
     tally: Counter[str]
-    writing: bool
 
     def __hash__(self) -> int:
         return self.serial
@@ -112,19 +119,20 @@ class WireConnection(Connection):
             self.tally["fell asleep"] += 1
         return turn
 
-    async def write(self, frames: Sequence[Frame]) -> None:
-        await self._send(encode_frames(frames, event_names=False))
+    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
+        data = encode_frames(frames, event_names=False)
+        return self._send(data) if self.serial % 2 else eager.start(self._sent(data))
 
     async def control(self, control: Control) -> None:
-        await self._send(encode_control(control))
-
-    async def _send(self, chunk: bytes) -> None:
-        self.tally["two writers"] += self.writing
-        self.writing = True
-        try:
-            await self.wire.send(chunk)
-        finally:
-            self.writing = False
+        await self._sent(encode_control(control))
 
     async def finish(self) -> None:
-        await self.wire.send(b"")
+        await self._sent(b"")
+
+    async def _sent(self, chunk: bytes) -> None:
+        if waiting := self._send(chunk):
+            await waiting
+
+    def _send(self, chunk: bytes) -> asyncio.Future[None] | None:
+        self.tally["two writers"] += self.wire.full
+        return self.wire.send(chunk)

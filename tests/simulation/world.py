@@ -258,5 +258,12 @@ def _virtual_time(loop: SimLoop, rng: Random) -> Iterator[None]:
     """The clocks and the dice of the core are the run's own."""
     clock = SimpleNamespace(monotonic=lambda: loop.now, time=lambda: WALL_S + loop.now)
     dice = SimpleNamespace(Random=lambda: rng)
-    with patch.object(pump, "time", clock), patch.object(pump, "random", dice), patch.object(gateway, "random", dice):
+    with ExitStack() as stack:
+        for module, name, value in (
+            (pump, "time", clock),
+            (replay, "time", clock),
+            (pump, "random", dice),
+            (gateway, "random", dice),
+        ):
+            stack.enter_context(patch.object(module, name, value))
         yield

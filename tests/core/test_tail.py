@@ -1,0 +1,184 @@
+"""The tail against a model that keeps the whole log: what it says about any stretch is the truth, or it says nothing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from notify_sse.model import Event
+from notify_sse.sse import Frame, frame
+from notify_sse.tail import COMPACT_AT, FRAME_OVERHEAD_BYTES, Hole, Tail
+
+CHANNELS = ("recipient:a", "recipient:b", "topic:all", "topic:x")
+
+
+def made(position: int, channel: str = "topic:all", size: int = 2, epoch: str = "e") -> Frame:
+    return frame(Event(position, channel, "t", b"x" * size), epoch)
+
+
+def stretch(first: int, count: int) -> list[Frame]:
+    return [made(position, CHANNELS[position * 7 % 4]) for position in range(first, first + count)]
+
+
+def filled(count: int, *, max_events: int = 100) -> Tail:
+    tail = Tail(max_events=max_events, max_bytes=1_000_000)
+    tail.restart("e", start=0)
+    tail.extend(1, stretch(1, count))
+    return tail
+
+
+class TailModel(RuleBasedStateMachine):
+    """Any order of extensions, duplicates, holes, skips, restarts and reads."""
+
+    @initialize(max_events=st.integers(1, 12), max_bytes=st.sampled_from((600, 2000, 10**9)), start=st.integers(0, 9))
+    def begin(self, max_events: int, max_bytes: int, start: int) -> None:
+        self.max_events, self.max_bytes = max_events, max_bytes
+        self.tail = Tail(max_events=max_events, max_bytes=max_bytes)
+        self.tail.restart("e", start=start)
+        self.log: dict[int, Frame] = {}
+        self.position = self.begun = start
+
+    @rule(back=st.integers(0, 6), contents=st.lists(st.tuples(st.sampled_from(CHANNELS), st.integers(0, 400)), max_size=8))
+    def extend(self, back: int, contents: list[tuple[str, int]]) -> None:
+        """From anywhere at or below the next position: what is known is dropped, what is new is returned."""
+        first = max(1, self.position + 1 - back)
+        frames = [
+            self.log.get(place) or made(place, channel, size)
+            for place, (channel, size) in enumerate(contents, first)
+        ]
+        new = [one for one in frames if one.id > self.position]
+        assert list(self._offered(first, frames)) == new
+        self.log.update((one.id, one) for one in new)
+        self.position += len(new)
+
+    def _offered(self, first: int, frames: Sequence[Frame]) -> Sequence[Frame]:
+        outcome = self.tail.extend(first, frames)
+        assert not isinstance(outcome, Hole)
+        return outcome
+
+    @rule(gap=st.integers(1, 5), count=st.integers(0, 3))
+    def offer_beyond(self, gap: int, count: int) -> None:
+        """A hole is named, and nothing changes."""
+        before = (self.tail.start, self.tail.position, len(self.tail), self.tail.size_bytes)
+        first = self.position + 1 + gap
+        assert self.tail.extend(first, stretch(first, count)) == Hole(self.position, first)
+        assert (self.tail.start, self.tail.position, len(self.tail), self.tail.size_bytes) == before
+
+    @rule(further=st.integers(0, 4))
+    def skip(self, further: int) -> None:
+        generation = self.tail.generation
+        self.position += further
+        self.begun = self.position
+        self.tail.skip(self.position)
+        assert (self.tail.start, len(self.tail), self.tail.generation) == (self.position, 0, generation)
+
+    @rule(start=st.integers(0, 30), epoch=st.sampled_from("ef"))
+    def restart(self, start: int, epoch: str) -> None:
+        generation = self.tail.generation
+        self.tail.restart(epoch, start=start)
+        self.log, self.position, self.begun = {}, start, start
+        assert (self.tail.epoch, self.tail.start, len(self.tail)) == (epoch, start, 0)
+        assert self.tail.generation == generation + 1
+
+    @precondition(lambda self: self.tail.start <= self.position)
+    @rule(data=st.data())
+    def read(self, data: Any) -> None:
+        """All of the channels' frames after the cursor, ascending, up to the place that is named, and no further."""
+        cursor = data.draw(st.integers(self.tail.start, self.position))
+        channels = data.draw(st.lists(st.sampled_from(CHANNELS), unique=True))
+        max_events = data.draw(st.integers(1, 6))
+        max_bytes = data.draw(st.sampled_from((1, 100, 500, 10**9)))
+        frames, upto = self.tail.after(cursor, channels, max_events=max_events, max_bytes=max_bytes)
+        wanted = [
+            self.log[place] for place in range(cursor + 1, upto + 1) if self.log[place].channel in channels
+        ]
+        assert frames == wanted
+        assert cursor <= upto <= self.position
+        assert upto > cursor or cursor == self.position
+        assert len(frames) <= max_events
+        assert sum(len(one.data) for one in frames) <= max_bytes or len(frames) == 1
+        if upto < self.position:
+            assert frames[-1].id == upto
+
+    @invariant()
+    def bounded_and_contiguous(self) -> None:
+        """It holds exactly `(start, position]`, within its bounds, and holds as much as they allow."""
+        if not hasattr(self, "tail"):
+            return
+        tail = self.tail
+        held = [self.log[place] for place in range(tail.start + 1, tail.position + 1)]
+        assert tail.position == self.position
+        assert len(tail) == len(held) <= self.max_events
+        assert tail.size_bytes == sum(len(one.data) + FRAME_OVERHEAD_BYTES for one in held) <= self.max_bytes
+        if tail.start > self.begun and len(tail) < self.max_events:
+            older = self.log[tail.start]
+            assert tail.size_bytes + len(older.data) + FRAME_OVERHEAD_BYTES > self.max_bytes
+
+    @invariant()
+    def what_was_evicted_leaves_memory(self) -> None:
+        """At once its bytes; its place in the index at the next compaction, which is never far."""
+        if hasattr(self, "tail"):
+            for lane in self.tail._lanes.values():
+                assert len(lane.ids) == len(lane.frames)
+                assert not any(one.data for one in lane.frames[: lane.head])
+                assert lane.head <= max(COMPACT_AT, len(lane.ids) / 2)
+            assert sum(len(lane.ids) - lane.head for lane in self.tail._lanes.values()) == len(self.tail)
+
+
+TestTailModel = TailModel.TestCase
+TestTailModel.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 20))
+def test_pages_join_without_gap_or_overlap(lanes: list[int], limit: int) -> None:
+    """Reading on from where the last page ended gives everything once, whatever the limit."""
+    tail = Tail(max_events=1000, max_bytes=10**9)
+    tail.restart("e", start=0)
+    frames = [made(place, CHANNELS[lane]) for place, lane in enumerate(lanes, 1)]
+    tail.extend(1, frames)
+    got: list[Frame] = []
+    cursor = 0
+    while cursor < tail.position:
+        page, cursor = tail.after(cursor, CHANNELS[:3], max_events=limit, max_bytes=10**9)
+        got += page
+    assert got == [one for one in frames if one.channel in CHANNELS[:3]]
+
+
+def test_a_frame_larger_than_the_limit_is_still_read() -> None:
+    """A limit in bytes never stops a stream for good."""
+    tail = Tail(max_events=10, max_bytes=10**6)
+    tail.restart("e", start=0)
+    tail.extend(1, [made(1, size=5000), made(2, size=5000)])
+    frames, upto = tail.after(0, ("topic:all",), max_events=10, max_bytes=100)
+    assert ([one.id for one in frames], upto) == ([1], 1)
+
+
+def test_a_frame_larger_than_the_whole_tail_passes_through() -> None:
+    """The position moves; who has not read it reads the log."""
+    tail = Tail(max_events=10, max_bytes=1000)
+    tail.restart("e", start=0)
+    assert tail.extend(1, [made(1, size=5000)])
+    assert (tail.start, tail.position, len(tail), tail.size_bytes) == (1, 1, 0, 0)
+
+
+@pytest.mark.parametrize("events", [1, 100, 5000])
+def test_a_lane_costs_what_it_holds(events: int) -> None:
+    """A busy channel in a small tail: evicted frames are let go as it runs."""
+    tail = Tail(max_events=10, max_bytes=10**9)
+    tail.restart("e", start=0)
+    for position in range(1, events + 1):
+        tail.extend(position, [made(position)])
+    assert len(tail) == min(events, 10)
+    assert all(len(lane.frames) <= 2 * 10 + COMPACT_AT for lane in tail._lanes.values())
+
+
+def test_an_empty_extension_changes_nothing() -> None:
+    """Such as the hint of a batch too large to announce, once the tail has it."""
+    tail = filled(5)
+    assert list(tail.extend(6, [])) == []
+    assert list(tail.extend(3, [])) == []
+    assert tail.extend(7, []) == Hole(5, 7)
+    assert tail.position == 5

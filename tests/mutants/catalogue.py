@@ -1,0 +1,68 @@
+"""All seeded bugs, and how each is hunted."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+import pytest
+
+from tests.mutants import gateway_bugs, ingest_bugs
+from tests.mutants.planting import Mutant, planted
+from tests.simulation.world import simulate
+
+BUGS: Final[tuple[Mutant, ...]] = gateway_bugs.BUGS + ingest_bugs.BUGS
+MAX_SEEDS: Final = 3000
+
+
+class Catch(msgspec.Struct, frozen=True):
+    """What noticed a mutant: the first seed of the simulation that did (None: not within the bound) and what it saw;
+    and the first test of `tests/core` that did ("" when none, or when they were not asked).
+    """
+
+    seed: int | None
+    saw: str
+    test: str
+
+    @property
+    def caught(self) -> bool:
+        return self.seed is not None or bool(self.test)
+
+
+def hunt(mutant: Mutant, *, max_seeds: int = MAX_SEEDS, unit_tests: bool = True) -> Catch:
+    """Plant `mutant` in this process, and look for it."""
+    with planted(mutant):
+        seed, saw = _simulated(max_seeds)
+        return Catch(seed, saw, _first_failing_test() if unit_tests else "")
+
+
+def _simulated(max_seeds: int) -> tuple[int | None, str]:
+    for seed in range(max_seeds):
+        outcome = simulate(seed)
+        if not outcome.good:
+            return seed, outcome.broken or str(outcome.violations[0])
+    return None, ""
+
+
+class _Failures:
+    """A pytest plugin that remembers which tests failed."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.names.append(report.nodeid.rpartition("::")[2].partition("[")[0])
+
+
+def _first_failing_test() -> str:
+    failures = _Failures()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        pytest.main(["-x", "-q", "-p", "no:cacheprovider", "tests/core"], plugins=[failures])
+    return failures.names[0] if failures.names else ""
+
+
+def named(part: str) -> Iterator[Mutant]:
+    """The mutants whose name contains `part`."""
+    return (mutant for mutant in BUGS if part in mutant.name)
