@@ -47,7 +47,7 @@ mutants: $(VENV)/.test ## take the defences out one by one, and show which test 
 
 clean: ## stop the services, and remove everything that make made
 	@if [ -e .services/state.json ]; then $(MAKE) services-stop; fi
-	@rm -rf $(VENV) .services build dist *.egg-info tests/clients/node_modules .pytest_cache .mypy_cache \
+	@rm -rf $(VENV) .services build dist *.egg-info tests/clients/node_modules tests/client/node_modules .pytest_cache .mypy_cache \
 		.ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
