@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from notify_sse.broker import DEFAULT_PREFIX, open_broker
 from notify_sse.errors import BadConfiguration, BadNotification, BrokerUnavailable, NotAllPublished
 from notify_sse.model import routing_key
-from notify_sse.parse import parse, rfc3339
+from notify_sse.parse import MSGPACK, parse, rfc3339
 from notify_sse.ports import Listener, Message
 
 DEFAULT_MAX_BYTES: Final = 16_384
@@ -164,9 +164,13 @@ class Publisher:
         given.setdefault("notification_id", uuid.uuid4().hex)
         try:
             body = msgspec.json.encode(given)
-        except (TypeError, ValueError, RecursionError) as exc:
+            exact = msgspec.msgpack.encode(given)  # JSON would make null of a NaN
+        except (TypeError, ValueError, OverflowError, RecursionError) as exc:
             raise BadNotification(field="payload", reason="invalid_field", detail=f"is not JSON: {exc}") from exc
-        checked = parse(body, max_bytes=self._max_bytes, now=datetime.now(UTC), new_id=str)
+        if len(body) > self._max_bytes:
+            detail = f"is {len(body)} bytes; at most {self._max_bytes} are allowed"
+            raise BadNotification(field="body", reason="too_large", detail=detail)
+        checked = parse(exact, max_bytes=self._max_bytes, now=datetime.now(UTC), new_id=str, content_type=MSGPACK)
         return Message(
             body=body,
             routing_key=routing_key(checked.channel, checked.notification_type),
