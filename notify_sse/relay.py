@@ -128,8 +128,8 @@ class Relay:
             await asyncio.sleep(GRACE_S)
         while head.position > tail.position:
             page = await self._store.stretch(tail.position, limit=STRETCH_EVENTS)
-            if page.head.epoch != tail.epoch:
-                self._wanted.set()
+            if page.head.epoch != tail.epoch or page.head.position < head.position:
+                self._break_off(page.head)
                 return
             self._take_stretch(page)
             # Let the woken streams read the stretch before the next one could push it out of the tail.

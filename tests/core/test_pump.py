@@ -1,0 +1,61 @@
+"""The pump's hand on a connection: one write at a time, the greeting first, `closing` last."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+
+from notify_sse.connection import Connection
+from notify_sse.hub import Hub
+from notify_sse.pump import Pump
+from notify_sse.sse import Control, Cursor, Frame, Reset
+from notify_sse.tail import Tail
+from tests.core.doubles import HandStore, metrics, until
+
+
+class SlowConnection(Connection):
+    """Writes down what is sent; while `gate` is not set, the client takes nothing."""
+
+    __slots__ = ("gate", "sent", "together", "writing")
+
+    def prepare(self) -> None:
+        self.gate = asyncio.Event()
+        self.sent: list[str] = []
+        self.writing = self.together = 0
+
+    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
+        return self._take(*(str(one.id) for one in frames))
+
+    async def control(self, control: Control) -> None:
+        await self._take(control.event)
+
+    async def finish(self) -> None:
+        await self._take("end")
+
+    async def _take(self, *names: str) -> None:
+        self.writing += 1
+        self.together = max(self.together, self.writing)
+        self.sent += names
+        await self.gate.wait()
+        self.writing -= 1
+
+
+async def test_what_falls_due_during_the_greeting_waits_for_it() -> None:
+    """A process that is told to drain while a client is slow to take its greeting and its reset."""
+    tail, hub = Tail(max_events=10, max_bytes=10**6), Hub()
+    tail.restart("e", start=3)
+    pump = Pump(
+        HandStore().port, tail, hub, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1
+    )
+    connection = SlowConnection(("topic:all",), tail.cursor, generation=tail.generation, owner="alice")
+    connection.prepare()
+    reset = Reset("unknown_epoch", Cursor("d", 9), tail.cursor)
+    opening = asyncio.ensure_future(pump.open(connection, connection_id="c", reset=reset))
+    await until(lambda: connection.sent)
+    pump.end(connection, "drain")
+    await asyncio.sleep(0.01)
+    assert connection.sent == ["connected"]
+    connection.gate.set()
+    await opening
+    await until(lambda: connection.gone)
+    assert connection.sent == ["connected", "reset", "closing", "end"]
+    assert connection.together == 1
+    pump.leave(connection)

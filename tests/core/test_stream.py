@@ -1,0 +1,273 @@
+"""One stream: what it does at each place of its cursor, and where a client that comes back goes on."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notify_sse.hub import Hub
+from notify_sse.model import Event
+from notify_sse.sse import Cursor, Frame, Reset, frame
+from notify_sse.stream import MAX_PULL_EVENTS, Stream, Turn, resume
+from notify_sse.tail import Tail
+
+NOW_MS = 1_000_000
+
+
+def made(position: int, channel: str = "topic:all", *, expires_ms: int = 0) -> Frame:
+    return frame(Event(position, channel, "t", b"{}", expires_ms), "e")
+
+
+def tail_of(position: int, *, start: int = 0, max_events: int = 100_000) -> Tail:
+    """A tail over `(start, position]` of the log "e", everything on topic:all."""
+    tail = Tail(max_events=max_events, max_bytes=10**9)
+    tail.restart("e", start=start)
+    tail.extend(start + 1, [made(place) for place in range(start + 1, position + 1)])
+    return tail
+
+
+def stream_at(position: int, tail: Tail, *channels: str) -> Stream:
+    return Stream(channels or ("topic:all",), Cursor("e", position), generation=tail.generation)
+
+
+def ids(outcome: Any) -> list[int]:
+    assert isinstance(outcome, list)
+    return [one.id for one in outcome]
+
+
+def test_below_the_tail_it_is_cold() -> None:
+    """It neither sends nor moves: what lies between has to come from the log."""
+    tail = tail_of(9, start=5)
+    stream = stream_at(4, tail)
+    assert stream.pull(tail, now_ms=NOW_MS) is Turn.COLD
+    assert stream.cursor == 4
+    assert ids(stream_at(5, tail).pull(tail, now_ms=NOW_MS)) == [6, 7, 8, 9]
+
+
+def test_at_the_tails_position_it_falls_asleep_in_the_same_step() -> None:
+    tail = tail_of(9)
+    stream = stream_at(7, tail)
+    assert ids(stream.pull(tail, now_ms=NOW_MS)) == [8, 9]
+    assert not stream.asleep
+    assert stream.pull(tail, now_ms=NOW_MS) is Turn.ASLEEP
+    assert stream.asleep
+
+
+def test_beyond_the_tail_it_waits_for_the_tail() -> None:
+    """A page of the log can be ahead of the announcements: what it held is not sent again."""
+    tail = tail_of(5)
+    stream = stream_at(5, tail)
+    page = [made(place) for place in (6, 7)]
+    assert ids(stream.read(page, epoch="e", floor=0, upto=7, now_ms=NOW_MS)) == [6, 7]
+    assert stream.pull(tail, now_ms=NOW_MS) is Turn.ASLEEP
+    hub = Hub()
+    hub.join(stream)
+    new = tail.extend(6, [made(place) for place in (6, 7, 8)])
+    assert not isinstance(new, type(None))
+    assert hub.wake(new, before=5) == [stream]  # type: ignore[arg-type]
+    assert ids(stream.pull(tail, now_ms=NOW_MS)) == [8]
+
+
+def test_a_pull_is_bounded() -> None:
+    """A client far behind gets piece after piece, and no other waits for all of it."""
+    tail = tail_of(3 * MAX_PULL_EVENTS)
+    stream = stream_at(0, tail)
+    first = ids(stream.pull(tail, now_ms=NOW_MS))
+    assert len(first) == MAX_PULL_EVENTS
+    assert ids(stream.pull(tail, now_ms=NOW_MS))[0] == MAX_PULL_EVENTS + 1
+
+
+def test_what_expired_is_passed_over() -> None:
+    """In the tail and in the log: it is not sent, and the cursor moves on."""
+    tail = Tail(max_events=10, max_bytes=10**9)
+    tail.restart("e", start=0)
+    frames = [made(1, expires_ms=NOW_MS), made(2, expires_ms=NOW_MS + 1), made(3)]
+    tail.extend(1, frames)
+    warm, cold = stream_at(0, tail), stream_at(0, tail)
+    assert ids(warm.pull(tail, now_ms=NOW_MS)) == [2, 3]
+    assert ids(cold.read(frames, epoch="e", floor=0, upto=3, now_ms=NOW_MS)) == [2, 3]
+    assert warm.cursor == cold.cursor == 3
+
+
+def test_a_page_moves_the_cursor_to_where_it_is_complete() -> None:
+    """Also past events of other channels, so that the next page begins there."""
+    stream = stream_at(3, tail_of(0))
+    assert ids(stream.read([made(5)], epoch="e", floor=3, upto=9, now_ms=NOW_MS)) == [5]
+    assert stream.cursor == 9
+
+
+def test_a_page_overtaken_by_the_tail_is_not_sent_twice() -> None:
+    stream = stream_at(6, tail_of(0))
+    assert ids(stream.read([made(5), made(6), made(7)], epoch="e", floor=0, upto=7, now_ms=NOW_MS)) == [7]
+    assert ids(stream.read([made(7)], epoch="e", floor=0, upto=7, now_ms=NOW_MS)) == []
+    assert stream.cursor == 7
+
+
+def test_what_retention_took_is_told() -> None:
+    """A page is dropped when its floor has passed the cursor: there may be a gap before it."""
+    stream = stream_at(3, tail_of(0))
+    reset = stream.read([made(9)], epoch="e", floor=7, upto=9, now_ms=NOW_MS)
+    assert reset == Reset("expired", Cursor("e", 3), Cursor("e", 7))
+    assert stream.cursor == 7
+    assert ids(stream.read([made(9)], epoch="e", floor=7, upto=9, now_ms=NOW_MS)) == [9]
+
+
+def test_a_page_of_another_log_is_dropped() -> None:
+    stream = stream_at(3, tail_of(0))
+    assert stream.read([made(9)], epoch="f", floor=7, upto=9, now_ms=NOW_MS) == []
+    assert (stream.epoch, stream.cursor) == ("e", 3)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "start", "cursor", "outcome"),
+    [
+        ("f", 5, 3, Reset("unknown_epoch", Cursor("e", 3), Cursor("f", 5))),
+        ("f", 5, 5, Reset("unknown_epoch", Cursor("e", 5), Cursor("f", 5))),
+        ("e", 5, 9, Reset("ahead_of_log", Cursor("e", 9), Cursor("e", 5))),
+        ("e", 5, 5, Turn.ASLEEP),
+        ("e", 5, 3, Turn.COLD),
+    ],
+)
+def test_after_a_break_each_cursor_is_checked(epoch: str, start: int, cursor: int, outcome: object) -> None:
+    """Told once, and gone on from there; who stands within the log goes on as before."""
+    tail = tail_of(9)
+    stream = stream_at(cursor, tail)
+    tail.restart(epoch, start=start)
+    assert stream.pull(tail, now_ms=NOW_MS) == outcome
+    if isinstance(outcome, Reset):
+        assert stream.pull(tail, now_ms=NOW_MS) is Turn.ASLEEP
+        assert stream.seen(tail) == outcome.to
+
+
+def test_only_a_sleeper_has_seen_all_that_the_tail_has() -> None:
+    """A cursor ahead of what was sent would lose it when the client comes back with it."""
+    tail = tail_of(9)
+    stream = stream_at(4, tail, "topic:other")
+    assert stream.seen(tail) == Cursor("e", 4)
+    assert stream.pull(tail, now_ms=NOW_MS) == []
+    assert stream.pull(tail, now_ms=NOW_MS) is Turn.ASLEEP
+    tail.extend(10, [made(10), made(11)])
+    assert stream.seen(tail) == Cursor("e", 11)
+    tail.restart("f", start=20)
+    assert stream.seen(tail) == Cursor("e", 11)
+
+
+def test_a_wake_moves_the_cursor_to_before_the_news() -> None:
+    """What a sleeper slept through was none of its channels: it need not be looked for again."""
+    tail = tail_of(9)
+    stream = stream_at(9, tail)
+    stream.pull(tail, now_ms=NOW_MS)
+    stream.wake(50)
+    assert (stream.asleep, stream.cursor) == (False, 50)
+    stream.wake(40)
+    assert stream.cursor == 50
+
+
+def test_a_rewind_gives_back_what_was_not_sent() -> None:
+    tail = tail_of(9)
+    stream = stream_at(4, tail)
+    assert ids(stream.pull(tail, now_ms=NOW_MS)) == [5, 6, 7, 8, 9]
+    stream.rewind(6)
+    assert ids(stream.pull(tail, now_ms=NOW_MS)) == [7, 8, 9]
+    stream.rewind(30)
+    assert stream.cursor == 9
+
+
+@pytest.mark.parametrize(
+    ("brought", "outcome"),
+    [
+        (None, Cursor("e", 9)),
+        ("", Cursor("e", 9)),
+        ("e.9", Cursor("e", 9)),
+        ("e.0", Cursor("e", 0)),
+        ("e.10", Reset("ahead_of_log", Cursor("e", 10), Cursor("e", 9))),
+        ("f.3", Reset("unknown_epoch", Cursor("f", 3), Cursor("e", 9))),
+        ("E.3", Reset("unknown_epoch", Cursor("E", 3), Cursor("e", 9))),
+        ("4711", Reset("unknown_epoch", None, Cursor("e", 9))),
+        ("e.09", Reset("unknown_epoch", None, Cursor("e", 9))),
+        ("e.9\n", Reset("unknown_epoch", None, Cursor("e", 9))),
+        ("x" * 10_000, Reset("unknown_epoch", None, Cursor("e", 9))),
+    ],
+)
+def test_where_a_client_goes_on(brought: str | None, outcome: Cursor | Reset) -> None:
+    """Its own place when that is of this log; else it is told, never an error and never silence."""
+    assert resume(brought, tail_of(9)) == outcome
+
+
+@given(st.text(max_size=200))
+def test_no_cursor_from_the_network_raises(brought: str) -> None:
+    tail = tail_of(9)
+    outcome = resume(brought, tail)
+    place = outcome.to if isinstance(outcome, Reset) else outcome
+    assert place.epoch == "e"
+    assert place.position <= tail.position
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("publish"), st.sampled_from(("topic:all", "topic:x", "topic:other"))),
+        st.tuples(st.sampled_from(("pull", "pull", "read", "beat", "back")), st.integers(1, 4)),
+    ),
+    max_size=60,
+)
+
+
+@given(steps, st.integers(1, 6), st.integers(0, 3))
+def test_each_event_is_sent_once_in_order_whatever_comes_between(
+    script: list[tuple[str, Any]], held: int, begun: int
+) -> None:
+    """A stream driven in any order of publishes, pulls, pages, heartbeats and reconnects, on a tail of any size."""
+    log: list[Frame] = []
+    tail = Tail(max_events=held, max_bytes=10**9)
+    tail.restart("e", start=0)
+    hub, channels = Hub(), ("topic:all", "topic:x")
+    sent: list[int] = []
+    known = Cursor("e", 0)
+
+    def connect(cursor: Cursor) -> Stream:
+        outcome = resume(str(cursor), tail)
+        assert isinstance(outcome, Cursor)
+        stream = Stream(channels, outcome, generation=tail.generation)
+        hub.join(stream)
+        return stream
+
+    def send(outcome: Any) -> None:
+        nonlocal known
+        sent.extend(ids(outcome))
+        if sent:
+            known = Cursor("e", max(known.position, sent[-1]))
+
+    def publish(channel: str) -> None:
+        one = made(len(log) + 1, channel)
+        log.append(one)
+        new = tail.extend(one.id, [one])
+        assert list(new) == [one]  # type: ignore[call-overload]
+        for woken in hub.wake([one], before=one.id - 1):
+            assert woken is stream
+
+    def pull(limit: int) -> None:
+        turn = stream.pull(tail, now_ms=NOW_MS)
+        if turn is Turn.COLD:
+            page = [one for one in log[stream.cursor :] if one.channel in channels][:limit]
+            upto = page[-1].id if len(page) == limit else len(log)
+            turn = stream.read(page, epoch="e", floor=0, upto=upto, now_ms=NOW_MS)
+        if turn is not Turn.ASLEEP:
+            send(turn)
+
+    stream = connect(known)
+    for _ in range(begun):
+        publish("topic:all")
+    for name, value in script:
+        if name == "publish":
+            publish(value)
+        elif name in ("pull", "read"):
+            pull(value)
+        elif name == "beat":
+            known = stream.seen(tail)
+        else:
+            hub.leave(stream)
+            stream = connect(known)
+    while not stream.asleep:
+        pull(3)
+    assert sent == [one.id for one in log if one.channel in channels]
