@@ -12,7 +12,7 @@ import pika
 from tests.checker import Violation, check, counts
 from tests.fault import packets
 from tests.fault.nemesis import Nemesis
-from tests.fault.schedule import KINDS, schedule
+from tests.fault.schedule import KINDS, LASTING, schedule
 from tests.fault.world import Plan, World
 
 QUIET_S: Final = 2.0
@@ -88,7 +88,7 @@ async def run(plan: Plan, goal: Goal, *, keep: bool = False, without: frozenset[
     gc.disable()  # millions of records, none of them garbage
     try:
         async with World(plan, keep=keep) as world:
-            without |= _impossible(world)
+            without |= _impossible(world) | too_long(goal)
             nemesis = Nemesis(world)
             other = await _act(world, nemesis, goal, without=without, began=began)
             return _outcome(world, nemesis, plan, other, without=without, took_s=time.monotonic() - began)
@@ -108,6 +108,15 @@ def _impossible(world: World) -> frozenset[str]:
     return frozenset(without)
 
 
+def too_long(goal: Goal) -> frozenset[str]:
+    """The kinds that a short campaign has no time for."""
+    return frozenset(kind for kind, (least_s, _) in LASTING.items() if least_s > _longest_s(goal))
+
+
+def _longest_s(goal: Goal) -> float:
+    return 60.0 if goal.minutes >= 4 else 6.0
+
+
 async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset[str], began: float) -> list[str]:
     other = []
     world.start_publishing()
@@ -121,8 +130,7 @@ async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset
         reached = took_s >= goal.minutes * 60 and struck >= goal.faults and world.ledger.accepted >= goal.accepted
         return reached or time.monotonic() - began > goal.at_most_s
 
-    longest_s = 60.0 if goal.minutes >= 4 else 6.0
-    faults = schedule(world.plan.seed, without=without, longest_s=longest_s)
+    faults = schedule(world.plan.seed, without=without, longest_s=_longest_s(goal))
     await nemesis.run(faults, mean_gap_s=goal.mean_gap_s, enough=enough)
     await world.stop_publishing()
     await asyncio.sleep(QUIET_S)

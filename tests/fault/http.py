@@ -24,6 +24,9 @@ class Connection:
                 lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
                 writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
                 return await self._answer(reader)
+        except RuntimeError as exc:  # uvloop, on a connection that was lost while it was idle
+            self.close()
+            raise ConnectionResetError from exc
         except BaseException:
             self.close()
             raise

@@ -179,7 +179,9 @@ class Half(asyncio.Protocol):
             self._queue.clear()
             return
         now = asyncio.get_running_loop().time()
-        if state == "flow" and other and other._transport:
+        if other and other._ended:
+            self._queue.clear()  # nobody is left to take it
+        elif state == "flow" and other and other._transport:
             while self._queue and self._queue[0][0] <= now and not other._full:
                 other._transport.write(self._queue.popleft()[1])
             if self._ended and not self._queue:
@@ -214,10 +216,11 @@ class Half(asyncio.Protocol):
     def abort(self) -> None:
         if self._timer:
             self._timer.cancel()
-        if self._transport:
-            with suppress(OSError):
+        if self._transport and not self._ended:
+            with suppress(OSError, ValueError):
                 self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
             self._transport.abort()
+            self._ended = True
 
 
 def obey(links: dict[str, Link], command: dict[str, Any]) -> int:

@@ -25,6 +25,7 @@ from tests.harness.amqp import key_of
 Outcome = Literal["accepted", "refused", "unknown"]
 ATTEMPT_S = 4.0
 MAX_ARRAY = 12
+RECONNECT_S = 0.2
 
 
 class Way(Protocol):
@@ -46,6 +47,7 @@ class ForeignAmqp:
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._opening = asyncio.Lock()
+        self._next_at = 0.0
 
     async def publish(self, documents: Sequence[dict[str, Any]]) -> Outcome:
         (document,) = documents
@@ -79,6 +81,8 @@ class ForeignAmqp:
     async def _opened(self) -> AbstractChannel:
         async with self._opening:
             if self._channel is None:
+                await asyncio.sleep(max(0.0, self._next_at - time.monotonic()))
+                self._next_at = time.monotonic() + RECONNECT_S
                 self._connection = await aio_pika.connect(self._url, heartbeat=10)
                 self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
             return self._channel

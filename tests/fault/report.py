@@ -13,7 +13,7 @@ def table(outcome: Outcome) -> str:
         "",
         "faults by kind",
         *(_row(kind, count) for kind, count in outcome.faults.items()),
-        *(_row(kind, "not possible here") for kind in outcome.without),
+        *(_row(kind, "not done here") for kind in outcome.without),
         "",
         "notifications",
         _row("accepted", outcome.accepted),

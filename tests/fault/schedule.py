@@ -87,7 +87,7 @@ def schedule(seed: int, *, without: frozenset[str] = frozenset(), longest_s: flo
     """The faults of a seed, for ever. The first ones are each kind once, in random order."""
     rng = Random(seed)
     kinds = {kind: weight for kind, weight in KINDS.items() if kind not in without}
-    first = [kind for kind in kinds if LASTING.get(kind, (0, 0))[0] <= longest_s]
+    first = list(kinds)
     rng.shuffle(first)
     names = list(kinds)
     number = 0
@@ -95,8 +95,6 @@ def schedule(seed: int, *, without: frozenset[str] = frozenset(), longest_s: flo
         kind = first.pop() if first else rng.choices(names, list(kinds.values()))[0]
         low, high = LASTING.get(kind, (0.0, 0.0))
         after, span, victim, strength, alone = (rng.random() for _ in range(5))
-        if low > longest_s:
-            continue
         number += 1
-        for_s = low + span * (min(high, longest_s) - low)
+        for_s = low + span * (max(low, min(high, longest_s)) - low)
         yield Fault(number, kind, 2 * after, for_s, victim, strength, alone < 0.5)

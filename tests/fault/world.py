@@ -195,7 +195,9 @@ class World:
     async def stop_publishing(self) -> None:
         """Have every lane finish, then close their connections."""
         self.stopping.set()
-        await asyncio.gather(*self._publishing)
+        for result in await asyncio.gather(*self._publishing, return_exceptions=True):
+            if result is not None:
+                self.errors.append(f"a publisher failed: {result!r}")
         for way in self._ways:
             with suppress(Exception):
                 await way.close()
