@@ -58,13 +58,30 @@ export function received(state, items, keep) {
 
 /** Both lists in one, newest first, each cursor once. What is of an older log (before a reset) comes last. */
 export function merged(items, more, keep) {
+  if (isOrdered(items, more)) return [...more.slice(-keep).reverse(), ...items].slice(0, keep);
   const ranks = new Map();
   const byCursor = new Map();
   for (const item of [...more, ...items]) {
-    const [epoch, id] = item.cursor.split(".");
+    const [epoch, id] = split(item.cursor);
     if (!ranks.has(epoch)) ranks.set(epoch, ranks.size);
-    byCursor.set(item.cursor, { item, rank: ranks.get(epoch), id: +id });
+    byCursor.set(item.cursor, { item, rank: ranks.get(epoch), id });
   }
   const sorted = [...byCursor.values()].sort((a, b) => a.rank - b.rank || b.id - a.id);
   return sorted.slice(0, keep).map(({ item }) => item);
+}
+
+/** The usual case, in which there is nothing to sort: `more` rises, and lies after all `items`. */
+function isOrdered([newest], more) {
+  let [epoch, last] = newest ? split(newest.cursor) : [null, -1];
+  for (const { cursor } of more) {
+    const [itsEpoch, id] = split(cursor);
+    if (id <= last || (epoch !== null && epoch !== itsEpoch)) return false;
+    [epoch, last] = [itsEpoch, id];
+  }
+  return true;
+}
+
+function split(cursor) {
+  const dot = cursor.indexOf(".");
+  return [cursor.slice(0, dot), +cursor.slice(dot + 1)];
 }

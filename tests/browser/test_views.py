@@ -18,6 +18,7 @@ from tests.client import node
 from tests.service import Service, ServiceFactory
 
 HERE = Path(__file__).parent
+TRACED = ["disabled-by-default-devtools.timeline", "devtools.timeline", "toplevel"]
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +26,13 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The page and its script, bundled as a user's bundler would do it from the npm package."""
     node.prepared()
     node.npm("run", "pretest")
-    script = tmp_path_factory.mktemp("views") / "views.js"
-    command = ["npx", "esbuild", str(HERE / "views.jsx"), "--bundle", "--format=esm", f"--outfile={script}"]
-    command += ["--define:process.env.NODE_ENV=\"production\"", "--log-level=error"]
+    folder = tmp_path_factory.mktemp("views")
+    worker = "node_modules/notify-sse/src/tabs/worker.js"
+    command = ["npx", "esbuild", str(HERE / "views.jsx"), worker, "--bundle", "--format=esm", f"--outdir={folder}"]
+    command += ["--entry-names=[name]", '--define:process.env.NODE_ENV="production"', "--log-level=error"]
     subprocess.run(command, cwd=node.FOLDER, env=node.environment(), check=True, timeout=120)
-    return {"/test/views.html": HERE / "views.html", "/test/views.js": script}
+    bundled = {f"/test/{name}": folder / name for name in ("views.js", "worker.js")}
+    return {"/test/views.html": HERE / "views.html", **bundled}
 
 
 @contextlib.asynccontextmanager
@@ -41,24 +44,85 @@ async def shown(gateway: Service, views: dict[str, Path], **options: Any) -> Asy
         yield proxy, page
 
 
-@pytest.mark.deadline(180)
-async def test_10_000_in_a_burst_block_the_page_for_no_50_ms(service: ServiceFactory, views: dict[str, Path]) -> None:
-    """Stored while the page is away, replayed to it at once: React, Zustand and Redux keep up, frame by frame."""
+@pytest.mark.deadline(120)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"transport": "fetch"},
+        {"transport": "websocket"},
+        {"transport": "longpoll"},
+        {"transport": "eventsource", "share": "worker", "user": "alice"},
+    ],
+    ids=lambda options: options.get("share", options["transport"]),
+)
+async def test_10_000_in_a_burst_block_the_page_for_no_50_ms(
+    service: ServiceFactory, views: dict[str, Path], options: dict[str, Any]
+) -> None:
+    """Stored while the page is away, replayed to it at once: React, Zustand and Redux keep up, frame by frame.
+
+    Each task of the main thread is measured by the CPU time that it took, which other work on the machine does not
+    add to.
+    """
     gateway = service()
-    async with shown(gateway, views) as (proxy, page):
-        proxy.refuse[STREAM] = 503
-        proxy.cut(STREAM)
-        await Publisher(gateway).send(10_000, batch=500)
-        await page.evaluate("longTasks.length = 0; for (const name in renders) renders[name] = 0; actions = 0")
-        proxy.refuse.clear()
-        await page.evaluate("manager.retryNow()")
-        await assert_each_once_in_order(page, 10_000)
-        await page.wait_for_function("document.getElementById('unread').textContent === '10000'")
-        await page.wait_for_function("zustand.getState().unread === 10000 && redux.getState().unread === 10000")
-        longest, renders = await page.evaluate("[Math.max(0, ...longTasks), renders]")
-        print(f"longest task {longest:.0f} ms; renderings {renders}; Redux actions {await page.evaluate('actions')}")
-        assert longest <= 50
-        assert max(renders.values()) < 500
+    async with shown(gateway, views, manager=options) as (proxy, page):
+        assert await page.evaluate("manager.state.shared") == options.get("share")
+        tasks_ms = await _burst(gateway, proxy, page)
+        assert max(tasks_ms) <= 50
+
+
+@pytest.mark.deadline(120)
+async def test_a_burst_over_native_eventsource_blocks_no_longer_than_the_browser_itself_does(
+    service: ServiceFactory, views: dict[str, Path]
+) -> None:
+    """Chromium hands a whole network read to EventSource in one task: with a listener that does nothing, 10,000 events
+    take this long. What we and three stores do with them adds at most half of that, or stays within 50 ms."""
+    gateway = service()
+    async with shown(gateway, views, manager={"transport": "eventsource"}) as (proxy, page):
+        ours_ms = max(await _burst(gateway, proxy, page))
+        await page.evaluate("manager.close()")
+        native_ms = max(await _traced(page, "window.countNatively(10000)"))
+        print(f"ours {ours_ms:.0f} ms, a listener that does nothing {native_ms:.0f} ms")
+        assert ours_ms <= max(50, native_ms * 1.5)
+
+
+async def _burst(gateway: Service, proxy: Proxy, page: Page) -> list[float]:
+    """10,000 at once to a page that comes back; the main thread's tasks."""
+    proxy.refuse[""] = 503
+    proxy.cut()
+    await page.wait_for_function("!connected()")
+    await Publisher(gateway).send(10_000, batch=500)
+    await page.evaluate("for (const name in renders) renders[name] = 0")
+    proxy.refuse.clear()
+    tasks_ms = await _traced(page, "window.comeBack(10000)")
+    await assert_each_once_in_order(page, 10_000)
+    renders = await page.evaluate("renders")
+    print(f"{len(tasks_ms)} tasks, {sum(tasks_ms):.0f} ms, longest {max(tasks_ms):.1f} ms; renderings {renders}")
+    assert max(renders.values()) < 1000
+    return tasks_ms
+
+
+async def _traced(page: Page, act: str) -> list[float]:
+    """The CPU time in ms of every task of the main thread while the promise of `act` is pending."""
+    browser = page.context.browser
+    assert browser
+    await browser.start_tracing(page=page, categories=TRACED)
+    await page.evaluate(act)
+    return _main_thread_tasks_ms(await browser.stop_tracing())
+
+
+def _main_thread_tasks_ms(trace: bytes) -> list[float]:
+    """The CPU time of every task that a page's main thread ran."""
+    events = json.loads(trace)["traceEvents"]
+    mains = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    return [
+        event["tdur"] / 1000
+        for event in events
+        if event["name"] == "RunTask" and "tdur" in event and (event["pid"], event["tid"]) in mains
+    ]
 
 
 async def test_react_renders_only_what_changed_for_it(service: ServiceFactory, views: dict[str, Path]) -> None:

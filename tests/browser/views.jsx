@@ -11,14 +11,12 @@ import { createZustandStore } from "notify-sse/zustand";
 
 const options = JSON.parse(new URLSearchParams(location.search).get("options") ?? "{}");
 const renders = {};
-Object.assign(window, { renders, seen: [], states: [], errors: [], tokens: [], longTasks: [], actions: 0 });
+Object.assign(window, { renders, seen: [], states: [], errors: [], tokens: [], actions: 0 });
 window.addEventListener("error", (event) => window.errors.push(event.message));
-new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((entry) => entry.duration))).observe({
-  type: "longtask",
-});
 
 const manager = (window.manager = new NotificationConnectionManager({
   getToken: async () => (await fetch("/test/token?sub=alice")).text(),
+  ...options.manager,
 }));
 manager.onAll(({ payload }) => window.seen.push(payload.n));
 window.connected = () => manager.state.status === "connected";
@@ -62,3 +60,21 @@ const app = h(NotificationProvider, { manager, options }, h(Unread), h(Status), 
 const root = createRoot(document.getElementById("root"));
 root.render(options.strict ? h(StrictMode, null, app) : app);
 window.unmount = () => root.unmount();
+
+/** Comes back from an outage; done when every view shows `count`. */
+window.comeBack = async (count) => {
+  manager.retryNow();
+  const shows = () => [zustand.getState().unread, redux.getState().unread, +document.getElementById("unread").textContent];
+  while (!shows().every((unread) => unread === count)) await new Promise((resolve) => setTimeout(resolve, 50));
+};
+
+/** For comparison: the same replay to the browser's own EventSource, with a listener that does nothing. */
+window.countNatively = async (count) => {
+  const token = await (await fetch("/test/token?sub=alice")).text();
+  const epoch = manager.cursor.split(".")[0];
+  const source = new EventSource(`/notifications/stream?access_token=${token}&last_event_id=${epoch}.0`);
+  let counted = 0;
+  source.onmessage = () => counted++;
+  while (counted < count) await new Promise((resolve) => setTimeout(resolve, 50));
+  source.close();
+};

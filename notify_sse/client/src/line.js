@@ -1,5 +1,6 @@
 // One connection over one transport, from its opening to its one end, watched: it must answer in time, and after
 // that never be silent for longer than its heartbeats allow.
+import { paced } from "./pace.js";
 
 export class Line {
   up = false; // its first event came
@@ -9,7 +10,9 @@ export class Line {
   #heardMs = Date.now();
   #ended = false;
   #shut = () => {};
+  #decode;
   #timer;
+  #things = paced((thing) => this.#hear(thing)); // what waits at the end is sent again: its cursor was not reached
 
   /** `on.frame(event, id, data)` for what arrives; `on.end(end)` once, unless `close()` came first. */
   constructor(rung, why, limitMs, on) {
@@ -19,8 +22,9 @@ export class Line {
 
   async start(load, prepare) {
     try {
-      const [{ open }, request] = await Promise.all([load(), prepare()]);
+      const [{ open, decode }, request] = await Promise.all([load(), prepare()]);
       this.request = request;
+      this.#decode = decode;
       if (!this.#ended) this.#shut = open(request, this);
     } catch (error) {
       this.end({ reason: error?.reason ?? "network" });
@@ -35,15 +39,20 @@ export class Line {
     return Date.now() - this.#heardMs;
   }
 
-  frame(event, id, data) {
-    if (this.#ended) return;
+  /** `thing`: what came, as the transport's `decode` takes it; it is decoded when its turn comes. */
+  take(thing) {
     this.#heardMs = Date.now();
+    if (!this.#ended) this.#things.push(thing);
+  }
+
+  #hear(thing) {
+    let frame;
     try {
-      if (typeof data === "string") data = JSON.parse(data);
+      frame = this.#decode(thing);
     } catch {
       return this.end({ reason: "garbled" }); // read again from the cursor, never skipped
     }
-    this.on.frame(event, id, data);
+    if (frame.event !== "pong") this.on.frame(frame.event, frame.id || null, frame.data);
   }
 
   /** From now on silence is measured by its heartbeats. */
@@ -64,6 +73,7 @@ export class Line {
   close() {
     this.#ended = true;
     clearTimeout(this.#timer);
+    this.#things.stop();
     this.#shut();
   }
 

@@ -1,14 +1,20 @@
 // The shared end of a stream: it holds the one connection, and tells every tab what happens on it.
 import { Connection } from "../connection.js";
+import { soonest } from "../pace.js";
+
+/** Frames that come together are posted together: a message costs a tab more than a frame does. */
+const MAX_BATCH = 200;
 
 export class Hub {
+  #frames = [];
+
   /** `post(message)` reaches every tab. */
   constructor(options, post) {
     this.post = post;
     this.connection = new Connection(options, {
-      state: (state) => post({ state }),
-      frame: (frame) => post({ frame }),
-      reset: (data) => post({ frame: { event: "reset", id: data.to, data } }),
+      state: (state) => (this.#flush(), post({ state })),
+      frame: (frame) => this.#batch(frame),
+      reset: (data) => this.#batch({ event: "reset", id: data.to, data }),
     });
   }
 
@@ -21,6 +27,7 @@ export class Hub {
   }
 
   get welcome() {
+    this.#flush();
     return { welcome: true, state: this.connection.state, cursor: this.connection.cursor };
   }
 
@@ -31,5 +38,16 @@ export class Hub {
     if (ask === "wake") this.connection.wake(value);
     if (ask === "offline") this.connection.offline();
     if (ask === "retry") this.connection.retryNow();
+  }
+
+  #batch(frame) {
+    const count = this.#frames.push(frame);
+    if (count === 1) soonest(() => this.#flush());
+    if (count >= MAX_BATCH) this.#flush();
+  }
+
+  #flush() {
+    const frames = this.#frames.splice(0);
+    if (frames.length) this.post({ frames });
   }
 }

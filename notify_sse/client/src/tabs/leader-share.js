@@ -20,7 +20,7 @@ export class LeaderShare {
     if (!globalThis.navigator?.locks || !globalThis.BroadcastChannel) return this.sink.gone();
     this.member.start(cursor);
     this.#channel = new BroadcastChannel(this.name);
-    this.#channel.onmessage = ({ data }) => this.#hear(data);
+    this.#channel.onmessage = (event) => this.#hear(event);
     this.#campaign();
     this.#say({ ask: "hello" });
   }
@@ -49,13 +49,13 @@ export class LeaderShare {
 
   /** What a tab asks goes to the hub, which may be its own. */
   #say(message) {
-    if (this.#hub) this.#hub.hear(message, (reply) => this.member.hear(reply));
+    if (this.#hub) this.#hub.hear(message, (reply) => this.member.hear({ data: reply }));
     else this.#channel?.postMessage(message);
   }
 
-  #hear(message) {
-    if (!message.ask) return this.#hub || this.member.hear(message);
-    this.#hub?.hear(message, (reply) => this.#channel.postMessage(reply));
+  #hear(event) {
+    if (!this.#hub) return this.member.hear(event); // what other tabs ask says nothing to it
+    if (event.data.ask) this.#hub.hear(event.data, (reply) => this.#channel.postMessage(reply));
   }
 
   /** Waits for the lock, for as long as it takes; with `steal` takes it from a leader that answers no more. */
@@ -77,7 +77,7 @@ export class LeaderShare {
     const held = new Promise((resolve) => (this.#resign = resolve));
     this.#hub = new Hub(this.options, (message) => {
       this.#channel?.postMessage(message);
-      this.member.hear(message);
+      this.member.hear({ data: message });
     });
     this.#hub.start(this.member.cursor);
     this.#channel.postMessage(this.#hub.welcome);

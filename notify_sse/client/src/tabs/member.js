@@ -1,4 +1,5 @@
 // A tab's end of a shared stream, whatever carries the messages: follows it, and sees to it that the other end lives.
+import { paced } from "../pace.js";
 import { Follower } from "./follower.js";
 
 const PING_MS = 10000;
@@ -6,10 +7,11 @@ const PING_MS = 10000;
 export class Member {
   #timer;
   #heard = false;
+  #events = paced(({ data }) => this.#take(data));
 
-  /** `say(message)` reaches the hub; `lost()` is called when it answers no more. */
-  constructor(options, sink, { say, lost }) {
-    Object.assign(this, { sink, say, lost });
+  /** `say(message)` reaches the hub; `lost()` is called when it answers no more, `wanted` when it wants a token. */
+  constructor(options, sink, { say, lost, wanted }) {
+    Object.assign(this, { sink, say, lost, wanted });
     this.follower = new Follower(options, sink);
   }
 
@@ -26,12 +28,21 @@ export class Member {
 
   stop() {
     clearInterval(this.#timer);
+    this.#events.stop(); // started again, it is told where the stream stands, and catches up
     this.follower.stop();
   }
 
-  hear({ frame, state, cursor, welcome }) {
+  /** `event.data` is the message: browsers unpack it only when it is looked at, which waits for its turn. */
+  hear(event) {
+    this.#events.push(event);
+  }
+
+  #take(message) {
+    const { ask, frames = [], state, cursor, welcome } = message;
+    if (ask) return; // from another tab to the one that leads
     this.#heard = true;
-    if (frame) this.follower.hear(frame);
+    if (message.wanted) this.wanted(message);
+    for (const frame of frames) this.follower.hear(frame);
     // Told where the hub stands: what lies between is caught up with.
     if (welcome && cursor) this.follower.hear({ event: "connected", id: cursor, prev: cursor });
     if (state) this.sink.state(state);

@@ -9,7 +9,11 @@ export class WorkerShare {
 
   constructor(name, options, sink) {
     const tell = (state) => sink.state({ ...state, shared: "worker" });
-    const link = { say: (message) => this.#port?.postMessage(message), lost: () => this.#lost() };
+    const link = {
+      say: (message) => this.#port?.postMessage(message),
+      lost: () => this.#lost(),
+      wanted: (request) => this.#bringToken(request),
+    };
     Object.assign(this, { name, options, sink, member: new Member(options, { ...sink, state: tell }, link) });
   }
 
@@ -23,7 +27,7 @@ export class WorkerShare {
     } catch {
       return this.#lost(); // another origin, a policy, or a browser without
     }
-    this.#port.onmessage = ({ data }) => this.#hear(data);
+    this.#port.onmessage = (event) => (clearTimeout(this.#timer), this.member.hear(event));
     this.#timer = setTimeout(() => this.#lost(), WELCOME_MS);
     this.#hello(cursor);
   }
@@ -49,12 +53,6 @@ export class WorkerShare {
   #hello(cursor) {
     const { getToken, random, ...plain } = this.options;
     this.member.say({ ask: "hello", cursor, options: JSON.parse(JSON.stringify(plain)), tokens: Boolean(getToken) });
-  }
-
-  #hear(message) {
-    clearTimeout(this.#timer);
-    if (message.wanted) return this.#bringToken(message);
-    this.member.hear(message);
   }
 
   async #bringToken({ wanted, reason }) {

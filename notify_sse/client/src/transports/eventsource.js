@@ -4,9 +4,11 @@ import { address, place } from "../request.js";
 
 export const EVENTS = ["message", "connected", "heartbeat", "reset", "expiring", "closing"];
 
+export const decode = ({ type, lastEventId, data }) => ({ event: type, id: lastEventId, data: JSON.parse(data) });
+
 export function open({ base, token, withCredentials, ...rest }, line) {
   const source = new EventSource(address(base, "stream", { ...place(rest), access_token: token }), { withCredentials });
-  const hear = ({ type, lastEventId, data }) => line.frame(type, lastEventId, data);
+  const hear = (event) => line.take(event);
   for (const type of EVENTS) source.addEventListener(type, hear);
   source.onopen = () => (line.opened = true);
   source.onerror = () => line.end({ reason: source.readyState === EventSource.CLOSED ? "refused" : "network" });

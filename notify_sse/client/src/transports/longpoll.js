@@ -5,6 +5,8 @@ const WAIT_S = 25;
 /** An empty answer that came sooner than this is followed by a pause: a service that does not wait is not hammered. */
 const SOON_MS = 1000;
 
+export const decode = (frame) => frame;
+
 export function open(request, line) {
   const abort = new AbortController();
   poll(request, line, abort.signal).catch(() => line.end({ reason: "network" }));
@@ -20,7 +22,7 @@ async function poll(request, line, signal) {
     const answer = await fetch(url, { ...proof({ ...request, token }), signal });
     if (answer.status !== 200) return line.end(refusal(answer.status));
     const page = await answer.json();
-    if (first) line.frame("connected", page.reset ? "" : cursor ?? page.cursor, { heartbeat_s: WAIT_S });
+    if (first) line.take(frame("connected", page.reset ? null : cursor ?? page.cursor, { heartbeat_s: WAIT_S }));
     if (cursor) tell(page, line);
     cursor = page.cursor;
     if (!first && !page.items.length && Date.now() - sentMs < SOON_MS) await pause(SOON_MS);
@@ -34,9 +36,11 @@ function what(cursor, first) {
 }
 
 function tell({ reset, items, cursor }, line) {
-  if (reset) line.frame("reset", reset.to, reset);
-  for (const item of items) line.frame("message", item.cursor, item);
-  line.frame("heartbeat", cursor, {});
+  if (reset) line.take(frame("reset", reset.to, reset));
+  for (const item of items) line.take(frame("message", item.cursor, item));
+  line.take(frame("heartbeat", cursor, {}));
 }
+
+const frame = (event, id, data) => ({ event, id, data });
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

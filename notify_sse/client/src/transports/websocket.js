@@ -7,6 +7,8 @@ const CLOSES = {
 };
 const STATUSES = { 4401: 401, 4403: 403, 4408: 401 };
 
+export const decode = JSON.parse;
+
 export function open({ base, token, ...rest }, line) {
   const url = address(base, "ws", place(rest));
   url.protocol = url.protocol.replace("http", "ws");
@@ -16,18 +18,9 @@ export function open({ base, token, ...rest }, line) {
     line.opened = true;
     if (token) socket.send(JSON.stringify({ type: "auth", token }));
   };
-  socket.onmessage = ({ data }) => hear(line, data);
+  socket.onmessage = ({ data }) => line.take(data);
   socket.onclose = ({ code }) => line.end(ended(code));
   return () => (clearInterval(pings), socket.close());
-}
-
-function hear(line, text) {
-  try {
-    const { event, id, data } = JSON.parse(text);
-    if (event !== "pong") line.frame(event, id, data);
-  } catch {
-    line.end({ reason: "garbled" });
-  }
 }
 
 function ended(code) {
