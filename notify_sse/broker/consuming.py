@@ -39,6 +39,8 @@ class IngestConsumer:
         await channel.basic_qos(prefetch_count=prefetch, timeout=CONNECT_TIMEOUT_S)
         self._channel = channel
         self._leave = await session.consume(channel, queue, on_message=self._deliver)
+        async with self._acking:
+            await self._leave_when_done()  # stop() may have come meanwhile
 
     def _deliver(self, message: Received) -> None:
         if self._stopping:

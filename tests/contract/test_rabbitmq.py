@@ -11,6 +11,7 @@ import pika
 import pika.exceptions
 import pytest
 
+from notify_sse.broker.connection import Session
 from notify_sse.broker.rabbitmq import RabbitMQBroker
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.ports import Listener
@@ -376,6 +377,29 @@ async def test_a_broker_that_is_down_at_the_start_is_waited_for(open_broker: Ope
     assert time.monotonic() - began < 0.5
     await asyncio.to_thread(server.start)
     await opened
+
+
+async def test_stopping_while_connecting_keeps_nobody_from_consuming(
+    open_broker: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is told to stop in the very moment in which it becomes the active consumer gives that up."""
+    stopping = open_broker()
+    consume = Session.consume
+
+    async def consume_and_be_stopped(session: Session, *args: Any, **options: Any) -> Any:
+        leave = await consume(session, *args, **options)
+        monkeypatch.undo()
+        await stopping.stop_consuming()
+        return leave
+
+    monkeypatch.setattr(Session, "consume", consume_and_be_stopped)
+    async with (
+        running(stopping, consumes=True) as one,
+        running(open_broker(), consumes=True, acks=True) as two,
+        publishing(two.broker, message("later")),
+    ):
+        await two.takes(1)
+    assert one.deliveries == []
 
 
 async def test_closing_while_connecting_ends_at_once(open_broker: Open) -> None:
