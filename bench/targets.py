@@ -20,6 +20,7 @@ STACK = "rabbitmq-postgres"
 BASELINE = "baseline"
 NCHAN = "nchan"
 BARE = "bare"
+SPARE_FILES = 500
 NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 
 
@@ -70,13 +71,7 @@ def _nchan() -> Launch:
         port, files = free_port(), raise_file_limit()
         url = f"http://127.0.0.1:{port}"
         with tempfile.TemporaryDirectory(prefix="notify-sse-nchan-") as directory:
-            Path(directory).chmod(0o755)
-            template = (Path(__file__).parent / "nchan" / "nginx.conf").read_text()
-            text = template.format(
-                directory=directory, files=files, connections=files - 500, port=port, workers=os.cpu_count()
-            )
-            config = Path(directory) / "nginx.conf"
-            config.write_text(text)
+            config = _nginx_config(Path(directory), port=port, files=files)
             async with process(["nginx", "-c", str(config)], {}, ready_url=f"{url}/readyz") as pid:
                 way = Way("http", host="127.0.0.1", port=port, path="/notifications?to={recipient}", batch=1)
                 path = "/notifications/stream?recipient="
@@ -91,3 +86,15 @@ def _nchan() -> Launch:
                 )
 
     return launch
+
+
+def _nginx_config(directory: Path, *, port: int, files: int) -> Path:
+    directory.chmod(0o755)  # nginx's workers are not root
+    template = (Path(__file__).parent / "nchan" / "nginx.conf").read_text()
+    config = directory / "nginx.conf"
+    config.write_text(
+        template.format(
+            directory=directory, files=files, connections=files - SPARE_FILES, port=port, workers=os.cpu_count()
+        )
+    )
+    return config

@@ -29,7 +29,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     limit_ms: float = 100.0
     ramp_from: float = 500.0
     ramp_step_s: float = 8.0
+    ramp_steps: int = 24
     settle_s: float = 10.0
+    rest_s: float = 2.0
 
 
 class Progress:

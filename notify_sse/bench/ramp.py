@@ -15,8 +15,6 @@ from notify_sse.bench.target import Launch
 
 GROWTH: Final = 1.5
 NARROW: Final = 1.06
-MOST_STEPS: Final = 24
-REST_S: Final = 1.0
 
 
 class _Climb:
@@ -50,12 +48,12 @@ class _Climb:
 async def ramp(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
     """Step by step to the highest rate that is sustained."""
     given = {"limit_ms": plan.limit_ms, "step_s": plan.ramp_step_s}
-    async with scene("ramp", launch, plan, progress, streams=plan.streams, **given) as (field, outcome):
+    async with scene("ramp", launch, plan, progress, streams=plan.streams, given=given) as (field, outcome):
         note_failures(outcome, await field.open(plan.streams))
         await field.phase(field.pace(rate=min(500.0, plan.ramp_from), seconds=plan.warm_up_s))
         steps: dict[float, Phase] = {}
         climb = _Climb(plan.ramp_from)
-        for _ in range(MOST_STEPS):
+        for _ in range(plan.ramp_steps):
             if climb.next is None:
                 break
             rate = round(climb.next)
@@ -64,7 +62,7 @@ async def ramp(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
             good = p95_ms <= plan.limit_ms and len(phase.delay_ns) >= phase.expected
             progress.step(f"  {rate:,} a second: p95 {p95_ms:,.1f} ms{'' if good else ', not sustained'}")
             climb.tried(rate, sustained=good)
-            await asyncio.sleep(REST_S)
+            await asyncio.sleep(plan.rest_s)
         outcome.figures["sustained_per_s"] = climb.sustained
         if climb.sustained:
             outcome.figures |= phase_figures(steps[climb.sustained])

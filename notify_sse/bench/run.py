@@ -1,5 +1,6 @@
 """Scenarios by name, run one after another on a target."""
 
+import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -27,6 +28,11 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 def new_report() -> Report:
     """A report of this machine, as yet empty."""
     return Report(datetime.now(UTC).isoformat(timespec="seconds"), __version__, machine())
+
+
+def end_in_order() -> None:
+    """Take SIGTERM as Ctrl-C, so that what was started for the load is ended too."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 async def measure(launch: Launch, names: Sequence[str], plan: Plan, progress: Progress) -> list[Outcome]:

@@ -15,7 +15,6 @@ from notify_sse.bench.results import Outcome, Plot, latency_figures, over_time, 
 from notify_sse.bench.target import Launch
 
 HERD_AT_ONCE: Final = 1000
-REST_S: Final = 2.0
 POLL_S: Final = 0.2
 STEPS: Final = 4
 Scenario = Callable[[Launch, Plan, Progress], Awaitable[Outcome]]
@@ -23,11 +22,18 @@ Scenario = Callable[[Launch, Plan, Progress], Awaitable[Outcome]]
 
 @asynccontextmanager
 async def scene(
-    name: str, launch: Launch, plan: Plan, progress: Progress, *, streams: int, on_topic: bool = False, **given: Any
+    name: str,
+    launch: Launch,
+    plan: Plan,
+    progress: Progress,
+    *,
+    streams: int,
+    on_topic: bool = False,
+    given: dict[str, Any],
 ) -> AsyncIterator[tuple[Field, Outcome]]:
     """A target, its clients, and the outcome to fill in; at the end, what went wrong is in it."""
     async with launch() as target:
-        outcome = Outcome(target.name, name, {"streams": streams, **given})
+        outcome = Outcome(target.name, name, {"streams": streams} | given)
         label = f"{name} on {target.name}"
         progress.step(label)
         path = (on_topic and target.topic_path) or target.path
@@ -66,7 +72,10 @@ def phase_figures(phase: Phase) -> dict[str, float | None]:
 
 async def idle(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
     """Streams that hear nothing but heartbeats: memory of each, connects a second, CPU at rest."""
-    async with scene("idle", launch, plan, progress, streams=plan.streams, seconds=plan.seconds) as (field, outcome):
+    async with scene("idle", launch, plan, progress, streams=plan.streams, given={"seconds": plan.seconds}) as (
+        field,
+        outcome,
+    ):
         first = min(1000, plan.streams // 2)
         sizes = [first + (plan.streams - first) * step // STEPS for step in range(STEPS + 1)]
         points: list[tuple[float, float]] = []
@@ -74,7 +83,7 @@ async def idle(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
         for size in sizes:
             opened = await field.open(size - field.opened)
             note_failures(outcome, opened)
-            await asyncio.sleep(REST_S)
+            await asyncio.sleep(plan.rest_s)
             points.append((float(size), field.meter.memory_bytes("server") / 1024))
             rates.append((float(size), opened.per_s))
         cpu_before = field.meter.cpu_s()
@@ -96,7 +105,7 @@ async def idle(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
 async def steady(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
     """A notification for one stream after another, at an even rate."""
     given = {"rate": plan.rate, "seconds": plan.seconds}
-    async with scene("steady", launch, plan, progress, streams=plan.streams, **given) as (field, outcome):
+    async with scene("steady", launch, plan, progress, streams=plan.streams, given=given) as (field, outcome):
         note_failures(outcome, await field.open(plan.streams))
         await field.phase(field.pace(rate=plan.rate, seconds=plan.warm_up_s))
         phase = await field.phase(field.pace(rate=plan.rate, seconds=plan.seconds))
@@ -108,7 +117,7 @@ async def steady(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
 async def broadcast(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
     """One notification for all, again and again, with time between for all to have it."""
     given = {"broadcasts": plan.broadcasts}
-    scenery = scene("broadcast", launch, plan, progress, streams=plan.streams, on_topic=True, **given)
+    scenery = scene("broadcast", launch, plan, progress, streams=plan.streams, on_topic=True, given=given)
     async with scenery as (field, outcome):
         topic = field.target.topic
         note_failures(outcome, await field.open(plan.streams))
@@ -122,7 +131,7 @@ async def broadcast(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
 async def burst(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
     """Many notifications, one for each of many streams, all due at one moment."""
     given = {"burst": plan.burst}
-    async with scene("burst", launch, plan, progress, streams=plan.streams, **given) as (field, outcome):
+    async with scene("burst", launch, plan, progress, streams=plan.streams, given=given) as (field, outcome):
         note_failures(outcome, await field.open(plan.streams))
         await field.phase(field.pace(rate=100, seconds=plan.warm_up_s))
         phase = await field.phase(field.burst(plan.burst))
@@ -136,7 +145,7 @@ async def herd(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
     """Every stream is cut at one moment, and comes back at once with its cursor, while publishing goes on."""
     rate = min(plan.rate, 200.0)
     given = {"rate": rate}
-    async with scene("herd", launch, plan, progress, streams=plan.streams, **given) as (field, outcome):
+    async with scene("herd", launch, plan, progress, streams=plan.streams, given=given) as (field, outcome):
         note_failures(outcome, await field.open(plan.streams))
         await field.phase(field.pace(rate=rate, seconds=plan.warm_up_s))
         pages_before = await field.target.metric("notify_sse_replay_pages_total")
@@ -166,7 +175,7 @@ async def herd(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
 
 async def replay(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
     """One client comes back to a long stretch of the log that is all its own."""
-    async with scene("replay", launch, plan, progress, streams=1, events=plan.replay) as (field, outcome):
+    async with scene("replay", launch, plan, progress, streams=1, given={"events": plan.replay}) as (field, outcome):
         note_failures(outcome, await field.open(1))
         await field.phase(field.pace(rate=100, seconds=0.1))
         await field.drop()
@@ -201,7 +210,7 @@ async def _logged(field: Field, position: float) -> None:
 async def churn(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
     """Publishing at an even rate while streams drop and come back all the time."""
     given = {"rate": plan.rate, "seconds": plan.seconds, "churn_per_s": plan.churn_per_s}
-    async with scene("churn", launch, plan, progress, streams=plan.streams, **given) as (field, outcome):
+    async with scene("churn", launch, plan, progress, streams=plan.streams, given=given) as (field, outcome):
         note_failures(outcome, await field.open(plan.streams))
         await field.phase(field.pace(rate=plan.rate, seconds=plan.warm_up_s))
         resumed: list[Opened] = []

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -33,8 +34,8 @@ class CannotMeasure(NotifyError):
 class Target(msgspec.Struct, frozen=True):
     """A running service: where its streams are, how to publish, which pids belong to whom.
 
-    `topic_path`: where to hear a topic, when that is not `path`. `pids`: groups `server`, `broker`, `database`. `metrics`: it has our `/metrics`; without, what needs them is left
-    out.
+    `topic_path`: where to hear a topic, when that is not `path`. `pids`: groups `server`, `broker`, `database`.
+    `metrics`: it has our `/metrics`; without, what needs them is left out.
     """
 
     name: str
@@ -178,8 +179,6 @@ async def _answering(child: asyncio.subprocess.Process, url: str) -> None:
 
 def free_port() -> int:
     """A loopback port that nobody uses, below the ephemeral range, so that no client of ours takes it."""
-    import socket  # noqa: PLC0415
-
     while True:
         port = 20_000 + secrets.randbelow(10_000)
         with socket.socket() as probe:

@@ -82,6 +82,7 @@ def command(
         )
     plan = Plan(**{name: value for name, value in amounts.items() if value is not None})
     report = run.new_report()
+    run.end_in_order()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         work = run.measure(launch, scenarios or NAMES, plan, Progress(quiet=quiet))
         report.outcomes += runner.run(work)

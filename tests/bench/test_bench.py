@@ -1,0 +1,86 @@
+"""The whole of it at its smallest: real processes, real streams, figures that can be true."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from bench import document, sizes, targets
+from notify_sse.bench import run
+from notify_sse.bench.bare import bare_server
+from notify_sse.bench.plan import Plan, Progress
+from notify_sse.bench.results import Outcome
+from tests.service import ServiceFactory
+from tests.services import PostgresServer, RabbitServer
+
+SMOKE = sizes.SIZES["smoke"]
+
+
+def measured(launch: object, name: str, plan: Plan = SMOKE.load) -> Outcome:
+    return uvloop.run(run.SCENARIOS[name](launch, plan, Progress(quiet=True)))  # type: ignore[arg-type]
+
+
+def test_the_command_measures_a_service_that_runs(service: ServiceFactory, tmp_path: Path) -> None:
+    """`notify-sse bench --url`: everything that was published arrived once, and the report has its plots."""
+    running, page = service(), tmp_path / "report.html"
+    command = [sys.executable, "-m", "notify_sse", "bench", "steady", "herd", "replay", "--json", "--html", str(page)]
+    amounts = ["--url", running.url, "-n", "20", "-r", "100", "-s", "1", "--replay", "700"]
+    done = subprocess.run(
+        [*command, *amounts], env=running.env, capture_output=True, text=True, timeout=120, check=True
+    )
+    steady, herd, replay = json.loads(done.stdout)["outcomes"]
+    for outcome in (steady, herd, replay):
+        assert not outcome["problems"]
+    assert steady["figures"]["received"] == 100
+    assert 0 < steady["figures"]["p50_ms"] <= steady["figures"]["p95_ms"] <= steady["figures"]["max_ms"]
+    assert herd["figures"]["log_queries"] == 0
+    assert replay["figures"]["replayed"] == 700
+    assert "steady on" in done.stderr
+    html = page.read_text()
+    assert html.count("<svg") == 1
+    assert "<script" not in html
+
+
+@pytest.mark.parametrize("name", ["idle", "broadcast", "burst", "churn", "ramp"])
+def test_every_other_scenario_runs(name: str) -> None:
+    """On the bare server, which starts at once; churn loses there, since nothing is kept."""
+    outcome = measured(bare_server(), name)
+    assert None not in outcome.figures.values() or name == "burst"
+    if name != "churn":
+        assert not outcome.problems
+    if name == "broadcast":
+        assert outcome.figures["received"] == SMOKE.load.streams * SMOKE.load.broadcasts
+
+
+def test_a_server_that_loses_is_found_out() -> None:
+    """The bare server keeps nothing: what was published while a stream was away is reported as lost."""
+    plan = Plan(streams=4, rate=400, seconds=1, churn_per_s=40, warm_up_s=0.2, settle_s=0.5, client_processes=1)
+    outcome = measured(bare_server(), "churn", plan)
+    assert outcome.figures["lost"]
+    assert outcome.problems
+
+
+def test_the_comparison_is_written(
+    rabbitmq_server: RabbitServer, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """The service on both stacks and the usual way take the same load, and the page keeps what people wrote."""
+    report = run.new_report()
+    found = targets.launches(rabbitmq_server, postgres_server)
+    for target in (targets.STACK, targets.EMBEDDED, targets.BASELINE):
+        outcome = measured(found[target], "steady")
+        assert outcome.figures["lost"] == 0, target
+        assert outcome.figures["received"] == SMOKE.load.rate * SMOKE.load.seconds
+        report.outcomes.append(outcome)
+    page = tmp_path / "performance.md"
+    page.write_text(f"# Performance\n\nBefore.\n\n{document.BEGIN}\nold\n{document.END}\n\nAfter.\n")
+    document.write(page, report, size="smoke")
+    text = page.read_text()
+    assert "Before." in text
+    assert "After." in text
+    assert "old" not in text
+    assert "| steady: p50, ms |" in text
+    assert "times |" in text
+    assert list(tmp_path.glob("performance/*.svg"))
