@@ -50,6 +50,8 @@ class Service:
         self.directory = directory
         self.port = port or free_port()
         self.log = directory / "notify-sse.log"
+        self.program: Sequence[str] = ("notify_sse",)
+        """The module to run, and what it is given before `serve`."""
         self.process: Process | None = None
         self._args = ["--role", role, "--workers", str(workers), *args]
         settings = {
@@ -72,7 +74,7 @@ class Service:
 
     def start(self, *, wait_ready: bool = True) -> None:
         """Start it; returns once /readyz answers 200, unless told not to wait."""
-        command = [sys.executable, "-m", "notify_sse", "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [sys.executable, "-m", *self.program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         self.process = spawn([*command, *self._args], log=self.log, env=self.env, cwd=Path.cwd())
         if wait_ready:
             self.wait_ready()

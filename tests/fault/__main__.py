@@ -6,19 +6,46 @@ python -m tests.fault crash --runs 20
 
 import argparse
 import logging
+import signal
 import sys
 from pathlib import Path
 
 import msgspec
 import uvloop
 
+from tests.fault import crash_points
 from tests.fault.campaign import Goal, run
-from tests.fault.report import table
+from tests.fault.report import table, times_table
 from tests.fault.world import Plan
 
 
 def main(arguments: list[str]) -> int:
     """0 when the promise was kept and every fault and defence came into play."""
+    for name in ("aiormq", "aio_pika", "notify_sse"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # publishers lose their broker all the time here
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # so that everything is stopped
+    if arguments[:1] == ["crash"]:
+        return _crash(arguments[1:])
+    return _campaign(arguments)
+
+
+def _crash(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fault crash", description=crash_points.__doc__)
+    parser.add_argument("--runs", type=int, default=20, help="of each point (default 20)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", action="append", default=[], metavar="POINT")
+    options = parser.parse_args(arguments)
+    crashes = uvloop.run(crash_points.run(runs=options.runs, seed=options.seed, only=options.only))
+    print(
+        f"{len(crashes.rows)} points, {sum(row.died for row in crashes.rows)} kills, "
+        f"{crashes.ledger.accepted} accepted, {crashes.ledger.delivered} delivered"
+    )
+    print(times_table(crashes.ledger.times))
+    print("\n".join(f"WRONG {line}" for line in crashes.wrong) or "the promise was kept")
+    return 1 if crashes.wrong else 0
+
+
+def _campaign(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fault", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="decides the whole schedule (default 1)")
     parser.add_argument("--minutes", type=float, default=5.0, help="how long at least (default 5)")
@@ -34,15 +61,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", type=Path, help="write the outcome there too")
     parser.add_argument("--keep", action="store_true", help="keep data and logs")
     options = parser.parse_args(arguments)
-    for name in ("aiormq", "aio_pika", "notify_sse"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # publishers lose their broker all the time here
     plan = Plan(
         seed=options.seed,
         gateways=options.gateways,
         supervised=options.workers,
         clients=options.clients,
         rate_per_s=options.rate,
-        retention_s=120.0 if options.minutes > 4 else 25.0,
+        retention_s=120.0 if options.minutes >= 4 else 25.0,
     )
     goal = Goal(
         minutes=options.minutes,

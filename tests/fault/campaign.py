@@ -7,10 +7,10 @@ from collections import Counter
 from typing import Any, Final
 
 import msgspec
-import pika
 
 from tests.checker import Violation, check, counts
 from tests.fault import packets
+from tests.fault.dead_letters import wrong_dead_letters
 from tests.fault.nemesis import Nemesis
 from tests.fault.schedule import KINDS, LASTING, schedule
 from tests.fault.world import Plan, World
@@ -135,27 +135,12 @@ async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset
     await world.stop_publishing()
     await asyncio.sleep(QUIET_S)
     other += [f"not converged: {line}" for line in await world.converge()]
-    other += await asyncio.to_thread(_lost_dead_letters, world)
+    other += await asyncio.to_thread(
+        wrong_dead_letters, world.servers.rabbitmq.url, world.prefix, world.spoiler.confirmed
+    )
     for gateway in world.fleet.gateways:
         await gateway.scrape()
     return other + nemesis.failed + world.scribe.gaps + world.fleet.died + world.errors
-
-
-def _lost_dead_letters(world: World) -> list[str]:
-    """What was refused is in the dead-letter queue; what was not, is not."""
-    found, strangers = set(), []
-    with pika.BlockingConnection(pika.URLParameters(world.servers.rabbitmq.url)) as connection:
-        channel = connection.channel()
-        while True:
-            method, properties, _ = channel.basic_get(f"{world.prefix}.dead")
-            if method is None:
-                break
-            found.add(properties.message_id)
-            if not (properties.message_id or "").startswith("spoilt/"):
-                reason = (properties.headers or {}).get("x-notify-reason", properties.headers)
-                strangers.append(f"dead letter that was in order: {properties.message_id}: {reason}")
-    lost = world.spoiler.confirmed - found
-    return [f"neither in the log nor a dead letter: {name}" for name in sorted(lost)] + strangers
 
 
 def _outcome(
@@ -178,14 +163,10 @@ def _outcome(
         other=other + [f"streams answered {status}: {count} times" for status, count in statuses.items()],
         resets={name: count for name, count in ledger.seen.items() if name.startswith("reset ")},
         answers=dict(ledger.answers),
-        times={name: _summary(times) for name, times in sorted(ledger.times.items())},
+        times={name: times.summary() for name, times in sorted(ledger.times.items())},
         defences=_defences(world),
         clients=dict(sorted(ledger.seen.items())),
     )
-
-
-def _summary(times: Any) -> tuple[int, float, float, float]:
-    return len(times.all), times.percentile(0.5), times.percentile(0.99), max(times.all, default=0.0)
 
 
 def _defences(world: World) -> dict[str, int]:

@@ -67,6 +67,8 @@ class Client:
         """A cursor to bring next time, in place of its own."""
         self.next_token_s: float | None = None
         self.connected = False
+        self.port = 0
+        """Where it is connected, or was last."""
         self.opened = 0
         self.reader = ledger.reader(
             name, frozenset((f"recipient:{recipient}", "topic:all", *(f"topic:{topic}" for topic in topics)))
@@ -175,7 +177,7 @@ class Client:
         self._heard_at = self._asked_at = time.monotonic()
         if not (missed and own):
             self._asked_at = None
-        port = self._choose(self._habits.direct)
+        self.port = port = self._choose(self._habits.direct)
         self._stream = None
         stream = await open_stream(
             f"http://127.0.0.1:{port}/notifications/stream",

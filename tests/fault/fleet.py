@@ -112,6 +112,7 @@ class Fleet:
                 role=roles[number] if roles else "all",
                 env=env,
             )
+            service.env["TMPDIR"] = str(directory)  # a supervisor that is killed cannot remove its files
             web_port = web_ports[number] if web_ports else service_ports[number]
             self.gateways.append(Gateway(number, service, web_port=web_port))
         self.died: list[str] = []

@@ -41,6 +41,10 @@ class Times:
         ordered = sorted(self.all)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
+    def summary(self) -> tuple[int, float, float, float]:
+        """How many, p50, p99 and the longest."""
+        return len(self.all), self.percentile(0.5), self.percentile(0.99), max(self.all, default=0.0)
+
 
 class Ledger:
     """Everything that a run records."""

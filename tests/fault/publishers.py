@@ -67,7 +67,7 @@ class ForeignAmqp:
                 channel = await self._opened()
                 exchange = await channel.get_exchange(self._prefix, ensure=False)
                 await exchange.publish(message, key, mandatory=True)
-        except (AMQPError, OSError, TimeoutError, RuntimeError):
+        except Exception:  # noqa: BLE001 - a lost connection has many names in aio-pika, `Exception()` among them
             self._forget(channel)
             return "unknown"
         except asyncio.CancelledError:
@@ -207,10 +207,11 @@ class Lane:
                 async with asyncio.timeout(max(0.0, wait_s - behind_s)):
                     await stop.wait()
             except TimeoutError:
-                await self._publish(count)
+                await self.publish(count)
                 behind_s = min(5.0, max(0.0, behind_s + time.monotonic() - began - wait_s))
 
-    async def _publish(self, count: int) -> None:
+    async def publish(self, count: int) -> None:
+        """The next `count`, together."""
         documents = [self._document() for _ in range(count)]
         outcome: Outcome = "unknown"
         deadline = time.monotonic() + (0.0 if self._rng.random() < self._abandon else self._give_up_s)
@@ -245,8 +246,9 @@ class Lane:
 class Spoiler:
     """Publishes what must be refused, over AMQP, and counts what the broker confirmed: each must be a dead letter."""
 
-    def __init__(self, way: ForeignAmqp, *, ledger: Ledger, rng: Random, every_s: float) -> None:
+    def __init__(self, way: ForeignAmqp, *, ledger: Ledger, rng: Random, every_s: float, mark: str = "") -> None:
         self.confirmed: set[str] = set()
+        self._mark = mark
         self._way = way
         self._ledger = ledger
         self._rng = rng
@@ -263,7 +265,7 @@ class Spoiler:
                 await self._spoil(number)
 
     async def _spoil(self, number: int) -> None:
-        name = f"spoilt/{number}"
+        name = f"spoilt/{self._mark}/{number}"
         document = {"notification_id": name, "notification_type": "spoilt", "recipient_id": "nobody", "payload": {}}
         body, key = msgspec.json.encode(document), key_of(document)
         way = self._rng.randrange(3)

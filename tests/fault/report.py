@@ -1,6 +1,9 @@
 """The table of a campaign, for people; `--json` has the same for programs."""
 
+from collections.abc import Mapping
+
 from tests.fault.campaign import Outcome
+from tests.fault.ledger import Times
 
 
 def table(outcome: Outcome) -> str:
@@ -38,6 +41,12 @@ def table(outcome: Outcome) -> str:
     lines += [f"NEVER CAME INTO PLAY {name}" for name in outcome.idle]
     lines.append("the promise was kept" if outcome.good else "NOT GOOD")
     return "\n".join(lines)
+
+
+def times_table(times: Mapping[str, Times]) -> str:
+    """Durations by kind."""
+    header = "recovery, seconds" + " " * 23 + "count     p50     p99     max"
+    return "\n".join([header, *(_times(name, *one.summary()) for name, one in sorted(times.items()))])
 
 
 def _row(name: str, value: object) -> str:

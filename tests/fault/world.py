@@ -17,6 +17,7 @@ from tests.fault.clients import Client, Habits, look_after
 from tests.fault.fleet import Fleet, Gateway
 from tests.fault.ledger import Ledger
 from tests.fault.links import Links
+from tests.fault.polling import until
 from tests.fault.publishers import ForeignAmqp, Http, Lane, OurAmqp, Spoiler
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
@@ -204,7 +205,7 @@ class World:
 
     async def everybody_connected(self, *, within_s: float = 60) -> bool:
         """Wait until every client has had a stream; False when that takes too long."""
-        return await _until(lambda: all(client.opened for client in self.clients), within_s=within_s)
+        return await until(lambda: all(client.opened for client in self.clients), within_s=within_s)
 
     async def converge(self) -> list[str]:
         """After the last publish: wait until nothing is queued and every reader has seen all; who has not."""
@@ -221,7 +222,7 @@ class World:
             return [one for one in everybody if self.ledger.behind(one.place, one.reader.channels) or not one.connected]
 
         left_s = max(5.0, deadline - time.monotonic())
-        await _until(lambda: not behind(), within_s=left_s)
+        await until(lambda: not behind(), within_s=left_s)
         late = [f"{one.name} stands at {one.place}, connected: {one.connected}" for one in behind()]
         return late if drained else [*late, "the ingest queue was not emptied"]
 
@@ -268,15 +269,6 @@ class World:
     def _unseen(self, _: object, context: dict[str, Any]) -> None:
         if not isinstance(context.get("exception"), (ConnectionError, asyncio.CancelledError)):
             self.errors.append(f"{context.get('message')}: {context.get('exception')!r}")
-
-
-async def _until(condition: Any, *, within_s: float, every_s: float = 0.02) -> bool:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        await asyncio.sleep(every_s)
-    return True
 
 
 def _at(url: str, port: int) -> str:
