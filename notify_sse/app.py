@@ -188,6 +188,9 @@ class Process:
         self.gateway.draining = True
         within_s = max(0.0, self.settings.drain_s - 2 * GRACE_S)
         await asyncio.gather(self._stop_ingest(within_s), self.pump.drain(within_s))
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, ServerLoop):
+            loop.call_later(GRACE_S, loop.cut)
 
     async def _stop_ingest(self, within_s: float) -> None:
         try:
@@ -252,7 +255,7 @@ def _server_config(listener: socket.socket, settings: Settings) -> Config:
     config.backlog = BACKLOG
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
-    config.graceful_timeout = GRACE_S
+    config.graceful_timeout = 2 * GRACE_S
     config.include_server_header = False
     config.keep_alive_timeout = 75
     config.keep_alive_max_requests = 100_000

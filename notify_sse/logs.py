@@ -15,11 +15,11 @@ from notify_sse.config import Settings
 from notify_sse.redaction import redacted
 
 _NOT_EXTRA: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+# They report each failed attempt to connect as an error; `broker.link` says it once.
+_SILENT: Final = ("aio_pika", "aiormq")
 # Libraries that log payloads or every request below WARNING.
 _QUIET: Final = (
     "alembic",
-    "aio_pika",
-    "aiormq",
     "aiosqlite",
     "asyncio",
     "databases",
@@ -39,6 +39,8 @@ def set_up(settings: Settings, *, stream: TextIO | None = None) -> None:
     root.setLevel(settings.log_level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)
 
 

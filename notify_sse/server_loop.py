@@ -79,6 +79,11 @@ class ServerLoop(uvloop.Loop):
 
         return cast(asyncio.Server, await super().create_server(accepting, *args, **kwargs))
 
+    def cut(self) -> None:
+        """Reset every accepted connection: who has not taken what was sent by now would hold up the end for ever."""
+        for protocol in list(self.accepted.values()):
+            protocol.transport.abort()
+
 
 def accepted(scope: Mapping[str, Any]) -> Accepted | None:
     """The connection that the request with this ASGI `scope` came on; None unless it is plain HTTP/1.1 on our loop."""

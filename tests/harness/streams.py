@@ -5,6 +5,7 @@ format, and nothing of the service.
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Mapping
 from typing import Self, cast
@@ -140,10 +141,12 @@ async def open_stream(
     headers: Mapping[str, str] | None = None,
     last_event_id: str = "",
     within_s: float = WAIT_S,
+    prepare: Callable[[socket.socket], None] | None = None,
 ) -> OpenStream:
     """GET `url` as an EventSource does; returns once the answer began. OSError or TimeoutError when it does not.
 
-    `last_event_id` is sent as the header. `headers` are sent as given, beside Host and Accept.
+    `last_event_id` is sent as the header. `headers` are sent as given, beside Host and Accept. `prepare` is given the
+    socket before it connects.
     """
     parts = urlsplit(url)
     target = parts.path + ("?" + urlencode(params) if params else "")
@@ -153,10 +156,10 @@ async def open_stream(
     sent |= dict(headers or {})
     lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
     request = ("\r\n".join(lines) + "\r\n\r\n").encode()
-    assert parts.hostname
     async with asyncio.timeout(within_s):
+        sock = await _connect(parts.hostname or "", parts.port or 80, prepare)
         _, stream = await asyncio.get_running_loop().create_connection(
-            lambda: OpenStream(request, last_event_id=last_event_id, on_message=on_message), parts.hostname, parts.port
+            lambda: OpenStream(request, last_event_id=last_event_id, on_message=on_message), sock=sock
         )
         try:
             await asyncio.shield(stream.started)
@@ -164,6 +167,19 @@ async def open_stream(
             stream.drop()
             raise
     return stream
+
+
+async def _connect(host: str, port: int, prepare: Callable[[socket.socket], None] | None) -> socket.socket:
+    sock = socket.socket()
+    try:
+        sock.setblocking(False)
+        if prepare:
+            prepare(sock)
+        await asyncio.get_running_loop().sock_connect(sock, (host, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class Listening:
