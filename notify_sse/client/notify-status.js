@@ -14,7 +14,7 @@ const STYLE = `
 :host { display: block; font: 500 .875rem/1.4 system-ui, sans-serif; color-scheme: light dark; }
 :host([hidden]) { display: none; }
 [part=banner] {
-  display: flex; align-items: center; gap: .6em; padding: .5em .9em; min-height: 2.4em; box-sizing: border-box;
+  display: flex; align-items: center; gap: .6em; padding: .4em .9em; min-height: 2.8em; box-sizing: border-box;
   border-radius: var(--notify-status-radius, .5rem);
   color: var(--notify-status-color, light-dark(#3d2f00, #ffe9a8));
   background: var(--notify-status-background, light-dark(#fff3c9, #3a3113));

@@ -64,11 +64,11 @@ async def test_off_the_network_and_on_again(service: ServiceFactory) -> None:
     gateway = service()
     async with proxied(gateway) as proxy, chromium() as browser:
         page = await opened(await browser.new_page(), proxy)
-        await page.context.set_offline(True)  # noqa: FBT003  Playwright's own signature
+        await page.context.set_offline(True)
         await until(page, "manager.state.status === 'offline'", within_s=3)
         await Publisher(gateway).send(50)
         assert await page.evaluate("seen") == []
-        await page.context.set_offline(False)  # noqa: FBT003
+        await page.context.set_offline(False)
         await until(page, "connected()", within_s=3)
         await assert_each_once_in_order(page, 50)
 

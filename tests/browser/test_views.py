@@ -12,7 +12,16 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, chromium, eventually, opened, proxied, until
+from tests.browser.bench import (
+    STREAM,
+    Publisher,
+    assert_each_once_in_order,
+    chromium,
+    eventually,
+    opened,
+    proxied,
+    until,
+)
 from tests.browser.proxy import Proxy
 from tests.client import node
 from tests.service import Service, ServiceFactory

@@ -1,0 +1,167 @@
+// The demo: a publisher and a recipient side by side, and buttons that break what lies between.
+import { cut, flow, isStalled, stall } from "./breaks.js";
+import "../notify-status.js";
+import { createBadge } from "../badge.js";
+import { NotificationConnectionManager } from "../notify-sse.js";
+import { createNotificationStore } from "../store.js";
+import { card } from "./cards.js";
+import { example, publish } from "./publisher.js";
+import { Tally } from "./tally.js";
+import { me, shorten, token } from "./tokens.js";
+
+const SHOWN = 60;
+const SHORT_TOKEN_S = 4;
+const SHORT_FOR_MS = 30000;
+const OFFLINE_MS = 5000;
+const $ = (id) => document.getElementById(id);
+
+let manager;
+let store;
+let badge;
+let ticking = null;
+
+const tally = new Tally(() => requestAnimationFrame(showCounts));
+
+/** A manager with what the page asks for, and the views that follow it. */
+function begin({ cursor } = {}) {
+  manager?.close();
+  store?.destroy();
+  badge?.destroy();
+  const [transport, share] = [$("transport").value, $("share").value];
+  manager = new NotificationConnectionManager({ getToken: () => token(), user: me, transport, share, cursor, resume: "session" });
+  store = createNotificationStore(manager, { keep: SHOWN });
+  badge = createBadge(manager, { everyMs: 250 });
+  $("status").manager = manager;
+  manager.onAll((notification) => tally.received(notification));
+  manager.onState(noteState);
+  manager.onReset(({ reason }) => note(`Reset (${reason}): some may be lost; the list was fetched anew`, "bad"));
+  store.subscribe(showList);
+  badge.subscribe(showBadge);
+  manager.connect();
+}
+
+async function send(notifications) {
+  const stored = (batch) => tally.sent(batch.filter(isMine).map((one) => one.notification_id));
+  try {
+    await publish(notifications, stored, (problem) => ($("trouble").textContent = problem));
+  } catch (error) {
+    $("trouble").textContent = error.message;
+  }
+}
+
+const isMine = ({ recipient_id: to, topic }) => to === me || topic === "all";
+
+function markAllRead() {
+  badge.markAllRead();
+  store.markAllRead();
+}
+
+function compose() {
+  const form = new FormData($("compose"));
+  return example(form.get("type"), { to: form.get("to"), text: form.get("text").trim(), severity: form.get("severity") });
+}
+
+const many = (count) =>
+  Array.from({ length: count }, (_, n) => example(n % 10 ? "new_message" : "account_update", { to: me, text: `Number ${n + 1} of ${count}` }));
+
+const ACTIONS = {
+  "one-each": () => send(["new_message", "account_update", "system_alert"].map((type) => example(type, { to: me }))),
+  flood: () => send(many(1000)),
+  steady() {
+    ticking = ticking ? clearInterval(ticking) : setInterval(() => send([example("new_message", { to: me })]), 500);
+    $("steady").ariaPressed = String(Boolean(ticking));
+  },
+  cut() {
+    const count = cut();
+    note(count ? "You cut the connection" : "There is no connection of this tab to cut", "bad");
+  },
+  stall() {
+    isStalled() ? flow() : stall();
+    $("stall").ariaPressed = String(isStalled());
+    note(isStalled() ? "You stalled the network: only missing heartbeats will tell" : "The network flows again", "bad");
+  },
+  expire() {
+    shorten(SHORT_TOKEN_S);
+    setTimeout(() => (shorten(null), note("Tokens last long again")), SHORT_FOR_MS);
+    note(`For ${SHORT_FOR_MS / 1000} s every token ends after ${SHORT_TOKEN_S} s: streams are swapped, nobody notices`, "bad");
+    cut();
+  },
+  unplug() {
+    dispatchEvent(new Event("offline"));
+    note(`You unplugged the network for ${OFFLINE_MS / 1000} s`, "bad");
+    setTimeout(() => dispatchEvent(new Event("online")), OFFLINE_MS);
+  },
+  rewind() {
+    const cursor = tally.cursorBefore(Number($("back").value)) ?? manager.cursor;
+    if (!cursor) return;
+    tally.rewind(cursor);
+    note(`You restarted the stream from ${cursor}`, "bad");
+    begin({ cursor });
+  },
+  read: markAllRead,
+  bell: markAllRead,
+  older: async () => ($("older").disabled = !(await store.loadOlder(20))),
+};
+
+function showCounts() {
+  const { counts } = tally;
+  for (const [name, count] of Object.entries(counts)) $(`count-${name}`).textContent = count.toLocaleString();
+  for (const name of ["missing", "repeated", "disordered"]) $(`count-${name}`).parentElement.dataset.bad = String(counts[name] > 0);
+}
+
+function showList({ items }) {
+  $("list").replaceChildren(...items.slice(0, SHOWN * 3).map(card));
+  $("empty").hidden = items.length > 0;
+}
+
+function showBadge(count, text) {
+  $("badge").textContent = text;
+  $("badge").hidden = !count;
+  $("bell").ariaLabel = `${count} unread`;
+  document.title = `${count ? `(${text}) ` : ""}notify-sse`;
+}
+
+let before = "";
+function noteState({ status, transport, reason, shared, attempt }) {
+  $("how").textContent = [NAMES[transport] ?? "", shared ? `shared: ${shared}` : ""].filter(Boolean).join(" · ");
+  const now = `${status} ${attempt} ${transport}`;
+  if (now === before) return;
+  before = now;
+  const why = reason && status !== "connected" ? ` (${reason}${attempt ? `, failure ${attempt}` : ""})` : "";
+  note(`${status[0].toUpperCase()}${status.slice(1)}${why}${status === "connected" ? ` by ${NAMES[transport]}` : ""}`, status);
+}
+
+const NAMES = { eventsource: "Server-Sent Events", fetch: "fetch streaming", websocket: "WebSocket", longpoll: "long polling" };
+
+function note(text, kind = "") {
+  const line = document.createElement("li");
+  line.dataset.kind = kind;
+  line.textContent = `${new Date().toLocaleTimeString()}  ${text}`;
+  $("log").prepend(line);
+  while ($("log").children.length > 40) $("log").lastChild.remove();
+}
+
+async function showCommands() {
+  const given = await token({ publish: true });
+  const at = `${location.origin}/notifications`;
+  $("curl-stream").textContent = `curl -N -H 'Authorization: Bearer ${given}' \\\n  '${at}/stream'`;
+  $("curl-publish").textContent =
+    `curl -H 'Authorization: Bearer ${given}' '${at}' \\\n` +
+    `  -d '{"recipient_id":"${me}","notification_type":"new_message","payload":{"sender":"curl","text":"Hello from the shell"}}'`;
+}
+
+function listen() {
+  for (const [id, act] of Object.entries(ACTIONS)) $(id).addEventListener("click", () => act());
+  $("compose").addEventListener("submit", (event) => (event.preventDefault(), send([compose()])));
+  $("compose").addEventListener("change", () => ($("severity").hidden = new FormData($("compose")).get("type") !== "system_alert"));
+  for (const id of ["transport", "share"]) $(id).addEventListener("change", () => begin());
+  $("commands").addEventListener("toggle", () => $("commands").open && showCommands());
+  for (const button of document.querySelectorAll("[data-copy]"))
+    button.addEventListener("click", () => navigator.clipboard?.writeText($(button.dataset.copy).textContent));
+}
+
+for (const element of document.querySelectorAll("[data-me]")) element.textContent = me;
+$("to").options[0].value = me;
+$("to").options[0].textContent = `${me} (this page)`;
+listen();
+begin();

@@ -1,0 +1,53 @@
+// Counts what this page published for its own user against what came back: nothing may be missing, repeated or
+// out of order.
+
+export class Tally {
+  #sent = new Set();
+  #received = new Map(); // id → cursor
+  #last = null;
+  repeated = 0;
+  disordered = 0;
+
+  constructor(changed) {
+    this.changed = changed;
+  }
+
+  sent(ids) {
+    ids.forEach((id) => this.#sent.add(id));
+    this.changed();
+  }
+
+  received({ notification_id: id, cursor }) {
+    if (this.#received.has(id)) this.repeated++;
+    if (this.#last && position(cursor) <= position(this.#last)) this.disordered++;
+    this.#received.set(id, cursor);
+    this.#last = cursor;
+    this.changed();
+  }
+
+  /** The page asked for all after `cursor` again: that is no repetition. */
+  rewind(cursor) {
+    for (const [id, at] of this.#received) if (position(at) > position(cursor)) this.#received.delete(id);
+    this.#last = cursor;
+    this.changed();
+  }
+
+  /** The cursor before the newest `count` that were received. */
+  cursorBefore(count) {
+    const cursors = [...this.#received.values()];
+    return cursors.at(-count - 1) ?? (cursors[0] ? stepBack(cursors[0]) : null);
+  }
+
+  get counts() {
+    const missing = [...this.#sent].filter((id) => !this.#received.has(id)).length;
+    const { repeated, disordered } = this;
+    return { sent: this.#sent.size, received: this.#received.size, missing, repeated, disordered };
+  }
+}
+
+const position = (cursor) => Number(cursor.split(".")[1]);
+
+function stepBack(cursor) {
+  const [epoch, id] = cursor.split(".");
+  return `${epoch}.${id - 1}`;
+}

@@ -1,0 +1,135 @@
+"""The demo page, used as a person would use it: everything published arrives, whatever is broken meanwhile."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+
+from tests.browser.bench import chromium
+from tests.service import Service
+
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+
+
+@pytest.fixture
+def development(tmp_path: Path) -> Iterator[Service]:
+    """The service as `make run` starts it: with no key configured."""
+    running = Service(tmp_path / "service")
+    del running.env["NOTIFY_SSE_JWT_SECRET"]
+    running.env["NOTIFY_SSE_STATE_DIR"] = str(tmp_path)
+    running.env["NOTIFY_SSE_HEARTBEAT_S"] = "1"
+    running.start()
+    yield running
+    running.kill()
+
+
+@contextlib.asynccontextmanager
+async def shown(service: Service, **options: Any) -> AsyncIterator[Page]:
+    """The page, connected; fails on any error in its console."""
+    async with chromium() as browser:
+        page = await browser.new_page(**options)
+        said: list[str] = []
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        await page.goto(service.url + "/")
+        await _log_has(page, "Connected by")
+        yield page
+        expected = ("net::ERR_", "Failed to load resource")  # what the browser itself says of broken connections
+        assert [line for line in said if not any(part in line for part in expected)] == []
+
+
+async def _log_has(page: Page, text: str) -> None:
+    await page.locator("#log li", has_text=text).first.wait_for(timeout=15_000)
+
+
+async def _counts_are(page: Page, sent: int) -> None:
+    """All of `sent` have arrived, none twice, none out of order."""
+    await page.wait_for_function(
+        "(sent) => document.getElementById('count-sent').textContent === sent"
+        " && document.getElementById('count-received').textContent === sent",
+        arg=f"{sent:,}",
+        timeout=30_000,
+    )
+    for name in ("missing", "repeated", "disordered"):
+        assert await page.locator(f"#count-{name}").inner_text() == "0", name
+
+
+async def test_each_type_is_drawn_as_what_it_is(development: Service) -> None:
+    async with shown(development) as page:
+        await page.click("#one-each")
+        await _counts_are(page, 3)
+        titles = await page.locator("#list .card strong").all_inner_texts()
+        assert [title.split(" ")[0] for title in titles] == ["System", "Account", "Message"]
+        await page.get_by_label("System Alert").check()
+        await page.select_option("[name=severity]", "critical")
+        await page.fill("[name=text]", "<b>Fire</b> & flood")
+        await page.get_by_role("button", name="Publish").click()
+        await _counts_are(page, 4)
+        first = page.locator("#list .card").first
+        assert await first.get_attribute("data-severity") == "critical"
+        assert "<b>Fire</b> & flood" in await first.inner_text(), "text is text"
+        assert await page.locator("#badge").inner_text() == "4"
+        await page.click("#read")
+        assert not await page.locator("#badge").is_visible()
+
+
+@pytest.mark.deadline(120)
+async def test_a_flood_survives_every_button_that_breaks_things(development: Service) -> None:
+    async with shown(development) as page:
+        await page.click("#flood")
+        await page.click("#cut")
+        await _log_has(page, "You cut the connection")
+        await _counts_are(page, 1000)
+        await page.click("#stall")
+        await page.click("#flood")
+        await _log_has(page, "Reconnecting (stalled")
+        await page.click("#stall")
+        await _counts_are(page, 2000)
+        await page.click("#unplug")
+        await page.click("#flood")
+        await _log_has(page, "Offline")
+        await _counts_are(page, 3000)
+        await page.click("#expire")
+        await page.click("#flood")
+        await _counts_are(page, 4000)
+        await page.fill("#back", "100")
+        await page.click("#rewind")
+        await _counts_are(page, 4000)
+
+
+@pytest.mark.parametrize("transport", ["fetch", "websocket", "longpoll"])
+async def test_other_transports_are_broken_and_recover_too(development: Service, transport: str) -> None:
+    async with shown(development) as page:
+        await page.select_option("#transport", transport)
+        names = {"fetch": "fetch streaming", "websocket": "WebSocket", "longpoll": "long polling"}
+        await _log_has(page, f"Connected by {names[transport]}")
+        await page.click("#one-each")
+        await _counts_are(page, 3)
+        await page.click("#cut")
+        await page.click("#flood")
+        await _counts_are(page, 1003)
+
+
+async def test_it_fits_a_phone_and_its_controls_have_names(development: Service) -> None:
+    async with shown(development, **PHONE) as page:
+        await page.click("#one-each")
+        await _counts_are(page, 3)
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for control in await page.locator("button, input, select").all():
+            assert await control.evaluate("(it) => Boolean(it.ariaLabel || it.labels?.length || it.textContent.trim())")
+
+
+async def test_the_shell_lines_can_be_pasted(development: Service) -> None:
+    """They hold a token that works."""
+    async with shown(development) as page:
+        await page.get_by_text("The same from a shell").click()
+        await page.wait_for_function("document.getElementById('curl-stream').textContent.includes('Bearer ey')")
+        line = await page.locator("#curl-stream").inner_text()
+        token = line.split("Bearer ")[1].split("'")[0]
+        answer = await page.request.get(
+            f"{development.url}/notifications/history", headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.status == 200
