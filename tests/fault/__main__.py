@@ -5,6 +5,7 @@ python -m tests.fault crash --runs 20
 """
 
 import argparse
+import inspect
 import logging
 import signal
 import sys
@@ -16,7 +17,17 @@ import uvloop
 from tests.fault import crash_points
 from tests.fault.campaign import Goal, run
 from tests.fault.report import table, times_table
+from tests.fault.scenarios import half_open, reconnect, replay, rolling, stalled, workers
 from tests.fault.world import Plan
+
+SCENARIOS = {
+    "half-open": half_open,
+    "reconnect": reconnect,
+    "replay": replay,
+    "rolling": rolling,
+    "stalled": stalled,
+    "workers": workers,
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -26,7 +37,20 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # so that everything is stopped
     if arguments[:1] == ["crash"]:
         return _crash(arguments[1:])
+    if arguments and arguments[0] in SCENARIOS:
+        return _scenario(*arguments)
     return _campaign(arguments)
+
+
+def _scenario(name: str, *arguments: str) -> int:
+    """Its options are the arguments of its `run`: `--streams 10000`."""
+    parser = argparse.ArgumentParser(prog=f"python -m tests.fault {name}", description=SCENARIOS[name].__doc__)
+    work = SCENARIOS[name].run
+    for option in inspect.signature(work).parameters.values():
+        parser.add_argument(f"--{option.name.replace('_', '-')}", type=type(option.default), default=option.default)
+    finding = uvloop.run(work(**vars(parser.parse_args(arguments))))
+    print(finding)
+    return 1 if finding.wrong else 0
 
 
 def _crash(arguments: list[str]) -> int:

@@ -4,10 +4,12 @@ One task each, a connection at a time. Their habits are drawn from the run's see
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
+from typing import Any
 
 import msgspec
 
@@ -33,6 +35,10 @@ class Habits(msgspec.Struct, frozen=True):
     hibernate: float = 0.0
     absent_s: float = 0.0
     direct: bool = False
+    obedient: bool = False
+    """Comes back exactly when `retry:` says, as an EventSource does."""
+    prepare: Callable[[socket.socket], None] | None = None
+    """Given each socket before it connects."""
 
 
 class Client:
@@ -186,6 +192,7 @@ class Client:
             headers=headers,
             last_event_id="" if by_query else self._brought,
             within_s=CONNECT_S,
+            prepare=self._habits.prepare,
         )
         self._stream = stream
         heard.append(stream)
@@ -199,7 +206,9 @@ class Client:
         finally:
             self.connected = self.stalling = False
             stream.drop()
-        if stream.parser.retry_ms is not None and not self.calm:
+        if self._habits.obedient:
+            self._retry_s = (stream.parser.retry_ms or 3000) / 1000
+        elif stream.parser.retry_ms is not None and not self.calm:
             self._retry_s = min(1.0, stream.parser.retry_ms / 1000 * self._rng.random())
 
     def _fresh_token(self) -> str:
@@ -236,7 +245,7 @@ class Client:
             self.cursor = message.id
             self.place = _cursor(message.id)
 
-    def _receive(self, message: Message, document: dict[str, object]) -> None:
+    def _receive(self, message: Message, document: dict[str, Any]) -> None:
         ledger = self._ledger
         place = _cursor(message.id or "")
         name, channel = ledger.one(str(document["notification_id"])), ledger.one(channel_of(document))
@@ -247,6 +256,8 @@ class Client:
         if self._asked_at is not None:
             ledger.times["client back → first missed event"].add(self._heard_at - self._asked_at)
             self._asked_at = None
+        if (payload := document["payload"]) and "phase" in payload:
+            ledger.times[f"publish → receive, {payload['phase']}"].add(self._heard_at - payload["at"])
         if name.startswith("probe/"):
             ledger.history.places.setdefault(name, place.position)
         if name in ledger.orphans:

@@ -172,6 +172,10 @@ class Nemesis:
         return True
 
     async def _rolling(self, _: Fault) -> bool:
+        return await self.restart_all()
+
+    async def restart_all(self) -> bool:
+        """SIGTERM every gateway, one after the other, each started again before the next."""
         for gateway in self._world.fleet.gateways:
             await self._restart(gateway)
         return True

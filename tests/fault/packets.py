@@ -21,8 +21,8 @@ class PacketFilter:
         self._rules: list[tuple[str, ...]] = []
 
     @contextmanager
-    def dropping(self, port: int, *, directions: Sequence[str] = ("up", "down")) -> Iterator[None]:
-        """Drop what goes to `port` (up), what comes from it (down), or both."""
+    def dropping(self, port: int | str, *, directions: Sequence[str] = ("up", "down")) -> Iterator[None]:
+        """Drop what goes to `port` (or to a range, `first:last`) (up), what comes from it (down), or both."""
         rules = [
             ("INPUT", "-i", "lo", "-p", "tcp", "--dport" if direction == "up" else "--sport", str(port), "-j", "DROP")
             for direction in directions
