@@ -37,11 +37,15 @@ class Process(NamedTuple):
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs; a zombie does not."""
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, os.WNOHANG)
+        """Whether it still runs. A child of ours that is dead is reaped."""
         stat = _stat(self.pid)
-        return bool(stat) and stat[0] not in "ZX" and int(stat[19]) == self.started
+        if not stat or int(stat[19]) != self.started:
+            return False
+        if stat[0] in "ZX":
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, os.WNOHANG)
+            return False
+        return True
 
     @property
     def frozen(self) -> bool:
