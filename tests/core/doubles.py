@@ -115,7 +115,9 @@ def document(name: str, *, text: str = "", recipient: str = "alice", kind: str =
     return msgspec.json.encode({"notification_id": name, **content})
 
 
-def delivery(name: str, body: bytes | None = None, *, key: str = "", content_type: str = "application/json") -> Delivery:
+def delivery(
+    name: str, body: bytes | None = None, *, key: str = "", content_type: str = "application/json"
+) -> Delivery:
     """One delivery, with `name` as its tag."""
     return Delivery(
         body=document(name) if body is None else body,
@@ -145,5 +147,5 @@ async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def until(condition: Callable[[], object], *, within_s: float = 5.0) -> None:
     """Return once `condition()` holds."""
     async with asyncio.timeout(within_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is watched has no event of its own
             await asyncio.sleep(0.001)

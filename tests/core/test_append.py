@@ -179,7 +179,8 @@ async def test_batches_are_bounded_and_keep_their_order(monkeypatch: pytest.Monk
     async with running(bench.appender.run()):
         work = [asyncio.ensure_future(bench.append("a"))]
         await until(lambda: bench.store.batches)
-        work += [asyncio.ensure_future(bench.append(*names)) for names in (["b", "c"], ["d"], ["e"], ["f", "g", "h", "i"])]
+        callers = (["b", "c"], ["d"], ["e"], ["f", "g", "h", "i"])
+        work += [asyncio.ensure_future(bench.append(*names)) for names in callers]
         large = [notification(name, text="x" * 1500) for name in "jkl"]
         work += [asyncio.ensure_future(bench.append_all([one])) for one in large]
         await asyncio.sleep(0)

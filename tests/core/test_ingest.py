@@ -25,9 +25,7 @@ class Bench:
         self.tally: Counter[str] = Counter()
         self.heard: list[Announcement] = []
         self.appender = Appender(self.store.port, metrics(self.tally), on_committed=self.heard.append)
-        self.ingest = Ingest(
-            self.broker.port, self.appender, metrics(self.tally), batch=batch, max_bytes=16_384
-        )
+        self.ingest = Ingest(self.broker.port, self.appender, metrics(self.tally), batch=batch, max_bytes=16_384)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         return running(self.appender.run(), self.ingest.run())
@@ -69,7 +67,9 @@ async def test_a_refused_message_holds_up_nobody(poison: Delivery, reason: str, 
     assert bench.tally[f"refused {reason}"] == 1
 
 
-@pytest.mark.parametrize("key", ["", "recipient.alice", "recipient.alice.other", "recipient.ALICE.note", "topic.alice.note"])
+@pytest.mark.parametrize(
+    "key", ["", "recipient.alice", "recipient.alice.other", "recipient.ALICE.note", "topic.alice.note"]
+)
 async def test_a_key_that_disagrees_with_the_body_is_refused(key: str) -> None:
     """Another service's binding would otherwise get what is not addressed so."""
     bench = Bench()

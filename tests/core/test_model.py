@@ -1,5 +1,6 @@
 """Channels and routing keys: no two recipients share one, whatever they are called."""
 
+import hashlib
 import re
 
 import msgspec
@@ -20,8 +21,10 @@ from tests.core.notifications import recipients, topics, types
 
 ADVERSARIAL = (
     "alice", "al", "ALICE", "#", "*", "a.b", "a", "b", ".", "..", "topic:all", "recipient:alice", "all", "",
-    "~", "~2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90", "%", "%41", "A", "a%2Eb", "a/b", "a b",
-    "\x00", "\r\n", "é", "e\u0301", "\u202e", "x" * 150, "x" * 151, "x" * 200, "é" * 100, ".".join("ab" * 40), "ß", "ss",
+    "~", "~2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90", "%", "%41", "A", "a%2Eb",
+    "a/b", "a b",
+    "\x00", "\r\n", "é", "e\u0301", "\u202e", "x" * 150, "x" * 151, "x" * 200, "é" * 100, ".".join("ab" * 40),
+    "ß", "ss",
 )  # fmt: skip
 
 
@@ -56,9 +59,8 @@ def test_keys_as_contracted() -> None:
     assert routing_key("recipient:alice", "new_message") == "recipient.alice.new_message"
     assert routing_key("recipient:a.b#é", "x") == "recipient.a%2Eb%23%C3%A9.x"
     assert routing_key("recipient:" + "x" * 150, "x") == "recipient." + "x" * 150 + ".x"
-    long = "7f43c61ce83cd1937dc84c49983fbb92738e9c6d8f6c4d5d7b1e4d3a"
-    assert routing_key("recipient:" + "x" * 151, "x").startswith("recipient.~")
-    assert long not in routing_key("recipient:" + "x" * 151, "x")
+    digest = hashlib.sha256(b"x" * 151).hexdigest()
+    assert routing_key("recipient:" + "x" * 151, "x") == f"recipient.~{digest}.x"
     assert routing_key("recipient:recipient:x", "x") == "recipient.recipient%3Ax.x"
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -202,7 +203,9 @@ def test_json_and_messagepack_agree(document: dict[str, Any]) -> None:
 
 
 @given(documents(), st.randoms(use_true_random=False))
-def test_the_order_of_fields_and_the_time_of_arrival_do_not_change_the_digest(document: dict[str, Any], rng: Any) -> None:
+def test_neither_the_order_of_fields_nor_the_time_of_arrival_changes_the_digest(
+    document: dict[str, Any], rng: Any
+) -> None:
     """The digest covers what was given, not what was filled in: a retry compares equal."""
     pairs = list(document.items())
     rng.shuffle(pairs)
@@ -210,13 +213,14 @@ def test_the_order_of_fields_and_the_time_of_arrival_do_not_change_the_digest(do
     assert again.digest == parsed(msgspec.json.encode(document)).digest
 
 
-@given(documents(), documents())
-def test_other_content_has_another_digest(one: dict[str, Any], other: dict[str, Any]) -> None:
-    same = {**one, "notification_id": "x"} == {**other, "notification_id": "x"}
-    digests = [parsed(msgspec.json.encode(document)).digest for document in (one, other)]
-    assert (digests[0] == digests[1]) == same or msgspec.json.encode(one) != msgspec.json.encode(other)
-    changed = one | {"payload": {"changed": [one["payload"]]}}
-    assert parsed(msgspec.json.encode(changed)).digest != digests[0]
+@given(documents())
+def test_other_content_has_another_digest(document: dict[str, Any]) -> None:
+    """Any field but the id: a retry with other content is a conflict, not a duplicate."""
+    digest = parsed(msgspec.json.encode(document)).digest
+    other_type = document["notification_type"][1:] + ("y" if document["notification_type"].endswith("x") else "x")
+    for change in ({"payload": {"was": document["payload"]}}, {"notification_type": other_type}):
+        assert parsed(msgspec.json.encode(document | change)).digest != digest
+    assert parsed(msgspec.json.encode(document | {"notification_id": "another"})).digest == digest
 
 
 @given(ids)
@@ -225,26 +229,21 @@ def test_the_message_id_stands_in_for_a_missing_id_only(message_id: str) -> None
     assert parsed(body(notification_id="given"), message_id=message_id).notification_id == "given"
 
 
-@given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass"))))
+@given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_noise_is_refused_and_nothing_else_is_raised(raw: bytes) -> None:
     for content_type in (JSON, MSGPACK):
         refusal(raw, content_type=content_type)
 
 
 @given(documents(), st.data())
-def test_a_damaged_document_is_refused_or_passes_and_nothing_else_is_raised(document: dict[str, Any], data: Any) -> None:
+def test_a_damaged_document_is_refused_or_passes_and_nothing_else(document: dict[str, Any], data: Any) -> None:
     """Ingest survives any bytes: `BadNotification` is the only way out."""
-    encode, content_type = data.draw(
-        st.sampled_from(((msgspec.json.encode, JSON), (msgspec.msgpack.encode, MSGPACK)))
-    )
+    encode, content_type = data.draw(st.sampled_from(((msgspec.json.encode, JSON), (msgspec.msgpack.encode, MSGPACK))))
     raw = bytearray(encode(document))
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with suppress(BadNotification):
         notification = parsed(bytes(raw), content_type=content_type)
-    except BadNotification as exc:
-        assert exc.reason in BadNotification.REASONS
-    else:
         json.loads(notification.body)
         notification.channel.encode()
 

@@ -42,9 +42,7 @@ async def test_what_falls_due_during_the_greeting_waits_for_it() -> None:
     """A process that is told to drain while a client is slow to take its greeting and its reset."""
     tail, hub = Tail(max_events=10, max_bytes=10**6), Hub()
     tail.restart("e", start=3)
-    pump = Pump(
-        HandStore().port, tail, hub, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1
-    )
+    pump = Pump(HandStore().port, tail, hub, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1)
     connection = SlowConnection(("topic:all",), tail.cursor, generation=tail.generation, owner="alice")
     connection.prepare()
     reset = Reset("unknown_epoch", Cursor("d", 9), tail.cursor)

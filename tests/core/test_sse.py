@@ -82,7 +82,9 @@ def test_frames_survive_a_reader_that_is_not_ours(
     assert [one.body for one in frames] == [one.body for one in published]
 
 
-@pytest.mark.parametrize("nasty", ["\r", "\n", "\r\n\r\nid: e.99\ndata: x\n\n", "\x00", "\u2028", "\u0085", "data: x", ": "])
+@pytest.mark.parametrize(
+    "nasty", ["\r", "\n", "\r\n\r\nid: e.99\ndata: x\n\n", "\x00", "\u2028", "\u0085", "data: x", ": "]
+)
 def test_no_content_breaks_out_of_its_frame(nasty: str) -> None:
     """A frame is four lines: id, data, and the blank line that ends it."""
     document = {"notification_type": "t", "recipient_id": nasty, "notification_id": nasty, "payload": {nasty: nasty}}

@@ -1,4 +1,4 @@
-"""The tail against a model that keeps the whole log: what it says about any stretch is the truth, or it says nothing."""
+"""The tail against a model that keeps the whole log: all that it says of any stretch is true."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,13 +41,15 @@ class TailModel(RuleBasedStateMachine):
         self.log: dict[int, Frame] = {}
         self.position = self.begun = start
 
-    @rule(back=st.integers(0, 6), contents=st.lists(st.tuples(st.sampled_from(CHANNELS), st.integers(0, 400)), max_size=8))
+    @rule(
+        back=st.integers(0, 6),
+        contents=st.lists(st.tuples(st.sampled_from(CHANNELS), st.integers(0, 400)), max_size=8),
+    )
     def extend(self, back: int, contents: list[tuple[str, int]]) -> None:
         """From anywhere at or below the next position: what is known is dropped, what is new is returned."""
         first = max(1, self.position + 1 - back)
         frames = [
-            self.log.get(place) or made(place, channel, size)
-            for place, (channel, size) in enumerate(contents, first)
+            self.log.get(place) or made(place, channel, size) for place, (channel, size) in enumerate(contents, first)
         ]
         new = [one for one in frames if one.id > self.position]
         assert list(self._offered(first, frames)) == new
@@ -92,9 +94,7 @@ class TailModel(RuleBasedStateMachine):
         max_events = data.draw(st.integers(1, 6))
         max_bytes = data.draw(st.sampled_from((1, 100, 500, 10**9)))
         frames, upto = self.tail.after(cursor, channels, max_events=max_events, max_bytes=max_bytes)
-        wanted = [
-            self.log[place] for place in range(cursor + 1, upto + 1) if self.log[place].channel in channels
-        ]
+        wanted = [self.log[place] for place in range(cursor + 1, upto + 1) if self.log[place].channel in channels]
         assert frames == wanted
         assert cursor <= upto <= self.position
         assert upto > cursor or cursor == self.position

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -14,11 +15,12 @@ from tests.simulation.world import simulate
 
 BUGS: Final[tuple[Mutant, ...]] = gateway_bugs.BUGS + ingest_bugs.BUGS
 MAX_SEEDS: Final = 3000
+CORE: Final = Path(__file__).parent.parent / "core"
 
 
 class Catch(msgspec.Struct, frozen=True):
     """What noticed a mutant: the first seed of the simulation that did (None: not within the bound) and what it saw;
-    and the first test of `tests/core` that did ("" when none, or when they were not asked).
+    and the first test of its own area in `tests/core` that did ("" when none, or when they were not asked).
     """
 
     seed: int | None
@@ -34,7 +36,7 @@ def hunt(mutant: Mutant, *, max_seeds: int = MAX_SEEDS, unit_tests: bool = True)
     """Plant `mutant` in this process, and look for it."""
     with planted(mutant):
         seed, saw = _simulated(max_seeds)
-        return Catch(seed, saw, _first_failing_test() if unit_tests else "")
+        return Catch(seed, saw, _first_failing_test(mutant.areas()) if unit_tests else "")
 
 
 def _simulated(max_seeds: int) -> tuple[int | None, str]:
@@ -53,13 +55,18 @@ class _Failures:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
-            self.names.append(report.nodeid.rpartition("::")[2].partition("[")[0])
+            _, *path = report.nodeid.partition("[")[0].removesuffix("::runTest").split("::")
+            self.names.append(path[-1] if path else report.nodeid)
 
 
-def _first_failing_test() -> str:
+def _first_failing_test(areas: set[str]) -> str:
+    """Run the areas' own tests in this process, which has the bug."""
+    files = [str(file) for area in sorted(areas) if (file := CORE / f"test_{area}.py").exists()]
+    if not files:
+        return ""
     failures = _Failures()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        pytest.main(["-x", "-q", "-p", "no:cacheprovider", "tests/core"], plugins=[failures])
+        pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *files], plugins=[failures])
     return failures.names[0] if failures.names else ""
 
 

@@ -20,7 +20,11 @@ TAIL: Final = (
         "no duplicate check at the gateway",
         4,
         "what lies at or below the position is dropped",
-        ("tail:Tail.extend", "new = frames[self.position + 1 - first :] if first <= self.position else frames", "new = frames"),
+        (
+            "tail:Tail.extend",
+            "new = frames[self.position + 1 - first :] if first <= self.position else frames",
+            "new = frames",
+        ),
         ("relay:Relay.take", "known = max(0, self._tail.position + 1 - announcement.first)", "known = 0"),
     ),
     _bug(
@@ -120,7 +124,11 @@ STREAM: Final = (
         "expired reset dropped",
         14,
         "what retention took is told",
-        ("stream:Stream.read", 'return self._move_to(Cursor(epoch, floor), "expired")', "self.cursor = floor; return []"),
+        (
+            "stream:Stream.read",
+            'return self._move_to(Cursor(epoch, floor), "expired")',
+            "self.cursor = floor; return []",
+        ),
     ),
 )
 
@@ -231,8 +239,10 @@ PUMP: Final = (
         (
             "pump:Pump._serve",
             "if turn is Turn.ASLEEP:\n                return",
-            "if turn is Turn.ASLEEP:\n                connection.asleep = False; await asyncio.sleep(0)\n"
-            "                connection.asleep = True; return",
+            (
+                "if turn is Turn.ASLEEP:\n                connection.asleep = False; await asyncio.sleep(0); "
+                "connection.asleep = True; return"
+            ),
         ),
     ),
     _bug(
@@ -257,13 +267,13 @@ PUMP: Final = (
         "page's epoch not passed on",
         12,
         "a page says of which log it is",
-        ("pump:Pump._read", "epoch=head.epoch", "epoch=connection.epoch"),
+        ("replay:Replays.read", "epoch=head.epoch,", "epoch=connection.epoch,"),
     ),
     _bug(
         "cold page counts as complete",
         0,
         "a page is complete up to `upto` only",
-        ("pump:Pump._read", "upto=page.upto", "upto=max(page.upto, self._tail.position)"),
+        ("replay:Replays.read", "upto=page.upto", "upto=head.position"),
     ),
 )
 

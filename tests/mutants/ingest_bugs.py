@@ -16,6 +16,18 @@ _ANNOUNCED_EARLY: Final = """try:
         appended = await self._append_until_stored(together)
 """
 
+_ACKED_EARLY: Final = """try:
+        await self._broker.ack(deliveries)
+    except BrokerUnavailable:
+        pass
+    bad += await self._append(good)
+"""
+_VISIBLE_LATER: Final = """appended = self._database.append(batch)
+    early = {one.id for one in appended.stored if one.outcome == 'new'}
+    self._database.uncommitted |= early
+    self._loop.call_later(self._rng.random(), self._database.uncommitted.difference_update, early)
+    return appended"""
+
 
 def _bug(name: str, row: int, defence: str, *changes: tuple[str, str, str]) -> Mutant:
     return Mutant(name, row, defence, tuple(Change(where, old, new) for where, old, new in changes))
@@ -77,8 +89,7 @@ INGEST: Final = (
         (
             "notify_sse.ingest:Ingest._take",
             "bad += await self._append(good)\n",
-            "try:\n        await self._broker.ack(deliveries)\n    except BrokerUnavailable:\n        pass\n"
-            "    bad += await self._append(good)\n",
+            _ACKED_EARLY,
         ),
     ),
     _bug(
@@ -111,8 +122,13 @@ INGEST: Final = (
         "nothing waits or falls behind a refused one",
         (
             "notify_sse.ingest:Ingest._isolate",
-            "if len(good) == 1:\n        return [(good[0][0], BadNotification(field=\"body\", reason=\"store_refused\", detail=str(exc)))]",
-            "if good:\n        return [(one, BadNotification(field=\"body\", reason=\"store_refused\", detail=str(exc))) for one, _ in good]",
+            "if len(good) == 1:",
+            "refusal = BadNotification(field='body', reason='store_refused', detail=str(exc))\n    if good:",
+        ),
+        (
+            "notify_sse.ingest:Ingest._isolate",
+            'return [(good[0][0], BadNotification(field="body", reason="store_refused", detail=str(exc)))]',
+            "return [(delivery, refusal) for delivery, _ in good]",
         ),
     ),
 )
@@ -161,11 +177,7 @@ STORE: Final = (
         (
             "tests.simulation.database:SimStore._append_at_server",
             "return self._database.append(batch)",
-            "appended = self._database.append(batch)\n"
-            "    early = {one.id for one in appended.stored if one.outcome == 'new'}\n"
-            "    self._database.uncommitted |= early\n"
-            "    self._loop.call_later(self._rng.random(), self._database.uncommitted.difference_update, early)\n"
-            "    return appended",
+            _VISIBLE_LATER,
         ),
     ),
 )

@@ -16,7 +16,9 @@ import msgspec
 
 
 class Change(msgspec.Struct, frozen=True):
-    """In the source of `where` (`module:function` or `module:Class.method`), `new` for `old`, which stands there once."""
+    """In the source of `where` (`module:function` or `module:Class.method`), `new` for `old`, which stands there
+    exactly once.
+    """
 
     where: str
     old: str
@@ -39,7 +41,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """A seeded bug: `defence` says what it takes out, `row` is that defence's row in the table of failures (0: none)."""
+    """A seeded bug: `defence` says what it takes out, `row` is its row in the table of failures (0: none)."""
 
     name: str
     row: int
@@ -57,6 +59,10 @@ class Mutant(msgspec.Struct, frozen=True):
             for change in changes:
                 after = change.applied(after)
             yield function, before, after
+
+    def areas(self) -> set[str]:
+        """The modules that it changes, by their own names."""
+        return {change.where.partition(":")[0].rpartition(".")[2] for change in self.changes}
 
     def diff(self) -> str:
         """The bug, for people."""

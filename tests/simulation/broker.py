@@ -202,7 +202,7 @@ class Link:
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         session = self.session
-        if self.exchange.rng.random() < 0.5:  # noqa: PLR2004
+        if self.exchange.rng.random() < 0.5:
             await self.exchange._travel()
         if not self.connected or session != self.session:
             raise BrokerUnavailable("away")

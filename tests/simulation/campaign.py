@@ -38,7 +38,9 @@ class Campaign(msgspec.Struct):
 
     def table(self) -> str:
         """What happened, for people."""
-        lines = [f"{self.seeds} seeds, {self.steps} steps, {self.took_s:.0f} s ({self.seeds / self.took_s:.0f} seeds/s)"]
+        lines = [
+            f"{self.seeds} seeds, {self.steps} steps, {self.took_s:.0f} s ({self.seeds / self.took_s:.0f} seeds/s)"
+        ]
         for title, names in (("faults", FAULTS), ("defences", DEFENCES)):
             lines += ["", title, *(f"  {name:<26}{self.tally[name]:>10}" for name in names)]
         lines += ["", *(f"never happened: {name}" for name in self.idle)]

@@ -69,7 +69,7 @@ class Nemesis:
             return
         gateway.frozen = True
         self._loop.call_later(fault.for_s, self._thaw, gateway)
-        if fault.strength < 0.7:  # noqa: PLR2004
+        if fault.strength < 0.7:
             self._loop.call_later(fault.for_s * fault.strength, self._give_up, gateway)
         for wire in list(gateway.wires):
             if self._world.rng.random() < fault.strength:

@@ -31,8 +31,8 @@ KINDS: Final[tuple[tuple[FaultKind, float], ...]] = (
     ("link cut", 3),
     ("store away", 2),
     ("retention", 2),
-    ("new epoch", 0.5),
-    ("log went back", 0.5),
+    ("new epoch", 1),
+    ("log went back", 1),
     ("herd", 1.5),
 )
 RECIPIENTS: Final = ("alice", "al", "all", "a.b", "#", "topic:all", "recipient:alice", "é\x00\r\n", "x" * 160)
@@ -56,6 +56,7 @@ class Limits(msgspec.Struct, frozen=True):
     pull_bytes: int
     page_events: int
     piece_bytes: int
+    few: int
     stretch_events: int
     batch_events: int
 
@@ -121,6 +122,7 @@ def _limits(rng: Random) -> Limits:
         pull_bytes=rng.choice((200, 262_144, 262_144)),
         page_events=rng.choice((1, 3, 500)),
         piece_bytes=rng.choice((1, 400, 16_384)),
+        few=rng.choice((0, 1, 4)),
         stretch_events=rng.choice((1, 3, 2000)),
         batch_events=rng.choice((1, 4, 1000)),
     )

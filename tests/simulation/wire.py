@@ -15,6 +15,7 @@ from notify_sse.stream import Turn
 from notify_sse.tail import Tail
 from tests.simulation.loop import SimLoop
 
+
 class Wire:
     """`receive` gets each chunk at the client; `ended` is done once the client has noticed the end. It holds
     `room_chunks` writes before the next one waits.
