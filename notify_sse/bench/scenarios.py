@@ -80,8 +80,11 @@ async def idle(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
         sizes = [first + (plan.streams - first) * step // STEPS for step in range(STEPS + 1)]
         points: list[tuple[float, float]] = []
         rates: list[tuple[float, float]] = []
+        opening_s = 0.0
         for size in sizes:
+            cpu_before = field.meter.cpu_s()
             opened = await field.open(size - field.opened)
+            opening_s += field.meter.cpu_s().get("server", 0.0) - cpu_before.get("server", 0.0)
             note_failures(outcome, opened)
             await asyncio.sleep(plan.rest_s)
             points.append((float(size), field.meter.memory_bytes("server") / 1024))
@@ -94,6 +97,7 @@ async def idle(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
             "memory_mb_at_most": points[-1][1] / 1024,
             "connects_per_s": min(rate for _, rate in rates[1:]),
             "connects_per_s_last": rates[-1][1],
+            "connect_cpu_us_each": round(1e6 * opening_s / plan.streams, 1),
             **{f"{name}_cpu_percent": round(100 * seconds / plan.seconds, 1) for name, seconds in used.items()},
         }
         megabytes = [(size, memory / 1024) for size, memory in points]
