@@ -22,6 +22,7 @@ from tests.harness.streams import OpenStream, open_stream
 CONNECT_S = 3.0
 BEATS_MISSED = 3
 NEVER_S = 1e9
+FAR_AWAY = 10**17
 
 
 class Habits(msgspec.Struct, frozen=True):
@@ -70,7 +71,9 @@ class Client:
         self.cursor = ""
         self.place: Cursor | None = None
         self.bring: str | None = None
-        """A cursor to bring next time, in place of its own."""
+        """What to bring next time in place of its cursor: nothing that it ever got, so that it is told of a reset."""
+        self.rewind: str | None = None
+        """A place that it goes back to next time. From there it is another reader, owed all that follows."""
         self.next_token_s: float | None = None
         self.connected = False
         self.port = 0
@@ -165,6 +168,9 @@ class Client:
         return retry_s + self._rng.random() * away_s
 
     async def _once(self) -> None:
+        if self.rewind is not None:
+            self._go_back(self.rewind)
+            self.rewind = None
         self._brought = self.cursor if self.bring is None else self.bring
         self.bring = None
         headers = {"Authorization": f"Bearer {self._fresh_token()}"}
@@ -211,6 +217,15 @@ class Client:
         elif stream.parser.retry_ms is not None and not self.calm:
             self._retry_s = min(1.0, stream.parser.retry_ms / 1000 * self._rng.random())
 
+    def _go_back(self, cursor: str) -> None:
+        """Close the record of this reader where it stands, and begin another one."""
+        if self.place:
+            end = Cursor(self.place.epoch, FAR_AWAY)
+            self.reader.sightings.append(ResetTold("expired", self.place, end))
+        self.reader = self._ledger.reader(f"{self.name} from {cursor}", self.reader.channels)
+        self.cursor, self.place = cursor, _cursor(cursor)
+        self.reader.sightings.append(Connected("", self.place))
+
     def _fresh_token(self) -> str:
         seconds = self.next_token_s or (3600.0 if self.calm else self._habits.token_s)
         self.next_token_s = None
@@ -254,7 +269,7 @@ class Client:
         ledger.delivered += 1
         ledger.know(channel, place.position)
         if self._asked_at is not None:
-            ledger.times["client back → first missed event"].add(self._heard_at - self._asked_at)
+            ledger.time("client back → first missed event", since=self._asked_at, now=self._heard_at)
             self._asked_at = None
         if (payload := document["payload"]) and "phase" in payload:
             ledger.times[f"publish → receive, {payload['phase']}"].add(self._heard_at - payload["at"])

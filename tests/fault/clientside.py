@@ -109,7 +109,7 @@ class Clientside:
         if not 10 < scribe.floor < world.ledger.head - world.plan.tail_events - 500:
             return False
         for client in rng.sample(world.clients, k=min(12, len(world.clients))):
-            client.bring = f"{scribe.epoch}.{rng.randrange(scribe.floor)}"
+            client.rewind = f"{scribe.epoch}.{rng.randrange(scribe.floor)}"
             client.drop()
         try:
             for _ in range(12):

@@ -7,7 +7,8 @@ comparison with the log's head alone, as long as nothing follows: that is measur
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Final, Self
 
@@ -60,6 +61,7 @@ class Crashes:
         self.held: set[str] = set()
         """Clients that may not connect now."""
         self._confirmed: set[str] = set()
+        self._known = 0
         self._tasks: list[asyncio.Task[Any]] = []
 
     async def __aenter__(self) -> Self:
@@ -111,16 +113,23 @@ class Crashes:
             heartbeat_s=1.0,
         )
 
-    async def point(self, name: str, *, runs: int) -> Row:
-        """Kill A there `runs` times under load, let everything settle, and judge."""
+    async def strike(self, name: str, *, runs: int) -> Row:
+        """Kill A there `runs` times; the next life begins at once."""
         row = Row(name)
         self.rows.append(row)
-        known = len(check(self.ledger.history))
-        stop, lanes, ways, spoiler = self._load(f"{len(self.rows)}")
         await self.a.kill()
         for _ in range(runs):
             row.runs += 1
             row.died += await self._one_run(name, POINTS[name])
+        if row.died < row.runs:
+            self.wrong.append(f"{name}: killed only {row.died} of {row.runs} times")
+        return row
+
+    @asynccontextmanager
+    async def load(self) -> AsyncIterator[None]:
+        """Publish all the while; at the end start A for good, let everything settle, and judge."""
+        stop, lanes, ways, spoiler = self._load(f"{len(self.rows)}")
+        yield
         self.a.service.program = ("notify_sse",)
         await self.a.start()
         stop.set()
@@ -128,13 +137,11 @@ class Crashes:
         for way in ways:
             await way.close()
         self._confirmed |= spoiler.confirmed
-        await self._settle(name)
+        await self._settle()
         violations = check(self.ledger.history)
-        row.violations = len(violations) - known
-        self.wrong += [f"{name}: {violation}" for violation in violations[known:][:10]]
-        if row.died < row.runs:
-            self.wrong.append(f"{name}: passed only {row.died} of {row.runs} times")
-        return row
+        self.rows[-1].violations = len(violations) - self._known
+        self.wrong += [f"{self.rows[-1].point}: {violation}" for violation in violations[self._known :][:10]]
+        self._known = len(violations)
 
     def _load(self, mark: str) -> tuple[asyncio.Event, list[asyncio.Task[None]], list[Any], Spoiler]:
         stop = asyncio.Event()
@@ -208,7 +215,7 @@ class Crashes:
             await until(lambda: not waiting(), within_s=10, every_s=0.005)
             self.ledger.times[NEVER_ANNOUNCED].add(time.monotonic() - died_at)
 
-    async def _settle(self, name: str) -> None:
+    async def _settle(self) -> None:
         """Everything confirmed is stored, and everybody has seen it."""
 
         async def empty() -> bool:
@@ -224,7 +231,7 @@ class Crashes:
             return [one for one in self.clients if self.ledger.behind(one.place, one.reader.channels)]
 
         if not drained or not await until(lambda: not behind(), within_s=20):
-            self.wrong.append(f"{name}: not converged: {[one.name for one in behind()]}, queue empty: {drained}")
+            self.wrong.append(f"not converged: {[one.name for one in behind()]}, queue empty: {drained}")
 
     async def judge_dead_letters(self) -> None:
         """At the end: each spoilt message that was confirmed is a dead letter, and nothing else is."""
@@ -233,10 +240,21 @@ class Crashes:
 
 
 async def run(*, runs: int, seed: int = 1, only: Sequence[str] = ()) -> Crashes:
-    """Every point `runs` times; prints a row for each as it is done."""
+    """Every point `runs` times, judged after each; prints a row as it is done."""
     async with Crashes(seed=seed) as crashes:
         for name in only or POINTS:
-            row = await crashes.point(name, runs=runs)
+            async with crashes.load():
+                row = await crashes.strike(name, runs=runs)
             print(f"  {row.point:<36} {row.died:>4} of {row.runs:<4} violations {row.violations}", flush=True)
+        await crashes.judge_dead_letters()
+        return crashes
+
+
+async def run_once(*, seed: int = 1, only: Sequence[str] = ()) -> Crashes:
+    """Every point once, one after the other, judged in the end."""
+    async with Crashes(seed=seed) as crashes:
+        async with crashes.load():
+            for name in only or POINTS:
+                await crashes.strike(name, runs=1)
         await crashes.judge_dead_letters()
         return crashes

@@ -15,6 +15,10 @@ from tests.checker import History, Published, Reader
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
+HEALED_S = 3.0
+"""After a fault is undone, until connections are back and what waited is through."""
+
+
 def channel_of(document: dict[str, Any]) -> str:
     """Where a document belongs, spelt out here so that a mix-up in the service does not mislead the judge."""
     return f"topic:{document['topic']}" if "topic" in document else f"recipient:{document['recipient_id']}"
@@ -59,6 +63,9 @@ class Ledger:
         self.latest: dict[str, int] = defaultdict(int)
         """Channel → the highest position of it that anybody knows."""
         self.head = 0
+        self.broken = 0
+        """How many faults are under way."""
+        self.healed_at = 0.0
         self.times: dict[str, Times] = defaultdict(Times)
         self.orphans: dict[str, tuple[float, str, set[str]]] = {}
         """Committed without an announcement: notification_id → when, channel, the readers that wait for it."""
@@ -114,7 +121,13 @@ class Ledger:
         waiting.discard(reader)
         if not waiting:
             del self.orphans[notification_id]
-            self.times["committed, never announced"].add(now - at)
+            self.time("committed, never announced", since=at, now=now)
+
+    def time(self, name: str, *, since: float, now: float) -> None:
+        """A recovery from `since` to `now`; once more by itself when nothing was broken around it."""
+        self.times[name].add(now - since)
+        if not self.broken and since > self.healed_at + HEALED_S:
+            self.times[f"{name}, nothing else broken"].add(now - since)
 
     def departed(self, reader: str, channels: frozenset[str]) -> None:
         """A reader dropped its connection: the orphans do not count for it, it has its own recovery time."""

@@ -20,11 +20,14 @@ from tests.fault.packets import PacketFilter
 from tests.fault.schedule import Fault
 from tests.fault.world import World
 
-AT_ONCE = 4
+AT_ONCE = 6
 CATCH_UP_S = 30.0
 SERVER_KINDS = frozenset(
     ("kill broker", "freeze broker", "memory alarm", "kill postgres", "freeze postgres", "disk full", "cut backends")
 )
+
+HARMLESS = frozenset(("mass drop", "token expiry", "crowd", "forged cursor", "retention in replay", "never announced"))
+"""They break nothing but what they are about."""
 
 
 class Nemesis:
@@ -102,6 +105,8 @@ class Nemesis:
         self._slots.release()
 
     async def _carry_out(self, fault: Fault) -> None:
+        ledger = self._world.ledger
+        ledger.broken += fault.kind not in HARMLESS
         try:
             if await self._does[fault.kind](fault):
                 self.struck[fault.kind] += 1
@@ -109,6 +114,10 @@ class Nemesis:
                 self._later.append(fault)
         except Exception as exc:  # noqa: BLE001 - the campaign goes on, and fails in the end
             self.failed.append(f"fault {fault.number}, {fault.kind}: {exc!r}")
+        finally:
+            ledger.broken -= fault.kind not in HARMLESS
+            if fault.kind not in HARMLESS:
+                ledger.healed_at = time.monotonic()
 
     async def _settle(self) -> None:
         if self._running:

@@ -97,4 +97,4 @@ def schedule(seed: int, *, without: frozenset[str] = frozenset(), longest_s: flo
         after, span, victim, strength, alone = (rng.random() for _ in range(5))
         number += 1
         for_s = low + span * (max(low, min(high, longest_s)) - low)
-        yield Fault(number, kind, 2 * after, for_s, victim, strength, alone < 0.5)
+        yield Fault(number, kind, 2 * after, for_s, victim, strength, alone < 0.35)

@@ -1,0 +1,26 @@
+"""A short campaign. The long ones are `make fault`; their tables are in docs/explanation/guarantee.md."""
+
+import pytest
+import uvloop
+
+from tests.fault.campaign import Goal, run
+from tests.fault.report import table
+from tests.fault.world import Plan
+
+SLOW = frozenset(
+    ("kill broker", "memory alarm", "failover freeze", "rolling restart", "stalled reader", "packet filter")
+)
+
+
+@pytest.mark.deadline(240)
+def test_a_short_campaign_keeps_the_promise() -> None:
+    """Half a minute of faults on three gateways: nothing lost, repeated, reordered, leaked or made up, all converge."""
+    plan = Plan(seed=7, clients=30, rate_per_s=60, heartbeat_s=1.0, retention_s=30.0, stay_s=8.0)
+    goal = Goal(minutes=0.5, mean_gap_s=0.7, at_most_s=150)
+    outcome = uvloop.run(run(plan, goal, without=SLOW))
+    assert not outcome.violations, table(outcome)
+    assert not outcome.other, table(outcome)
+    assert sum(outcome.faults.values()) >= 8, table(outcome)
+    assert outcome.accepted > 300, table(outcome)
+    for defence in ("duplicates not appended again", "holes found", "resumed with something missed"):
+        assert outcome.defences[defence], table(outcome)
