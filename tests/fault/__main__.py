@@ -47,6 +47,8 @@ def _scenario(name: str, *arguments: str) -> int:
     parser = argparse.ArgumentParser(prog=f"python -m tests.fault {name}", description=SCENARIOS[name].__doc__)
     work = SCENARIOS[name].run
     for option in inspect.signature(work).parameters.values():
+        if option.default is None:
+            continue
         parser.add_argument(f"--{option.name.replace('_', '-')}", type=type(option.default), default=option.default)
     finding = uvloop.run(work(**vars(parser.parse_args(arguments))))
     print(finding)

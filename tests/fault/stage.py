@@ -7,6 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Self
 
+import msgspec
+
 from tests.checker import Violation, check
 from tests.fault.clients import Client, Habits, look_after
 from tests.fault.fleet import Fleet, Gateway
@@ -20,32 +22,51 @@ from tests.services import free_port
 STEADY = Habits(stay_s=1e9)
 
 
+class Given(msgspec.Struct, frozen=True):
+    """Servers that run already, with nothing of ours in them yet; whoever gives them cleans up."""
+
+    broker_url: str
+    database_url: str
+    amqp_prefix: str
+
+
 class Stage:
     """An async context manager; `read` and `publish` in it, then `judge`."""
 
-    def __init__(self, *, gateways: int = 1, workers: int = 1, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        gateways: int = 1,
+        workers: int = 1,
+        env: Mapping[str, str] | None = None,
+        given: Given | None = None,
+    ) -> None:
         self.ledger = Ledger()
-        self.servers = Servers()
+        self._servers = Servers()
+        self._given = given
         self.clients: list[Client] = []
         self._count, self._workers, self._env = gateways, workers, dict(env or {})
         self._tasks: list[asyncio.Task[Any]] = []
         self._number = 0
 
     async def __aenter__(self) -> Self:
-        await self.servers.start()
-        url = {"broker_url": self.servers.rabbitmq.url, "database_url": self.servers.postgres.url}
+        if self._given is None:
+            await self._servers.start()
+        own = Given(self._servers.rabbitmq.url, self._servers.postgres.url, "stage")
+        given = self._given or own
+        url = {"broker_url": given.broker_url, "database_url": given.database_url}
         self.fleet = Fleet(
-            self.servers.directory,
+            self._servers.directory,
             count=self._count,
             urls=[url] * self._count,
             service_ports=[free_port() for _ in range(self._count)],
-            amqp_prefix="stage",
+            amqp_prefix=given.amqp_prefix,
             env=self._env,
             workers=[self._workers] * self._count,
         )
         self.gateways: list[Gateway] = self.fleet.gateways
         await self.fleet.start()
-        self.scribe = Scribe(self.servers.postgres.url, self.ledger)
+        self.scribe = Scribe(given.database_url, self.ledger)
         self._ways = [
             Http(lambda port=one.service.port: port, self._publisher(one), self.ledger) for one in self.gateways
         ]
@@ -63,7 +84,7 @@ class Stage:
             await way.close()
         await self.scribe.close()
         await self.fleet.stop()
-        await self.servers.stop()
+        await self._servers.stop()
 
     def spawn(self, work: Any) -> None:
         self._tasks.append(asyncio.create_task(work))

@@ -5,6 +5,13 @@ import uvloop
 
 from tests.fault.finding import Finding
 from tests.fault.scenarios import half_open, reconnect, replay, stalled, workers
+from tests.fault.stage import Given
+
+
+@pytest.fixture
+def given(broker_url: str, amqp_prefix: str, database_url: str) -> Given:
+    """The servers of this run of the suite."""
+    return Given(broker_url, database_url, amqp_prefix)
 
 
 def _timeless(finding: Finding) -> list[str]:
@@ -13,30 +20,30 @@ def _timeless(finding: Finding) -> list[str]:
 
 
 @pytest.mark.deadline(120)
-def test_a_crowd_that_reconnects_is_served_from_the_tail() -> None:
+def test_a_crowd_that_reconnects_is_served_from_the_tail(given: Given) -> None:
     """One of two gateways is killed: every stream is back with what it missed; the log is not asked, all get 200."""
-    assert _timeless(uvloop.run(reconnect.run(streams=400, notifications=200))) == []
+    assert _timeless(uvloop.run(reconnect.run(streams=400, notifications=200, given=given))) == []
 
 
 @pytest.mark.deadline(120)
-def test_a_worker_that_dies_cuts_no_other_stream() -> None:
+def test_a_worker_that_dies_cuts_no_other_stream(given: Given) -> None:
     """Under the supervisor, one worker's death is its own streams' reconnect."""
-    assert _timeless(uvloop.run(workers.run(streams=60, kills=1))) == []
+    assert _timeless(uvloop.run(workers.run(streams=60, kills=1, given=given))) == []
 
 
 @pytest.mark.deadline(120)
-def test_half_open_peers_are_let_go_and_miss_nothing() -> None:
+def test_half_open_peers_are_let_go_and_miss_nothing(given: Given) -> None:
     """Packets vanish both ways: the gateway lets go within its limit, neighbours are not met."""
-    assert _timeless(uvloop.run(half_open.run(clients=15))) == []
+    assert _timeless(uvloop.run(half_open.run(clients=15, given=given))) == []
 
 
 @pytest.mark.deadline(180)
-def test_readers_that_stall_miss_nothing_and_cost_no_memory() -> None:
+def test_readers_that_stall_miss_nothing_and_cost_no_memory(given: Given) -> None:
     """Those that go on in time, and those that are cut off and come back, have received all exactly once."""
-    assert _timeless(uvloop.run(stalled.run(stalled=40, flood=50, phase_s=2.0))) == []
+    assert _timeless(uvloop.run(stalled.run(stalled=40, flood=50, phase_s=1.5, given=given))) == []
 
 
 @pytest.mark.deadline(120)
-def test_a_long_replay_is_whole_and_cheap() -> None:
+def test_a_long_replay_is_whole_and_cheap(given: Given) -> None:
     """Every event once and in order, in bounded memory, while others are live."""
-    assert _timeless(uvloop.run(replay.run(events=10_000, clients=4))) == []
+    assert _timeless(uvloop.run(replay.run(events=10_000, clients=4, phase_s=2.0, given=given))) == []

@@ -13,7 +13,7 @@ from tests.fault import packets
 from tests.fault.clients import Habits
 from tests.fault.finding import Finding
 from tests.fault.packets import PacketFilter
-from tests.fault.stage import Stage
+from tests.fault.stage import Given, Stage
 
 PORTS = range(19_000, 19_900)
 """Where the half-open clients connect from: outside the kernel's range, so that the filter meets nobody else."""
@@ -21,13 +21,13 @@ STALL_S = 5.0
 NOTICED_S = 4 * STALL_S
 
 
-async def run(*, clients: int = 50) -> Finding:
+async def run(*, clients: int = 50, given: Given | None = None) -> Finding:
     """As many half-open as healthy ones. Needs root."""
     finding = Finding(f"half-open: {clients} of {2 * clients} clients behind a network that drops everything")
     if not packets.available():
         finding.note({"not done here": "needs root and iptables"})
         return finding
-    async with Stage(env={"HEARTBEAT_S": "1", "STALL_S": str(STALL_S)}) as stage:
+    async with Stage(given=given, env={"HEARTBEAT_S": "1", "STALL_S": str(STALL_S)}) as stage:
         gateway, filter_ = stage.gateways[0], PacketFilter()
         lost = Habits(stay_s=1e9, prepare=_from(itertools.cycle(PORTS)))
         for number in range(clients):

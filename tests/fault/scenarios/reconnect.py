@@ -11,15 +11,15 @@ from tests.fault.clients import Habits
 from tests.fault.finding import Finding
 from tests.fault.fleet import Gateway
 from tests.fault.polling import until
-from tests.fault.stage import Stage
+from tests.fault.stage import Given, Stage
 
 WITHIN_S = 10.0
 
 
-async def run(*, streams: int = 10_000, notifications: int = 2000) -> Finding:
+async def run(*, streams: int = 10_000, notifications: int = 2000, given: Given | None = None) -> Finding:
     """`streams` clients of as many recipients, half at each gateway; `notifications` before and after the kill."""
     finding = Finding(f"reconnect: {streams} streams, one of two gateways killed -9")
-    async with Stage(gateways=2, env={"HEARTBEAT_S": "5"}) as stage:
+    async with Stage(given=given, gateways=2, env={"HEARTBEAT_S": "5"}) as stage:
         alive: list[Gateway] = list(stage.gateways)
         rng = Random(1)
         habits = Habits(stay_s=1e9, away_s=0.0, obedient=True)

@@ -5,7 +5,7 @@ import re
 import time
 
 from tests.fault.finding import Finding
-from tests.fault.stage import Stage, resident_bytes
+from tests.fault.stage import Given, Stage, resident_bytes
 from tests.harness.streams import OpenStream
 
 MEBIBYTE = 1 << 20
@@ -30,10 +30,10 @@ class Counting(OpenStream):
             self.expected = int(found)
 
 
-async def run(*, events: int = 100_000, clients: int = 20) -> Finding:
+async def run(*, events: int = 100_000, clients: int = 20, phase_s: float = 8.0, given: Given | None = None) -> Finding:
     """`events` in the log for one topic; `clients` of it come back for all of them at the same moment."""
     finding = Finding(f"replay: {events} events to {clients} clients at once")
-    async with Stage(env={"TAIL_MAX_EVENTS": "2000", "HEARTBEAT_S": "5"}) as stage:
+    async with Stage(given=given, env={"TAIL_MAX_EVENTS": "2000", "HEARTBEAT_S": "5"}) as stage:
         service = stage.gateways[0].service
         healthy = [f"healthy-{number}" for number in range(HEALTHY)]
         for recipient in healthy:
@@ -41,8 +41,8 @@ async def run(*, events: int = 100_000, clients: int = 20) -> Finding:
         finding.expect(await stage.all_connected(), "not everybody could connect")
         documents = [stage.document(topic="long", text="x" * 100) for _ in range(events)]
         await stage.publish(documents)
-        await stage.paced(healthy, phase="warm-up", per_s=PER_S, for_s=2)
-        await stage.paced(healthy, phase="alone", per_s=PER_S, for_s=8)
+        await stage.paced(healthy, phase="warm-up", per_s=PER_S, for_s=1)
+        await stage.paced(healthy, phase="alone", per_s=PER_S, for_s=phase_s)
         await stage.scribe.catch_up()
         before, peak = resident_bytes(service), 0
         began = time.monotonic()

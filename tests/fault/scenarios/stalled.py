@@ -9,7 +9,7 @@ import socket
 
 from tests.fault.clients import Habits
 from tests.fault.finding import Finding
-from tests.fault.stage import Stage, resident_bytes
+from tests.fault.stage import Given, Stage, resident_bytes
 
 MEBIBYTE = 1 << 20
 FLOOD_BYTES = 10_000
@@ -17,11 +17,11 @@ HEALTHY = 50
 PER_S = 60.0
 
 
-async def run(*, stalled: int = 1000, flood: int = 60, phase_s: float = 10.0) -> Finding:
+async def run(*, stalled: int = 1000, flood: int = 60, phase_s: float = 10.0, given: Given | None = None) -> Finding:
     """`flood` notifications of 10 kB to each of `stalled` readers that have stopped to read."""
     finding = Finding(f"stalled: {stalled} readers that read nothing, {flood * FLOOD_BYTES / 1000:.0f} kB for each")
-    stall_s = phase_s * 2 + 20
-    async with Stage(env={"STALL_S": str(stall_s), "HEARTBEAT_S": "5"}) as stage:
+    stall_s = phase_s + 3 + flood * stalled / 6000
+    async with Stage(given=given, env={"STALL_S": str(stall_s), "HEARTBEAT_S": "5"}) as stage:
         gateway = stage.gateways[0]
         small = Habits(stay_s=1e9, away_s=1.0, prepare=_small_buffer)
         sluggish = [stage.read(f"slow-{number}", topics=["flood"], habits=small) for number in range(stalled)]
@@ -42,7 +42,7 @@ async def run(*, stalled: int = 1000, flood: int = 60, phase_s: float = 10.0) ->
         half = sluggish[: stalled // 2]
         for client in half:
             client.go_on()
-        await asyncio.sleep(stall_s)
+        await asyncio.sleep(3 + flood * stalled / 6000)
         for client in sluggish:
             client.go_on()
         late = await stage.caught_up(within_s=90)

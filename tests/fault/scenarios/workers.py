@@ -6,15 +6,15 @@ import time
 from tests.fault.clients import Habits
 from tests.fault.finding import Finding
 from tests.fault.polling import until
-from tests.fault.stage import Stage
+from tests.fault.stage import Given, Stage
 
 WORKERS = 3
 
 
-async def run(*, streams: int = 120, kills: int = 3) -> Finding:
+async def run(*, streams: int = 120, kills: int = 3, given: Given | None = None) -> Finding:
     """Kill a worker `kills` times; count the streams that were cut each time."""
     finding = Finding(f"workers: one of {WORKERS} killed -9, {kills} times, {streams} streams")
-    async with Stage(workers=WORKERS, env={"HEARTBEAT_S": "2", "RETRY_MS": "300"}) as stage:
+    async with Stage(given=given, workers=WORKERS, env={"HEARTBEAT_S": "2", "RETRY_MS": "300"}) as stage:
         gateway = stage.gateways[0]
         for number in range(streams):
             stage.read(f"user-{number}", habits=Habits(stay_s=1e9, obedient=True), heartbeat_s=2)
