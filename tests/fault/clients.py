@@ -95,6 +95,7 @@ class Client:
         self._brought = ""
         self._leave_at = NEVER_S
         self._tokens: dict[int, tuple[float, str]] = {}
+        self._token_ends_at = 0.0
         self._settled = asyncio.Event()
 
     async def run(self) -> None:
@@ -202,7 +203,10 @@ class Client:
         )
         self._stream = stream
         heard.append(stream)
-        self._ledger.answers[stream.status] += 1
+        if stream.status == 401 and time.monotonic() > self._token_ends_at - 0.1:
+            self._ledger.seen["tokens that ended on the way"] += 1
+        else:
+            self._ledger.answers[stream.status] += 1
         self._heard_at = time.monotonic()
         self._leave_at = self._heard_at + self._rng.expovariate(1 / self._habits.stay_s)
         self.connected = True
@@ -229,6 +233,7 @@ class Client:
     def _fresh_token(self) -> str:
         seconds = self.next_token_s or (3600.0 if self.calm else self._habits.token_s)
         self.next_token_s = None
+        self._token_ends_at = time.monotonic() + seconds
         if seconds < 60:
             return self._token(self.recipient, self.topics, seconds)
         made_at, token = self._tokens.get(0, (0.0, ""))
