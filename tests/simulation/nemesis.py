@@ -145,11 +145,18 @@ class Nemesis:
 
     def _take_up(self, _: Fault) -> None:
         world = self._world
-        undisturbed = {fault.kind for fault in world.scenario.faults} <= UNDISTURBING and not world.scenario.flaky
-        if undisturbed and not all(gateway.noticed(world.database) for gateway in world.gateways):
+        if self._undisturbed() and not all(gateway.noticed(world.database) for gateway in world.gateways):
             world.tally["break not told"] += 1
         world.database.new_epoch()
         world.database.writable = True
+
+    def _undisturbed(self) -> bool:
+        """Whether every process had time to see its log, and hears no announcement from before it went back: such a
+        one may be taken, and stands until the next comparison.
+        """
+        scenario = self._world.scenario
+        late_ones = scenario.weather.late and scenario.weather.late_s > 1
+        return not (scenario.flaky or late_ones) and {fault.kind for fault in scenario.faults} <= UNDISTURBING
 
     def _go_back(self, fault: Fault) -> None:
         database = self._world.database
