@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
@@ -61,7 +62,7 @@ class Scripted(Protocol):
 
     async def goto(self, url: str, /) -> Any: ...
     async def evaluate(self, expression: str, /) -> Any: ...
-    async def wait_for_function(self, expression: str, /, *, timeout: float, polling: float) -> Any: ...
+    async def wait_for_function(self, expression: str, /, **options: float) -> Any: ...
 
 
 AnyPage = TypeVar("AnyPage", bound=Scripted)
@@ -83,11 +84,12 @@ async def until(page: Scripted, condition: str, *, within_s: float = 20) -> None
         raise AssertionError(f"not within {within_s:g} s: {condition}; the page: {account}") from exc
 
 
-async def eventually(condition: Any, *, within_s: float = 10, what: str = "") -> None:
-    """Returns once `condition()` is true."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.02)
+async def eventually(condition: Callable[[], bool], *, what: str, within_s: float = 10) -> None:
+    """Returns once `condition()` holds, which `what` describes."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
+        await asyncio.sleep(0.02)
 
 
 class Publisher:
@@ -143,4 +145,5 @@ def _difference(seen: Iterable[int], expected: list[int]) -> str:
     seen = list(seen)
     missing = sorted(set(expected) - set(seen))
     repeated = len(seen) - len(set(seen))
-    return f"{len(seen)} seen, {len(missing)} missing ({missing[:5]} …), {repeated} repeated, in order: {seen == sorted(seen)}"
+    ordered = seen == sorted(seen)
+    return f"{len(seen)} seen, {len(missing)} missing ({missing[:5]} …), {repeated} repeated, in order: {ordered}"

@@ -1,5 +1,7 @@
 """Falling back from one transport to the next, climbing up again, giving up, and how long it waits."""
 
+from itertools import pairwise
+
 import pytest
 
 from tests.browser.bench import (
@@ -47,7 +49,7 @@ async def test_it_falls_back_step_by_step_and_climbs_up_again_losing_nothing(ser
 
 
 async def test_a_proxy_that_swallows_the_stream_is_found_out(service: ServiceFactory) -> None:
-    """The request is never answered (a buffering proxy): after the connect timeout it counts as the transport's fault."""
+    """The request is never answered, as by a buffering proxy: after a while that counts as the transport's fault."""
     gateway = service()
     async with proxied(gateway) as proxy, chromium() as browser:
         proxy.swallow.add(STREAM)
@@ -61,7 +63,7 @@ async def test_a_proxy_that_swallows_the_stream_is_found_out(service: ServiceFac
 
 @pytest.mark.deadline(90)
 async def test_it_waits_at_most_1_2_4_8_8_s_with_full_jitter_and_then_gives_up(service: ServiceFactory) -> None:
-    """Measured at the proxy: with the jitter at its greatest the waits are the ceilings; then a prompt, and a button."""
+    """Measured at the proxy: with the greatest jitter the waits are the ceilings. Then a prompt, and a button."""
     gateway = service()
     async with proxied(gateway) as proxy, chromium() as browser:
         page = await browser.new_page()
@@ -82,7 +84,7 @@ async def test_it_waits_at_most_1_2_4_8_8_s_with_full_jitter_and_then_gives_up(s
 
 def _waits(proxy: Proxy) -> list[float]:
     times = [exchange.at_s for exchange in proxy.requests if exchange.path == STREAM]
-    return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    return [later - earlier for earlier, later in pairwise(times)]
 
 
 @pytest.mark.deadline(60)
