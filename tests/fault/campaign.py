@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import time
 from collections import Counter
 from typing import Any, Final
@@ -130,8 +131,10 @@ async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset
         reached = took_s >= goal.minutes * 60 and struck >= goal.faults and world.ledger.accepted >= goal.accepted
         return reached or time.monotonic() - began > goal.at_most_s
 
+    progress = asyncio.create_task(_tell(world, nemesis))
     faults = schedule(world.plan.seed, without=without, longest_s=_longest_s(goal))
     await nemesis.run(faults, mean_gap_s=goal.mean_gap_s, enough=enough)
+    progress.cancel()
     await world.stop_publishing()
     await asyncio.sleep(QUIET_S)
     other += [f"not converged: {line}" for line in await world.converge()]
@@ -141,6 +144,20 @@ async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset
     for gateway in world.fleet.gateways:
         await gateway.scrape()
     return other + nemesis.failed + world.scribe.gaps + world.fleet.died + world.errors
+
+
+async def _tell(world: World, nemesis: Nemesis) -> None:
+    """A line a minute, for whoever waits."""
+    began = time.monotonic()
+    while True:
+        await asyncio.sleep(60)
+        struck, ledger = sum(nemesis.struck.values()), world.ledger
+        took_s = time.monotonic() - began
+        print(
+            f"{took_s:5.0f} s: {struck} faults, {ledger.accepted} accepted, {ledger.delivered} delivered",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _outcome(
