@@ -61,7 +61,7 @@ class _Failures:
 
 def _first_failing_test(areas: set[str]) -> str:
     """Run the areas' own tests in this process, which has the bug."""
-    files = [str(file) for area in sorted(areas) if (file := CORE / f"test_{area}.py").exists()]
+    files = [str(file) for area in sorted(areas) for file in sorted(CORE.glob(f"test_{area}*.py"))]
     if not files:
         return ""
     failures = _Failures()
