@@ -101,10 +101,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Origins whose pages may use the service, exact and comma separated."),
     ] = ()
-    trusted_proxies: Annotated[
-        tuple[str, ...],
-        Meta(description="Networks of the proxies whose `X-Forwarded-*` headers are believed, comma separated."),
-    ] = ()
     heartbeat_s: Annotated[
         float,
         Meta(gt=0, le=3600, description="Seconds without an event after which a stream gets a heartbeat."),
@@ -250,7 +246,7 @@ def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
 
 
 def _from_text(text: str, field: str) -> Any:
-    if field in ("cors_origins", "trusted_proxies"):
+    if field == "cors_origins":
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if field in ("role", "log_level", "log_format"):
         return text.strip().lower()
