@@ -36,10 +36,10 @@ FOREIGN = (
 
 @pytest.mark.parametrize("path", [STREAM, HISTORY, "/healthz"])
 @pytest.mark.parametrize("origin", FOREIGN)
-async def test_a_foreign_origin_may_read_nothing(shared: Service, origin: str, path: str) -> None:
+async def test_a_foreign_origin_may_read_nothing(plain: Service, origin: str, path: str) -> None:
     """The answer comes (CORS is the browser's), but carries no permission; caches are told that it depends."""
-    async with Api(shared) as api:
-        headers = [(b"Origin", origin.encode()), (b"Authorization", b"Bearer " + shared.token("alice").encode())]
+    async with Api(plain) as api:
+        headers = [(b"Origin", origin.encode()), (b"Authorization", b"Bearer " + plain.token("alice").encode())]
         answer = (
             await api.http.head(path, headers=headers) if path == STREAM else await api.http.get(path, headers=headers)
         )
@@ -50,10 +50,10 @@ async def test_a_foreign_origin_may_read_nothing(shared: Service, origin: str, p
 
 @pytest.mark.parametrize("origin", [ORIGIN, "http://localhost:3000"])
 @pytest.mark.parametrize("path", [STREAM, HISTORY])
-async def test_a_listed_origin_may_read_with_credentials(shared: Service, origin: str, path: str) -> None:
+async def test_a_listed_origin_may_read_with_credentials(plain: Service, origin: str, path: str) -> None:
     """Answers and refusals alike: a page has to see its 401, too."""
-    async with Api(shared) as api:
-        for headers in (bearer(shared.token("alice")), {}):
+    async with Api(plain) as api:
+        for headers in (bearer(plain.token("alice")), {}):
             method = "HEAD" if path == STREAM else "GET"
             answer = await api.http.request(method, path, headers=headers | {"Origin": origin})
             assert answer.status_code == (200 if headers else 401)
@@ -62,22 +62,22 @@ async def test_a_listed_origin_may_read_with_credentials(shared: Service, origin
             assert "Origin" in answer.headers["Vary"]
 
 
-async def test_an_open_stream_and_a_refusal_for_its_query_carry_it(shared: Service) -> None:
+async def test_an_open_stream_and_a_refusal_for_its_query_carry_it(plain: Service) -> None:
     """The stream adds its own headers: also on a real stream, and each once."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         async with api.stream(fresh("alice"), headers={"Origin": ORIGIN}) as stream:
             assert stream.stream.header("Access-Control-Allow-Origin") == ORIGIN
             assert stream.stream.header("Vary") == "Origin"
-        headers = bearer(shared.token("alice")) | {"Origin": ORIGIN}
+        headers = bearer(plain.token("alice")) | {"Origin": ORIGIN}
         refused = await api.http.get(STREAM, params={"event_names": "x"}, headers=headers)
         assert refused.status_code == 400
         assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
 @pytest.mark.parametrize("path", [STREAM, HISTORY, "/notifications", "/notifications/session"])
-async def test_a_preflight_of_a_listed_origin_is_allowed(shared: Service, path: str) -> None:
+async def test_a_preflight_of_a_listed_origin_is_allowed(plain: Service, path: str) -> None:
     """With the headers that the browser client sends."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         headers = {
             "Origin": ORIGIN,
             "Access-Control-Request-Method": "POST" if path in ("/notifications", "/notifications/session") else "GET",
@@ -92,8 +92,8 @@ async def test_a_preflight_of_a_listed_origin_is_allowed(shared: Service, path: 
 
 
 @pytest.mark.parametrize("origin", ["null", "https://evil.com", "https://app.example.org.evil.com"])
-async def test_a_preflight_of_a_foreign_origin_is_refused(shared: Service, origin: str) -> None:
-    async with Api(shared) as api:
+async def test_a_preflight_of_a_foreign_origin_is_refused(plain: Service, origin: str) -> None:
+    async with Api(plain) as api:
         headers = {"Origin": origin, "Access-Control-Request-Method": "GET"}
         answer = await api.http.options(STREAM, headers=headers)
     assert answer.status_code == 400

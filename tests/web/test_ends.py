@@ -57,11 +57,11 @@ async def test_a_new_token_goes_on_without_a_gap(shared: Service) -> None:
                 await old.end()
 
 
-async def test_ending_the_session_closes_its_streams(shared: Service) -> None:
+async def test_ending_the_session_closes_its_streams(plain: Service) -> None:
     """DELETE /notifications/session ends what was opened with that token, and nobody else's streams."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         alice = fresh("alice")
-        token, other = shared.token(alice, ttl_s=100), shared.token(alice, ttl_s=200)
+        token, other = plain.token(alice, ttl_s=100), plain.token(alice, ttl_s=200)
         async with api.stream(alice, token=token) as ended, api.stream(alice, token=other) as kept:
             await ended.event("connected")
             await kept.event("connected")
@@ -131,11 +131,11 @@ async def _let_in(api: Api) -> None:
 
 
 @pytest.mark.parametrize("cut", ["abort", "close"])
-async def test_a_client_that_leaves_is_let_go(shared: Service, cut: str) -> None:
+async def test_a_client_that_leaves_is_let_go(plain: Service, cut: str) -> None:
     """Nothing of it stays: the gauge of open streams goes back to where it was."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         before = await api.metric("notify_sse_streams")
-        streams = [await _opened(shared) for _ in range(10)]
+        streams = [await _opened(plain) for _ in range(10)]
         assert await api.metric("notify_sse_streams") == before + 10
         for stream in streams:
             if cut == "abort":

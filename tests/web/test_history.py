@@ -163,8 +163,8 @@ async def test_the_default_limit_is_fifty_and_the_highest_five_hundred(shared: S
         ("before", "another-epoch.5"),
     ],
 )
-async def test_a_bad_parameter_is_refused_by_name(shared: Service, name: str, value: str) -> None:
-    async with Api(shared) as api:
+async def test_a_bad_parameter_is_refused_by_name(plain: Service, name: str, value: str) -> None:
+    async with Api(plain) as api:
         answer = await api.history(fresh("alice"), **{name: value})
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -172,9 +172,9 @@ async def test_a_bad_parameter_is_refused_by_name(shared: Service, name: str, va
 
 
 @pytest.mark.parametrize("other", [{"order": "desc"}, {"before": "{head}"}])
-async def test_waiting_goes_with_neither_descending_nor_before(shared: Service, other: dict[str, str]) -> None:
+async def test_waiting_goes_with_neither_descending_nor_before(plain: Service, other: dict[str, str]) -> None:
     """What it would wait for can never come."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         other = {name: value.replace("{head}", await api.head()) for name, value in other.items()}
         answer = await api.history(fresh("alice"), wait=1, **other)
     assert (answer.status_code, answer.json()["field"]) == (400, "wait")
@@ -318,8 +318,8 @@ async def test_a_chain_of_long_polls_gets_each_exactly_once(shared: Service) -> 
     assert seen == published
 
 
-async def test_a_page_needs_a_token(shared: Service) -> None:
-    async with Api(shared) as api:
+async def test_a_page_needs_a_token(plain: Service) -> None:
+    async with Api(plain) as api:
         assert (await api.http.get("/notifications/history")).status_code == 401
         headers = bearer("not-a-token")
         assert (await api.http.get("/notifications/history", headers=headers)).status_code == 401

@@ -8,25 +8,25 @@ from tests.harness.api import Api, fresh
 from tests.service import Service
 
 
-async def test_healthz_answers_without_a_token(shared: Service) -> None:
-    async with Api(shared) as api:
+async def test_healthz_answers_without_a_token(plain: Service) -> None:
+    async with Api(plain) as api:
         answer = await api.http.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-async def test_readyz_says_where_the_tail_stands(shared: Service) -> None:
+async def test_readyz_says_where_the_tail_stands(plain: Service) -> None:
     """200 with the cursor; it moves with each publish."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         published = await api.publish(fresh("alice"))
         answer = await api.http.get("/readyz")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ready", "cursor": published}
 
 
-async def test_metrics_are_prometheus_text(shared: Service) -> None:
+async def test_metrics_are_prometheus_text(plain: Service) -> None:
     """Parsed by Prometheus' own parser; they count what happens."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         alice = fresh("alice")
         before = await _families(api)
         async with api.stream(alice) as stream:
@@ -51,8 +51,8 @@ async def _families(api: Api) -> dict[str, float]:
     }
 
 
-async def test_metrics_are_openmetrics_when_asked_for(shared: Service) -> None:
-    async with Api(shared) as api:
+async def test_metrics_are_openmetrics_when_asked_for(plain: Service) -> None:
+    async with Api(plain) as api:
         headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
         answer = await api.http.get("/metrics", headers=headers)
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
@@ -61,8 +61,8 @@ async def test_metrics_are_openmetrics_when_asked_for(shared: Service) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nope", "/notifications/nope", "/notifications/stream/", "/notifications/stream/x"])
-async def test_a_wrong_path_is_404(shared: Service, path: str) -> None:
-    async with Api(shared) as api:
+async def test_a_wrong_path_is_404(plain: Service, path: str) -> None:
+    async with Api(plain) as api:
         answer = await api.http.get(path)
     assert answer.status_code in (404, 307)
     if answer.status_code == 404:
@@ -80,9 +80,9 @@ async def test_a_wrong_path_is_404(shared: Service, path: str) -> None:
         ("DELETE", "/healthz", {"GET", "HEAD"}),
     ],
 )
-async def test_a_wrong_method_is_405(shared: Service, method: str, path: str, allowed: set[str]) -> None:
+async def test_a_wrong_method_is_405(plain: Service, method: str, path: str, allowed: set[str]) -> None:
     """With every method that the path takes in `Allow`."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         answer = await api.http.request(method, path)
     assert answer.status_code == 405
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -90,15 +90,15 @@ async def test_a_wrong_method_is_405(shared: Service, method: str, path: str, al
     assert {one.strip() for one in answer.headers["Allow"].split(",")} == allowed
 
 
-async def test_every_problem_has_the_members_of_its_kind(shared: Service) -> None:
+async def test_every_problem_has_the_members_of_its_kind(plain: Service) -> None:
     """RFC 9457: type, title, status, detail; and our stable `code`."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         answers = [
             await api.http.get("/nope"),
             await api.http.put("/notifications"),
             await api.http.get("/notifications/history"),
             await api.post({"payload": 1}),
-            await api.post({}, token=shared.token("alice")),
+            await api.post({}, token=plain.token("alice")),
             await api.history(fresh("alice"), limit=0),
         ]
     for answer in answers:
@@ -110,8 +110,8 @@ async def test_every_problem_has_the_members_of_its_kind(shared: Service) -> Non
     assert codes == ["not_found", "method_not_allowed", "unauthorized", "bad_notification", "forbidden", "bad_request"]
 
 
-async def test_the_demo_page_and_its_tokens_are_for_development_only(shared: Service) -> None:
+async def test_the_demo_page_and_its_tokens_are_for_development_only(plain: Service) -> None:
     """With a key configured, nobody gets a token for the asking."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         assert (await api.http.get("/")).status_code == 404
         assert (await api.http.post("/demo/token", json={"recipient_id": "alice"})).status_code == 404

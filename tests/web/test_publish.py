@@ -158,9 +158,9 @@ async def test_the_size_limit_is_exact(shared: Service) -> None:
         assert whole.status_code == 201
 
 
-async def test_a_body_beyond_every_limit_is_413(shared: Service) -> None:
+async def test_a_body_beyond_every_limit_is_413(plain: Service) -> None:
     """The client gets the answer, not a reset connection, whether or not it announced the length."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         answer = await api.post(b" " * (9 * 1024 * 1024))
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
@@ -173,9 +173,9 @@ async def test_a_body_beyond_every_limit_is_413(shared: Service) -> None:
 
 
 @pytest.mark.parametrize("path", ["/notifications", "/notifications/session", "/nowhere"])
-async def test_who_is_refused_while_sending_gets_the_answer(shared: Service, path: str) -> None:
+async def test_who_is_refused_while_sending_gets_the_answer(plain: Service, path: str) -> None:
     """And may go on on the same connection: it is neither reset nor closed for the rest of the request."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
 
         async def slowly() -> Any:
             for _ in range(20):
@@ -199,9 +199,9 @@ async def test_who_is_refused_while_sending_gets_the_answer(shared: Service, pat
         None,
     ],
 )
-async def test_json_is_taken_as_simple_clients_send_it(shared: Service, content_type: str | None) -> None:
+async def test_json_is_taken_as_simple_clients_send_it(plain: Service, content_type: str | None) -> None:
     """`curl -d` says form data and means JSON."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         body = msgspec.json.encode(notification(fresh("alice")))
         headers = {"Content-Type": content_type} if content_type else {}
         answer = await api.post(body, headers=headers)
@@ -223,8 +223,8 @@ async def test_msgpack_is_taken_too(shared: Service, batch: bool) -> None:
         assert (await api.post(document)).status_code == 200
 
 
-async def test_another_content_type_is_415(shared: Service) -> None:
-    async with Api(shared) as api:
+async def test_another_content_type_is_415(plain: Service) -> None:
+    async with Api(plain) as api:
         answer = await api.post(b"<n/>", headers={"Content-Type": "application/xml"})
     assert answer.status_code == 415
     assert (answer.json()["field"], answer.json()["reason"]) == ("content_type", "unsupported_content_type")

@@ -8,8 +8,8 @@ from tests.service import Service
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.name)
-async def test_bad_input_is_refused_with_the_field_named(shared: Service, refusal: Refusal) -> None:
-    async with Api(shared) as api:
+async def test_bad_input_is_refused_with_the_field_named(plain: Service, refusal: Refusal) -> None:
+    async with Api(plain) as api:
         head = await api.head()
         answer = await api.post(refusal.body, headers={"Content-Type": refusal.content_type})
         problem = answer.json()
@@ -22,9 +22,9 @@ async def test_bad_input_is_refused_with_the_field_named(shared: Service, refusa
         assert await api.head() == head
 
 
-async def test_after_all_refusals_the_service_is_as_before(shared: Service) -> None:
+async def test_after_all_refusals_the_service_is_as_before(plain: Service) -> None:
     """Hostile input costs nobody anything: each in an array too, and then a stream gets what is good."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         alice = fresh("alice")
         async with api.stream(alice) as stream:
             await stream.event("connected")
@@ -41,11 +41,11 @@ async def test_after_all_refusals_the_service_is_as_before(shared: Service) -> N
 
 
 @pytest.mark.parametrize("depth", [31, 32, 33])
-async def test_the_depth_limit_is_exact(shared: Service, depth: int) -> None:
+async def test_the_depth_limit_is_exact(plain: Service, depth: int) -> None:
     """32 levels are taken, the payload itself counted."""
     value: object = "deepest"
     for _ in range(depth - 1):
         value = {"in": value}
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         answer = await api.post(notification(fresh("alice"), payload={"in": value} if depth == 1 else value))
     assert answer.status_code == (201 if depth <= 33 else 400), answer.text

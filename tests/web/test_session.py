@@ -17,11 +17,11 @@ def _cookie(header: str) -> "SimpleCookie":
     return cookie
 
 
-async def test_a_session_cookie_is_kept_from_scripts_and_other_sites(shared: Service) -> None:
+async def test_a_session_cookie_is_kept_from_scripts_and_other_sites(plain: Service) -> None:
     """HttpOnly, Secure, SameSite=Strict, path `/notifications`, and no older than its token."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         alice = fresh("alice")
-        answer = await api.http.post(SESSION, headers=bearer(shared.token(alice, ttl_s=200)))
+        answer = await api.http.post(SESSION, headers=bearer(plain.token(alice, ttl_s=200)))
     assert answer.status_code == 200
     assert answer.json()["recipient_id"] == alice
     assert "token" not in answer.text
@@ -35,10 +35,10 @@ async def test_a_session_cookie_is_kept_from_scripts_and_other_sites(shared: Ser
     assert not cookie["domain"]
 
 
-async def test_the_cookie_opens_stream_and_history(shared: Service) -> None:
-    async with Api(shared) as api:
+async def test_the_cookie_opens_stream_and_history(plain: Service) -> None:
+    async with Api(plain) as api:
         alice = fresh("alice")
-        answer = await api.http.post(SESSION, headers=bearer(shared.token(alice)))
+        answer = await api.http.post(SESSION, headers=bearer(plain.token(alice)))
         value = _cookie(answer.headers["Set-Cookie"])["notify_sse_session"].value
         cookie = {"Cookie": f"theme=dark; notify_sse_session={value}"}
         published = await api.publish(alice)
@@ -47,18 +47,18 @@ async def test_the_cookie_opens_stream_and_history(shared: Service) -> None:
         assert (await api.http.head(STREAM, headers=cookie)).status_code == 200
 
 
-async def test_the_header_wins_over_the_cookie(shared: Service) -> None:
+async def test_the_header_wins_over_the_cookie(plain: Service) -> None:
     """Who sends a token explicitly means it, even when it is bad."""
-    async with Api(shared) as api:
-        cookie = {"Cookie": f"notify_sse_session={shared.token('alice')}"}
+    async with Api(plain) as api:
+        cookie = {"Cookie": f"notify_sse_session={plain.token('alice')}"}
         assert (await api.http.head(STREAM, headers=cookie | bearer("x.y.z"))).status_code == 401
 
 
 @pytest.mark.parametrize("way", ["nothing", "query", "cookie", "bad"])
-async def test_a_session_begins_with_a_bearer_token_only(shared: Service, way: str) -> None:
+async def test_a_session_begins_with_a_bearer_token_only(plain: Service, way: str) -> None:
     """A link must not be able to begin a session for somebody else."""
-    async with Api(shared) as api:
-        token = shared.token("alice", ttl_s=100)
+    async with Api(plain) as api:
+        token = plain.token("alice", ttl_s=100)
         headers = {"cookie": {"Cookie": f"notify_sse_session={token}"}, "bad": bearer("x.y.z")}.get(way, {})
         params = {"access_token": token} if way == "query" else {}
         answer = await api.http.post(SESSION, headers=headers, params=params)
@@ -67,10 +67,10 @@ async def test_a_session_begins_with_a_bearer_token_only(shared: Service, way: s
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
-async def test_ending_a_session_removes_the_cookie(shared: Service, signed_in: bool) -> None:
+async def test_ending_a_session_removes_the_cookie(plain: Service, signed_in: bool) -> None:
     """204 whether or not there was one; the cookie that removes has the same attributes as the one that was set."""
-    async with Api(shared) as api:
-        headers = {"Cookie": f"notify_sse_session={shared.token('alice')}"} if signed_in else {}
+    async with Api(plain) as api:
+        headers = {"Cookie": f"notify_sse_session={plain.token('alice')}"} if signed_in else {}
         answer = await api.http.delete(SESSION, headers=headers)
     assert answer.status_code == 204
     cookie = _cookie(answer.headers["Set-Cookie"])["notify_sse_session"]
@@ -81,13 +81,13 @@ async def test_ending_a_session_removes_the_cookie(shared: Service, signed_in: b
 
 @pytest.mark.parametrize("site", ["same-site", "cross-site"])
 @pytest.mark.parametrize("origin", ["https://sibling.example.org", "null", None])
-async def test_another_sites_page_cannot_use_the_cookie(shared: Service, site: str, origin: str | None) -> None:
+async def test_another_sites_page_cannot_use_the_cookie(plain: Service, site: str, origin: str | None) -> None:
     """A sibling origin's page can have the browser send it along (SameSite minds sites, not origins), without needing
     to read the answer: nothing is published, no session is ended.
     """
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         alice = fresh("alice")
-        token = shared.token(alice, scope="notifications:publish notifications:read")
+        token = plain.token(alice, scope="notifications:publish notifications:read")
         headers = {"Cookie": f"notify_sse_session={token}", "Sec-Fetch-Site": site}
         headers |= {"Origin": origin} if origin else {}
         start = await api.head()
@@ -110,8 +110,8 @@ async def test_another_sites_page_cannot_use_the_cookie(shared: Service, site: s
         {},
     ],
 )
-async def test_our_own_and_listed_pages_can_use_the_cookie(shared: Service, headers: dict[str, str]) -> None:
+async def test_our_own_and_listed_pages_can_use_the_cookie(plain: Service, headers: dict[str, str]) -> None:
     """Whatever host name a proxy made of ours: the browser knows what is the same origin."""
-    async with Api(shared) as api:
-        headers = headers | {"Cookie": f"notify_sse_session={shared.token('alice')}"}
+    async with Api(plain) as api:
+        headers = headers | {"Cookie": f"notify_sse_session={plain.token('alice')}"}
         assert (await api.http.head(STREAM, headers=headers)).status_code == 200

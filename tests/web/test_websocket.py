@@ -102,26 +102,26 @@ async def test_hostile_text_arrives_unharmed(shared: Service) -> None:
 
 
 @pytest.mark.parametrize("place", ["header", "cookie", "query", "frame"])
-async def test_a_token_is_taken_from_each_place(shared: Service, place: str) -> None:
+async def test_a_token_is_taken_from_each_place(plain: Service, place: str) -> None:
     """Header, session cookie, query, or a first frame for browsers, which can set neither header nor query safely."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         alice, token = fresh("alice"), ""
-        token = shared.token(alice, ttl_s=200)
+        token = plain.token(alice, ttl_s=200)
         missed_from = await api.head()
         missed = await api.publish(alice)
         headers = {"header": bearer(token), "cookie": {"Cookie": f"notify_sse_session={token}"}}.get(place, {})
         query = f"?last_event_id={missed_from}"
         query = {"query": f"{query}&access_token={token}", "frame": ""}.get(place, query)
-        async with _open(shared, query=query, headers=headers) as websocket:
+        async with _open(plain, query=query, headers=headers) as websocket:
             if place == "frame":
                 await websocket.send(json.dumps({"type": "auth", "token": token, "last_event_id": missed_from}))
             await _event(websocket, "connected")
             assert (await _event(websocket, "message"))["id"] == missed
 
 
-async def test_ping_is_answered_with_pong(shared: Service) -> None:
+async def test_ping_is_answered_with_pong(plain: Service) -> None:
     """For scripts, which cannot see the protocol's own pings; those are answered too."""
-    async with _open(shared, fresh("alice")) as websocket:
+    async with _open(plain, fresh("alice")) as websocket:
         await _event(websocket, "connected")
         await websocket.send('{"type":"ping"}')
         assert (await _event(websocket, "pong")) == {"event": "pong"}
@@ -143,15 +143,15 @@ async def test_ping_is_answered_with_pong(shared: Service) -> None:
         ('{"type":"auth","token":""}', 4401),
     ],
 )
-async def test_a_first_frame_that_is_no_token_ends_it(shared: Service, frame: str | bytes, code: int) -> None:
-    async with _open(shared, headers={}) as websocket:
+async def test_a_first_frame_that_is_no_token_ends_it(plain: Service, frame: str | bytes, code: int) -> None:
+    async with _open(plain, headers={}) as websocket:
         await websocket.send(frame)
         assert await _closed(websocket) == code
 
 
-async def test_without_a_first_frame_it_is_ended_in_time(shared: Service) -> None:
+async def test_without_a_first_frame_it_is_ended_in_time(plain: Service) -> None:
     """A connection without a token is not kept: 4408 after five seconds."""
-    async with _open(shared, headers={}) as websocket:
+    async with _open(plain, headers={}) as websocket:
         assert await _closed(websocket) == 4408
 
 
@@ -159,39 +159,39 @@ async def test_without_a_first_frame_it_is_ended_in_time(shared: Service) -> Non
     ("headers", "code"),
     [({"Authorization": "Bearer x.y.z"}, 4401), ({"Cookie": "notify_sse_session=x.y.z"}, 4401)],
 )
-async def test_a_bad_token_is_4401(shared: Service, headers: dict[str, str], code: int) -> None:
-    async with _open(shared, headers=headers) as websocket:
+async def test_a_bad_token_is_4401(plain: Service, headers: dict[str, str], code: int) -> None:
+    async with _open(plain, headers=headers) as websocket:
         assert await _closed(websocket) == code
 
 
-async def test_a_topic_or_scope_that_is_not_granted_is_4403(shared: Service) -> None:
-    async with _open(shared, "alice", query="?topics=secrets") as websocket:
+async def test_a_topic_or_scope_that_is_not_granted_is_4403(plain: Service) -> None:
+    async with _open(plain, "alice", query="?topics=secrets") as websocket:
         assert await _closed(websocket) == 4403
-    async with _open(shared, token=shared.token("alice", scope="notifications:publish")) as websocket:
+    async with _open(plain, token=plain.token("alice", scope="notifications:publish")) as websocket:
         assert await _closed(websocket) == 4403
 
 
-async def test_another_sites_page_cannot_listen_with_the_cookie(shared: Service) -> None:
+async def test_another_sites_page_cannot_listen_with_the_cookie(plain: Service) -> None:
     """No CORS holds a WebSocket back: the cookie is not taken from a page of another origin, but from a listed one."""
-    cookie = {"Cookie": f"notify_sse_session={shared.token('alice')}", "Sec-Fetch-Site": "same-site"}
-    async with _open(shared, headers=cookie | {"Origin": "https://sibling.example.org"}) as websocket:
+    cookie = {"Cookie": f"notify_sse_session={plain.token('alice')}", "Sec-Fetch-Site": "same-site"}
+    async with _open(plain, headers=cookie | {"Origin": "https://sibling.example.org"}) as websocket:
         assert await _closed(websocket) == 4401
-    async with _open(shared, headers=cookie | {"Origin": ORIGIN}) as websocket:
+    async with _open(plain, headers=cookie | {"Origin": ORIGIN}) as websocket:
         await _event(websocket, "connected")
 
 
 @pytest.mark.parametrize("frame", ["junk", '{"type":"auth"}', b"\x00"])
-async def test_a_bad_frame_later_ends_it_with_4400(shared: Service, frame: str | bytes) -> None:
-    async with _open(shared, fresh("alice")) as websocket:
+async def test_a_bad_frame_later_ends_it_with_4400(plain: Service, frame: str | bytes) -> None:
+    async with _open(plain, fresh("alice")) as websocket:
         await _event(websocket, "connected")
         await websocket.send(frame)
         assert await _closed(websocket) == 4400
 
 
-async def test_it_ends_with_its_token_as_4001(shared: Service) -> None:
+async def test_it_ends_with_its_token_as_4001(plain: Service) -> None:
     """`expiring`, `closing` with its reason, then the close frame."""
     alice = fresh("alice")
-    async with _open(shared, token=shared.token(alice, ttl_s=2)) as websocket:
+    async with _open(plain, token=plain.token(alice, ttl_s=2)) as websocket:
         await _event(websocket, "connected")
         assert (await _event(websocket, "expiring"))["data"]["expires_in_s"] < 2
         closing = await _event(websocket, "closing")
@@ -200,10 +200,10 @@ async def test_it_ends_with_its_token_as_4001(shared: Service) -> None:
         assert await _closed(websocket) == 4001
 
 
-async def test_it_ends_with_its_session_as_4002(shared: Service) -> None:
-    async with Api(shared) as api:
-        token = shared.token(fresh("alice"))
-        async with _open(shared, token=token) as websocket:
+async def test_it_ends_with_its_session_as_4002(plain: Service) -> None:
+    async with Api(plain) as api:
+        token = plain.token(fresh("alice"))
+        async with _open(plain, token=token) as websocket:
             await _event(websocket, "connected")
             await api.http.delete("/notifications/session", headers=bearer(token))
             assert (await _event(websocket, "closing"))["data"]["reason"] == "revoked"
@@ -236,12 +236,12 @@ async def test_a_drain_ends_it_as_1012(service: ServiceFactory) -> None:
         assert await _closed(websocket) == 1012
 
 
-async def test_who_leaves_is_let_go(shared: Service) -> None:
+async def test_who_leaves_is_let_go(plain: Service) -> None:
     """Closed properly or cut: the gauge of open streams goes back."""
-    async with Api(shared) as api:
+    async with Api(plain) as api:
         before = await api.metric("notify_sse_streams")
         for cut in (False, True):
-            async with _open(shared, fresh("alice")) as websocket:
+            async with _open(plain, fresh("alice")) as websocket:
                 await _event(websocket, "connected")
                 assert await api.metric("notify_sse_streams") == before + 1
                 if cut:
@@ -253,9 +253,9 @@ async def test_who_leaves_is_let_go(shared: Service) -> None:
             await eventually(let_go, what="the WebSocket to be let go")
 
 
-async def test_a_plain_get_is_told_to_upgrade(shared: Service) -> None:
+async def test_a_plain_get_is_told_to_upgrade(plain: Service) -> None:
     """Not a stream over HTTP: a clear refusal, and no hanging request."""
-    async with Api(shared) as api:
-        answer = await api.http.get("/notifications/ws", headers=bearer(shared.token("alice")))
+    async with Api(plain) as api:
+        answer = await api.http.get("/notifications/ws", headers=bearer(plain.token("alice")))
     assert answer.status_code in (404, 426)
     assert answer.headers["Content-Type"] == "application/problem+json"
