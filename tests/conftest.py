@@ -6,6 +6,7 @@ fails when it leaves a task behind or an exception that nobody saw. A plain `def
 """
 
 import contextlib
+import gc
 import inspect
 import shutil
 import signal
@@ -68,6 +69,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     needed = {need for name, need in NEEDS_OF_FIXTURES.items() if name in asked_for}
     with contextlib.suppress(CannotStart):  # the tests that need it say so
         ensure(*sorted(needed))
+    gc.freeze()  # each async test ends with a collection: a tenth of a second, if it went through all modules
 
 
 @pytest.hookimpl(tryfirst=True)
