@@ -1,6 +1,7 @@
 """`python -m bench.baseline`: settings from the environment, ended by SIGTERM."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -97,6 +98,9 @@ async def _main() -> None:
     config.bind = [f"127.0.0.1:{os.environ['BASELINE_PORT']}"]
     config.backlog = 4096
     config.graceful_timeout = 1
+    config.loglevel = "WARNING"
+    # At a client's end its queue's last deliveries have no channel any more: aio-pika says so, once for each.
+    logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     routes = [Route("/notifications/stream", app.stream), Route("/readyz", _ready)]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

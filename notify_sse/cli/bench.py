@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
@@ -10,7 +10,9 @@ import uvloop
 
 from notify_sse.cli.options import read_settings, service_url
 
-NAMES = ("idle", "steady", "broadcast", "burst", "herd", "replay", "churn", "ramp")
+NAMES: Final = ("idle", "steady", "broadcast", "burst", "herd", "replay", "churn", "ramp")
+POSITIVE: Final = click.FloatRange(min=0, min_open=True)
+COUNT: Final = click.IntRange(min=1)
 
 
 @click.command("bench")
@@ -20,17 +22,17 @@ NAMES = ("idle", "steady", "broadcast", "burst", "herd", "replay", "churn", "ram
 @click.option("--bare", is_flag=True, help="Measure a bare server that stores nothing: the tool's own ceiling.")
 @click.option("--broker-url", help="With --serve: RabbitMQ, in place of the broker inside the process.")
 @click.option("--database-url", help="With --serve: an empty Postgres database, in place of an SQLite file.")
-@click.option("--streams", "-n", type=click.IntRange(min=1), help="How many streams.  [default: 1000]")
-@click.option("--rate", "-r", type=float, help="Notifications a second.  [default: 500]")
-@click.option("--seconds", "-s", type=float, help="How long each scenario publishes.  [default: 10]")
-@click.option("--burst", type=int, help="Notifications of a burst.  [default: 5000]")
-@click.option("--broadcasts", type=int, help="How many broadcasts.  [default: 10]")
-@click.option("--replay", type=int, help="Events of a replay.  [default: 20000]")
-@click.option("--churn", "churn_per_s", type=float, help="Streams that drop and resume each second.  [default: 50]")
-@click.option("--limit", "limit_ms", type=float, help="p95 in ms up to which the ramp goes on.  [default: 100]")
-@click.option("--ramp-from", type=float, help="First rate of the ramp.  [default: 500]")
-@click.option("--payload-bytes", "filler", type=int, help="Text in each payload.  [default: 100]")
-@click.option("--client-processes", type=int, help="Processes that hold the streams.  [default: 2]")
+@click.option("--streams", "-n", type=COUNT, help="How many streams.  [default: 1000]")
+@click.option("--rate", "-r", type=POSITIVE, help="Notifications a second.  [default: 500]")
+@click.option("--seconds", "-s", type=POSITIVE, help="How long each scenario publishes.  [default: 10]")
+@click.option("--burst", type=COUNT, help="Notifications of a burst.  [default: 5000]")
+@click.option("--broadcasts", type=COUNT, help="How many broadcasts.  [default: 10]")
+@click.option("--replay", type=COUNT, help="Events of a replay.  [default: 20000]")
+@click.option("--churn", "churn_per_s", type=POSITIVE, help="Streams that drop and resume each second.  [default: 50]")
+@click.option("--limit", "limit_ms", type=POSITIVE, help="p95 in ms up to which the ramp goes on.  [default: 100]")
+@click.option("--ramp-from", type=POSITIVE, help="First rate of the ramp.  [default: 500]")
+@click.option("--payload-bytes", "filler", type=click.IntRange(0, 15_000), help="Text in each payload.  [default: 100]")
+@click.option("--client-processes", type=COUNT, help="Processes that hold the streams.  [default: 2]")
 @click.option("--pid", "pids", multiple=True, metavar="GROUP=PID", help="Processes to watch: server, broker, database.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a report with plots there.")
@@ -49,7 +51,7 @@ def command(
     quiet: bool,
     **amounts: Any,
 ) -> None:
-    r"""Measure latency, throughput, memory and CPU with SCENARIOS, all of them when none is named.
+    """Measure latency, throughput, memory and CPU with SCENARIOS, all of them when none is named.
 
     \b
     idle       open streams, memory of each, connects a second, CPU at rest
@@ -63,7 +65,7 @@ def command(
 
     Latency is from when a notification was due at the publisher until a client has it. Everything runs on this
     machine and competes for its processors; the CPU of each part is told apart.
-    """
+    """  # noqa: D301 - click's mark for lines that stay as they are
     if url and (serve or bare):
         raise click.UsageError("--url is a service that runs already: it goes without --serve and --bare")
     from notify_sse.bench import page, results, run, target  # noqa: PLC0415  (no other command loads it)

@@ -13,6 +13,7 @@ from notify_sse.bench import run
 from notify_sse.bench.bare import bare_server
 from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.results import Outcome
+from notify_sse.cli.bench import NAMES
 from tests.service import ServiceFactory
 from tests.services import PostgresServer, RabbitServer
 
@@ -42,6 +43,11 @@ def test_the_command_measures_a_service_that_runs(service: ServiceFactory, tmp_p
     html = page.read_text()
     assert html.count("<svg") == 1
     assert "<script" not in html
+
+
+def test_the_command_names_every_scenario() -> None:
+    """Its names stand in the command for themselves, so that `--help` loads nothing of the load tool."""
+    assert list(run.SCENARIOS) == list(NAMES)
 
 
 @pytest.mark.parametrize("name", ["idle", "broadcast", "burst", "churn", "ramp"])
