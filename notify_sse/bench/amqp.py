@@ -28,6 +28,7 @@ MANDATORY: Final = b"\x01"
 BASIC_ACK, BASIC_NACK, BASIC_RETURN = (60, 80), (60, 120), (60, 50)
 CONNECTION_CLOSE, CHANNEL_CLOSE = (10, 50), (20, 40)
 CHANNEL: Final = 1
+PORTS: Final = {"amqp": 5672, "amqps": 5671}
 
 
 class AmqpOutlet(asyncio.Protocol):
@@ -48,9 +49,9 @@ class AmqpOutlet(asyncio.Protocol):
     async def connect(cls, url: str, *, exchange: str) -> Self:
         """Connect to `url` and open a channel with confirms."""
         parts = urlsplit(url)
-        loop = asyncio.get_running_loop()
+        loop, tls = asyncio.get_running_loop(), parts.scheme == "amqps" or None
         _, outlet = await loop.create_connection(
-            lambda: cls(exchange), parts.hostname or "127.0.0.1", parts.port or 5672
+            lambda: cls(exchange), parts.hostname or "127.0.0.1", parts.port or PORTS[parts.scheme], ssl=tls
         )
         await outlet.shake(parts.username or "guest", parts.password or "guest", unquote(parts.path[1:]) or "/")
         return outlet

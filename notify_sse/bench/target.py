@@ -11,17 +11,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
+import aio_pika
 import httpx
 import msgspec
 
 from notify_sse.auth import PUBLISH, mint
 from notify_sse.bench.publishing import Way
+from notify_sse.broker.topology import Topology
 from notify_sse.config import PREFIX, Settings, variable
 from notify_sse.errors import NotifyError
 
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 20.0
 HTTP_BATCH: Final = 100
+MEMORY: Final = "memory://"
 Launch = Callable[[], AbstractAsyncContextManager["Target"]]
 
 
@@ -107,7 +110,7 @@ def running(url: str, settings: Settings, pids: Mapping[str, list[int]]) -> Laun
 def served(
     name: str,
     *,
-    broker_url: str = "memory://",
+    broker_url: str = MEMORY,
     database_url: str | None = None,
     pids: Mapping[str, list[int]] | None = None,
     env: Mapping[str, str] | None = None,
@@ -136,11 +139,26 @@ def served(
             port = free_port()
             url = f"http://127.0.0.1:{port}"
             command = [sys.executable, "-m", "notify_sse", "serve", "--port", str(port)]
-            async with process(command, environ, ready_url=f"{url}/readyz") as pid:
-                way = way_to(url, Settings.from_environ(environ))
-                yield Target(name=name, url=url, way=way, secret=secret, pids=dict(pids or {}) | {"server": [pid]})
+            try:
+                async with process(command, environ, ready_url=f"{url}/readyz") as pid:
+                    way = way_to(url, Settings.from_environ(environ))
+                    yield Target(name=name, url=url, way=way, secret=secret, pids=dict(pids or {}) | {"server": [pid]})
+            finally:
+                if broker_url != MEMORY:
+                    await _remove_topology(broker_url, Topology(prefix))
 
     return launch
+
+
+async def _remove_topology(broker_url: str, topology: Topology) -> None:
+    """Leave nothing of ours in a RabbitMQ that may be somebody's."""
+    connection = await aio_pika.connect(broker_url)
+    async with connection:
+        channel = await connection.channel()
+        for queue in (topology.ingest, topology.dead):
+            await channel.queue_delete(queue)
+        for exchange in (topology.notifications, topology.live, topology.dead_letter_exchange):
+            await channel.exchange_delete(exchange)
 
 
 @asynccontextmanager

@@ -80,6 +80,8 @@ def test_the_comparison_is_written(
         assert outcome.figures["lost"] == 0, target
         assert outcome.figures["received"] == SMOKE.load.rate * SMOKE.load.seconds
         report.outcomes.append(outcome)
+    assert "bench-" not in rabbitmq_server.ctl("list_queues", "name"), "the load tool left its queues behind"
+    assert "bench-" not in rabbitmq_server.ctl("list_exchanges", "name")
     page = tmp_path / "performance.md"
     page.write_text(f"# Performance\n\nBefore.\n\n{document.BEGIN}\nold\n{document.END}\n\nAfter.\n")
     document.write(page, report, size="smoke")
