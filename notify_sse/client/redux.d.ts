@@ -1,10 +1,11 @@
 import type { ConnectionState, Notification, NotificationConnectionManager, Reset } from "./notify-sse.js";
 import type { BurstOptions, NotificationView } from "./store.js";
 
-export interface NotificationAction<Payload = unknown> {
+/** Not an interface: Redux's own `UnknownAction` wants an index signature, which only an alias has implicitly. */
+export type NotificationAction<Payload = unknown> = {
   type: string;
   payload?: Payload;
-}
+};
 
 export declare const notificationActions: {
   received(items: Notification[]): NotificationAction<Notification[]>;

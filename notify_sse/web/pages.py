@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -18,10 +19,21 @@ DEMO_TOKEN_S = 300
 def routes(*, development: bool) -> list[BaseRoute]:
     """The routes of the pages; the demo and its token only in development."""
     package = Path(str(files("notify_sse")))
-    served: list[BaseRoute] = [Mount("/client", StaticFiles(directory=package / "client"))]
+    served: list[BaseRoute] = [Mount("/client", ClientFiles(directory=package / "client"))]
     if development:
         served += [Route("/", demo), Route("/demo/token", demo_token, methods=["POST"])]
     return served
+
+
+class ClientFiles(StaticFiles):
+    """Files that browsers ask for anew each time, and are told that they are the same: modules of two versions must
+    never meet in one page.
+    """
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 async def demo(_: Request) -> Response:

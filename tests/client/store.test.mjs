@@ -60,15 +60,16 @@ test("a burst is one update, newest first, with its unread count", () => {
   assert.equal(store.getState().unread, 0);
 });
 
-test("10,000 notifications take one update of under 50 ms", () => {
+test("10,000 notifications take one update of under 50 ms of CPU time", () => {
   const manager = new FakeManager();
   const { nextFrame, paint } = frames();
   const store = createNotificationStore(manager, { nextFrame });
   for (let id = 1; id <= 10000; id++) manager.send(id);
-  const startMs = performance.now();
+  const before = process.cpuUsage();
   paint();
+  const { user, system } = process.cpuUsage(before);
   assert.equal(store.getState().unread, 10000);
-  assert.ok(performance.now() - startMs < 50);
+  assert.ok(user + system < 50_000, `${user + system} µs`);
 });
 
 test("after a reset the list is what is stored, beside what was seen before and what came since", async () => {

@@ -1,0 +1,41 @@
+// The documentation: what is documented is all there is, and what it shows compiles.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+const reference = readFileSync(at("../../docs/reference/browser-client.md"), "utf8");
+const types = readFileSync(at("../../notify_sse/client/notify-sse.d.ts"), "utf8");
+
+/** The names that the interface or class `name` declares. */
+function members(name) {
+  const [, body] = types.match(new RegExp(`(?:interface|class) ${name}\\b[^{]*{([^]*?)\\n}`));
+  return [...new Set([...body.matchAll(/^ {2}(?:readonly )?(\w+)(?=[?<(:])/gm)].map(([, member]) => member))];
+}
+
+for (const name of ["ManagerOptions", "ConnectionState", "HistoryQuery", "NotificationConnectionManager"]) {
+  test(`every member of ${name} is in the reference`, () => {
+    const declared = members(name).filter((member) => member !== "constructor");
+    assert.ok(declared.length >= 5);
+    for (const member of declared) assert.match(reference, new RegExp(`\`[^\`]*\\b${member}\\b[^\`]*\``), member);
+  });
+}
+
+test("what the how-to shows compiles", () => {
+  const folder = at("node_modules/.notify-sse-docs/");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const guide = readFileSync(at("../../docs/how-to/frameworks.md"), "utf8");
+  const blocks = [...guide.matchAll(/```tsx?\n\/\/ (\S+)\n([^]*?)```/g)];
+  assert.equal(blocks.length, 7);
+  for (const [, name, code] of blocks) writeFileSync(folder + name, code);
+  const compilerOptions = { jsx: "react-jsx", typeRoots: [], types: [] };
+  writeFileSync(`${folder}tsconfig.json`, JSON.stringify({ extends: at("tsconfig.json"), compilerOptions, include: ["*"] }));
+  try {
+    execFileSync(at("node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" });
+  } catch (error) {
+    assert.fail(error.stdout);
+  }
+});

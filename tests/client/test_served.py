@@ -1,0 +1,43 @@
+"""The client as the service serves it, and as the wheel carries it."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service import ServiceFactory
+
+CLIENT = Path(__file__).parents[2] / "notify_sse/client"
+MODULES = sorted(path.relative_to(CLIENT).as_posix() for path in CLIENT.rglob("*.js"))
+
+
+def test_every_module_is_served_as_javascript_and_asked_for_anew(service: ServiceFactory) -> None:
+    """A page never mixes two versions: nothing is cached without asking, and asking costs no second transfer."""
+    gateway = service()
+    with httpx.Client(base_url=gateway.url) as client:
+        for module in MODULES:
+            answer = client.get(f"/client/{module}")
+            assert answer.status_code == 200, module
+            assert answer.headers["content-type"].startswith("text/javascript"), module
+            assert answer.headers["cache-control"] == "no-cache", module
+        again = client.get("/client/notify-sse.js", headers={"If-None-Match": _tag(client)})
+        assert again.status_code == 304
+        assert client.get("/client/../pyproject.toml").status_code == 404
+
+
+def _tag(client: httpx.Client) -> str:
+    tag: str = client.get("/client/notify-sse.js").headers["etag"]
+    return tag
+
+
+@pytest.mark.deadline(180)
+def test_the_wheel_carries_all_of_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", str(tmp_path), str(CLIENT.parents[1])]
+    subprocess.run(command, check=True, timeout=170)
+    [wheel] = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {path.relative_to(CLIENT).as_posix() for path in CLIENT.rglob("*") if path.is_file()}
+    assert {f"notify_sse/client/{name}" for name in wanted} <= names
