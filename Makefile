@@ -9,6 +9,9 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 # Arguments for the program that a target runs: make run ARGS='--port 9000', make test ARGS='-k cursor'.
 ARGS ?=
+# How many tests run at once: make test JOBS=2. Each of them has servers of its own. One, unless told otherwise:
+# tests that measure time are best left alone.
+JOBS ?=
 VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
 INSTALL = echo 'installing into $(VENV) …' >&2; $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
@@ -20,7 +23,7 @@ run: $(VENV)/.run ## the service on the embedded default, with its demo page (no
 	@exec $(PYTHON_IN_VENV) -m notify_sse serve $(ARGS)
 
 test: $(VENV)/.test ## the whole suite, against private RabbitMQ and Postgres servers that it starts itself
-	@$(PYTHON_IN_VENV) -m pytest $(ARGS)
+	@$(PYTHON_IN_VENV) -m pytest $(if $(JOBS),-n $(JOBS) --dist worksteal) $(ARGS)
 
 check: lint test ## lint, types, import rules, then the whole suite: what CI runs
 
