@@ -31,6 +31,10 @@ class Point(msgspec.Struct, frozen=True):
 
 STORE, BROKER = "notify_sse.store.postgres:PostgresStore", "notify_sse.broker.rabbitmq:RabbitMQBroker"
 POINTS: dict[str, Point] = {
+    # First, while nothing that retention would forget waits to be acked: see `crash_points.RETENTION_S`.
+    "before retention": Point(f"{STORE}.expire", "before", "retention", 3),
+    "within retention": Point(f"{STORE}.expire", "within", "retention", 3),
+    "after retention": Point(f"{STORE}.expire", "after", "retention", 3),
     "before a message is parsed": Point("notify_sse.ingest:Ingest._checked", "before", "amqp", 20),
     "after a message is parsed": Point("notify_sse.ingest:Ingest._checked", "after", "amqp", 20),
     "before the append (AMQP)": Point(f"{STORE}.append", "before", "amqp"),
@@ -49,9 +53,6 @@ POINTS: dict[str, Point] = {
     "within the append (HTTP)": Point(f"{STORE}.append", "within", "http"),
     "committed, not announced (HTTP)": Point(f"{STORE}.append", "after", "http"),
     "before the answer (HTTP)": Point("notify_sse.web.publish:_answer", "before", "http"),
-    "before retention": Point(f"{STORE}.expire", "before", "retention", 6),
-    "within retention": Point(f"{STORE}.expire", "within", "retention", 6),
-    "after retention": Point(f"{STORE}.expire", "after", "retention", 6),
     "when the drain begins": Point("notify_sse.pump:Pump.drain", "before", "drain", 1),
     "consumer stopped, in the drain": Point(f"{BROKER}.stop_consuming", "after", "drain", 1),
     "all acked, in the drain": Point("notify_sse.ingest:Ingest.finish", "after", "drain", 1),

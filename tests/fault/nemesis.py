@@ -10,13 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from random import Random
 
 import asyncpg
 
 from tests.fault.clientside import Clientside
 from tests.fault.fleet import Gateway
-from tests.fault.packets import PacketFilter
+from tests.fault.network import KINDS, Network
 from tests.fault.schedule import Fault
 from tests.fault.world import World
 
@@ -42,11 +41,10 @@ class Nemesis:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._postgres = asyncio.Lock()
         self._broker = asyncio.Lock()
-        self._filter = PacketFilter()
+        self._network = Network(world.links)
         self._clientside = Clientside(world)
         self._does: dict[str, Callable[[Fault], Awaitable[bool]]] = self._process_faults() | self._server_faults()
-        kinds = ("reset", "silent drop", "one-way cut", "hold", "delay", "throttle", "packet filter")
-        self._does |= dict.fromkeys(kinds, self._on_link)
+        self._does |= dict.fromkeys(KINDS, self._network.strike)
         self._does |= self._clientside.does()
 
     def _process_faults(self) -> dict[str, Callable[[Fault], Awaitable[bool]]]:
@@ -126,7 +124,7 @@ class Nemesis:
     async def heal(self) -> None:
         """Wait for what is under way to be healed, and make sure that everything runs."""
         await self._settle()
-        self._filter.clear()
+        self._network.clear()
         await self._world.links.flow_all()
         await asyncio.to_thread(self._world.servers.revive_postgres)
         await asyncio.to_thread(self._world.servers.revive_rabbitmq)
@@ -276,29 +274,4 @@ class Nemesis:
                 await asyncio.sleep(fault.for_s)
             finally:
                 await asyncio.to_thread(servers.free_disk)
-        return True
-
-    # The network.
-
-    async def _on_link(self, fault: Fault) -> bool:
-        links, rng = self._world.links, Random(fault.strength)
-        link = sorted(links.ports)[int(fault.victim * len(links.ports))]
-        directions = ("up", "down") if fault.kind != "one-way cut" else (rng.choice(("up", "down")),)
-        if fault.kind == "reset":
-            await links.reset(link, share=rng.choice((0.3, 1.0)), seed=fault.number)
-            return True
-        if fault.kind == "packet filter":
-            with self._filter.dropping(links.ports[link], directions=rng.choice((("up",), ("down",), ("up", "down")))):
-                await asyncio.sleep(fault.for_s)
-            return True
-        if fault.kind == "silent drop":
-            await links.drop(link, directions)
-        elif fault.kind in ("hold", "one-way cut"):
-            await (links.drop if rng.random() < 0.3 else links.hold)(link, directions)
-        elif fault.kind == "delay":
-            await links.slow(link, delay_s=rng.uniform(0.02, 0.4))
-        else:
-            await links.slow(link, bytes_per_s=rng.choice((2_000, 20_000)))
-        await asyncio.sleep(fault.for_s)
-        await links.flow(link)
         return True
