@@ -1,26 +1,17 @@
 """Node for the tests: npm and the packages that tests/client/package-lock.json names."""
 
-import fcntl
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 
-from tests.services import CannotStart, ensure
+from tests.services import CannotStart, nodejs
 
 FOLDER = Path(__file__).parent
-_INSTALLED = FOLDER / "node_modules/.notify-sse-lock"
 
 
 def prepared() -> None:
     """Have Node there and the packages installed; once for each change of the lock file."""
-    ensure("node")
-    with (Path(tempfile.gettempdir()) / "notify-sse-npm.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = (FOLDER / "package-lock.json").read_text()
-        if not _INSTALLED.exists() or _INSTALLED.read_text() != wanted:
-            npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
-            _INSTALLED.write_text(wanted)
+    nodejs.install(FOLDER)
 
 
 def npm(*args: str, timeout_s: float = 300) -> str:

@@ -12,7 +12,6 @@ from tests.services.packages import ensure, executable
 from tests.services.processes import CannotStart, Process, spawn
 
 CLIENTS = Path(__file__).parent.parent / "clients"
-MODULES = CLIENTS / "node_modules"
 
 
 class Node(NamedTuple):
@@ -44,20 +43,20 @@ class Node(NamedTuple):
 
 def node() -> Node:
     """The installed Node, its packages brought up to tests/clients/package-lock.json."""
-    ensure("node")
-    _install()
+    install(CLIENTS)
     return Node(executable("node"), CLIENTS)
 
 
-def _install() -> None:
-    """`npm ci`, unless what is there was installed from the same lock file."""
-    lock_file, stamp = CLIENTS / "package-lock.json", MODULES / ".installed-lock.json"
+def install(folder: Path) -> None:
+    """Have Node there, and in `folder` what its package-lock.json names; `npm ci` once for each change of that."""
+    ensure("node")
+    lock_file, stamp = folder / "package-lock.json", folder / "node_modules/.installed-lock.json"
     with lock_file.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if stamp.exists() and stamp.read_bytes() == lock_file.read_bytes():
             return
         command = [executable("npm"), "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-        done = subprocess.run(command, cwd=CLIENTS, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise CannotStart(f"npm ci in {CLIENTS.name} failed: {done.stderr.strip()}")
+            raise CannotStart(f"npm ci in {folder.name} failed: {done.stderr.strip()}")
         shutil.copy(lock_file, stamp)
