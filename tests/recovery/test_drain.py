@@ -10,7 +10,9 @@ from tests.harness.api import Api, notification
 from tests.harness.polling import eventually
 from tests.service import ServiceFactory
 
-DRAIN_S = 4
+DRAIN_S = 6
+BUSY_S = 2.0
+"""How late a busy machine may be."""
 STREAMS = 60
 
 
@@ -49,7 +51,7 @@ async def test_streams_are_closed_one_after_the_other_and_the_process_is_gone_in
     assert {closing.json()["cursor"] for closing in closings} == {head}
     assert len({closing.retry_ms for closing in closings}) > STREAMS / 2, "they would all come back at once"
     assert max(ends) - min(ends) > DRAIN_S / 4, "they were all closed at once"
-    assert took_s < DRAIN_S + 1, f"gone only after {took_s:.1f} s"
+    assert took_s < DRAIN_S + BUSY_S, f"gone only after {took_s:.1f} s"
     assert "stopped action=stop exit_code=0" in running.logged()
 
 
@@ -58,7 +60,7 @@ async def _draining(api: Api) -> None:
         answer = await api.http.get("/readyz")
         return answer.status_code == 503 and answer.json()["reason"] == "draining"
 
-    await eventually(draining, what="readiness to go off", within_s=2)
+    await eventually(draining, what="readiness to go off", within_s=DRAIN_S / 2)
 
 
 def _gone(service: Any) -> None:
