@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 Load = Literal["amqp", "http", "retention", "drain", "replay"]
-Moment = Literal["before", "within", "after"]
+Moment = Literal["before", "within", "after", "acked too early"]
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -60,6 +60,9 @@ POINTS: dict[str, Point] = {
     "after a page of a replay": Point(f"{STORE}.after", "after", "replay", 2),
     "after a write to a stream": Point("notify_sse.web.stream:SseConnection.write", "after", "replay", 6),
 }
+BUG = Point("notify_sse.ingest:Ingest._append", "acked too early", "amqp")
+SEEDED_BUG = "acked before it is committed"
+"""Not a point but a defence taken out (`BUG`): what is lost by it must be found."""
 
 
 def plant(point: Point, nth: int) -> None:
@@ -100,6 +103,8 @@ def _dying(function: Callable[..., Any], moment: Moment, nth: int) -> Callable[.
             return await function(*args, **kwargs)
         if moment == "before":
             _die()
+        elif moment == "acked too early":
+            await _ack_and_die(*args)
         elif moment == "within":
             asyncio.get_running_loop().call_later(0.0005 * (nth % 4), _die)
         result = await function(*args, **kwargs)
@@ -109,12 +114,18 @@ def _dying(function: Callable[..., Any], moment: Moment, nth: int) -> Callable[.
     return asynchronous
 
 
+async def _ack_and_die(ingest: Any, good: Any) -> None:
+    await ingest._broker.ack([delivery for delivery, _ in good])
+    await asyncio.sleep(0.2)  # the acks leave
+    _die()
+
+
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    plant(POINTS[sys.argv[1]], int(sys.argv[2]))
+    plant(POINTS.get(sys.argv[1]) or BUG, int(sys.argv[2]))
     del sys.argv[1:3]
     from notify_sse.cli import main
 
