@@ -11,12 +11,11 @@ from typing import Any, Final
 from notify_sse.bench.field import Field, Opened, Phase
 from notify_sse.bench.meter import load_average
 from notify_sse.bench.plan import Plan, Progress
-from notify_sse.bench.results import Outcome, Plot, latency_figures, over_time, slope
+from notify_sse.bench.results import Outcome, latency_figures, over_time
 from notify_sse.bench.target import Launch
 
 HERD_AT_ONCE: Final = 1000
 POLL_S: Final = 0.2
-STEPS: Final = 4
 Scenario = Callable[[Launch, Plan, Progress], Awaitable[Outcome]]
 
 
@@ -68,42 +67,6 @@ def phase_figures(phase: Phase) -> dict[str, float | None]:
         figures[f"{group}_cpu_percent"] = round(100 * used_s / phase.seconds, 1)
         figures[f"{group}_cpu_us_each"] = round(1e6 * used_s / max(1, received), 1)
     return figures
-
-
-async def idle(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
-    """Streams that hear nothing but heartbeats: memory of each, connects a second, CPU at rest."""
-    async with scene("idle", launch, plan, progress, streams=plan.streams, given={"seconds": plan.seconds}) as (
-        field,
-        outcome,
-    ):
-        first = min(1000, plan.streams // 2)
-        sizes = [first + (plan.streams - first) * step // STEPS for step in range(STEPS + 1)]
-        points: list[tuple[float, float]] = []
-        rates: list[tuple[float, float]] = []
-        opening_s = 0.0
-        for size in sizes:
-            cpu_before = field.meter.cpu_s()
-            opened = await field.open(size - field.opened)
-            opening_s += field.meter.cpu_s().get("server", 0.0) - cpu_before.get("server", 0.0)
-            note_failures(outcome, opened)
-            await asyncio.sleep(plan.rest_s)
-            points.append((float(size), field.meter.memory_bytes("server") / 1024))
-            rates.append((float(size), opened.per_s))
-        cpu_before = field.meter.cpu_s()
-        await asyncio.sleep(plan.seconds)
-        used = {name: after - cpu_before[name] for name, after in field.meter.cpu_s().items()}
-        outcome.figures |= {
-            "memory_kb_each": round(slope(points), 1),
-            "memory_mb_at_most": points[-1][1] / 1024,
-            "connects_per_s": min(rate for _, rate in rates[1:]),
-            "connects_per_s_last": rates[-1][1],
-            "connect_cpu_us_each": round(1e6 * opening_s / plan.streams, 1),
-            **{f"{name}_cpu_percent": round(100 * seconds / plan.seconds, 1) for name, seconds in used.items()},
-        }
-        megabytes = [(size, memory / 1024) for size, memory in points]
-        outcome.plots.append(Plot("Memory of the server", "streams", "MB", {"resident": megabytes}))
-        outcome.plots.append(Plot("Connects", "streams open after", "a second", {"connects": rates}))
-    return outcome
 
 
 async def steady(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
