@@ -7,6 +7,7 @@ The points are put in here, at run time: the service's own code knows nothing of
 import asyncio
 import functools
 import inspect
+import itertools
 import os
 import signal
 import sys
@@ -76,30 +77,21 @@ def plant(point: Point, nth: int) -> None:
 
 
 def _dying(function: Callable[..., Any], moment: Moment, nth: int) -> Callable[..., Any]:
-    passed = 0
+    passes = itertools.count(1)
 
-    def now() -> bool:
-        nonlocal passed
-        passed += 1
-        return passed == nth
-
-    if not inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        def synchronous(*args: Any, **kwargs: Any) -> Any:
-            last = now()
-            if last and moment == "before":
-                _die()
-            result = function(*args, **kwargs)
-            if last:
-                _die()
-            return result
-
-        return synchronous
+    @functools.wraps(function)
+    def synchronous(*args: Any, **kwargs: Any) -> Any:
+        last = next(passes) == nth
+        if last and moment == "before":
+            _die()
+        result = function(*args, **kwargs)
+        if last:
+            _die()
+        return result
 
     @functools.wraps(function)
     async def asynchronous(*args: Any, **kwargs: Any) -> Any:
-        if not now():
+        if next(passes) != nth:
             return await function(*args, **kwargs)
         if moment == "before":
             _die()
@@ -111,7 +103,7 @@ def _dying(function: Callable[..., Any], moment: Moment, nth: int) -> Callable[.
         _die()
         return result
 
-    return asynchronous
+    return asynchronous if inspect.iscoroutinefunction(function) else synchronous
 
 
 async def _ack_and_die(ingest: Any, good: Any) -> None:
