@@ -1,5 +1,6 @@
 """The client as the service serves it, and as the wheel carries it."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,7 +11,8 @@ import pytest
 
 from tests.service import ServiceFactory
 
-CLIENT = Path(__file__).parents[2] / "notify_sse/client"
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "notify_sse/client"
 MODULES = sorted(path.relative_to(CLIENT).as_posix() for path in CLIENT.rglob("*.js"))
 
 
@@ -35,7 +37,13 @@ def _tag(client: httpx.Client) -> str:
 
 @pytest.mark.deadline(180)
 def test_the_wheel_carries_all_of_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", str(tmp_path), str(CLIENT.parents[1])]
+    """Built from a copy: setuptools leaves a build/ behind, whose old files would end up in later wheels."""
+    source = tmp_path / "source"
+    for name in ("notify_sse", "migrations"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", str(tmp_path), str(source)]
     subprocess.run(command, check=True, timeout=170)
     [wheel] = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
