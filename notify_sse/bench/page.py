@@ -5,6 +5,7 @@ The plots are pygal's (the extra `bench`); without it the figures stand alone.
 
 import html
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from typing import Final
@@ -46,7 +47,10 @@ def rendered(report: Report) -> str:
 
 def drawn(plot: Plot) -> str:
     """`plot` as an SVG element."""
+    finders = list(sys.meta_path)
     import pygal  # noqa: PLC0415  (an extra)
+
+    sys.meta_path[:] = finders  # pygal adds one for its plugins, so old that each later import warns of it
     from pygal.style import Style  # noqa: PLC0415
 
     style = Style(
