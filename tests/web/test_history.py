@@ -1,7 +1,6 @@
 """`GET /notifications/history`: pages of what a recipient got, gap-free with the stream, and long polling."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -9,8 +8,6 @@ import pytest
 from tests.harness.api import Api, bearer, fresh, notification
 from tests.harness.polling import eventually
 from tests.service import Service
-
-WAKE_UP_S = 1.0
 
 
 async def _published(api: Api, recipient: str, count: int, **fields: Any) -> list[str]:
@@ -171,15 +168,6 @@ async def test_a_bad_parameter_is_refused_by_name(plain: Service, name: str, val
     assert (answer.json()["code"], answer.json()["field"]) == ("bad_request", name)
 
 
-@pytest.mark.parametrize("other", [{"order": "desc"}, {"before": "{head}"}])
-async def test_waiting_goes_with_neither_descending_nor_before(plain: Service, other: dict[str, str]) -> None:
-    """What it would wait for can never come."""
-    async with Api(plain) as api:
-        other = {name: value.replace("{head}", await api.head()) for name, value in other.items()}
-        answer = await api.history(fresh("alice"), wait=1, **other)
-    assert (answer.status_code, answer.json()["field"]) == (400, "wait")
-
-
 @pytest.mark.parametrize("wait", [0, 5])
 @pytest.mark.parametrize(("cursor", "came"), [("junk", None), ("old-epoch.5", "old-epoch.5")])
 async def test_a_cursor_that_cannot_be_continued_is_a_reset(
@@ -235,100 +223,8 @@ async def test_from_the_stream_to_a_page_there_is_no_gap(shared: Service) -> Non
         assert _cursors((await api.history(alice, after=stream.cursor)).json()) == missed
 
 
-async def test_waiting_returns_at_once_what_is_there(shared: Service) -> None:
-    """A long poll with something to say does not wait, and says where to go on."""
-    async with Api(shared) as api:
-        alice = fresh("alice")
-        start = await api.head()
-        published = await _published(api, alice, 3)
-        began = time.monotonic()
-        page = (await api.history(alice, after=start, wait=20)).json()
-        assert time.monotonic() - began < 5
-        assert _cursors(page) == published
-        assert page["cursor"] == published[-1]
-        limited = (await api.history(alice, after=start, wait=20, limit=2)).json()
-        assert (_cursors(limited), limited["cursor"], limited["more"]) == (published[:2], published[1], True)
-
-
-async def test_waiting_wakes_up_with_the_notification(shared: Service) -> None:
-    """As fast as a stream: the wake-up is the hub's, not a timer's."""
-    async with Api(shared) as api:
-        alice = fresh("alice")
-        delays = []
-        cursor = await api.head()
-        for _ in range(5):
-            waiting = asyncio.create_task(api.history(alice, after=cursor, wait=20))
-            await _until_polling(api)
-            published = await api.publish(alice)
-            began = time.monotonic()
-            page = (await waiting).json()
-            delays.append(time.monotonic() - began)
-            assert _cursors(page) == [published]
-            cursor = page["cursor"]
-    assert sorted(delays)[2] < WAKE_UP_S, delays
-
-
-async def test_waiting_for_a_type_is_not_woken_by_another(shared: Service) -> None:
-    async with Api(shared) as api:
-        alice = fresh("alice")
-        waiting = asyncio.create_task(api.history(alice, after=await api.head(), wait=20, type="system_alert"))
-        await _until_polling(api)
-        await api.publish(alice, notification_type="new_message")
-        wanted = await api.publish(alice, notification_type="system_alert")
-        page = (await waiting).json()
-    assert _cursors(page) == [wanted]
-
-
-async def test_waiting_in_vain_ends_in_time_with_a_young_cursor(shared: Service) -> None:
-    """An empty page after `wait` seconds; its cursor has moved past what was for others."""
-    async with Api(shared) as api:
-        began = time.monotonic()
-        waiting = asyncio.create_task(api.history(fresh("alice"), after=await api.head(), wait=1))
-        await _until_polling(api)
-        other = await api.publish(fresh("bob"))
-        page = (await waiting).json()
-        assert 0.9 < time.monotonic() - began < 5
-    assert page == {"items": [], "cursor": other, "more": False, "reset": None}
-
-
-async def test_waiting_without_a_cursor_waits_for_what_is_new(shared: Service) -> None:
-    """As a stream without a cursor: what was before is left to a plain page."""
-    async with Api(shared) as api:
-        alice = fresh("alice")
-        await api.publish(alice)
-        waiting = asyncio.create_task(api.history(alice, wait=20))
-        await _until_polling(api)
-        published = await api.publish(alice)
-        assert _cursors((await waiting).json()) == [published]
-
-
-async def test_a_chain_of_long_polls_gets_each_exactly_once(shared: Service) -> None:
-    """Long polling as a transport: publishes between and during the polls, nothing lost, nothing twice."""
-    async with Api(shared) as api:
-        alice = fresh("alice")
-        cursor = await api.head()
-        published: list[str] = []
-        publishing = asyncio.create_task(_publish_into(published, api, alice, 50))
-        seen: list[str] = []
-        while len(seen) < 50:
-            page = (await api.history(alice, after=cursor, wait=10)).json()
-            seen += _cursors(page)
-            cursor = page["cursor"]
-        await publishing
-    assert seen == published
-
-
 async def test_a_page_needs_a_token(plain: Service) -> None:
     async with Api(plain) as api:
         assert (await api.http.get("/notifications/history")).status_code == 401
         headers = bearer("not-a-token")
         assert (await api.http.get("/notifications/history", headers=headers)).status_code == 401
-
-
-async def _until_polling(api: Api) -> None:
-    """A long poll is a connection like any other: wait until it is open, by the gauge."""
-
-    async def polling() -> bool:
-        return await api.metric("notify_sse_streams") > 0
-
-    await eventually(polling, what="the long poll to begin")
