@@ -13,7 +13,7 @@ from tests.checker import Violation, check, counts
 from tests.fault import packets
 from tests.fault.dead_letters import wrong_dead_letters
 from tests.fault.nemesis import Nemesis
-from tests.fault.schedule import KINDS, LASTING, schedule
+from tests.fault.schedule import KINDS, LASTING, Fault, schedule
 from tests.fault.world import Plan, World
 
 QUIET_S: Final = 2.0
@@ -71,6 +71,9 @@ class Outcome(msgspec.Struct, kw_only=True):
     times: dict[str, tuple[int, float, float, float]]
     defences: dict[str, int]
     clients: dict[str, int]
+    slow: list[str]
+    """Recoveries that took long, and what they waited for."""
+    timeline: list[tuple[float, float, Fault]]
 
     @property
     def idle(self) -> list[str]:
@@ -129,7 +132,7 @@ async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset
         took_s = time.monotonic() - start
         struck = sum(nemesis.struck.values())
         reached = took_s >= goal.minutes * 60 and struck >= goal.faults and world.ledger.accepted >= goal.accepted
-        return reached or time.monotonic() - began > goal.at_most_s
+        return bool(world.errors) or reached or time.monotonic() - began > goal.at_most_s
 
     progress = asyncio.create_task(_tell(world, nemesis))
     faults = schedule(world.plan.seed, without=without, longest_s=_longest_s(goal))
@@ -176,13 +179,15 @@ def _outcome(
         unknown=ledger.seen["published unknown"],
         delivered=ledger.delivered,
         judged=dict(counts(violations)),
-        violations=[str(one) for one in violations[:50]],
+        violations=[f"{one} (accepted at {ledger.answered_at.get(one.what, -1):.1f} s)" for one in violations[:200]],
         other=other + [f"streams answered {status}: {count} times" for status, count in statuses.items()],
         resets={name: count for name, count in ledger.seen.items() if name.startswith("reset ")},
         answers=dict(ledger.answers),
         times={name: times.summary() for name, times in sorted(ledger.times.items())},
         defences=_defences(world),
         clients=dict(sorted(ledger.seen.items())),
+        slow=nemesis.slow,
+        timeline=nemesis.timeline,
     )
 
 

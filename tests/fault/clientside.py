@@ -18,6 +18,7 @@ from tests.harness.streams import OpenStream, open_stream
 
 FLOOD = 110
 FLOOD_TEXT = "f" * 14_000
+SLOW_S = 5.0
 BROKER_KINDS = ("kill broker", "freeze broker", "memory alarm")
 
 
@@ -26,6 +27,7 @@ class Clientside:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.slow: list[str] = []
         self._number = 0
 
     def does(self) -> dict[str, Callable[[Fault], Awaitable[bool]]]:
@@ -132,23 +134,37 @@ class Clientside:
             return False
         return True
 
+    async def calm_down(self, *, within_s: float) -> None:
+        """Wait until what was broken before is mended: what is published either way reaches everyone."""
+        for by_amqp in (True, False):
+            await self._until_all_have_a_probe(by_amqp=by_amqp, within_s=within_s)
+
     async def measure_catch_up(self, kind: str, *, within_s: float) -> None:
         """The server is back: publish to everyone, and wait until everyone who is there has it."""
-        world = self._world
-        began = time.monotonic()
-        document = self._document("probe", topic="all")
-        if not await self._publish_probe(document, by_amqp=kind in BROKER_KINDS):
-            world.ledger.seen["probes given up"] += 1
-            return
-        server = "broker" if kind in BROKER_KINDS else "postgres"
-        took_s = within_s
-        while time.monotonic() < began + within_s:
-            position = world.ledger.history.places.get(document["notification_id"])
-            if position and not any(_waits(client, position) for client in world.clients):
-                took_s = time.monotonic() - began
-                break
+        ledger, by_amqp = self._world.ledger, kind in BROKER_KINDS
+        began = ledger.now()
+        waits = await self._until_all_have_a_probe(by_amqp=by_amqp, within_s=within_s)
+        took_s = ledger.now() - began
+        ledger.times[f"{'broker' if by_amqp else 'postgres'} back → all caught up"].add(took_s)
+        if took_s > SLOW_S:
+            self.slow.append(f"{began:.0f} s: {kind}: {took_s:.1f} s until all had caught up; {waits}")
+
+    async def _until_all_have_a_probe(self, *, by_amqp: bool, within_s: float) -> str:
+        """Returns what it waited for longest: the probe's place in the log, or readers."""
+        world, document = self._world, self._document("probe", topic="all")
+        deadline, placed_at, began = time.monotonic() + within_s, 0.0, time.monotonic()
+        if not await self._publish_probe(document, by_amqp=by_amqp):
+            return "the probe was not accepted"
+        accepted_at, waiting = time.monotonic(), list[str]()
+        while time.monotonic() < deadline:
+            if position := world.ledger.history.places.get(document["notification_id"]):
+                placed_at = placed_at or time.monotonic()
+                waiting = [one.name for one in world.clients if _waits(one, position)]
+                if not waiting:
+                    break
             await asyncio.sleep(0.02)
-        world.ledger.times[f"{server} back → all caught up"].add(took_s)
+        placed_s = f"{placed_at - began:.1f}" if placed_at else "never"
+        return f"accepted after {accepted_at - began:.1f} s, in the log after {placed_s} s, waiting: {waiting[:5]}"
 
     async def _publish_probe(self, document: dict[str, Any], *, by_amqp: bool) -> bool:
         """On a connection of its own: the others may take long to notice that theirs is dead."""

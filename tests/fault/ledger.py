@@ -3,6 +3,7 @@
 Filled by publishers, clients and the scribe; read by the judge. Keeps little for each sighting: there are millions.
 """
 
+import time
 from collections import Counter, defaultdict
 from hashlib import blake2b
 from typing import Any
@@ -63,6 +64,9 @@ class Ledger:
         self.latest: dict[str, int] = defaultdict(int)
         """Channel → the highest position of it that anybody knows."""
         self.head = 0
+        self.started = time.monotonic()
+        self.answered_at: dict[str, float] = {}
+        """notification_id → when it was accepted, in seconds from the start: to find what was broken then."""
         self.broken = 0
         """How many faults are under way."""
         self.healed_at = 0.0
@@ -73,7 +77,9 @@ class Ledger:
 
     def published(self, document: dict[str, Any], *, publisher: str, outcome: Any, ordered: bool = True) -> None:
         """One publish and its answer."""
-        self.accepted += outcome == "accepted"
+        if outcome == "accepted":
+            self.accepted += 1
+            self.answered_at[self.one(document["notification_id"])] = self.now()
         self.seen[f"published {outcome}"] += 1
         self.history.published.append(
             Published(
@@ -86,6 +92,10 @@ class Ledger:
                 may_expire="expires_at" in document,
             )
         )
+
+    def now(self) -> float:
+        """Seconds from the start."""
+        return time.monotonic() - self.started
 
     def reader(self, name: str, channels: frozenset[str]) -> Reader:
         """A new reader."""

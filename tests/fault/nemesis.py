@@ -35,6 +35,8 @@ class Nemesis:
     def __init__(self, world: World) -> None:
         self.struck: Counter[str] = Counter()
         self.failed: list[str] = []
+        self.timeline: list[tuple[float, float, Fault]] = []
+        """When each fault began and was undone, in seconds from the start."""
         self._world = world
         self._running: set[asyncio.Task[None]] = set()
         self._later: list[Fault] = []
@@ -72,6 +74,11 @@ class Nemesis:
             "disk full": self._disk_full,
         }
 
+    @property
+    def slow(self) -> list[str]:
+        """Recoveries that took long."""
+        return self._clientside.slow
+
     async def run(self, faults: Iterator[Fault], *, mean_gap_s: float, enough: Callable[[], bool]) -> None:
         """Strike until `enough`; returns once everything is healed."""
         for fault in faults:
@@ -90,6 +97,7 @@ class Nemesis:
     async def _strike(self, fault: Fault) -> None:
         if fault.alone and fault.kind in SERVER_KINDS:
             await self._settle()
+            await self._clientside.calm_down(within_s=CATCH_UP_S)
             await self._carry_out(fault)
             await self._clientside.measure_catch_up(fault.kind, within_s=CATCH_UP_S)
             return
@@ -105,6 +113,7 @@ class Nemesis:
     async def _carry_out(self, fault: Fault) -> None:
         ledger = self._world.ledger
         ledger.broken += fault.kind not in HARMLESS
+        began = ledger.now()
         try:
             if await self._does[fault.kind](fault):
                 self.struck[fault.kind] += 1
@@ -113,6 +122,7 @@ class Nemesis:
         except Exception as exc:  # noqa: BLE001 - the campaign goes on, and fails in the end
             self.failed.append(f"fault {fault.number}, {fault.kind}: {exc!r}")
         finally:
+            self.timeline.append((began, ledger.now(), fault))
             ledger.broken -= fault.kind not in HARMLESS
             if fault.kind not in HARMLESS:
                 ledger.healed_at = time.monotonic()

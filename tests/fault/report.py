@@ -36,7 +36,8 @@ def table(outcome: Outcome) -> str:
         "what clients met",
         *(_row(name, count) for name, count in outcome.clients.items()),
     ]
-    lines += [f"VIOLATION {line}" for line in outcome.violations]
+    lines += [f"slow: {line}" for line in outcome.slow]
+    lines += [f"VIOLATION {line}" for line in outcome.violations[:50]]
     lines += [f"WRONG {line}" for line in outcome.other[:50]]
     lines += [f"NEVER CAME INTO PLAY {name}" for name in outcome.idle]
     lines.append("the promise was kept" if outcome.good else "NOT GOOD")

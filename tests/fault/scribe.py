@@ -14,7 +14,7 @@ import msgspec
 
 from tests.fault.ledger import Ledger, channel_of
 
-FOREIGN = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+FOREIGN = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 LIMIT = 20_000
 
 
