@@ -115,7 +115,11 @@ class Crowd:
         except BaseException:
             sock.close()
             raise
-        transport, _ = await loop.create_connection(lambda: client, sock=sock)
+        try:
+            transport, _ = await loop.create_connection(lambda: client, sock=sock)
+        except BaseException:
+            sock.detach()  # uvloop closed the descriptor: closing it again could cut another stream
+            raise
         resuming = b"Last-Event-ID: %b\r\n" % client.cursor if resume and client.last else b""
         return client.open(transport, self._heads[place] + resuming + b"\r\n")
 

@@ -3,6 +3,8 @@
 A dead letter is either ours (refused at ingest, with `x-notify-*` headers) or the broker's own (delivered too often).
 """
 
+import asyncio
+import contextlib
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,6 +21,8 @@ ROUTING_KEY: Final = "x-notify-routing-key"
 MESSAGE_ID: Final = "x-notify-message-id"
 DIED_AT: Final = "x-notify-died-at"
 MAX_DETAIL_CHARS: Final = 500
+BACK_S: Final = 2.0
+BACK_EVERY_S: Final = 0.01
 
 
 def headers_of(delivery: Delivery, *, reason: str, detail: str) -> dict[str, Any]:
@@ -76,6 +80,20 @@ async def peek(channel: Channel, queue: str, *, limit: int, timeout_s: float) ->
     return found
 
 
+async def wait_until_back(channel: Channel, queue: str, count: int, *, timeout_s: float) -> None:
+    """Returns once `count` messages are ready in `queue`: it takes them back some time after a channel was closed, and
+    whoever replays or purges right after a look must find them. Gives up quietly: another may have taken them.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(BACK_S):
+            while await _ready(channel, queue, timeout_s) < count:
+                await asyncio.sleep(BACK_EVERY_S)
+
+
+async def _ready(channel: Channel, queue: str, timeout_s: float) -> int:
+    return (await channel.queue_declare(queue, passive=True, timeout=timeout_s)).message_count or 0
+
+
 async def replay(
     channel: Channel,
     publishing: PublishingChannels,
@@ -88,9 +106,9 @@ async def replay(
 
     At most as many as there are at the start: one that is refused again comes back to this queue while we read it.
     """
-    there = await channel.queue_declare(topology.dead, passive=True, timeout=timeout_s)
+    there = await _ready(channel, topology.dead, timeout_s)
     replayed = 0
-    while replayed < min(limit, there.message_count or 0):
+    while replayed < min(limit, there):
         message = await channel.basic_get(topology.dead, timeout=timeout_s)
         delivery = message.delivery
         if not isinstance(delivery, spec.Basic.GetOk) or delivery.delivery_tag is None:

@@ -109,10 +109,12 @@ class RabbitMQBroker:
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         session = await self._publishing.session(timeout_s=self._publish_timeout_s)
         with translated():
+            queue, timeout_s = self._topology.dead, self._publish_timeout_s
             async with session.throwaway_channel() as channel:
-                return await dead_letters.peek(
-                    channel, self._topology.dead, limit=limit, timeout_s=self._publish_timeout_s
-                )
+                found = await dead_letters.peek(channel, queue, limit=limit, timeout_s=timeout_s)
+            async with session.throwaway_channel() as channel:
+                await dead_letters.wait_until_back(channel, queue, len(found), timeout_s=timeout_s)
+        return found
 
     async def replay_dead_letters(self, *, limit: int) -> int:
         channels = await self._publishing_channels(deadline(self._publish_timeout_s))

@@ -71,7 +71,7 @@ async def test_each_type_is_drawn_as_what_it_is(development: Service) -> None:
         first = page.locator("#list .card").first
         assert await first.get_attribute("data-severity") == "critical"
         assert "<b>Fire</b> & flood" in await first.inner_text(), "text is text"
-        assert await page.locator("#badge").inner_text() == "4"
+        await page.wait_for_function("document.getElementById('badge').textContent === '4'")
         await page.click("#read")
         assert not await page.locator("#badge").is_visible()
 

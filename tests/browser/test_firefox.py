@@ -85,12 +85,14 @@ async def _first_to_close(pages: list[FirefoxTab]) -> FirefoxTab:
 
 
 async def test_a_reload_goes_on_from_the_last_cursor(service: ServiceFactory) -> None:
+    """The last one that was written while the page was there: Firefox may forget what a page writes as it goes."""
     gateway = service()
     async with proxied(gateway) as proxy, firefox() as browser:
         page = await opened(await browser.new_page(), proxy)
         publisher = Publisher(gateway)
         await publisher.send(20)
         await assert_each_once_in_order(page, 20)
+        await until(page, "Object.values(sessionStorage).includes(manager.cursor)")
         address = await page.evaluate("location.href")
         await page.goto("about:blank")
         await publisher.send(20)

@@ -184,7 +184,11 @@ class Lane:
         give_up_s: float,
         mortal: float = 0.01,
         abandon: float = 0.002,
+        forgetful: float = 0.01,
     ) -> None:
+        """`mortal`, `abandon`, `forgetful`: the shares of what expires soon, of what is tried once only, and of what a
+        publisher that forgot its success publishes again.
+        """
         self.publisher = publisher
         self.channel = channel
         self.sequence = 0
@@ -195,6 +199,7 @@ class Lane:
         self._give_up_s = give_up_s
         self._mortal = mortal
         self._abandon = abandon
+        self._forgetful = forgetful
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`, and finish what is under way."""
@@ -223,6 +228,9 @@ class Lane:
                 break
             await asyncio.sleep(0.1 + self._rng.random() * 0.4)
         self._ledger.seen["publishes retried"] += attempts - 1
+        if outcome == "accepted" and self._rng.random() < self._forgetful:
+            self._ledger.seen["publishes retried"] += 1
+            await self._way.publish(documents)
         if outcome == "refused":
             self._ledger.seen["wrongly refused"] += 1
         for document in documents:

@@ -157,9 +157,11 @@ async def open_stream(
     lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
     request = ("\r\n".join(lines) + "\r\n\r\n").encode()
     async with asyncio.timeout(within_s):
-        sock = await _connect(parts.hostname or "", parts.port or 80, prepare)
-        _, stream = await asyncio.get_running_loop().create_connection(
-            lambda: OpenStream(request, last_event_id=last_event_id, on_message=on_message), sock=sock
+        stream = await _connect(
+            lambda: OpenStream(request, last_event_id=last_event_id, on_message=on_message),
+            parts.hostname or "",
+            parts.port or 80,
+            prepare,
         )
         try:
             await asyncio.shield(stream.started)
@@ -169,17 +171,25 @@ async def open_stream(
     return stream
 
 
-async def _connect(host: str, port: int, prepare: Callable[[socket.socket], None] | None) -> socket.socket:
+async def _connect(
+    protocol: Callable[[], OpenStream], host: str, port: int, prepare: Callable[[socket.socket], None] | None
+) -> OpenStream:
+    loop = asyncio.get_running_loop()
+    if not prepare:
+        return (await loop.create_connection(protocol, host, port))[1]
     sock = socket.socket()
     try:
         sock.setblocking(False)
-        if prepare:
-            prepare(sock)
-        await asyncio.get_running_loop().sock_connect(sock, (host, port))
+        prepare(sock)
+        await loop.sock_connect(sock, (host, port))
     except BaseException:
         sock.close()
         raise
-    return sock
+    try:
+        return (await loop.create_connection(protocol, sock=sock))[1]
+    except BaseException:
+        sock.detach()  # uvloop closed the descriptor: closing it again could cut another's connection
+        raise
 
 
 class Listening:
