@@ -147,10 +147,19 @@ def _places(history: History) -> dict[str, int]:
 
 
 def _owed(history: History, places: Mapping[str, int]) -> dict[str, list[tuple[int, str]]]:
-    """Channel → what each of its readers has to receive, by position."""
+    """Channel → what each of its readers has to receive, by position.
+
+    What got no answer but is in the log is owed as well: who reads it later, or elsewhere, must not differ. (Unless it
+    is not known which of several under its id that is.)
+    """
     owed: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    channels: dict[str, set[str]] = defaultdict(set)
     for one in history.published:
-        if one.outcome == "accepted" and not one.may_expire and one.notification_id in places:
+        if one.outcome != "refused":
+            channels[one.notification_id].add(one.channel)
+    for one in history.published:
+        certain = one.outcome == "accepted" or (one.outcome == "unknown" and len(channels[one.notification_id]) == 1)
+        if certain and not one.may_expire and one.notification_id in places:
             owed[one.channel].append((places[one.notification_id], one.notification_id))
     for entries in owed.values():
         entries.sort()
@@ -186,6 +195,10 @@ def _same_everywhere(history: History) -> Iterator[Violation]:
         for seen in reader.sightings:
             if not isinstance(seen, Seen) or seen.notification_id in history.withdrawn:
                 continue
+            place = history.places.get(seen.notification_id, seen.cursor.position)
+            if place != seen.cursor.position:
+                detail = f"received at {seen.cursor}, but the log has it at {place}"
+                yield Violation("different", reader.name, seen.notification_id, detail)
             who, known = first.setdefault(seen.notification_id, (reader.name, seen))
             if known.cursor.position != seen.cursor.position and who != reader.name:
                 detail = f"at {seen.cursor}, but {who} received it at {known.cursor}"

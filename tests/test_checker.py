@@ -76,7 +76,7 @@ def test_an_accepted_publish_that_the_log_never_had_is_flagged() -> None:
 def test_a_repetition_is_flagged_also_over_a_drop() -> None:
     assert kinds(history(*ALL, seen(6))) == {"repeated"}
     assert kinds(history(*ALL[:3], Connected("e.3", at(3)), *ALL[2:])) == {"repeated"}
-    assert kinds(history(*ALL, seen(6, cursor=at(9)))) == {"repeated"}
+    assert kinds(history(*ALL, seen(6, cursor=at(9)))) == {"repeated", "different"}
 
 
 def test_a_swap_is_flagged() -> None:
@@ -138,6 +138,19 @@ def test_an_unknown_publish_may_be_there_once_or_not_at_all() -> None:
     assert check(history(*ALL, books=books)) == []
     assert check(history(*ALL, seen(7), books=books)) == []
     assert kinds(history(*ALL, seen(7), seen(7), books=books)) == {"repeated"}
+
+
+def test_an_unknown_publish_that_the_log_has_is_owed_to_all_its_readers() -> None:
+    books = [*map(published, range(1, 7)), published(7, outcome="unknown")]
+    judged = history(*ALL, seen(7), books=books)
+    judged.readers.append(Reader("s", frozenset((ALICE,)), [Connected("", at(6))]))
+    assert kinds(judged) == {"lost"}
+
+
+def test_a_cursor_that_is_not_the_logs_place_is_flagged() -> None:
+    """Even when it still rises: whoever resumes with it gets what it had, or misses something."""
+    books = [published(number) for number in range(1, 7)]
+    assert kinds(history(*ALL[:5], seen(6, cursor=at(7)), books=books)) == {"different"}
 
 
 def test_what_may_expire_is_not_owed() -> None:

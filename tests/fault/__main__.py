@@ -77,6 +77,7 @@ def _campaign(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=5.0, help="how long at least (default 5)")
     parser.add_argument("--faults", type=int, default=0, help="how many faults at least")
     parser.add_argument("--accepted", type=int, default=0, help="how many accepted notifications at least")
+    parser.add_argument("--fired", type=int, default=1, help="how often each defence must come into play (default 1)")
     parser.add_argument("--at-most", type=float, default=120.0, metavar="MINUTES", help="give up then (default 120)")
     parser.add_argument("--gap", type=float, default=1.5, help="mean seconds between faults (default 1.5)")
     parser.add_argument("--rate", type=float, default=300.0, help="notifications published a second (default 300)")
@@ -99,6 +100,7 @@ def _campaign(arguments: list[str]) -> int:
         minutes=options.minutes,
         faults=options.faults,
         accepted=options.accepted,
+        fired=options.fired,
         mean_gap_s=options.gap,
         at_most_s=options.at_most * 60,
     )

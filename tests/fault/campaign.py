@@ -47,6 +47,8 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
     minutes: float = 5.0
     faults: int = 0
     accepted: int = 0
+    fired: int = 1
+    """How often each defence must have come into play."""
     mean_gap_s: float = 1.5
     at_most_s: float = 7200.0
 
@@ -74,12 +76,13 @@ class Outcome(msgspec.Struct, kw_only=True):
     slow: list[str]
     """Recoveries that took long, and what they waited for."""
     timeline: list[tuple[float, float, Fault]]
+    fired: int
 
     @property
     def idle(self) -> list[str]:
-        """Defences that never fired, and kinds of faults that never struck."""
-        never = [name for name, count in self.defences.items() if not count]
-        return never + [f"fault: {kind}" for kind in KINDS if not self.faults.get(kind) and kind not in self.without]
+        """Defences that fired less often than they should, and kinds of faults that never struck."""
+        rare = [name for name, count in self.defences.items() if count < self.fired]
+        return rare + [f"fault: {kind}" for kind in KINDS if not self.faults.get(kind) and kind not in self.without]
 
     @property
     def good(self) -> bool:
@@ -95,7 +98,7 @@ async def run(plan: Plan, goal: Goal, *, keep: bool = False, without: frozenset[
             without |= _impossible(world) | too_long(goal)
             nemesis = Nemesis(world)
             other = await _act(world, nemesis, goal, without=without, began=began)
-            return _outcome(world, nemesis, plan, other, without=without, took_s=time.monotonic() - began)
+            return _outcome(world, nemesis, goal, other, without=without, took_s=time.monotonic() - began)
     finally:
         gc.enable()
 
@@ -132,6 +135,7 @@ async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset
         took_s = time.monotonic() - start
         struck = sum(nemesis.struck.values())
         reached = took_s >= goal.minutes * 60 and struck >= goal.faults and world.ledger.accepted >= goal.accepted
+        reached = reached and (goal.fired <= 1 or min(_defences(world).values()) >= goal.fired)
         return bool(world.errors) or reached or time.monotonic() - began > goal.at_most_s
 
     progress = asyncio.create_task(_tell(world, nemesis))
@@ -146,7 +150,23 @@ async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset
     )
     for gateway in world.fleet.gateways:
         await gateway.scrape()
+    other += _out_of_contract(world)
     return other + nemesis.failed + world.scribe.gaps + world.fleet.died + world.errors
+
+
+NEVER: Final = (
+    "receipts with another place",
+    "wrongly refused",
+    "resets for another log, with a cursor of this one",
+)
+"""What clients and publishers count that must not be at all."""
+
+
+def _out_of_contract(world: World) -> list[str]:
+    """What the checker cannot know of, since it is about answers and needless resets."""
+    seen, upto, floor = world.ledger.seen, world.ledger.expired_upto, world.scribe.floor
+    wrong = [f"{seen[name]} {name}" for name in NEVER if seen[name]]
+    return wrong + [f"told that all up to {upto} is gone; the floor is {floor}"] * (upto > floor)
 
 
 async def _tell(world: World, nemesis: Nemesis) -> None:
@@ -164,9 +184,9 @@ async def _tell(world: World, nemesis: Nemesis) -> None:
 
 
 def _outcome(
-    world: World, nemesis: Nemesis, plan: Plan, other: list[str], *, without: frozenset[str], took_s: float
+    world: World, nemesis: Nemesis, goal: Goal, other: list[str], *, without: frozenset[str], took_s: float
 ) -> Outcome:
-    ledger = world.ledger
+    ledger, plan = world.ledger, world.plan
     violations: list[Violation] = check(ledger.history)
     statuses = {status: count for status, count in ledger.answers.items() if status != 200}
     return Outcome(
@@ -188,6 +208,7 @@ def _outcome(
         clients=dict(sorted(ledger.seen.items())),
         slow=nemesis.slow,
         timeline=nemesis.timeline,
+        fired=goal.fired,
     )
 
 

@@ -93,6 +93,7 @@ class Client:
         self._retry_s = 0.0
         self._asked_at: float | None = None
         self._brought = ""
+        self._forged = False
         self._leave_at = NEVER_S
         self._tokens: dict[int, tuple[float, str]] = {}
         self._token_ends_at = 0.0
@@ -180,7 +181,7 @@ class Client:
         if self._brought and by_query:
             params["last_event_id"] = self._brought
         missed = self.place is not None and self._ledger.behind(self.place, self.reader.channels)
-        own = self._brought == self.cursor
+        self._forged = self._brought != self.cursor
         heard: list[OpenStream] = []
 
         def hear(message: Message) -> None:
@@ -188,7 +189,7 @@ class Client:
                 self._hear(message)
 
         self._heard_at = self._asked_at = time.monotonic()
-        if not (missed and own):
+        if not missed or self._forged:
             self._asked_at = None
         self.port = port = self._choose(self._habits.direct)
         self._stream = None
@@ -252,7 +253,7 @@ class Client:
         if message.event == "connected":
             note(Connected(self._brought, _cursor(document["cursor"])))
         elif message.event == "reset":
-            self._ledger.seen[f"reset {document['reason']}"] += 1
+            self._ledger.told(document["reason"], to=_cursor(document["to"]), forged=self._forged)
             note(ResetTold(document["reason"], parse_cursor(document["from"] or ""), _cursor(document["to"])))
             self._asked_at = None
         else:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -13,10 +12,11 @@ from tests.fault.ledger import channel_of
 from tests.fault.publishers import ForeignAmqp, Http
 from tests.fault.schedule import Fault
 from tests.fault.scribe import FOREIGN
-from tests.fault.world import World
+from tests.fault.world import FLOODED, World
 from tests.harness.streams import OpenStream, open_stream
 
 FLOOD = 110
+FORGERS = 20
 FLOOD_TEXT = "f" * 14_000
 SLOW_S = 5.0
 BROKER_KINDS = ("kill broker", "freeze broker", "memory alarm")
@@ -48,23 +48,22 @@ class Clientside:
             client.drop(politely=rng.random() < 0.5)
         return True
 
-    async def _stalled_reader(self, fault: Fault) -> bool:
-        """One client reads nothing while more is written to it than the kernel takes, for longer than is allowed."""
-        sloth = self._world.sloths[int(fault.victim * len(self._world.sloths))]
-        if not sloth.connected or sloth.stalling:
+    async def _stalled_reader(self, _: Fault) -> bool:
+        """Some clients read nothing while more is written to them than the kernel takes, for longer than is allowed."""
+        sloths = [one for one in self._world.sloths if one.connected and not one.stalling]
+        if not sloths:
             return False
-        stream = sloth.stall()
-        documents = [self._document("flood", recipient_id=sloth.recipient, text=FLOOD_TEXT) for _ in range(FLOOD)]
+        ended = [one.stall().ended for one in sloths]
+        documents = [self._document("flood", topic=FLOODED, text=FLOOD_TEXT) for _ in range(FLOOD)]
         try:
             for start in range(0, FLOOD, 50):
                 await self._publish_http("flood", documents[start : start + 50])
             await asyncio.sleep(self._world.plan.stall_s + 2)
         finally:
-            sloth.go_on()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(5):
-                await asyncio.shield(stream.ended)
-                self._world.ledger.seen["stalled readers cut off"] += 1
+            for sloth in sloths:
+                sloth.go_on()
+        cut, _ = await asyncio.wait(ended, timeout=5)
+        self._world.ledger.seen["stalled readers cut off"] += len(cut)
         return True
 
     async def _token_expiry(self, fault: Fault) -> bool:
@@ -82,7 +81,7 @@ class Clientside:
         headers = {"Authorization": f"Bearer {world.fleet.gateways[0].service.token(client.recipient)}"}
         opened: list[OpenStream] = []
         try:
-            for _ in range(world.plan.most_streams + 3):
+            for _ in range(2 * world.plan.most_streams):
                 url = f"http://127.0.0.1:{port}/notifications/stream"
                 opened.append(await open_stream(url, on_message=_ignore, headers=headers, within_s=2))
             await asyncio.sleep(0.2)
@@ -97,7 +96,7 @@ class Clientside:
         world, rng = self._world, Random(fault.strength)
         if not world.scribe.epoch:
             return False
-        for client in rng.sample(world.clients, k=min(4, len(world.clients))):
+        for client in rng.sample(world.clients, k=min(FORGERS, len(world.clients))):
             client.bring = rng.choice(
                 ("x", "nobody.7", f"{world.scribe.epoch}.99999999999", f"{world.scribe.epoch}.-1")
             )

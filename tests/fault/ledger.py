@@ -71,6 +71,8 @@ class Ledger:
         """How many faults are under way."""
         self.healed_at = 0.0
         self.times: dict[str, Times] = defaultdict(Times)
+        self.expired_upto = 0
+        """The highest place before which a reader was told that all may be gone."""
         self.orphans: dict[str, tuple[float, str, set[str]]] = {}
         """Committed without an announcement: notification_id → when, channel, the readers that wait for it."""
         self._ids: dict[str, str] = {}
@@ -138,6 +140,14 @@ class Ledger:
         self.times[name].add(now - since)
         if not self.broken and since > self.healed_at + HEALED_S:
             self.times[f"{name}, nothing else broken"].add(now - since)
+
+    def told(self, reason: str, *, to: Cursor, forged: bool) -> None:
+        """A reader was told of a reset. There is but one log in a run, and `expired` speaks of its floor only."""
+        self.seen[f"reset {reason}"] += 1
+        if reason == "expired":
+            self.expired_upto = max(self.expired_upto, to.position)
+        elif not forged:
+            self.seen["resets for another log, with a cursor of this one"] += 1
 
     def departed(self, reader: str, channels: frozenset[str]) -> None:
         """A reader dropped its connection: the orphans do not count for it, it has its own recovery time."""

@@ -234,10 +234,7 @@ class Nemesis:
 
     async def _overflow(self, fault: Fault) -> bool:
         """Nothing is read from one gateway's live queue, which holds few: the broker throws the oldest away."""
-        link = f"mq-{self._gateway(fault).number}"
-        await self._world.links.hold(link, ["down"])
-        await asyncio.sleep(fault.for_s)
-        await self._world.links.flow(link)
+        await self._network.overflow(f"mq-{self._gateway(fault).number}", for_s=fault.for_s)
         return True
 
     # Postgres.

@@ -11,11 +11,12 @@ KINDS = ("reset", "silent drop", "one-way cut", "hold", "delay", "throttle", "pa
 
 
 class Network:
-    """Carries out the faults of `KINDS`; each is undone when `strike` returns."""
+    """Carries out the faults of `KINDS`, one at a time on a link; each is undone when `strike` returns."""
 
     def __init__(self, links: Links) -> None:
         self._links = links
         self._filter = PacketFilter()
+        self._turns = {link: asyncio.Lock() for link in links.ports}
 
     def clear(self) -> None:
         """Remove packet filters that are left."""
@@ -23,8 +24,20 @@ class Network:
 
     async def strike(self, fault: Fault) -> bool:
         """Break one link for as long as the fault lasts."""
-        links, rng = self._links, Random(fault.strength)
+        links = self._links
         link = sorted(links.ports)[int(fault.victim * len(links.ports))]
+        async with self._turns[link]:
+            return await self._break(link, fault)
+
+    async def overflow(self, link: str, *, for_s: float) -> None:
+        """Let nothing through that the broker sends on `link`."""
+        async with self._turns[link]:
+            await self._links.hold(link, ["down"])
+            await asyncio.sleep(for_s)
+            await self._links.flow(link)
+
+    async def _break(self, link: str, fault: Fault) -> bool:
+        links, rng = self._links, Random(fault.strength)
         if fault.kind == "reset":
             await links.reset(link, share=rng.choice((0.3, 1.0)), seed=fault.number)
             return True

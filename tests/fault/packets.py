@@ -4,14 +4,18 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+from tests.services import CannotStart, ensure
 
 
 def available() -> bool:
-    """Whether rules can be made here."""
-    if os.geteuid() != 0 or shutil.which("iptables") is None:
+    """Whether rules can be made here: by root, on a kernel that knows iptables; the command is installed if missing."""
+    if os.geteuid() != 0:
         return False
-    return _iptables("-S", "INPUT")
+    with suppress(CannotStart):
+        ensure("iptables")
+    return shutil.which("iptables") is not None and _iptables("-S", "INPUT")
 
 
 class PacketFilter:

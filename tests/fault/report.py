@@ -39,7 +39,7 @@ def table(outcome: Outcome) -> str:
     lines += [f"slow: {line}" for line in outcome.slow]
     lines += [f"VIOLATION {line}" for line in outcome.violations[:50]]
     lines += [f"WRONG {line}" for line in outcome.other[:50]]
-    lines += [f"NEVER CAME INTO PLAY {name}" for name in outcome.idle]
+    lines += [f"CAME TOO RARELY INTO PLAY {name}" for name in outcome.idle]
     lines.append("the promise was kept" if outcome.good else "NOT GOOD")
     return "\n".join(lines)
 

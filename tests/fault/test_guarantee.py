@@ -12,7 +12,8 @@ ROWS = 32
 
 def test_every_row_names_a_test_that_is_there() -> None:
     """Each of the rows has its test, by a name that can be run."""
-    rows = re.findall(r"^\| (\d+) \|.*$", text := GUARANTEE.read_text(), re.MULTILINE)
+    text = GUARANTEE.read_text().partition("## What goes wrong")[2]
+    rows = re.findall(r"^\| (\d+) \|.*$", text, re.MULTILINE)
     assert [int(row) for row in rows] == list(range(1, ROWS + 1))
     for line in (line for line in text.splitlines() if re.match(r"\| \d+ \|", line)):
         named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", line)

@@ -3,6 +3,7 @@
 import pytest
 import uvloop
 
+from tests.fault import packets
 from tests.fault.finding import Finding
 from tests.fault.scenarios import half_open, reconnect, replay, stalled, workers
 from tests.fault.stage import Given
@@ -34,6 +35,8 @@ def test_a_worker_that_dies_cuts_no_other_stream(given: Given) -> None:
 @pytest.mark.deadline(120)
 def test_half_open_peers_are_let_go_and_miss_nothing(given: Given) -> None:
     """Packets vanish both ways: the gateway lets go within its limit, neighbours are not met."""
+    if not packets.available():
+        pytest.skip("dropping packets takes root and a kernel with iptables")
     assert _timeless(uvloop.run(half_open.run(clients=15, given=given))) == []
 
 

@@ -25,6 +25,9 @@ from tests.services import free_port
 
 TOPICS: Final = ("news", "sport", "a.b", "x-1", "Z")
 ADVERSARIAL: Final = ("#", "*", "a.b", "topic:all", "Zoë ünïcode ☃", "x" * 200, "recipient:alice", "%23", "~", "a b\nc")
+FLOODED: Final = "flooded"
+"""The topic of those who are made to stall."""
+SLOTHS: Final = 8
 CONVERGE_S: Final = 60.0
 
 
@@ -131,35 +134,38 @@ class World:
         recipients = [f"user-{number}" for number in range(max(1, self.plan.clients // 2))]
         recipients[: len(ADVERSARIAL)] = ADVERSARIAL[: len(recipients)]
         for number in range(self.plan.clients):
-            self.clients.append(self._client(f"client-{number}", recipients[number % len(recipients)], number))
-        for number in range(3):
-            recipient = f"sloth-{number}"
+            self.clients.append(self._roamer(number, recipients[number % len(recipients)]))
+        for number in range(SLOTHS):
             habits = Habits(stay_s=1e6, direct=True)
-            self.sloths.append(self._client(recipient, recipient, 0, habits=habits))
+            self.sloths.append(self._client(f"sloth-{number}", f"sloth-{number}", topics=[FLOODED], habits=habits))
         self.recipients = recipients
         for client in (*self.clients, *self.sloths):
             self._spawn(client.run())
         self._spawn(look_after([*self.clients, *self.sloths]))
 
-    def _client(self, name: str, recipient: str, number: int, *, habits: Habits | None = None) -> Client:
-        plan = self.plan
-        rng = Random(f"{plan.seed}/{name}")
-        habits = habits or Habits(
+    def _roamer(self, number: int, recipient: str) -> Client:
+        plan, name = self.plan, f"client-{number}"
+        rng = Random(f"{plan.seed}/{name}/habits")
+        habits = Habits(
             stay_s=plan.stay_s,
             token_s=rng.choice((3600.0, 3600.0, 3600.0, 3600.0, 12.0)),
             hibernate=0.02 if number % 5 == 0 else 0.0,
             absent_s=plan.retention_s * 1.6,
         )
+        return self._client(name, recipient, topics=[topic for topic in TOPICS if rng.random() < 0.2], habits=habits)
+
+    def _client(self, name: str, recipient: str, *, topics: Sequence[str], habits: Habits) -> Client:
+        rng = Random(f"{self.plan.seed}/{name}")
         return Client(
             name,
             recipient=recipient,
-            topics=[topic for topic in TOPICS if rng.random() < 0.2],
+            topics=topics,
             ledger=self.ledger,
             rng=rng,
             habits=habits,
             choose=lambda direct: self._any_port(rng, direct=direct),
             token=lambda sub, topics, ttl_s: self.fleet.gateways[0].service.token(sub, topics=topics, ttl_s=ttl_s),
-            heartbeat_s=plan.heartbeat_s,
+            heartbeat_s=self.plan.heartbeat_s,
         )
 
     def _any_port(self, rng: Random, *, direct: bool = False) -> int:

@@ -56,6 +56,7 @@ NEEDS = {
         Need("firefox", _any_on_path(*FIREFOX_NAMES), ("firefox-esr",)),
         Need("node", lambda: shutil.which("node") and shutil.which("npm"), ("nodejs", "npm")),
         Need("curl", _any_on_path("curl"), ("curl",)),
+        Need("iptables", _any_on_path("iptables"), ("iptables",)),
     )
 }
 

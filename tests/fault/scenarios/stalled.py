@@ -46,8 +46,9 @@ async def run(*, stalled: int = 1000, flood: int = 60, phase_s: float = 10.0, gi
         for client in sluggish:
             client.go_on()
         late = await stage.caught_up(within_s=90)
-        cut = int(sum(v for k, v in (await gateway.scrape()).items() if k.startswith("streams_closed")))
+        cut = int((await gateway.scrape())["streams_closed slow_consumer"])
         _figures(finding, stage, grown=grown, cut=cut)
+        finding.expect(cut >= 0.3 * stalled, f"only {cut} were cut off")
         finding.expect(not late, f"{len(late)} are behind: {late[:5]}")
         finding.wrong += map(str, stage.judge())
     return finding
