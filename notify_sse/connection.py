@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Sequence
 from enum import IntFlag
 from typing import Final
 
+from notify_sse.model import EVERYONE, TOPIC
 from notify_sse.sse import CloseReason, Control, Cursor, Frame
 from notify_sse.stream import Stream
 
@@ -68,6 +69,11 @@ class Connection(Stream):
         self.page_events = FIRST_PAGE_EVENTS
         self.close_reason: CloseReason | None = None
         self.task: asyncio.Task[object] | None = None
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics that the client named."""
+        return [name.removeprefix(TOPIC) for name in self.channels if name.startswith(TOPIC) and name != EVERYONE]
 
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
         """Send `frames`; returns None when the transport takes more, else what to wait for until it does.

@@ -271,7 +271,7 @@ class Pump:
 
     async def _tell(self, connection: Connection, reset: Reset) -> None:
         self._metrics.resets.labels(reset.reason).inc()
-        await self._control(connection, reset.control())
+        await self._control(connection, reset.control(connection.topics))
 
     async def _control(self, connection: Connection, control: Control) -> None:
         connection.writing_since = time.monotonic()

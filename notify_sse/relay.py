@@ -124,6 +124,7 @@ class Relay:
         if head.epoch != tail.epoch or head.position < reached:
             self._break_off(head)
             return
+        tail.trim(head.floor)
         if head.position > tail.position and not at_once:
             await asyncio.sleep(GRACE_S)
         while head.position > tail.position:

@@ -5,7 +5,7 @@ bytes out. `id` goes only on events with data, because Firefox drops it elsewher
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -14,8 +14,10 @@ from notify_sse.model import Event
 
 HISTORY_PATH: Final = "/notifications/history"
 MAX_CURSOR_CHARS: Final = 128
-_CURSOR: Final = re.compile(r"([A-Za-z0-9_-]{1,64})\.(0|[1-9][0-9]{0,17})")
+CURSOR: Final = re.compile(r"([A-Za-z0-9_-]{1,64})\.(0|[1-9][0-9]{0,62})")
 _encode = msgspec.json.Encoder().encode
+
+RESERVED: Final = frozenset(("connected", "heartbeat", "reset", "expiring", "closing", "open", "error"))
 
 ResetReason = Literal["expired", "unknown_epoch", "ahead_of_log"]
 CloseReason = Literal["drain", "token_expired", "revoked", "replaced", "slow_consumer"]
@@ -35,7 +37,7 @@ def parse_cursor(text: str) -> Cursor | None:
     """The cursor in `text`, or None when it is not one. Strict: it comes from the network."""
     if len(text) > MAX_CURSOR_CHARS:
         return None
-    match = _CURSOR.fullmatch(text)
+    match = CURSOR.fullmatch(text)
     return Cursor(match[1], int(match[2])) if match else None
 
 
@@ -91,12 +93,14 @@ class Reset(msgspec.Struct, frozen=True):
     came: Cursor | None
     to: Cursor
 
-    def control(self) -> Control:
-        return Control("reset", self.data(), str(self.to))
+    def control(self, topics: Sequence[str] = ()) -> Control:
+        return Control("reset", self.data(topics), str(self.to))
 
-    def data(self) -> dict[str, Any]:
-        """The `data` of the event, also used in the answers of the history."""
+    def data(self, topics: Sequence[str] = ()) -> dict[str, Any]:
+        """The `data` of the event, also used in the answers of the history. `topics`: those that the client named."""
         history = f"{HISTORY_PATH}?before={self.to.epoch}.{self.to.position + 1}&order=desc"
+        if topics:
+            history += f"&topics={','.join(topics)}"
         came = str(self.came) if self.came else None
         return {"reason": self.reason, "from": came, "to": str(self.to), "history": history}
 
@@ -120,7 +124,13 @@ def encode_control(control: Control) -> bytes:
 
 
 def encode_frames(frames: Iterable[Frame], *, event_names: bool) -> bytes:
-    """`frames` as one piece of the event stream; with `event_names` each has its type in `event:`."""
+    """`frames` as one piece of the event stream; with `event_names` each has its type in `event:`, but for types that
+    a client would take for an event of the stream itself, or of EventSource.
+    """
     if event_names:
-        return b"".join(b"event: %b\n%b" % (frame.type.encode(), frame.data) for frame in frames)
+        return b"".join(_named(frame) for frame in frames)
     return b"".join([frame.data for frame in frames])
+
+
+def _named(frame: Frame) -> bytes:
+    return frame.data if frame.type in RESERVED else b"event: %b\n%b" % (frame.type.encode(), frame.data)

@@ -16,7 +16,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from notify_sse.auth import Verifier
 from notify_sse.config import Settings
+from notify_sse.errors import BadConfiguration
 from notify_sse.listening import listen
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ _PR_SET_PDEATHSIG: Final = 1
 
 def serve(settings: Settings) -> int:
     """Run the service as `settings` say; returns the exit code. Raises `BadConfiguration`."""
+    Verifier(settings)  # a key that cannot be used is told once, and not by every worker
     listener = listen(settings)
     if settings.workers == 1:
         return _run()(settings, listener)
@@ -118,6 +121,9 @@ class Supervisor:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             signal.signal(READY, signal.SIG_IGN)
             code = self._work(self._listener)
+        except BadConfiguration as exc:
+            log.error("%s", exc, extra={"action": "worker"})  # noqa: TRY400 - one line
+            code = os.EX_CONFIG
         except BaseException:
             log.exception("worker crashed", extra={"action": "worker"})
         finally:

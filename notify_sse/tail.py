@@ -143,10 +143,19 @@ class Tail:
                 return found[:count], found[count - 1].id
         return found, self.position
 
+    def trim(self, floor: int) -> None:
+        """Forget what retention has removed from the log: a cursor below `floor` has to be told so, by the log."""
+        while self._order and self._order[0].id <= floor:
+            self._evict_oldest()
+        self.start = max(self.start, min(floor, self.position))
+
     def _evict(self) -> None:
         while len(self._order) > self._max_events or (self.size_bytes > self._max_bytes and self._order):
-            oldest = self._order.popleft()
-            self.start = oldest.id
-            self.size_bytes -= len(oldest.data) + FRAME_OVERHEAD_BYTES
-            if self._lanes[oldest.channel].evict():
-                del self._lanes[oldest.channel]
+            self._evict_oldest()
+
+    def _evict_oldest(self) -> None:
+        oldest = self._order.popleft()
+        self.start = oldest.id
+        self.size_bytes -= len(oldest.data) + FRAME_OVERHEAD_BYTES
+        if self._lanes[oldest.channel].evict():
+            del self._lanes[oldest.channel]

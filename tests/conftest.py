@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests import asynchronous, given
+from tests.given import Retired
 from tests.service import Service, ServiceFactory
 from tests.services import (
     CannotStart,
@@ -165,14 +166,25 @@ def broker_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def amqp_prefix(broker_url: str, request: pytest.FixtureRequest, _started: list[Service]) -> Iterator[str]:
-    """A fresh NOTIFY_SSE_AMQP_PREFIX; the contract's queues and exchanges of that prefix are deleted at the end."""
+def amqp_prefix(
+    broker_url: str, request: pytest.FixtureRequest, retired: Retired, _started: list[Service]
+) -> Iterator[str]:
+    """A fresh NOTIFY_SSE_AMQP_PREFIX; the contract's queues and exchanges of that prefix are deleted afterwards."""
     prefix = f"test-{uuid.uuid4().hex[:12]}"
     yield prefix
     _kill(_started)  # or it would declare again what is deleted here
     if not given.BROKER_URL:
         _revive(request.getfixturevalue("rabbitmq_server"))
-    given.delete_topology(broker_url, prefix)
+    retired.add(broker_url, prefix)
+
+
+@pytest.fixture(scope="session")
+def retired() -> Iterator[Retired]:
+    """The AMQP prefixes that were used."""
+    prefixes = Retired()
+    yield prefixes
+    if given.BROKER_URL:
+        prefixes.finish()
 
 
 @pytest.fixture

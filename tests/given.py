@@ -6,7 +6,9 @@ Tests that kill, freeze or reconfigure a server use a private one all the same.
 import asyncio
 import contextlib
 import os
+import time
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ BROKER_URL = os.environ.get("NOTIFY_SSE_TEST_BROKER_URL", "")
 DATABASE_URL = os.environ.get("NOTIFY_SSE_TEST_DATABASE_URL", "")
 URLS = {"broker_url": BROKER_URL, "database_url": DATABASE_URL}
 """By fixture."""
+SETTLED_S = 5.0
 
 
 @contextlib.contextmanager
@@ -39,6 +42,31 @@ def delete_topology(broker_url: str, prefix: str) -> None:
             channel.queue_delete(f"{prefix}.{queue}")
         for exchange in (prefix, f"{prefix}.live", f"{prefix}.dlx"):
             channel.exchange_delete(exchange)
+
+
+class Retired:
+    """Prefixes that no test uses any more. Their queues are deleted some seconds later: RabbitMQ 3.10 loses what serves
+    at-least-once dead-lettering, and with it every queue that comes after, when one is deleted in the moment in which
+    it starts.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[float, str, str]] = deque()
+
+    def add(self, broker_url: str, prefix: str) -> None:
+        """Take `prefix`, and delete those that have waited long enough."""
+        now = time.monotonic()
+        self._waiting.append((now + SETTLED_S, broker_url, prefix))
+        self._delete(now)
+
+    def finish(self) -> None:
+        """Delete what is left; for a server that outlives the tests."""
+        self._delete(float("inf"))
+
+    def _delete(self, now: float) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            _, broker_url, prefix = self._waiting.popleft()
+            delete_topology(broker_url, prefix)
 
 
 async def _execute(statement: str) -> None:

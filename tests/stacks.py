@@ -23,11 +23,11 @@ def stack(kind: str, request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]
     if kind == EMBEDDED:
         yield {}
         return
-    prefix = f"test-{uuid.uuid4().hex[:12]}"
+    prefix, retired = f"test-{uuid.uuid4().hex[:12]}", request.getfixturevalue("retired")
     broker_url = given.BROKER_URL or request.getfixturevalue("_rabbitmq").url
     with _database(request) as database_url:
         yield {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": prefix}
-        given.delete_topology(broker_url, prefix)
+        retired.add(broker_url, prefix)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from notify_sse.errors import Unauthorized
 
 SESSION_COOKIE: Final = "notify_sse_session"
 QUERY_PARAMETER: Final = "access_token"
+MAX_QUERY_FIELDS: Final = 100
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -27,11 +28,11 @@ class Credentials(msgspec.Struct, frozen=True):
         return f"Credentials(via={self.via!r})"
 
 
-def credentials(scope: Mapping[str, Any]) -> Credentials:
-    """The token of a request or WebSocket handshake with this ASGI `scope`.
+def credentials(scope: Mapping[str, Any]) -> Credentials | None:
+    """The token of a request or WebSocket handshake with this ASGI `scope`; None when it brings none.
 
     An `Authorization` header of another scheme is passed over: it may be meant for a proxy. Raises `Unauthorized`
-    when there is no token, or more than one in the same place.
+    when there is more than one in the same place, or no end of query parameters.
     """
     bearers: list[str] = []
     cookies: list[str] = []
@@ -46,10 +47,13 @@ def credentials(scope: Mapping[str, Any]) -> Credentials:
         return Credentials(session, "cookie")
     query = scope.get("query_string", b"")
     if QUERY_PARAMETER.encode() in query:
-        fields = parse_qs(query.decode("latin-1"), max_num_fields=100)
+        try:
+            fields = parse_qs(query.decode("latin-1"), max_num_fields=MAX_QUERY_FIELDS)
+        except ValueError:
+            raise Unauthorized(f"over {MAX_QUERY_FIELDS} query parameters") from None
         if given := fields.get(QUERY_PARAMETER):
             return Credentials(_single(given, QUERY_PARAMETER), "query")
-    raise Unauthorized("a token is required: Authorization: Bearer, the session cookie, or access_token")
+    return None
 
 
 def of_another_site(scope: Mapping[str, Any], *, trusted: Collection[str]) -> bool:

@@ -56,13 +56,21 @@ class Jwks:
         """The key that a token names, of those last read with success."""
         return self._keys.find(kid) if self._keys is not None else None
 
-    async def start(self) -> None:
-        """Read the keys, then keep reading them. A server that is down is logged and tried again; a file that cannot
-        be used is `BadConfiguration`: nothing would mend it by itself.
+    def load_file(self) -> None:
+        """Read the keys now, when they are in a file. One that cannot be used is `BadConfiguration`: nothing would mend
+        it by itself.
         """
+        if self._remote:
+            return
+        try:
+            self._take(self._read_file())
+        except (OSError, ValueError) as exc:
+            detail = redacted(f"{type(exc).__name__}: {exc}")
+            raise BadConfiguration(f"{variable('jwks_url')}: cannot be read as a JWK set ({detail})") from None
+
+    async def start(self) -> None:
+        """Read the keys, then keep reading them. A server that is down is logged and tried again."""
         await self.refresh()
-        if self._keys is None and not self._remote:
-            raise BadConfiguration(f"{variable('jwks_url')}: cannot be read as a JWK set ({self._source})")
         self._periodic = asyncio.create_task(self._keep_fresh(), name="jwks")
 
     async def close(self) -> None:
@@ -105,34 +113,35 @@ class Jwks:
 
     async def _read_once(self) -> None:
         try:
-            document = await (self._fetch() if self._remote else asyncio.to_thread(self._read_file))
-            keys = key_set(document) if document != self._document else self._keys
+            self._take(await (self._fetch() if self._remote else asyncio.to_thread(self._read_file)))
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as exc:
             self._report_failure(exc)
             return
         if self._failing:
             logger.info("keys are read again", extra={"action": "jwks_recovered"})
         self._failing = False
-        if document != self._document and keys is not None:
-            self._document, self._keys = document, keys
-            self._on_change()
-            logger.info(
-                "keys read",
-                extra={"action": "jwks_read", "keys": len(keys.by_kid), "skipped": keys.skipped},
-            )
+
+    def _take(self, document: bytes) -> None:
+        """Use the keys of `document`; ValueError when it is no key set."""
+        if self._keys is not None and document == self._document:
+            return
+        keys = key_set(document)
+        self._document, self._keys = document, keys
+        self._on_change()
+        logger.info("keys read", extra={"action": "jwks_read", "keys": len(keys.by_kid), "skipped": keys.skipped})
 
     def _report_failure(self, exc: Exception) -> None:
         """Once per outage. An ERROR when there are no keys at all, since then nobody gets in."""
         if not self._failing:
-            logger.log(
-                logging.WARNING if self.loaded else logging.ERROR,
-                "keys cannot be read; the last ones stay in use",
-                extra={
-                    "action": "jwks_failed",
-                    "source": redacted_url(self._source),
-                    "error": redacted(f"{type(exc).__name__}: {exc}"),
-                },
-            )
+            fields = {
+                "action": "jwks_failed",
+                "source": redacted_url(self._source),
+                "error": redacted(f"{type(exc).__name__}: {exc}"),
+            }
+            if self.loaded:
+                logger.warning("keys cannot be read; the last ones stay in use", extra=fields)
+            else:
+                logger.error("keys cannot be read; nobody gets in until they are", extra=fields)
         self._failing = True
 
     async def _fetch(self) -> bytes:

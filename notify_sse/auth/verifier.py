@@ -55,6 +55,7 @@ class Verifier:
         if settings.jwks_url is not None:
             # Keys that were withdrawn must not live on in the cache.
             self._jwks = Jwks(settings.jwks_url, on_change=self._verified.clear)
+            self._jwks.load_file()
             return self._jwks.find
         key = public_key(settings) if settings.jwt_public_key is not None else secret_key(signing_secret(settings))
         return lambda _kid: key
@@ -65,7 +66,7 @@ class Verifier:
         return self._jwks is None or self._jwks.loaded
 
     async def start(self) -> None:
-        """Read the key set, where one is configured, and keep it fresh. Raises `BadConfiguration` for a bad file."""
+        """Read the key set, where one is configured, and keep it fresh."""
         if self._jwks is not None:
             await self._jwks.start()
 
@@ -80,6 +81,8 @@ class Verifier:
         Raises `Unauthorized`. Suspends only when the token names an unknown key; cancelling it is harmless.
         """
         found = credentials(scope)
+        if found is None:
+            raise Unauthorized("a token is required: Authorization: Bearer, the session cookie, or access_token")
         if found.via == "cookie" and of_another_site(scope, trusted=self._cors_origins):
             raise Unauthorized("the session cookie is not taken from another site's page")
         grant = await self.verify_or_refresh(found.token)

@@ -12,7 +12,7 @@ from typing import Final
 from aiormq import ChannelAccessRefused
 
 from notify_sse.broker import dead_letters
-from notify_sse.broker.connection import CONNECT_TIMEOUT_S, Session, translated
+from notify_sse.broker.connection import Session, translated
 from notify_sse.broker.consuming import LIVE_QUEUE_MAX_MESSAGES, IngestConsumer, ack_all, listen_live
 from notify_sse.broker.link import Link
 from notify_sse.broker.publishing import PublishingChannels, deadline, left
@@ -21,6 +21,7 @@ from notify_sse.errors import BrokerUnavailable
 from notify_sse.ports import DeadLetter, Delivery, Listener, Message
 
 PUBLISH_TIMEOUT_S: Final = 10.0
+DECLARE_TIMEOUT_S: Final = 15.0
 
 
 class RabbitMQBroker:
@@ -158,9 +159,11 @@ class RabbitMQBroker:
             await self._ingest.consume(session, queue=self._topology.ingest, prefetch=self._prefetch)
 
     async def _declare(self, session: Session) -> None:
-        """One link at a time: RabbitMQ does not take it well when a quorum queue is first declared twice at once."""
+        """One link at a time, and with patience: RabbitMQ 3.10 does not take it well when a quorum queue is first
+        declared twice at once.
+        """
         async with self._declaring, session.throwaway_channel() as channel:
-            await self._topology.declare(channel, timeout_s=CONNECT_TIMEOUT_S)
+            await self._topology.declare(channel, timeout_s=DECLARE_TIMEOUT_S)
 
     def _link_changed(self) -> None:
         was, self._connected = self._connected, all(link.up for link in self._links)

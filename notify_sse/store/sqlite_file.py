@@ -5,6 +5,7 @@ enough for reading, while the one writer keeps its own open.
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 import tempfile
@@ -24,6 +25,7 @@ T = TypeVar("T")
 BUSY_TIMEOUT_S: Final = 5.0
 CLOSE_TIMEOUT_S: Final = 5.0
 FOREIGN: Final = (sqlite3.Error, OSError, OverflowError, ValueError)
+_NO_PLACE: Final = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EROFS)
 # Somebody wrote rows past the head: nothing that the batch is to blame for.
 _TAKEN: Final = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID", "SQLITE_CONSTRAINT_UNIQUE")
 
@@ -36,15 +38,27 @@ def path_of(url: str) -> Path:
         raise BadConfiguration(
             "NOTIFY_SSE_DATABASE_URL must be sqlite:///relative/file or sqlite:////absolute/file, kept on disk"
         )
+    if Path(name).is_dir():
+        raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {name} is a folder")
     return Path(name)
 
 
 def create(path: Path) -> None:
-    """Make the file, in WAL mode, and its folder, for this user alone, unless it is there. Raises what SQLite raises.
+    """Make the file, in WAL mode, and its folder, for this user alone, unless it is there. Raises what SQLite raises,
+    `BadConfiguration` for a place where no file can be.
 
     Made aside and then linked to its name: of several processes that find no file, one makes it, and none sees it
     while it changes to WAL, which SQLite does not wait for.
     """
+    try:
+        _create(path)
+    except OSError as exc:
+        if exc.errno in _NO_PLACE:
+            raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {path} cannot be made: {exc.strerror}") from exc
+        raise
+
+
+def _create(path: Path) -> None:
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

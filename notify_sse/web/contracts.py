@@ -8,6 +8,7 @@ from starlette.responses import Response
 from notify_sse import parse
 from notify_sse.auth import ADMIN, PUBLISH, READ, SESSION_COOKIE
 from notify_sse.gateway import Gateway
+from notify_sse.sse import CURSOR, MAX_CURSOR_CHARS
 from notify_sse.version import __version__
 from notify_sse.web import history, publish
 from notify_sse.web.answers import answer
@@ -15,7 +16,7 @@ from notify_sse.web.answers import answer
 Document = dict[str, Any]
 
 _STRING: Final[Document] = {"type": "string"}
-_CURSOR: Final[Document] = {"type": "string", "pattern": r"^[A-Za-z0-9_-]{1,64}\.[0-9]{1,18}$"}
+_CURSOR: Final[Document] = {"type": "string", "pattern": f"^{CURSOR.pattern}$", "maxLength": MAX_CURSOR_CHARS}
 _TIME: Final[Document] = {"type": "string", "format": "date-time"}
 
 
@@ -98,6 +99,7 @@ def _stream_parameters() -> list[Document]:
     return [
         {"name": "Last-Event-ID", "in": "header", "schema": _CURSOR, "description": "Resume after this cursor."},
         _query("last_event_id", _CURSOR, "As the header, which wins."),
+        _query("lastEventId", _CURSOR, "The same by another name."),
         _query("topics", _STRING, "Granted topics to add, separated by commas."),
     ]
 
@@ -144,7 +146,7 @@ def _publish() -> Document:
         "responses": {
             "201": _json(receipts, "Committed"),
             "200": _json(receipts, "Known already, with the same content"),
-            **_problems(400, 401, 403, 409, 413, 415, 503),
+            **_problems(400, 401, 403, 409, 413, 415, 422, 503),
         },
     }
 
@@ -152,6 +154,7 @@ def _publish() -> Document:
 def openapi(*, max_bytes: int) -> Document:
     """The HTTP contract as OpenAPI 3.1."""
     empty = {"description": "Done"}
+    session = {"type": "object", "properties": {"recipient_id": _STRING, "expires_in_s": {"type": "integer"}}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "notify-sse", "version": __version__},
@@ -164,13 +167,13 @@ def openapi(*, max_bytes: int) -> Document:
                 "get": {
                     "summary": "The same stream over WebSocket",
                     "parameters": _stream_parameters(),
-                    "responses": {"101": {"description": "JSON text frames"}},
+                    "responses": {"101": {"description": "JSON text frames"}, **_problems(426)},
                 }
             },
             "/notifications/session": {
                 "post": {
                     "summary": "Swap a bearer token for a session cookie",
-                    "responses": {"200": empty, **_problems(401)},
+                    "responses": {"200": _json(session, "The cookie is set"), **_problems(400, 401)},
                 },
                 "delete": {"summary": "End the session", "responses": {"204": empty}},
             },

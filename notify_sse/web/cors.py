@@ -1,10 +1,14 @@
 """Which origins may read answers: an exact list, never a reflection of what came (the Fetch standard, 3.2)."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
+
+EXPOSED: Final = ("Retry-After", "WWW-Authenticate")
+"""What a page may read of an answer's headers."""
 
 
 def middleware(origins: Sequence[str]) -> Middleware:
@@ -15,6 +19,7 @@ def middleware(origins: Sequence[str]) -> Middleware:
         allow_methods=("GET", "POST", "DELETE"),
         allow_headers=("Authorization", "Content-Type", "Last-Event-ID", "Cache-Control"),
         allow_credentials=True,
+        expose_headers=EXPOSED,
     )
 
 
@@ -25,5 +30,9 @@ def allow_origin(scope: Scope, origins: Sequence[str]) -> list[tuple[bytes, byte
     headers = [(b"vary", b"Origin")]
     for name, value in scope["headers"]:
         if name == b"origin" and value.decode("latin-1") in origins:
-            headers += [(b"access-control-allow-origin", value), (b"access-control-allow-credentials", b"true")]
+            headers += [
+                (b"access-control-allow-origin", value),
+                (b"access-control-allow-credentials", b"true"),
+                (b"access-control-expose-headers", ", ".join(EXPOSED).encode()),
+            ]
     return headers

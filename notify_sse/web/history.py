@@ -1,8 +1,10 @@
 """`GET /notifications/history`: pages of the log as JSON, and long polling on the same stream core."""
 
 import asyncio
+import re
+import time
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import uuid4
 
 import msgspec
@@ -10,6 +12,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from notify_sse.auth import Grant
 from notify_sse.connection import Connection
 from notify_sse.gateway import Gateway
 from notify_sse.ports import Page
@@ -20,66 +23,69 @@ from notify_sse.web.stream import named_topics
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
 MAX_WAIT_S: Final = 30.0
+INTEGER: Final = re.compile(r"[0-9]{1,9}")
+DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}")
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters of a history request, checked."""
 
     after: str | None
-    before: Cursor | None
+    before: str | None
     limit: int
     types: tuple[str, ...]
     order: Literal["asc", "desc"]
     wait_s: float
+    topics: tuple[str, ...]
 
 
 async def history(request: Request) -> Response:
     """A page of what the recipient (and the topics named) got, gap-free with the stream from its `cursor`."""
     gateway: Gateway = request.app.state.gateway
     grant = await gateway.verifier.authenticate(request.scope)
-    channels = gateway.channels(grant, named_topics(request.query_params))
-    query = _checked(request.query_params, epoch=gateway.tail.epoch)
+    query = _checked(request.query_params)
+    channels = gateway.channels(grant, query.topics)
     if gateway.draining or not gateway.relay.filled:
         raise gateway.overloaded("this process takes no requests now")
-    if query.order == "desc":
-        return _descending(await _page(gateway, channels, query, after=None), query)
-    if query.after is None and not query.wait_s:
-        page = await _page(gateway, channels, query, after=None)
-        return _ascending(page, query, reset=None)
-    place = await gateway.resume(query.after)
+    before = _before(gateway, query)
+    if isinstance(before, Reset):
+        return _told(gateway, query, before)
+    place = await gateway.resume(query.after) if query.after or query.wait_s else None
     if isinstance(place, Reset):
-        gateway.metrics.resets.labels(place.reason).inc()
-        return _json([], cursor=place.to, more=False, reset=place)
-    if query.wait_s:
-        return await _wait(gateway, channels, query, place, owner=grant.subject)
-    page = await _page(gateway, channels, query, after=place.position)
-    expired = place.position < page.head.floor
-    reset = Reset("expired", place, Cursor(page.head.epoch, page.head.floor)) if expired else None
-    if reset:
+        return _told(gateway, query, place)
+    if query.wait_s and place:
+        return await _wait(request, grant, channels, query, place)
+    gateway.metrics.pages_read.inc()
+    page = await gateway.store.history(
+        channels,
+        after=place.position if place else None,
+        before=before.position if before else None,
+        types=query.types,
+        descending=query.order == "desc",
+        limit=query.limit + 1,
+    )
+    reset = None
+    if place and place.position < page.head.floor:
+        reset = Reset("expired", place, Cursor(page.head.epoch, page.head.floor))
         gateway.metrics.resets.labels(reset.reason).inc()
-    return _ascending(page, query, reset=reset)
+    return _page(page, query, before=before, reset=reset)
 
 
-def _checked(params: QueryParams, *, epoch: str) -> Query:
+def _checked(params: QueryParams) -> Query:
     order = params.get("order", "asc")
     if order not in ("asc", "desc"):
         raise BadRequest("order", "must be asc or desc")
-    before = None
-    if given := params.get("before"):
-        before = parse_cursor(given)
-        if before is None or before.epoch != epoch:
-            raise BadRequest("before", "must be a cursor of this log")
-    types = tuple(name for given in params.getlist("type") for name in given.split(",") if name)
     wait_s = _number(params, "wait", default=0, lowest=0, highest=MAX_WAIT_S)
-    if wait_s and (order == "desc" or before):
+    if wait_s and (order == "desc" or params.get("before")):
         raise BadRequest("wait", "goes with ascending order and without before")
     return Query(
         after=params.get("after") or None,
-        before=before,
+        before=params.get("before") or None,
         limit=int(_number(params, "limit", default=DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT)),
-        types=types,
+        types=tuple(name for given in params.getlist("type") for name in given.split(",") if name),
         order=order,  # type: ignore[arg-type]
         wait_s=wait_s,
+        topics=tuple(named_topics(params)),
     )
 
 
@@ -87,48 +93,45 @@ def _number(params: QueryParams, name: str, *, default: float, lowest: float, hi
     given = params.get(name)
     if given is None:
         return default
-    try:
-        value = int(given) if name == "limit" else float(given)
-    except ValueError:
-        value = -1
+    value = float(given) if (INTEGER if name == "limit" else DECIMAL).fullmatch(given) else -1.0
     if not lowest <= value <= highest:
         raise BadRequest(name, f"must be a number from {lowest:g} to {highest:g}")
     return value
 
 
-async def _page(gateway: Gateway, channels: tuple[str, ...], query: Query, *, after: int | None) -> Page:
-    gateway.metrics.pages_read.inc()
-    return await gateway.store.history(
-        channels,
-        after=after,
-        before=query.before.position if query.before else None,
-        types=query.types,
-        descending=query.order == "desc",
-        limit=query.limit + 1,
-    )
+def _before(gateway: Gateway, query: Query) -> Cursor | Reset | None:
+    """Where to read back from. Beyond the log's head is no break: there is nothing there."""
+    if query.before is None:
+        return None
+    cursor = parse_cursor(query.before)
+    if cursor is None or cursor.epoch != gateway.tail.epoch:
+        return Reset("unknown_epoch", cursor, gateway.tail.cursor)
+    return cursor
 
 
-def _ascending(page: Page, query: Query, *, reset: Reset | None) -> Response:
-    more = len(page.events) > query.limit
+def _told(gateway: Gateway, query: Query, reset: Reset) -> Response:
+    """The answer to a cursor that leads nowhere."""
+    gateway.metrics.resets.labels(reset.reason).inc()
+    return _json([], query, cursor=reset.to, more=False, reset=reset)
+
+
+def _page(page: Page, query: Query, *, before: Cursor | None, reset: Reset | None) -> Response:
+    """Ascending, the cursor is the end of the page; descending, the place from which it reads back."""
+    head, more = page.head, len(page.events) > query.limit
     events = page.events[: query.limit]
-    upto = events[-1].id if more else page.upto
-    return _json(_items(events, page), cursor=Cursor(page.head.epoch, upto), more=more, reset=reset)
+    if query.order == "asc":
+        upto = events[-1].id if more else page.upto
+    else:
+        upto = min(before.position - 1, head.position) if before else head.position
+    now_ms = int(time.time() * 1000)
+    frames = [frame(one, head.epoch) for one in events if not 0 < one.expires_ms <= now_ms]
+    return _json(frames, query, cursor=Cursor(head.epoch, upto), more=more, reset=reset)
 
 
-def _descending(page: Page, query: Query) -> Response:
-    events = page.events[: query.limit]
-    newest = query.before.position - 1 if query.before else page.head.position
-    cursor = Cursor(page.head.epoch, min(newest, page.head.position))
-    return _json(_items(events, page), cursor=cursor, more=len(page.events) > query.limit, reset=None)
-
-
-def _items(events: Sequence[Any], page: Page) -> list[Frame]:
-    return [frame(event, page.head.epoch) for event in events]
-
-
-def _json(frames: Sequence[Frame], *, cursor: Cursor, more: bool, reset: Reset | None) -> Response:
+def _json(frames: Sequence[Frame], query: Query, *, cursor: Cursor, more: bool, reset: Reset | None) -> Response:
     items = b",".join(b'%b,"cursor":"%b.%d"}' % (one.body[:-1], cursor.epoch.encode(), one.id) for one in frames)
-    rest = msgspec.json.encode({"cursor": str(cursor), "more": more, "reset": reset.data() if reset else None})
+    told = reset.data(query.topics) if reset else None
+    rest = msgspec.json.encode({"cursor": str(cursor), "more": more, "reset": told})
     headers = {"Cache-Control": "no-store"}
     return Response(b'{"items":[%b],%b' % (items, rest[1:]), 200, headers, "application/json")
 
@@ -177,9 +180,22 @@ def _reset_of(control: Control) -> Reset:
     return Reset(control.data["reason"], came, to)
 
 
-async def _wait(gateway: Gateway, channels: tuple[str, ...], query: Query, place: Cursor, *, owner: str) -> Response:
-    waiter = Waiter(channels, place, generation=gateway.tail.generation, owner=owner)
+async def _wait(request: Request, grant: Grant, channels: tuple[str, ...], query: Query, place: Cursor) -> Response:
+    """Until something comes, the time is over, the token ends, or the client goes."""
+    gateway: Gateway = request.app.state.gateway
+    gateway.admit()
+    gateway.make_room(grant.subject)
+    waiter = Waiter(
+        channels,
+        place,
+        generation=gateway.tail.generation,
+        owner=grant.subject,
+        token_id=grant.token_id,
+        expires_at=grant.expires_at,
+    )
     waiter.expect(query)
+    leaving = asyncio.ensure_future(_left(request))
+    leaving.add_done_callback(lambda _: waiter.arrived.set())
     try:
         await gateway.pump.open(waiter, connection_id=uuid4().hex, reset=None)
         async with asyncio.timeout(query.wait_s):
@@ -187,7 +203,16 @@ async def _wait(gateway: Gateway, channels: tuple[str, ...], query: Query, place
     except TimeoutError:
         pass
     finally:
-        cursor = waiter.seen(gateway.tail)
+        leaving.cancel()
+        # What was read but not handed over yet has moved the cursor: it is read again.
+        in_hand = waiter.busy and not waiter.frames and not waiter.reset
+        cursor = place if in_hand else waiter.seen(gateway.tail)
         gateway.pump.leave(waiter)
     more = bool(waiter.frames) and cursor.position < gateway.tail.position
-    return _json(waiter.frames, cursor=cursor, more=more, reset=waiter.reset)
+    return _json(waiter.frames, query, cursor=cursor, more=more, reset=waiter.reset)
+
+
+async def _left(request: Request) -> None:
+    """Returns when the client has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

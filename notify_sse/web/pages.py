@@ -2,18 +2,32 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from notify_sse.auth import PUBLISH, READ, mint
+from notify_sse.errors import Forbidden
 from notify_sse.gateway import Gateway
 from notify_sse.web.answers import answer
+from notify_sse.web.body import read_body
+from notify_sse.web.problems import BadRequest
 
-DEMO_TOKEN_S = 300
+DEMO_TOKEN_S: Final = 300
+MAX_WANTED_BYTES: Final = 4096
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+
+class Wanted(msgspec.Struct):
+    """The token that the demo asks for."""
+
+    recipient_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    ttl_s: Annotated[int, msgspec.Meta(ge=1, le=DEMO_TOKEN_S)] = DEMO_TOKEN_S
+    publish: bool = False
 
 
 def routes(*, development: bool) -> list[BaseRoute]:
@@ -45,8 +59,13 @@ async def demo(_: Request) -> Response:
 async def demo_token(request: Request) -> Response:
     """A token for the demo: `{"recipient_id": …, "ttl_s": …, "publish": bool}`. Only in development."""
     gateway: Gateway = request.app.state.gateway
-    wanted = await request.json()
-    scopes = [READ, PUBLISH] if wanted.get("publish") else [READ]
-    ttl_s = max(1, min(int(wanted.get("ttl_s", DEMO_TOKEN_S)), DEMO_TOKEN_S))
-    token = mint(gateway.settings, str(wanted["recipient_id"]), scopes=scopes, topics=["news"], ttl_s=ttl_s)
-    return answer({"token": token, "expires_in_s": ttl_s})
+    if request.url.hostname not in LOOPBACK:
+        # A page elsewhere can give its own name this address (DNS rebinding, CWE-350), and would read the answer.
+        raise Forbidden("the demo makes tokens on a loopback address only")
+    try:
+        wanted = msgspec.json.decode(await read_body(request, max_bytes=MAX_WANTED_BYTES), type=Wanted)
+    except msgspec.DecodeError as exc:
+        raise BadRequest("body", str(exc)) from None
+    scopes = [READ, PUBLISH] if wanted.publish else [READ]
+    token = mint(gateway.settings, wanted.recipient_id, scopes=scopes, topics=["news"], ttl_s=wanted.ttl_s)
+    return answer({"token": token, "expires_in_s": wanted.ttl_s})

@@ -61,7 +61,8 @@ def _parsed(raw: bytes, content_type: str, *, max_bytes: int) -> tuple[bool, lis
         return False, [one(raw)]
     items = split_batch(raw, kind)
     if not 1 <= len(items) <= MAX_BATCH:
-        raise BadNotification(field="body", reason="too_large", detail=f"must hold 1 to {MAX_BATCH} notifications")
+        reason = "too_large" if items else "invalid_field"
+        raise BadNotification(field="body", reason=reason, detail=f"must hold 1 to {MAX_BATCH} notifications")
     notifications = []
     for place, item in enumerate(items):
         try:

@@ -11,7 +11,7 @@ from notify_sse.web import contracts, cors, history, operations, pages, problems
 from notify_sse.web.access_log import AccessLog
 from notify_sse.web.body import ReadToTheEnd
 from notify_sse.web.stream import StreamResponse
-from notify_sse.web.websocket import websocket
+from notify_sse.web.websocket import upgrade_required, websocket
 
 STREAM_PATH = "/notifications/stream"
 
@@ -26,6 +26,7 @@ def build(gateway: Gateway) -> ASGIApp:
             Route("/notifications/history", history.history),
             Route("/notifications/session", session.session, methods=["POST", "DELETE"]),
             WebSocketRoute("/notifications/ws", _AsApp(websocket)),
+            Route("/notifications/ws", upgrade_required, methods=["GET"]),
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),
@@ -40,6 +41,7 @@ def build(gateway: Gateway) -> ASGIApp:
             Exception: problems.on_crash,
         },
     )
+    app.router.redirect_slashes = False  # a redirect would carry the query, and a token in it, to another URL
     app.state.gateway = gateway
     return AccessLog(Front(stream, ReadToTheEnd(app)))
 

@@ -10,8 +10,11 @@ from notify_sse.auth import SESSION_COOKIE, credentials
 from notify_sse.errors import Unauthorized
 from notify_sse.gateway import Gateway
 from notify_sse.web.answers import answer
+from notify_sse.web.problems import BadRequest
 
 PATH: Final = "/notifications"
+MAX_COOKIE_BYTES: Final = 4096
+"""Of name and value together (RFC 6265bis, 5.6)."""
 
 
 async def session(request: Request) -> Response:
@@ -22,8 +25,10 @@ async def session(request: Request) -> Response:
 async def begin(request: Request) -> Response:
     """Sets the session cookie to the request's bearer token, until that expires."""
     found = credentials(request.scope)
-    if found.via != "header":
+    if found is None or found.via != "header":
         raise Unauthorized("a session begins with a token in the Authorization header")
+    if len(SESSION_COOKIE) + len(found.token) > MAX_COOKIE_BYTES:
+        raise BadRequest("token", f"is over {MAX_COOKIE_BYTES} bytes as a cookie, which browsers do not keep")
     grant = await _gateway(request).verifier.authenticate(request.scope)
     left_s = max(0, int(grant.expires_at - time.time()))
     response = answer({"recipient_id": grant.subject, "expires_in_s": left_s})

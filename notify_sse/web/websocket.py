@@ -11,14 +11,17 @@ from uuid import uuid4
 
 import msgspec
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from notify_sse import eager
 from notify_sse.auth import Grant, credentials
 from notify_sse.connection import Connection
-from notify_sse.errors import Forbidden, NotifyError, Overloaded, Unauthorized
+from notify_sse.errors import Forbidden, NotifyError, Overloaded
 from notify_sse.gateway import Gateway, open_connection
 from notify_sse.sse import CloseReason, Control, Frame
+from notify_sse.web.problems import problem
 from notify_sse.web.stream import last_event_id, named_topics
 
 AUTH_S: Final = 5.0
@@ -120,18 +123,16 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
 async def _greet(gateway: Gateway, scope: Scope, receive: Receive) -> tuple[Grant, str | None]:
     """Whose it is, by header, cookie or query, else by a first frame; and the cursor that it brings."""
     cursor = last_event_id(scope, QueryParams(scope["query_string"]))
+    if credentials(scope):
+        return await gateway.verifier.authenticate(scope), cursor
     try:
-        credentials(scope)
-    except Unauthorized:
-        try:
-            async with asyncio.timeout(AUTH_S):
-                first = _frame(await receive())
-        except TimeoutError:
-            raise _Hangup(AUTH_TIMEOUT) from None
-        if not isinstance(first, AuthFrame):
-            raise _Hangup(UNAUTHORIZED) from None
-        return await gateway.verifier.verify_or_refresh(first.token), first.last_event_id or cursor
-    return await gateway.verifier.authenticate(scope), cursor
+        async with asyncio.timeout(AUTH_S):
+            first = _frame(await receive())
+    except TimeoutError:
+        raise _Hangup(AUTH_TIMEOUT) from None
+    if not isinstance(first, AuthFrame):
+        raise _Hangup(UNAUTHORIZED)
+    return await gateway.verifier.verify_or_refresh(first.token), first.last_event_id or cursor
 
 
 async def _listen(connection: WsConnection, receive: Receive) -> None:
@@ -139,8 +140,9 @@ async def _listen(connection: WsConnection, receive: Receive) -> None:
         message = await receive()
         if message["type"] == "websocket.disconnect":
             return
-        if isinstance(_frame(message), PingFrame):
-            await connection.pong()
+        if not isinstance(_frame(message), PingFrame):
+            raise _Hangup(BAD_FRAME)
+        await connection.pong()
 
 
 def _frame(message: Message) -> AuthFrame | PingFrame:
@@ -151,6 +153,13 @@ def _frame(message: Message) -> AuthFrame | PingFrame:
         return msgspec.json.decode(data, type=AuthFrame | PingFrame)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _Hangup(BAD_FRAME) from None
+
+
+async def upgrade_required(_: Request) -> Response:
+    """The answer to a plain GET (RFC 9110, 15.5.22)."""
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    title, detail = "A WebSocket is required", "this path takes a WebSocket's handshake"
+    return problem(426, code="upgrade_required", title=title, detail=detail, headers=headers)
 
 
 def _code(exc: NotifyError) -> int:

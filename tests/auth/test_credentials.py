@@ -62,9 +62,17 @@ def test_two_tokens_in_one_place_are_refused(ambiguous: dict[str, Any]) -> None:
         scope(query="xaccess_token=a"),
     ],
 )
-def test_no_token_is_unauthorized(empty: dict[str, Any]) -> None:
+async def test_no_token_is_unauthorized(empty: dict[str, Any], tmp_path: Path) -> None:
+    assert credentials(empty) is None
+    verifier = Verifier(Settings.from_environ({}, jwt_secret=SECRET, state_dir=str(tmp_path)))
     with pytest.raises(Unauthorized, match="a token is required"):
-        credentials(empty)
+        await verifier.authenticate(empty)
+
+
+def test_no_end_of_query_parameters_is_unauthorized() -> None:
+    """Not an error of ours: anyone may send them."""
+    with pytest.raises(Unauthorized, match="over 100 query parameters"):
+        credentials(scope(query="access_token=x" + "&a=1" * 100))
 
 
 def test_credentials_do_not_show_the_token() -> None:

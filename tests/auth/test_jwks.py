@@ -205,14 +205,13 @@ async def test_a_key_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b'{"keys": []}'])
-async def test_a_bad_key_file_stops_the_start(tmp_path: Path, content: bytes | None) -> None:
+def test_a_bad_key_file_stops_the_start(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "keys.json"
     if content is not None:
         file.write_bytes(content)
     keys = Jwks(str(file))
     with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_JWKS_URL: "):
-        await keys.start()
-    await keys.close()
+        keys.load_file()
 
 
 async def test_an_endless_document_is_given_up() -> None:

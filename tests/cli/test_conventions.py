@@ -24,6 +24,30 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2() -> None:
         )
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("JWT_PUBLIC_KEY", "nope"), ("JWKS_URL", "/nope.json"), ("DATABASE_URL", "sqlite:////proc/nope/x.db"),
+     ("DATABASE_URL", "sqlite:////tmp")],
+)  # fmt: skip
+def test_what_cannot_be_used_stops_the_start_with_one_line(
+    name: str, value: str, workers: str, free_port: int, database_url: str
+) -> None:
+    """However many workers would find it out."""
+    servers = {"DATABASE_URL": database_url, "BROKER_URL": "amqp://127.0.0.1:1/"}
+    if name == "DATABASE_URL":
+        if workers != "1":
+            return
+        servers = {}
+    env = environment({**servers, "PORT": str(free_port), "WORKERS": workers, name: value})
+    ended = run("serve", env=env, timeout_s=20)
+    named = [line for line in ended.stderr.splitlines() if f"NOTIFY_SSE_{name}" in line]
+    assert ended.returncode in (2, os.EX_CONFIG)
+    assert len(named) == 1, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "worker" not in ended.stderr
+
+
 def test_wrong_usage_is_exit_code_2() -> None:
     for args in (["token"], ["tail"], ["publish", "--to", "a", "{not json"], ["nonsense"], ["serve", "--port", "x"]):
         ended = run(*args, env=environment())

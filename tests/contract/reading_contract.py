@@ -2,10 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from notify_sse.model import Event
-from notify_sse.ports import Store
+from notify_sse.ports import Page, Store
 from tests.contract.subject import Subject, ids, notification, several, whole_log
 
 CHANNELS = ("recipient:a", "recipient:b", "topic:all", "topic:news")
@@ -198,23 +198,23 @@ async def readers_and_writers_go_on_during_retention(subject: Subject) -> None:
         await store.append(several("old", total))
         await _age(subject, "true", hours=2)
 
+        turns = asyncio.Semaphore(0)  # removing waits for reading, so that both go on together on a slow machine too
+
         async def read() -> int:
             pages = 0
             while (await store.head()).floor < total:
-                cursor = 0
-                while True:
-                    page = await store.after(cursor, ["recipient:alice"], limit=50)
+                async for _ in _through(store):
                     pages += 1
-                    expected = range(max(cursor, page.head.floor) + 1, page.upto + 1)
-                    assert ids(page.events) == list(expected)
-                    cursor = page.upto
-                    if cursor >= page.head.position:
-                        break
+                    turns.release()
+            for _ in range(2):
+                turns.release()
             return pages
 
         async def remove(remover: Store) -> None:
             while (await store.head()).floor < total:
                 await remover.expire(retention_s=3600, limit=20)
+                if (await store.head()).floor < total:
+                    await turns.acquire()
 
         async def write() -> None:
             for number in range(20):
@@ -224,6 +224,17 @@ async def readers_and_writers_go_on_during_retention(subject: Subject) -> None:
         assert pages > 1
         assert (await store.head()).floor == total
         assert ids(await whole_log(store)) == list(range(total + 1, total + 41))
+
+
+async def _through(store: Store) -> AsyncIterator[Page]:
+    """Every page from the start to the head, each complete above its own floor."""
+    cursor, at_head = 0, False
+    while not at_head:
+        page = await store.after(cursor, ["recipient:alice"], limit=50)
+        assert ids(page.events) == list(range(max(cursor, page.head.floor) + 1, page.upto + 1))
+        yield page
+        cursor = page.upto
+        at_head = cursor >= page.head.position
 
 
 async def _fill(store: Store, count: int) -> Sequence[Event]:

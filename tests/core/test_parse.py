@@ -181,6 +181,7 @@ def test_values_at_the_limit_pass(changes: dict[str, Any]) -> None:
 
 
 @given(documents())
+@example(GOOD | {"timestamp": "2016-12-31T23:59:60Z", "expires_at": "2016-12-31 23:59:60.5z"})
 @example(GOOD | {"recipient_id": "é" * 100, "notification_id": "x" * 128})
 @example(GOOD | {"expires_at": "0001-01-01T00:00:00+14:00", "timestamp": "9999-12-31T23:59:59.999999-12:00"})
 def test_what_passes_comes_out_as_it_went_in(document: dict[str, Any]) -> None:

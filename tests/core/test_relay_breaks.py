@@ -7,7 +7,7 @@ import pytest
 from notify_sse.errors import StoreUnavailable
 from notify_sse.model import Announcement, Event
 from notify_sse.sse import Cursor, Reset
-from notify_sse.stream import Turn
+from notify_sse.stream import Stream, Turn
 from tests.core.doubles import until
 from tests.core.relays import Bench
 
@@ -86,6 +86,21 @@ async def test_retention_that_overtook_the_tail_moves_it_and_wakes_everyone() ->
         assert bench.driven[0] is stream
         assert stream.pull(bench.tail, now_ms=0) is Turn.COLD
         assert bench.tail.generation == generation
+
+
+async def test_the_tail_forgets_what_retention_removed() -> None:
+    """A cursor below the floor is then told so by the log, as it is where the tail never held those events."""
+    bench = Bench(rows=6)
+    async with bench.running():
+        await until(bench.at_head)
+        late = Stream(("recipient:alice",), Cursor(bench.tail.epoch, 2), generation=bench.tail.generation)
+        sleeper = bench.sleeper()
+        bench.store.database.expire(4)
+        bench.relay.repair()
+        await until(lambda: bench.held() == [5, 6])
+        assert late.pull(bench.tail, now_ms=0) is Turn.COLD
+        assert sleeper.asleep
+        assert not bench.driven
 
 
 async def test_retention_that_took_everything_moves_the_tail() -> None:

@@ -47,7 +47,7 @@ def test_a_cursor_parses_as_it_was_written(epoch: str, position: int) -> None:
 
 
 @given(st.one_of(st.text(max_size=140), st.from_regex(r"[a-z0-9._-]+\.-?[0-9]+\s?", fullmatch=True)))
-@example("e.1" + "0" * 18)
+@example("e.1" + "0" * 62)
 @example("x" * 126 + ".1")
 @example("e.\u0661")
 def test_whatever_parses_is_written_the_same(text: str) -> None:
@@ -59,7 +59,7 @@ def test_whatever_parses_is_written_the_same(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", ".", "e", "e.", ".1", "e.01", "e.-1", "e.+1", "e.1 ", " e.1", "e.1\n", "e.1\x00", "e.1.2", "é.1", "e.1e3",
-     "e.0x1", "e. 1", "e/../f.1", "x" * 65 + ".1", "e." + "9" * 19, "e.\u0661", "a" * 5000],
+     "e.0x1", "e. 1", "e/../f.1", "x" * 65 + ".1", "e." + "9" * 64, "e.\u0661", "a" * 5000],
 )  # fmt: skip
 def test_what_is_no_cursor_does_not_parse(text: str) -> None:
     assert parse_cursor(text) is None

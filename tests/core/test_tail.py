@@ -56,6 +56,14 @@ class TailModel(RuleBasedStateMachine):
         self.log.update((one.id, one) for one in new)
         self.position += len(new)
 
+    @rule(ahead=st.integers(-6, 6))
+    def trim(self, ahead: int) -> None:
+        """Retention reached some place of the log, or beyond what the tail has."""
+        floor = max(0, self.tail.start + ahead)
+        self.tail.trim(floor)
+        assert self.tail.start >= min(floor, self.position)
+        self.begun = max(self.begun, self.tail.start)
+
     def _offered(self, first: int, frames: Sequence[Frame]) -> Sequence[Frame]:
         outcome = self.tail.extend(first, frames)
         assert not isinstance(outcome, Hole)

@@ -59,6 +59,7 @@ async def test_a_listed_origin_may_read_with_credentials(plain: Service, origin:
             assert answer.status_code == (200 if headers else 401)
             assert answer.headers["Access-Control-Allow-Origin"] == origin
             assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+            assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
             assert "Origin" in answer.headers["Vary"]
 
 

@@ -24,7 +24,7 @@ UNPARSABLE = (
     f"{EPOCH}.1.2",
     f"{EPOCH}.1e3",
     f"{EPOCH}.0x10",
-    f"{EPOCH}.99999999999999999999999999",
+    f"{EPOCH}.{'9' * 64}",
     f"{EPOCH} .1",
     f"{EPOCH}.1 2",
     "a" * 500,
@@ -100,6 +100,30 @@ async def test_the_cursor_at_the_head_is_no_reset(shared: Service) -> None:
             assert (await stream.event("message")).id == published
 
 
+async def test_a_position_too_large_for_any_log_is_ahead_of_it(shared: Service) -> None:
+    """Not taken for another log."""
+    async with Api(shared) as api:
+        epoch, _ = await _parts(api)
+        for position in (2**63 - 1, 2**63, 10**50):
+            brought = f"{epoch}.{position}"
+            async with api.stream(fresh("alice"), last_event_id=brought) as stream:
+                await _expect_reset(stream, reason="ahead_of_log", came=brought)
+            page = (await api.history(fresh("alice"), before=brought)).json()
+            assert (page["items"], page["reset"]) == ([], None)
+
+
+async def test_the_history_that_a_reset_names_has_the_topics_too(shared: Service) -> None:
+    async with Api(shared) as api:
+        alice, news = fresh("alice"), fresh("news")
+        published = [await api.publish(alice), await api.publish(topic=news)]
+        async with api.stream(alice, topics=[news], last_event_id="old-epoch.7") as stream:
+            await stream.event("connected")
+            link = str((await stream.event("reset")).json()["history"])
+        answer = await api.http.get(link, headers=bearer(shared.token(alice, topics=[news])))
+    own = [item for item in answer.json()["items"] if item.get("recipient_id") == alice or item.get("topic") == news]
+    assert [item["cursor"] for item in own] == published[::-1]
+
+
 async def test_the_history_that_a_reset_names_can_be_read(shared: Service) -> None:
     """The link leads to what the log still holds, newest first, with the same token."""
     async with Api(shared) as api:
@@ -114,9 +138,12 @@ async def test_the_history_that_a_reset_names_can_be_read(shared: Service) -> No
     assert own == published[::-1]
 
 
-async def test_what_retention_removed_is_told_with_its_range(service: ServiceFactory, on_stack: dict[str, str]) -> None:
+@pytest.mark.parametrize("tail", [{"TAIL_MAX_EVENTS": "1"}, {}], ids=["a tail of one", "the tail held them too"])
+async def test_what_retention_removed_is_told_with_its_range(
+    service: ServiceFactory, on_stack: dict[str, str], tail: dict[str, str]
+) -> None:
     """`expired`: from the client's cursor to the floor; what the log still holds follows; nothing is silent."""
-    running = await asyncio.to_thread(service, **on_stack, env={"RETENTION_S": "1", "TAIL_MAX_EVENTS": "1"})
+    running = await asyncio.to_thread(service, **on_stack, env={"RETENTION_S": "1", **tail})
     async with Api(running) as api:
         alice = fresh("alice")
         start = await api.head()
@@ -144,3 +171,8 @@ async def _until_expired(api: Api, count: int) -> None:
         return await api.metric("notify_sse_expired_total") == count
 
     await eventually(expired, what="retention", within_s=20)
+
+    async def forgotten() -> bool:
+        return await api.metric("notify_sse_tail_events") <= 1
+
+    await eventually(forgotten, what="the tail to follow retention", within_s=5)

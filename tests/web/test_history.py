@@ -97,6 +97,16 @@ async def test_before_and_after_bound_a_range(shared: Service) -> None:
         assert (_cursors(one), one["more"]) == ([published[2]], True)
 
 
+async def test_before_and_after_bound_a_range_that_is_read_back(shared: Service) -> None:
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        published = await _published(api, alice, 6)
+        page = (await api.history(alice, order="desc", after=published[1], before=published[5])).json()
+        assert _cursors(page) == published[4:1:-1]
+        page = (await api.history(alice, order="desc", after=published[3])).json()
+        assert (_cursors(page), page["reset"]) == (published[5:3:-1], None)
+
+
 async def test_types_filter(shared: Service) -> None:
     """One type, or several; the cursor still passes over what was filtered out."""
     async with Api(shared) as api:
@@ -156,8 +166,9 @@ async def test_the_default_limit_is_fifty_and_the_highest_five_hundred(shared: S
         ("wait", "nan"),
         ("wait", "inf"),
         ("wait", "soon"),
-        ("before", "junk"),
-        ("before", "another-epoch.5"),
+        ("limit", "1_0"),
+        ("limit", "\u0665"),
+        ("wait", "1_0"),
     ],
 )
 async def test_a_bad_parameter_is_refused_by_name(plain: Service, name: str, value: str) -> None:
@@ -168,14 +179,17 @@ async def test_a_bad_parameter_is_refused_by_name(plain: Service, name: str, val
     assert (answer.json()["code"], answer.json()["field"]) == ("bad_request", name)
 
 
-@pytest.mark.parametrize("wait", [0, 5])
+@pytest.mark.parametrize(
+    "place", [{"after": "", "wait": 5}, {"after": ""}, {"before": ""}, {"after": "", "order": "desc"}]
+)
 @pytest.mark.parametrize(("cursor", "came"), [("junk", None), ("old-epoch.5", "old-epoch.5")])
 async def test_a_cursor_that_cannot_be_continued_is_a_reset(
-    shared: Service, wait: int, cursor: str, came: str | None
+    shared: Service, place: dict[str, Any], cursor: str, came: str | None
 ) -> None:
     """As in the stream: the reason, the range, where it goes on, at once."""
     async with Api(shared) as api:
-        page = (await api.history(fresh("alice"), after=cursor, wait=wait)).json()
+        params = {name: value or cursor for name, value in place.items()}
+        page = (await api.history(fresh("alice"), **params)).json()
         assert (page["items"], page["more"]) == ([], False)
         assert (page["reset"]["reason"], page["reset"]["from"]) == ("unknown_epoch", came)
         assert page["reset"]["to"] == page["cursor"] == await api.head()

@@ -35,6 +35,15 @@ async def test_a_session_cookie_is_kept_from_scripts_and_other_sites(plain: Serv
     assert not cookie["domain"]
 
 
+async def test_a_token_that_no_browser_would_keep_is_refused(plain: Service) -> None:
+    """A cookie of over 4096 bytes is dropped without a word, and each later request would be a riddle."""
+    async with Api(plain) as api:
+        token = plain.token("alice", topics=[f"{n:060}" for n in range(60)])
+        answer = await api.http.post(SESSION, headers=bearer(token))
+    assert (answer.status_code, answer.json()["field"]) == (400, "token")
+    assert "Set-Cookie" not in answer.headers
+
+
 async def test_the_cookie_opens_stream_and_history(plain: Service) -> None:
     async with Api(plain) as api:
         alice = fresh("alice")

@@ -177,6 +177,17 @@ async def test_the_type_becomes_the_event_name_when_asked_for(shared: Service) -
     assert (refused.json()["code"], refused.json()["field"]) == ("bad_request", "event_names")
 
 
+async def test_a_type_named_as_a_control_event_is_not_taken_for_one(shared: Service) -> None:
+    """Nor for one of EventSource's own: it comes as a plain message."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        async with api.stream(alice, params={"event_names": "type"}) as stream:
+            await stream.event("connected")
+            for kind in ("closing", "reset", "error"):
+                await api.publish(alice, notification_type=kind)
+                assert (await stream.event("message")).json()["notification_type"] == kind
+
+
 async def test_granted_topics_are_read_when_named(shared: Service) -> None:
     """The token grants, the request chooses; a topic that is granted but not named is not sent."""
     async with Api(shared) as api:
@@ -280,6 +291,8 @@ async def test_an_expired_notification_is_passed_over(shared: Service) -> None:
         async with api.stream(alice, last_event_id=start) as stream:
             await stream.event("connected")
             assert (await stream.event("message")).id == kept
+        page = (await api.history(alice, after=start)).json()
+        assert ([item["cursor"] for item in page["items"]], page["cursor"]) == ([kept], kept)
 
 
 async def test_a_page_more_than_once_is_replayed_in_order(shared: Service) -> None:

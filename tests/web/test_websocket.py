@@ -164,6 +164,12 @@ async def test_a_bad_token_is_4401(plain: Service, headers: dict[str, str], code
         assert await _closed(websocket) == code
 
 
+async def test_two_tokens_are_4401_at_once(plain: Service) -> None:
+    """Not taken for none, and waited for."""
+    async with _open(plain, query="?access_token=a&access_token=b", headers={}) as websocket:
+        assert await _closed(websocket) == 4401
+
+
 async def test_a_topic_or_scope_that_is_not_granted_is_4403(plain: Service) -> None:
     async with _open(plain, "alice", query="?topics=secrets") as websocket:
         assert await _closed(websocket) == 4403
@@ -180,7 +186,7 @@ async def test_another_sites_page_cannot_listen_with_the_cookie(plain: Service) 
         await _event(websocket, "connected")
 
 
-@pytest.mark.parametrize("frame", ["junk", '{"type":"auth"}', b"\x00"])
+@pytest.mark.parametrize("frame", ["junk", '{"type":"auth"}', '{"type":"auth","token":"x.y.z"}', b"\x00"])
 async def test_a_bad_frame_later_ends_it_with_4400(plain: Service, frame: str | bytes) -> None:
     async with _open(plain, fresh("alice")) as websocket:
         await _event(websocket, "connected")
@@ -257,5 +263,7 @@ async def test_a_plain_get_is_told_to_upgrade(plain: Service) -> None:
     """Not a stream over HTTP: a clear refusal, and no hanging request."""
     async with Api(plain) as api:
         answer = await api.http.get("/notifications/ws", headers=bearer(plain.token("alice")))
-    assert answer.status_code in (404, 426)
-    assert answer.headers["Content-Type"] == "application/problem+json"
+        posted = await api.http.post("/notifications/ws")
+    assert (answer.status_code, answer.headers["Upgrade"]) == (426, "websocket")
+    assert answer.json()["code"] == "upgrade_required"
+    assert posted.status_code == 405
