@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import httpx
 import msgspec
 import uvloop
+from aio_pika.exceptions import AMQPError
 
 from bench import document
 from bench.sizes import SIZES, WITHOUT, Size
@@ -32,7 +34,12 @@ PAGE = Path("docs/explanation/performance.md")
     "--page", "to", type=click.Path(path_type=Path), default=PAGE, show_default=True, help="Document to write."
 )
 @click.option("--no-page", is_flag=True, help="Write no document.")
-@click.option("--json", "json_to", type=click.Path(path_type=Path), help="Write all figures there.")
+@click.option(
+    "--json",
+    "json_to",
+    type=click.Path(path_type=Path),
+    help="Keep all figures there: what it has of an earlier run stays, where this run does not measure it again.",
+)
 @click.option("--html", "html_to", type=click.Path(path_type=Path), help="Write a report with plots there.")
 def main(
     *,
@@ -48,19 +55,27 @@ def main(
     progress = Progress()
     if NCHAN in (targets or TARGETS) and not nchan_installed():
         progress.step("nchan is left out: on Debian, apt-get install nginx libnginx-mod-nchan")
-    report = run.new_report()
+    report = _kept(json_to) or run.new_report()
     run.end_in_order()
     with _launches() as found:
         chosen = {name: launch for name, launch in found.items() if name in (targets or TARGETS)}
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             for outcome in _outcomes(runner, chosen, scenarios or list(run.SCENARIOS), SIZES[size], progress):
-                report.outcomes.append(outcome)
-                _save(report, json_to)
+                report.add(outcome)
+                # Each at once: a run takes an hour, and whatever ends it must not cost what it has shown.
+                if json_to:
+                    json_to.write_bytes(msgspec.json.encode(report))
+                if not no_page:
+                    document.write(to, report, size=size)
+                if html_to:
+                    html_to.write_text(page.rendered(report))
     click.echo(table(report))
-    if not no_page:
-        document.write(to, report, size=size)
-    if html_to:
-        html_to.write_text(page.rendered(report))
+
+
+def _kept(json_from: Path | None) -> Report | None:
+    if json_from is None or not json_from.exists():
+        return None
+    return msgspec.json.decode(json_from.read_bytes(), type=Report)
 
 
 @contextmanager
@@ -87,15 +102,10 @@ def _outcomes(
             if name in WITHOUT.get(target, ()):
                 continue
             try:
-                yield runner.run(run.SCENARIOS[name](launch, size.plan(name), progress))
-            except NotifyError as exc:
+                yield runner.run(run.SCENARIOS[name](launch, size.plan(name, target), progress))
+            except (NotifyError, OSError, TimeoutError, httpx.HTTPError, AMQPError) as exc:
                 # One that breaks under the load is a result too, and must not cost the others theirs.
-                yield Outcome(target, name, {}, problems=[str(exc)])
-
-
-def _save(report: Report, to: Path | None) -> None:
-    if to:
-        to.write_bytes(msgspec.json.encode(report))
+                yield Outcome(target, name, {}, problems=[f"{type(exc).__name__}: {exc}"])
 
 
 if __name__ == "__main__":

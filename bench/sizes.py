@@ -1,23 +1,27 @@
 """How much of everything: in full for the documentation, short for a look, smoke for a test."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from bench.targets import BARE, BASELINE, NCHAN
+from bench.targets import BARE, BASELINE, NCHAN, STACK
 from notify_sse.bench.plan import Plan
 
 
 class Size(msgspec.Struct, frozen=True):
-    """`plans` by scenario; `load` is for those that have none of their own."""
+    """`idle` is what the scenario of that name needs of its own. `long_rest_s`: how long the service rests in it with
+    all streams open; the others, which promise nothing, as long as their plan says.
+    """
 
     load: Plan
-    plans: Mapping[str, Plan]
+    idle: Plan
+    long_rest_s: float
 
-    def plan(self, scenario: str) -> Plan:
-        """What that scenario is run with."""
-        return self.plans.get(scenario, self.load)
+    def plan(self, scenario: str, target: str) -> Plan:
+        """What that scenario is run with on that target."""
+        if scenario != "idle":
+            return self.load
+        return msgspec.structs.replace(self.idle, seconds=self.long_rest_s) if target == STACK else self.idle
 
 
 FULL_LOAD: Final = Plan(
@@ -38,9 +42,9 @@ SMOKE_LOAD: Final = Plan(
     rest_s=0.1,
 )
 SIZES: Final = {
-    "full": Size(FULL_LOAD, {"idle": msgspec.structs.replace(FULL_LOAD, streams=15_000, seconds=60)}),
-    "short": Size(SHORT_LOAD, {}),
-    "smoke": Size(SMOKE_LOAD, {}),
+    "full": Size(FULL_LOAD, msgspec.structs.replace(FULL_LOAD, streams=15_000), long_rest_s=600),
+    "short": Size(SHORT_LOAD, SHORT_LOAD, long_rest_s=15),
+    "smoke": Size(SMOKE_LOAD, SMOKE_LOAD, long_rest_s=0.5),
 }
 
 WITHOUT: Final = {BASELINE: {"replay"}, NCHAN: {"replay"}, BARE: {"herd", "replay", "churn"}}

@@ -41,6 +41,12 @@ class Report(msgspec.Struct):
     machine: Machine
     outcomes: list[Outcome] = msgspec.field(default_factory=list)
 
+    def add(self, outcome: Outcome) -> None:
+        """Take `outcome`, in the place of an older one of the same scenario on the same target."""
+        key = (outcome.scenario, outcome.target)
+        self.outcomes = [one for one in self.outcomes if (one.scenario, one.target) != key]
+        self.outcomes.append(outcome)
+
 
 def rank(ordered: Sequence[int], share: float) -> int:
     """The percentile `share` (0 to 1) of what is in order already."""

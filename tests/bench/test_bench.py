@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import uvloop
 
@@ -92,3 +93,13 @@ def test_the_comparison_is_written(
     assert "| steady: p50, ms |" in text
     assert "times |" in text
     assert list(tmp_path.glob("performance/*.svg"))
+
+
+def test_a_report_keeps_what_is_not_measured_again() -> None:
+    """So that a long comparison can be made, and mended, in parts."""
+    report = run.new_report()
+    for value in (1.0, 2.0):
+        for scenario in ("steady", "herd") if value == 1.0 else ("steady",):
+            report.add(Outcome("x", scenario, {}, {"p50_ms": value}))
+    assert {one.scenario: one.figures["p50_ms"] for one in report.outcomes} == {"steady": 2.0, "herd": 1.0}
+    assert msgspec.json.decode(msgspec.json.encode(report), type=type(report)) == report
