@@ -10,13 +10,23 @@ from tests.service import ServiceFactory
 
 @pytest.mark.deadline(150)
 @pytest.mark.parametrize(
-    ("transport", "count"), [("eventsource", 5000), ("fetch", 2000), ("websocket", 2000), ("longpoll", 2000)]
+    ("transport", "share", "count"),
+    [
+        ("eventsource", "none", 5000),
+        ("eventsource", "worker", 5000),
+        ("eventsource", "leader", 5000),
+        ("fetch", "none", 2000),
+        ("websocket", "none", 2000),
+        ("longpoll", "none", 2000),
+    ],
 )
-async def test_a_flood_survives_the_gateway_killed_twice(service: ServiceFactory, transport: str, count: int) -> None:
+async def test_a_flood_survives_the_gateway_killed_twice(
+    service: ServiceFactory, transport: str, share: str, count: int
+) -> None:
     """The page gets each notification once and in order, though the gateway dies without a word and comes back."""
     gateway = service(env={"HEARTBEAT_S": "1"})
     async with proxied(gateway) as proxy, chromium() as browser:
-        page = await opened(await browser.new_page(), proxy, transport=transport)
+        page = await opened(await browser.new_page(), proxy, transport=transport, user="alice", share=share)
         publisher = Publisher(gateway)
         sending = asyncio.create_task(publisher.send(count, batch=20, pause_s=0.02))
         for part in (3, 2):

@@ -73,26 +73,34 @@ async def test_off_the_network_and_on_again(service: ServiceFactory) -> None:
         await assert_each_once_in_order(page, 50)
 
 
-async def test_a_page_that_slept_frozen_catches_up(service: ServiceFactory) -> None:
-    """Hidden and frozen through the devtools protocol, as a browser does it to pages that sleep: nothing is missing."""
+@pytest.mark.parametrize("share", ["none", "worker", "leader"])
+async def test_a_page_that_slept_frozen_catches_up(service: ServiceFactory, share: str) -> None:
+    """Hidden and frozen through the devtools protocol, as a browser does it to pages that sleep: nothing is missing,
+    also when the stream that it shares went on in the meantime."""
     gateway = service()
     async with proxied(gateway) as proxy, raw_chromium() as browser:
-        page = await opened(await browser.new_page(), proxy)
-        await browser.new_page()
+        page = await opened(await browser.new_page(), proxy, user="alice", share=share)
+        awake = await opened(await browser.new_page(), proxy, user="alice", share=share)
         assert await page.evaluate("document.hidden")
+        publisher = Publisher(gateway)
+        await publisher.send(50)
+        await asyncio.gather(*(assert_each_once_in_order(tab, 50) for tab in (page, awake)))
         await page.freeze()
-        await eventually(lambda: proxy.count_live(STREAM) == 0, what="the end of its stream")
-        await Publisher(gateway).send(300)
+        await eventually(lambda: proxy.count_live(STREAM) == 1, what="one stream, of the page that is awake")
+        await publisher.send(300)
+        await assert_each_once_in_order(awake, 350)
         await page.thaw()
-        await assert_each_once_in_order(page, 300)
+        await publisher.send(50)
+        await asyncio.gather(*(assert_each_once_in_order(tab, 400) for tab in (page, awake)))
         assert "paused" in await page.evaluate("states.map(({ status }) => status)")
 
 
-async def test_a_page_from_the_back_forward_cache_goes_on_where_it_was(service: ServiceFactory) -> None:
+@pytest.mark.parametrize("share", ["none", "worker", "leader"])
+async def test_a_page_from_the_back_forward_cache_goes_on_where_it_was(service: ServiceFactory, share: str) -> None:
     """It is the same page, not a new one, and it has missed nothing."""
     gateway = service()
     async with proxied(gateway) as proxy, chromium(bfcache=True) as browser:
-        page = await opened(await browser.new_page(), proxy)
+        page = await opened(await browser.new_page(), proxy, user="alice", share=share)
         publisher = Publisher(gateway)
         await publisher.send(20)
         await assert_each_once_in_order(page, 20)
@@ -105,11 +113,12 @@ async def test_a_page_from_the_back_forward_cache_goes_on_where_it_was(service: 
         await assert_each_once_in_order(page, 40)
 
 
+@pytest.mark.parametrize("share", ["none", "worker", "leader"])
 @pytest.mark.parametrize("resume", ["session", "local"])
-async def test_a_reload_goes_on_from_the_last_cursor(service: ServiceFactory, resume: str) -> None:
+async def test_a_reload_goes_on_from_the_last_cursor(service: ServiceFactory, resume: str, share: str) -> None:
     gateway = service()
     async with proxied(gateway) as proxy, chromium() as browser:
-        page = await opened(await browser.new_page(), proxy, resume=resume, user="alice", share="none")
+        page = await opened(await browser.new_page(), proxy, resume=resume, user="alice", share=share)
         publisher = Publisher(gateway)
         await publisher.send(20)
         await assert_each_once_in_order(page, 20)

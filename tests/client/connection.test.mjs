@@ -2,41 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Connection } from "../../notify_sse/client/src/connection.js";
-
-class FakeEventSource {
-  static CLOSED = 2;
-  static all = [];
-  readyState = 0;
-  heard = new Map();
-
-  constructor(url) {
-    this.query = Object.fromEntries(url.searchParams);
-    FakeEventSource.all.push(this);
-  }
-
-  addEventListener(type, listener) {
-    this.heard.set(type, listener);
-  }
-
-  close() {
-    this.readyState = 2;
-  }
-
-  say(type, id, data = {}) {
-    if (this.readyState === 2) return;
-    this.readyState = 1;
-    this.heard.get(type)({ type, lastEventId: id ?? "", data: JSON.stringify(data) });
-  }
-
-  connected(id) {
-    this.onopen();
-    this.say("connected", id, { heartbeat_s: 15 });
-  }
-
-  fail() {
-    this.onerror();
-  }
-}
+import { FakeEventSource, settled } from "./fake-eventsource.mjs";
 
 const sources = FakeEventSource.all;
 const open = () => sources.filter((source) => source.readyState !== 2);
@@ -46,10 +12,6 @@ beforeEach(() => {
   globalThis.EventSource = FakeEventSource;
   globalThis.fetch = async () => ({ status: 503 });
 });
-
-async function settled() {
-  for (let n = 0; n < 20; n++) await null;
-}
 
 /** A connection that starts from `cursor`, with what it says noted. */
 async function begun(t, { cursor = null, ...options } = {}) {
@@ -80,6 +42,17 @@ test("it asks for a token before each connection, and goes on from the cursor", 
   await tick(1000);
   assert.deepEqual(sources[1].query, { last_event_id: "e.4", access_token: "token-2" });
   assert.deepEqual(said.tokens, ["connect", "retry"]);
+});
+
+test("one that runs already keeps its cursor when it is told to start, as by a tab that joins", async (t) => {
+  const { connection, said } = await begun(t, { cursor: "e.3" });
+  sources[0].connected("e.3");
+  sources[0].say("message", "e.4");
+  for (const cursor of ["e.1", "f.9", null]) connection.start(cursor);
+  assert.equal(connection.cursor, "e.4");
+  sources[0].say("message", "e.5");
+  assert.deepEqual(said.frames.at(-1), { event: "message", id: "e.5", prev: "e.4", data: {} });
+  assert.equal(sources.length, 1);
 });
 
 test("with no cursor it takes that of `connected`, and tells it, so that a reload before the first event loses nothing", async (t) => {

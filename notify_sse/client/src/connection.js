@@ -47,9 +47,11 @@ export class Connection {
     };
   }
 
+  /** Of one that runs already the cursor stays: a hub is told to start by every tab that joins, from where that tab is. */
   start(cursor) {
+    if (!isStopped(this.#state)) return;
     if (cursor) this.cursor = cursor;
-    if (isStopped(this.#state)) this.#connect("connect");
+    this.#connect("connect");
   }
 
   /** `status`: "closed", or "paused" for a page that is not alive now. */

@@ -1,0 +1,41 @@
+// An EventSource that a test opens, feeds and ends by hand.
+
+export class FakeEventSource {
+  static CLOSED = 2;
+  static all = [];
+  readyState = 0;
+  heard = new Map();
+
+  constructor(url) {
+    this.query = Object.fromEntries(url.searchParams);
+    FakeEventSource.all.push(this);
+  }
+
+  addEventListener(type, listener) {
+    this.heard.set(type, listener);
+  }
+
+  close() {
+    this.readyState = 2;
+  }
+
+  say(type, id, data = {}) {
+    if (this.readyState === 2) return;
+    this.readyState = 1;
+    this.heard.get(type)({ type, lastEventId: id ?? "", data: JSON.stringify(data) });
+  }
+
+  connected(id) {
+    this.onopen();
+    this.say("connected", id, { heartbeat_s: 15 });
+  }
+
+  fail() {
+    this.onerror();
+  }
+}
+
+/** Returns once what was promised is done. */
+export async function settled() {
+  for (let n = 0; n < 20; n++) await null;
+}
