@@ -66,6 +66,8 @@ async def test_the_leader_tab_is_closed_under_a_flood_three_times(service: Servi
         await asyncio.gather(*(assert_each_once_in_order(page, 3000) for page in pages))
         await eventually(lambda: proxy.count_live(STREAM) == 1, what="one stream")
         assert proxy.count(STREAM) == 4
+        for page in pages:
+            assert "closed" not in await page.evaluate("states.map(({ status }) => status)"), "that was another tab"
 
 
 async def _leader(pages: list[Page]) -> Page:
@@ -172,6 +174,22 @@ async def test_a_browser_without_the_means_uses_the_next_best(
             await context.add_init_script(f"delete window.{name}; delete {name.replace('__proto__.', '__proto__.')}")
         page = await opened(await context.new_page(), proxy, user="alice")
         assert await page.evaluate("manager.state.shared") == expected
+        await Publisher(gateway).send(10)
+        await assert_each_once_in_order(page, 10)
+
+
+async def test_where_site_data_is_blocked_each_tab_has_a_connection_of_its_own(service: ServiceFactory) -> None:
+    """Locks are refused there: that is asked once, and not for ever."""
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await browser.new_page()
+        await page.add_init_script(
+            """window.asked = 0;
+            delete window.SharedWorker;
+            LockManager.prototype.request = async () => { asked++; throw new DOMException("no", "SecurityError"); };"""
+        )
+        await opened(page, proxy, user="alice")
+        assert await page.evaluate("[manager.state.shared, asked]") == [None, 1]
         await Publisher(gateway).send(10)
         await assert_each_once_in_order(page, 10)
 

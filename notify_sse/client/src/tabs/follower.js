@@ -11,6 +11,7 @@ const MAX_HELD = 5000;
 export class Follower {
   cursor = null;
   #held = [];
+  #reading = null;
   #busy = false;
   #stopped = false;
 
@@ -26,10 +27,12 @@ export class Follower {
   stop() {
     this.#stopped = true;
     this.#held = [];
+    this.#reading?.abort();
   }
 
   /** A `frame` of the shared stream (`{event, id, prev, data}`), or its `{event: "reset", id, data}`. */
   hear(frame) {
+    if (this.#stopped) return;
     if (this.#busy) return this.#hold(frame);
     if (frame.event === "reset") return this.#reset(frame.data);
     if (this.#isBehind(frame.prev ?? frame.id) && !frame.late) {
@@ -73,7 +76,8 @@ export class Follower {
 
   /** One page; whether there is more. */
   async #readOn() {
-    const page = await this.read(this.options, { after: this.cursor, order: "asc", limit: 500 });
+    const { signal } = (this.#reading = new AbortController());
+    const page = await this.read(this.options, { after: this.cursor, order: "asc", limit: 500 }, signal);
     if (this.#stopped) return false;
     if (page.reset) this.#reset(page.reset);
     for (const item of page.items) this.#take({ event: "message", id: item.cursor, data: item });

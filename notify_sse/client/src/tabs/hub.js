@@ -12,7 +12,7 @@ export class Hub {
   constructor(options, post) {
     this.post = post;
     this.connection = new Connection(options, {
-      state: (state) => (this.#flush(), post({ state })),
+      state: (state) => (this.#flush(), this.post({ state })),
       frame: (frame) => this.#batch(frame),
       reset: (data) => this.#batch({ event: "reset", id: data.to, data }),
     });
@@ -22,7 +22,10 @@ export class Hub {
     this.connection.start(cursor);
   }
 
+  /** What came is still told; its own end is not, for the tabs that stay have another hub soon. */
   stop() {
+    this.#flush();
+    this.post = () => {};
     this.connection.stop();
   }
 

@@ -26,12 +26,8 @@ export class LeaderShare {
   }
 
   stop(status = "closed") {
-    this.member.stop();
-    this.#stepDown();
-    this.#abort?.abort();
-    this.#channel?.close();
-    this.#channel = null;
-    this.sink.state({ status, shared: null });
+    this.#leave();
+    this.sink.state({ status });
   }
 
   wake(changed) {
@@ -64,8 +60,9 @@ export class LeaderShare {
     const abort = (this.#abort = new AbortController());
     try {
       await navigator.locks.request(this.name, steal ? { steal } : { signal: abort.signal }, () => this.#lead(abort));
-    } catch {
+    } catch ({ name }) {
       if (abort.signal.aborted || !this.#channel) return;
+      if (name !== "AbortError") return this.#giveUp(); // locks are forbidden here, as where site data is blocked
       this.#stepDown(); // the lock was taken away: follow, and wait for it again
       this.#campaign();
       this.#say({ ask: "hello" });
@@ -82,6 +79,19 @@ export class LeaderShare {
     this.#hub.start(this.member.cursor);
     this.#channel.postMessage(this.#hub.welcome);
     return held;
+  }
+
+  #giveUp() {
+    this.#leave();
+    this.sink.gone();
+  }
+
+  #leave() {
+    this.member.stop();
+    this.#stepDown();
+    this.#abort?.abort();
+    this.#channel?.close();
+    this.#channel = null;
   }
 
   #stepDown() {

@@ -3,16 +3,25 @@ import { paced } from "../pace.js";
 import { Follower } from "./follower.js";
 
 const PING_MS = 10000;
+/** In a page that was busy for long, the timer may ring before an answer that waits is heard. */
+const GRACE_MS = 1000;
 
 export class Member {
   #timer;
+  #grace;
   #heard = false;
   #events = paced(({ data }) => this.#take(data));
+  #told = paced((tell) => tell()); // one at a time: a message, or a page that was caught up with, holds hundreds
 
   /** `say(message)` reaches the hub; `lost()` is called when it answers no more, `wanted` when it wants a token. */
   constructor(options, sink, { say, lost, wanted }) {
-    Object.assign(this, { sink, say, lost, wanted });
-    this.follower = new Follower(options, sink);
+    Object.assign(this, { say, lost, wanted });
+    const { frame, reset, state } = sink;
+    this.tellState = (value) => this.#told.push(() => state(value));
+    this.follower = new Follower(options, {
+      frame: (value) => this.#told.push(() => frame(value)),
+      reset: (value) => this.#told.push(() => reset(value)),
+    });
   }
 
   get cursor() {
@@ -22,13 +31,13 @@ export class Member {
   start(cursor) {
     this.follower.start(cursor);
     this.#heard = true;
-    clearInterval(this.#timer);
+    this.#rest();
     this.#timer = setInterval(() => this.#ping(), PING_MS);
   }
 
   stop() {
-    clearInterval(this.#timer);
-    this.#events.stop(); // started again, it is told where the stream stands, and catches up
+    this.#rest();
+    for (const queue of [this.#events, this.#told]) queue.stop(); // started again, it goes on from what the page was told
     this.follower.stop();
   }
 
@@ -45,11 +54,16 @@ export class Member {
     for (const frame of frames) this.follower.hear(frame);
     // Told where the hub stands: what lies between is caught up with.
     if (welcome && cursor) this.follower.hear({ event: "connected", id: cursor, prev: cursor });
-    if (state) this.sink.state(state);
+    if (state) this.tellState(state);
+  }
+
+  #rest() {
+    clearInterval(this.#timer);
+    clearTimeout(this.#grace);
   }
 
   #ping() {
-    if (!this.#heard) this.lost();
+    if (!this.#heard) this.#grace = setTimeout(() => this.#heard || this.lost(), GRACE_MS);
     this.#heard = false;
     this.say({ ask: "ping" });
   }

@@ -4,6 +4,7 @@ import { Member } from "./member.js";
 const WELCOME_MS = 3000;
 
 export class WorkerShare {
+  #worker;
   #port;
   #timer;
 
@@ -21,9 +22,9 @@ export class WorkerShare {
     if (this.#port) return;
     this.member.start(cursor);
     try {
-      const worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module", name: this.name });
-      worker.onerror = () => this.#lost();
-      this.#port = worker.port;
+      this.#worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module", name: this.name });
+      this.#worker.onerror = () => this.#lost();
+      this.#port = this.#worker.port;
     } catch {
       return this.#lost(); // another origin, a policy, or a browser without
     }
@@ -34,7 +35,7 @@ export class WorkerShare {
 
   stop(status = "closed") {
     this.#leave();
-    this.sink.state({ status, shared: null });
+    this.sink.state({ status });
   }
 
   wake(changed) {
@@ -68,7 +69,8 @@ export class WorkerShare {
     this.member.stop();
     this.member.say({ ask: "bye" });
     this.#port?.close();
-    this.#port = null;
+    if (this.#worker) this.#worker.onerror = null;
+    this.#worker = this.#port = null;
   }
 
   #lost() {

@@ -1,7 +1,10 @@
 // The SharedWorker: one hub for the tabs of one user. The pages bring the tokens.
 import { Hub } from "./hub.js";
 
-const TOKEN_MS = 5000;
+/** The next tab is asked as well when one takes this long: it may have died. */
+const NEXT_TAB_MS = 3000;
+/** As long as a connection may take of which the page has the only one. */
+const TOKEN_MS = 10000;
 const FORGET_MS = 180000; // tabs ping every 10 s, and in the background at least every minute
 
 const ports = new Map(); // port → when it was last heard
@@ -38,22 +41,17 @@ function tell(message) {
   for (const port of ports.keys()) port.postMessage(message);
 }
 
-/** Asks the tabs in turn, the one heard last first: another may have died. */
-async function askForToken({ reason }) {
-  const latest = [...ports].sort(([, a], [, b]) => b - a);
-  for (const [port] of latest) {
-    const answer = await askPort(port, reason);
-    if (answer?.failed) break;
-    if (answer) return answer.token;
-  }
-  throw new Error("no tab has a token");
-}
-
-function askPort(port, reason) {
+/** Asks the tabs in turn, the one heard last first; the first answer counts. */
+function askForToken({ reason }) {
   const request = ++requests;
-  return new Promise((resolve) => {
-    wanted.set(request, resolve);
-    setTimeout(resolve, TOKEN_MS);
-    port.postMessage({ wanted: request, reason });
-  }).finally(() => wanted.delete(request));
+  const latest = [...ports].sort(([, a], [, b]) => b - a);
+  const timers = latest.map(([port], turn) => setTimeout(() => port.postMessage({ wanted: request, reason }), turn * NEXT_TAB_MS));
+  return new Promise((resolve, reject) => {
+    const fail = () => reject(new Error("no tab has a token"));
+    timers.push(setTimeout(fail, TOKEN_MS));
+    wanted.set(request, ({ token, failed }) => (failed ? fail() : resolve(token)));
+  }).finally(() => {
+    timers.forEach(clearTimeout);
+    wanted.delete(request);
+  });
 }

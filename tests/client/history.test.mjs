@@ -1,0 +1,27 @@
+// Reading the history: it never waits for ever.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readHistory } from "../../notify_sse/client/src/history.js";
+
+/** What `fetch` was given as its signal, by a read that is never answered. */
+async function signalOf(t, signal) {
+  const timeout = new AbortController();
+  t.mock.method(AbortSignal, "timeout", (ms) => (assert.equal(ms, 15000), timeout.signal));
+  const given = new Promise((resolve) => (globalThis.fetch = (_, options) => (resolve(options.signal), new Promise(() => {}))));
+  readHistory({ url: "http://x/notifications" }, {}, signal);
+  return { timeout, given: await given };
+}
+
+test("a read ends after 15 s", async (t) => {
+  const { timeout, given } = await signalOf(t);
+  timeout.abort();
+  assert.ok(given.aborted);
+});
+
+test("a read ends at once when its reader leaves", async (t) => {
+  const reader = new AbortController();
+  const { given } = await signalOf(t, reader.signal);
+  assert.ok(!given.aborted);
+  reader.abort();
+  assert.ok(given.aborted);
+});
