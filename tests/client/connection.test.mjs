@@ -202,6 +202,56 @@ test("what was stopped stays stopped, also when its token comes late", async (t)
   assert.deepEqual([sources.length, connection.state.status], [0, "closed"]);
 });
 
+test("a new stream that fails again and again is tried less and less often, and a token that is refused is not asked from a cache", async (t) => {
+  const { said, tick } = await begun(t, { cursor: "e.3" });
+  globalThis.fetch = async () => ({ status: 401 });
+  sources[0].connected("e.3");
+  await tick(5000);
+  sources[0].say("expiring", "e.3", { expires_in_s: 20 });
+  await tick(10000);
+  for (const waitMs of [1000, 2000, 4000, 8000]) {
+    sources.at(-1).fail();
+    await settled();
+    const count = sources.length;
+    await tick(waitMs - 1);
+    assert.equal(sources.length, count, `${waitMs} ms`);
+    sources[0].say("heartbeat", "e.3");
+    await tick(1);
+    assert.equal(sources.length, count + 1, `${waitMs} ms`);
+  }
+  assert.deepEqual(said.tokens, ["connect", "expiring", ...Array(4).fill("unauthorized")]);
+  assert.deepEqual(said.states, ["connecting", "connected"]);
+});
+
+test("a transport that connects and then says nothing is left for the next one", async (t) => {
+  globalThis.fetch = async () => ({ status: 200 });
+  const { connection, tick } = await begun(t, { transport: "auto", fallbackAfter: 2, cursor: "e.3" });
+  for (let n = 0; n < 2; n++) {
+    sources[n].connected("e.3");
+    await tick(31000);
+    await tick(n ? 0 : 1000);
+  }
+  assert.deepEqual([connection.state.reason, connection.state.transport], ["stalled", "websocket"]);
+});
+
+test("streams that are cut young blame their transport only when the service answers", async (t) => {
+  for (const [status, transport] of [[503, "eventsource"], [200, "websocket"]]) {
+    sources.length = 0;
+    globalThis.fetch = async () => ({ status });
+    const { connection, said, tick } = await begun(t, { transport: "auto", fallbackAfter: 2, cursor: "e.3" });
+    for (let n = 0; n < 2; n++) {
+      sources[n].connected("e.3");
+      sources[n].fail();
+      assert.equal(said.states.at(-1), "reconnecting", "told before it is known why");
+      await settled();
+      await tick(n ? 0 : 1000);
+    }
+    assert.equal(connection.state.transport, transport);
+    connection.stop();
+    t.mock.timers.reset();
+  }
+});
+
 test("woken by another network it makes sure with a second stream; woken by a look it does so only after silence", async (t) => {
   const { connection, tick } = await begun(t, { cursor: "e.3" });
   sources[0].connected("e.3");

@@ -2,7 +2,7 @@
 // It knows neither pages nor listeners, so that it also runs in a SharedWorker.
 import { isAfter } from "./cursor.js";
 import { Line } from "./line.js";
-import { INITIAL, RULES, backoffMs, isStopped, messageFor, next } from "./policy.js";
+import { INITIAL, PROVEN_MS, RULES, backoffMs, isStopped, messageFor, next } from "./policy.js";
 import { probe, refusal } from "./request.js";
 import * as eventsource from "./transports/eventsource.js";
 
@@ -12,6 +12,9 @@ const TRANSPORTS = {
   websocket: () => import("./transports/websocket.js"),
   longpoll: () => import("./transports/longpoll.js"),
 };
+
+/** Ends for which a transport itself may be to blame. */
+const FAULTS = ["network", "stalled", "garbled"];
 
 /** The transports to use, best first. */
 function ladder({ transport = "auto", tokenIn }) {
@@ -26,7 +29,8 @@ export class Connection {
   #spare = null; // what is about to take over
   #turn = 0;
   #retry; // timer: connect again
-  #later; // timer: swap
+  #swaps = {}; // timers: swap; for a better transport, and for all else
+  #failedSwaps = 0; // in a row
 
   /**
    * `sink.state(state)`; `sink.frame({event, id, prev, data})` for each notification and heartbeat, once and in order,
@@ -93,9 +97,23 @@ export class Connection {
     this.#spare = this.#open(why, rung);
   }
 
+  /** An upgrade has a clock of its own, which no other swap sets back, and gives way to any other. */
   #swapLater(delayMs, why, rung) {
-    clearTimeout(this.#later);
-    this.#later = setTimeout(() => this.#spare || this.#swap(why, rung), delayMs);
+    const clock = why === "upgrade" ? why : "renew";
+    this.#cancelSwap(clock);
+    this.#swaps[clock] = setTimeout(() => {
+      this.#swaps[clock] = null;
+      if (!this.#spare || (clock === "renew" && this.#spare.why === "upgrade")) this.#swap(why, rung);
+    }, delayMs);
+  }
+
+  #cancelSwaps() {
+    for (const clock of ["renew", "upgrade"]) this.#cancelSwap(clock);
+  }
+
+  #cancelSwap(clock) {
+    clearTimeout(this.#swaps[clock]);
+    this.#swaps[clock] = null;
   }
 
   #open(why, rung) {
@@ -110,7 +128,7 @@ export class Connection {
   async #request(why) {
     const { url, topics, withCredentials } = this.options;
     const token = await this.#token(this.#state.denials ? "unauthorized" : why);
-    return { base: url, topics, withCredentials, token, cursor: this.cursor, freshToken: () => this.#token("poll") };
+    return { base: url, topics, withCredentials, token, cursor: this.cursor, freshToken: (reason) => this.#token(reason) };
   }
 
   async #token(reason) {
@@ -151,15 +169,17 @@ export class Connection {
       this.#line = line;
       this.#spare = null;
     }
+    this.#failedSwaps = 0;
     this.#apply({ kind: "up", rung: line.rung });
-    clearTimeout(this.#later);
-    if (line.rung) this.#swapLater(this.options.upgradeAfterMs, "upgrade", 0);
+    this.#cancelSwap("renew");
+    if (line.rung) return this.#swaps.upgrade ?? this.#swapLater(this.options.upgradeAfterMs, "upgrade", 0);
+    this.#cancelSwap("upgrade");
     // The fallbacks are fetched while that is possible: they will be needed when it is not.
-    else for (const name of this.names) Promise.resolve(TRANSPORTS[name]()).catch(() => {});
+    for (const name of this.names) Promise.resolve(TRANSPORTS[name]()).catch(() => {});
   }
 
   #ended(line, end) {
-    if (line === this.#spare) return this.#spareEnded(line);
+    if (line === this.#spare) return this.#spareEnded(line, end);
     this.#line = this.#spare; // one that is on its way may still take over
     this.#spare = null;
     if (this.#line) this.#apply({ kind: "try" });
@@ -167,22 +187,31 @@ export class Connection {
   }
 
   /** The first line lives on, and the swap is tried again. */
-  #spareEnded({ rung, why }) {
+  async #spareEnded(line, end) {
+    const turn = this.#turn;
+    const { rung, why } = line;
     this.#spare = null;
-    this.#swapLater(why === "upgrade" ? this.options.upgradeAfterMs : backoffMs(1, this.rules), why, rung);
+    if (why === "upgrade") return this.#swapLater(this.options.upgradeAfterMs, why, rung);
+    this.#swapLater(backoffMs(++this.#failedSwaps, this.rules), why, rung);
+    const { reason = end.reason } = await this.#blame(line, end);
+    if (turn === this.#turn && reason === "unauthorized") this.#apply({ kind: "denied" });
   }
 
   async #down(line, end) {
     const turn = this.#turn;
-    const { livedMs } = line;
-    const { blame, ...found } = await this.#blame(line, end);
+    this.#cancelSwaps();
+    // Silence is no life: a transport that connects and then says nothing has proved nothing.
+    const livedMs = line.livedMs - (end.reason === "stalled" ? line.silentMs : 0);
+    const young = livedMs < PROVEN_MS && FAULTS.includes(end.reason);
+    if (line.up && young) this.#apply({ kind: "try" }); // told now: finding out takes a while
+    const { blame, ...found } = await this.#blame(line, end, young);
     const fact = { kind: "down", end: { ...end, ...found }, blame, livedMs, online: globalThis.navigator?.onLine ?? true };
     if (turn === this.#turn) this.#apply(fact);
   }
 
   /** Whether the transport is at fault: only when the service answers, and this does not work nevertheless. */
-  async #blame({ up, opened, request }, { reason, status }) {
-    if (up) return { blame: ["network", "stalled", "garbled"].includes(reason) };
+  async #blame({ up, opened, request }, { reason, status }, young) {
+    if (up) return { blame: young && (await probe(request)) === 200 };
     if (status || !request || (opened && reason !== "timeout")) return { blame: false };
     const answer = await probe(request);
     return answer === 200 ? { blame: true } : { blame: false, ...(answer && refusal(answer)) };
@@ -190,7 +219,8 @@ export class Connection {
 
   #hangUp() {
     this.#turn++;
-    for (const timer of [this.#retry, this.#later]) clearTimeout(timer);
+    clearTimeout(this.#retry);
+    this.#cancelSwaps();
     this.#line?.close();
     this.#spare?.close();
     this.#line = this.#spare = null;

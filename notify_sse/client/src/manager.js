@@ -19,7 +19,9 @@ export class NotificationConnectionManager {
   constructor(options = {}) {
     this.options = { ...DEFAULTS, ...options };
     const { url, resume, user = "", cursor } = this.options;
-    this.options.url = new URL(url, globalThis.document?.baseURI).href.replace(/\/$/, "");
+    // Where a server renders there is no base, and nothing is asked.
+    const base = globalThis.document?.baseURI ?? globalThis.location?.href ?? "http://localhost";
+    this.options.url = new URL(url, base).href.replace(/\/$/, "");
     this.#keeper = cursorKeeper(resume, `notify-sse:${this.options.url}:${user}`);
     this.cursor = cursor ?? this.#keeper.load();
   }
@@ -39,12 +41,11 @@ export class NotificationConnectionManager {
 
   /** `connect()` goes on from the same cursor. */
   close() {
-    this.#turn++;
     this.#unwatch?.();
     this.#unwatch = null;
-    this.#source?.stop("closed");
-    this.#source = null;
+    this.#leave();
     this.#keeper.write();
+    if (!["idle", "closed"].includes(this.state.status)) this.#tell({ status: "closed" });
   }
 
   /** Tries now, whether it waits for the next try or has given up. */
@@ -76,7 +77,7 @@ export class NotificationConnectionManager {
   setTopics(topics) {
     this.options.topics = [...topics];
     if (!this.#unwatch) return;
-    this.#source?.stop();
+    this.#leave();
     this.#begin();
   }
 
@@ -92,12 +93,25 @@ export class NotificationConnectionManager {
     // Tabs share only what is known to be the same user's: one tab must never see what another's token is for.
     const shared = share !== "none" && user && (await import("./tabs/share.js").catch(() => null));
     if (turn !== this.#turn) return;
+    // A source that was left, perhaps by what a listener just did, says nothing more.
+    const whileIn = (act) => (value) => turn === this.#turn && act(value);
     this.#source = new (shared ? shared.SharedConnection : Connection)(this.options, {
-      state: (state) => this.#emit(":state", (this.state = { shared: null, ...state })),
-      frame: (frame) => this.#take(frame),
-      reset: (data) => this.#reset(data),
+      state: whileIn((state) => this.#tell(state)),
+      frame: whileIn((frame) => this.#take(frame)),
+      reset: whileIn((data) => this.#reset(data, turn)),
     });
     this.#source.start(this.cursor);
+  }
+
+  #leave() {
+    this.#turn++;
+    const source = this.#source;
+    this.#source = null;
+    source?.stop();
+  }
+
+  #tell(state) {
+    this.#emit(":state", (this.state = { ...IDLE, ...state }));
   }
 
   #take({ event, id, data }) {
@@ -108,10 +122,10 @@ export class NotificationConnectionManager {
     this.#emit("*", data);
   }
 
-  async #reset(data) {
+  async #reset(data, turn) {
     this.#keep(data.to);
     const page = await this.history().catch(() => null);
-    this.#emit(":reset", { ...data, items: page?.items ?? null });
+    if (turn === this.#turn) this.#emit(":reset", { ...data, items: page?.items ?? null });
   }
 
   #keep(cursor) {

@@ -1,7 +1,7 @@
 // The state machine of a connection: what to do next, and how long to wait before. Pure: no clock, no timer, no I/O.
 
 /** A connection that lived this long has proved its transport: its end is the first failure, not one more. */
-const PROVEN_MS = 5000;
+export const PROVEN_MS = 5000;
 /** Ends that the service announced, as part of normal work. */
 const PLANNED = ["drain", "token_expired"];
 
@@ -41,6 +41,8 @@ export function next(state, fact, rules) {
       return { ...state, status: "connected", rung: fact.rung, denials: 0, delayMs: null, reason: null };
     case "down":
       return down(state, fact, rules);
+    case "denied": // a swap's token was refused; what is open lives on
+      return { ...state, denials: state.denials + 1 };
     case "offline":
       return { ...state, status: "offline", reason: "offline", delayMs: rules.maxMs };
     case "retry":
