@@ -1,6 +1,8 @@
 // The unread badge: how many notifications came since the user last looked, in every tab and across reloads.
 import { isAfter } from "./src/cursor.js";
 import { bursts } from "./bursts.js";
+import { tell } from "./src/tell.js";
+import { wants } from "./store.js";
 
 /**
  * `{count, text, subscribe, markAllRead, destroy}` for `manager`. `key`: where the last read cursor is kept in
@@ -9,18 +11,26 @@ import { bursts } from "./bursts.js";
 export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = false, nextFrame } = {}) {
   const place = key ?? `notify-sse:read:${manager.options.url}:${manager.options.user ?? ""}`;
   const subscribers = new Set();
-  const counts = (item) => !types || types.includes(item.notification_type);
-  const burst = bursts((items) => show(count + items.filter((item) => isAfter(item.cursor, read)).length), {
-    throttle: { "*": everyMs },
-    nextFrame,
-  });
+  const wanted = wants(types);
+  const burst = bursts((items) => show(count + items.filter(isUnread).length), { throttle: { "*": everyMs }, nextFrame });
+  const missed = new Set(); // cursors that were counted from the history
+  let heard = null; // the first cursor that came over the stream
   let read = remembered(place);
   let count = 0;
+
+  /** What is of another log than the last that was read came after it: a log never comes back. */
+  const isUnread = ({ cursor }) => !missed.has(cursor) && (isAfter(cursor, read) || !isOfOneLog(cursor, read));
+
+  function add(item) {
+    if (!wanted(item)) return;
+    heard ??= item.cursor;
+    burst.add(item, "*");
+  }
 
   function show(next) {
     count = next;
     if (app) globalThis.navigator?.[count ? "setAppBadge" : "clearAppBadge"]?.(count || undefined)?.catch(() => {});
-    for (const subscriber of [...subscribers]) subscriber(count, text());
+    tell(subscribers, count, text());
   }
 
   const text = () => (count > max ? `${max}+` : count ? String(count) : "");
@@ -28,26 +38,33 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
   /** What was missed while no page was open: counted once, up to `max` and one. */
   async function countMissed() {
     if (!read) return;
-    const { items, reset } = await manager.history({ after: read, order: "asc", limit: Math.min(max + 1, 500) });
-    const { cursor } = manager;
-    if (!reset) show(count + items.filter((item) => counts(item) && !isAfter(item.cursor, cursor)).length);
+    const asked = { after: read, order: "asc", limit: Math.min(max + 1, 500) };
+    const pages = await Promise.all((types ?? [undefined]).map((type) => manager.history({ ...asked, type })));
+    if (asked.after !== read) return; // it was read meanwhile
+    const items = pages.flatMap((page) => (page.reset ? [] : page.items));
+    const fresh = items.filter(({ cursor }) => isUnread({ cursor }) && !comes(cursor));
+    for (const { cursor } of fresh) missed.add(cursor);
+    show(count + fresh.length);
+  }
+
+  /** Whether the stream brought it, or is about to. */
+  const comes = (cursor) => heard && !isAfter(heard, cursor);
+
+  function clear(cursor) {
+    read = cursor;
+    missed.clear();
+    burst.stop();
+    show(0);
   }
 
   function markAllRead() {
-    read = manager.cursor ?? read;
+    clear(manager.cursor ?? read);
     remember(place, read);
-    burst.stop();
-    show(0);
   }
 
-  const otherTab = (event) => {
-    if (event.key !== place || !event.newValue) return;
-    read = event.newValue;
-    burst.stop();
-    show(0);
-  };
+  const otherTab = (event) => event.key === place && event.newValue && clear(event.newValue);
   globalThis.addEventListener?.("storage", otherTab);
-  const stop = manager.onAll((item) => counts(item) && burst.add(item, "*"));
+  const stop = manager.onAll(add);
 
   return {
     get count() {
@@ -69,6 +86,8 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
     },
   };
 }
+
+const isOfOneLog = (a, b) => a.split(".")[0] === b.split(".")[0];
 
 function remembered(place) {
   try {

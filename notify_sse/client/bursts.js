@@ -32,8 +32,11 @@ export function bursts(hand, { throttle = {}, nextFrame = soon, now = Date.now }
     cancel = null;
     const ready = [...due].filter(([, held]) => held.atMs <= now());
     for (const [key] of ready) due.delete(key), lastMs.set(key, now());
-    if (ready.length) hand(ready.flatMap(([, held]) => held.items));
-    plan();
+    try {
+      if (ready.length) hand(ready.flatMap(([, held]) => held.items));
+    } finally {
+      plan(); // what waits is not lost with what could not be handed over
+    }
   }
 
   function stop() {

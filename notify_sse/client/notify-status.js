@@ -11,7 +11,7 @@ const TEXTS = {
 };
 
 const STYLE = `
-:host { display: block; font: 500 .875rem/1.4 system-ui, sans-serif; color-scheme: light dark; }
+:host { display: block; position: relative; font: 500 .875rem/1.4 system-ui, sans-serif; color-scheme: light dark; }
 :host([hidden]) { display: none; }
 [part=banner] {
   display: flex; align-items: center; gap: .6em; padding: .4em .9em; min-height: 2.8em; box-sizing: border-box;
@@ -40,18 +40,19 @@ const STYLE = `
 @media (prefers-reduced-motion: reduce) { [part=dot] { animation: none !important; } }
 `;
 
-// What is seen counts down every second; what is spoken says it once.
+// What is seen counts down every second, and may be hidden; what is spoken says it once, and is always there.
 const TEMPLATE = `
 <style>${STYLE}</style>
 <div part="banner">
   <span part="dot" aria-hidden="true"></span>
   <span part="text" aria-hidden="true"></span>
-  <span class="spoken" role="status" aria-live="polite"></span>
   <button part="button" type="button"></button>
-</div>`;
+</div>
+<span class="spoken" role="status" aria-live="polite"></span>`;
 
 /** Attribute `quiet`: hidden while connected. Property `texts`: other words, by name. Event `retry`, cancelable. */
 export class NotifyStatus extends (globalThis.HTMLElement ?? class {}) {
+  static observedAttributes = ["quiet"];
   #manager = null;
   #texts = TEXTS;
   #stop = () => {};
@@ -78,6 +79,7 @@ export class NotifyStatus extends (globalThis.HTMLElement ?? class {}) {
   }
 
   connectedCallback() {
+    for (const name of ["manager", "texts"]) this.#upgrade(name);
     this.disconnectedCallback();
     this.#stop = this.#manager?.onState(() => this.#render()) ?? this.#stop;
     this.#render();
@@ -86,6 +88,18 @@ export class NotifyStatus extends (globalThis.HTMLElement ?? class {}) {
   disconnectedCallback() {
     this.#stop();
     clearTimeout(this.#clock);
+  }
+
+  attributeChangedCallback() {
+    this.#render();
+  }
+
+  /** What a page set before the element was defined hides the property of that name. */
+  #upgrade(name) {
+    if (!Object.hasOwn(this, name)) return;
+    const value = this[name];
+    delete this[name];
+    this[name] = value;
   }
 
   #part(name) {

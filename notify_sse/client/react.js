@@ -6,13 +6,16 @@ const Context = createContext(null);
 
 /** Gives one store, made of `manager`, to all below, and keeps the manager connected while it is mounted. */
 export function NotificationProvider({ manager, options, children }) {
-  const held = useRef(null);
-  if (held.current?.manager !== manager) held.current = { manager, store: createNotificationStore(manager, options) };
-  const { store } = held.current;
+  // Rendered is more than mounted (StrictMode, what is thrown away): a store listens only while it is mounted.
+  const store = useMemo(() => createNotificationStore(manager, { ...options, idle: true }), [manager]);
   useEffect(() => {
+    const stop = store.listen();
     manager.connect();
-    return () => manager.close();
-  }, [manager]);
+    return () => {
+      stop();
+      manager.close();
+    };
+  }, [manager, store]);
   const value = useMemo(() => ({ manager, store }), [manager, store]);
   return createElement(Context.Provider, { value }, children);
 }
@@ -28,7 +31,8 @@ export function useNotificationSocket(selector = everything, isEqual = Object.is
   const last = useRef(NOTHING);
   const snapshot = () => {
     const chosen = selector(select(context.store.getState()));
-    return isEqual(last.current, chosen) ? last.current : (last.current = chosen);
+    const isSame = last.current !== NOTHING && isEqual(last.current, chosen);
+    return isSame ? last.current : (last.current = chosen);
   };
   return useSyncExternalStore(context.store.subscribe, snapshot, snapshot);
 }

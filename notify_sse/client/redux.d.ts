@@ -18,10 +18,14 @@ export declare const notificationActions: {
   retryNow(): NotificationAction;
 };
 
-export declare function notificationsReducer(
+export type NotificationsReducer = (
   state: NotificationView | undefined,
   action: { type: string; payload?: any },
-): NotificationView;
+) => NotificationView;
+
+/** `keep`: how many items. Default 200. */
+export declare function createNotificationsReducer(options?: { keep?: number }): NotificationsReducer;
+export declare const notificationsReducer: NotificationsReducer;
 
 /** Assignable to Redux's and Redux Toolkit's `Middleware`. */
 export declare function notificationMiddleware(

@@ -1,9 +1,8 @@
 // Redux: a reducer, and a middleware that dispatches one action for each burst. Works with plain Redux and with Redux
 // Toolkit; imports neither.
 import { bursts } from "./bursts.js";
-import { EMPTY, merged, received } from "./store.js";
+import { EMPTY, merged, received, wants } from "./store.js";
 
-const KEEP = 200;
 const type = (name) => `notifications/${name}`;
 
 export const notificationActions = {
@@ -18,18 +17,22 @@ export const notificationActions = {
 };
 
 const CASES = {
-  [type("received")]: (state, items) => ({ ...state, ...received(state, items, KEEP) }),
+  [type("received")]: (state, items, keep) => ({ ...state, ...received(state, items, keep) }),
   [type("connectionChanged")]: (state, connection) => ({ ...state, connection }),
-  [type("reset")]: (state, { items }) => ({
-    ...state, resets: state.resets + 1, items: merged(state.items, items ?? [], KEEP),
+  [type("reset")]: (state, { items }, keep) => ({
+    ...state, resets: state.resets + 1, items: merged(state.items, items ?? [], keep),
   }),
   [type("markAllRead")]: (state) => (state.unread ? { ...state, unread: 0 } : state),
   [type("clear")]: (state) => ({ ...state, items: EMPTY.items, last: null, unread: 0 }),
 };
 
-export function notificationsReducer(state = EMPTY, action) {
-  return CASES[action.type]?.(state, action.payload) ?? state;
-}
+/** A reducer that keeps the newest `keep` items. */
+export const createNotificationsReducer =
+  ({ keep = 200 } = {}) =>
+  (state = EMPTY, action) =>
+    CASES[action.type]?.(state, action.payload, keep) ?? state;
+
+export const notificationsReducer = createNotificationsReducer();
 
 /** Turns what `manager` says into actions, and the actions `connect`, `disconnect`, `retryNow` into calls. */
 export function notificationMiddleware(manager, { throttle, types, nextFrame } = {}) {
@@ -38,13 +41,14 @@ export function notificationMiddleware(manager, { throttle, types, nextFrame } =
     [type("disconnect")]: () => manager.close(),
     [type("retryNow")]: () => manager.retryNow(),
   };
+  const wanted = wants(types);
   return ({ dispatch }) => {
     const burst = bursts((items) => dispatch(notificationActions.received(items)), { throttle, nextFrame });
-    manager.onAll((item) => {
-      if (!types || types.includes(item.notification_type)) burst.add(item, item.notification_type);
-    });
+    manager.onAll((item) => wanted(item) && burst.add(item, item.notification_type));
     manager.onState((connection) => dispatch(notificationActions.connectionChanged(connection)));
-    manager.onReset((reset) => dispatch(notificationActions.reset(reset)));
+    manager.onReset(({ items, ...reset }) =>
+      dispatch(notificationActions.reset({ ...reset, items: items?.filter(wanted) ?? null })),
+    );
     return (next) => (action) => {
       calls[action.type]?.();
       return next(action);

@@ -23,6 +23,8 @@ export interface BurstOptions {
 export interface StoreOptions extends BurstOptions {
   /** How many items to keep. Default 200. */
   keep?: number;
+  /** Follow the manager only from `listen()` on. Default false. */
+  idle?: boolean;
 }
 
 export interface NotificationStore {
@@ -31,6 +33,9 @@ export interface NotificationStore {
   markAllRead(): void;
   clear(): void;
   loadOlder(limit?: number): Promise<boolean>;
+  /** Follows the manager, as a new store does unless it is `idle`. Returns what ends that, and keeps the state. */
+  listen(): () => void;
+  /** Ends it for good. */
   destroy(): void;
 }
 
@@ -39,6 +44,7 @@ export declare function createNotificationStore(
   manager: NotificationConnectionManager<any>,
   options?: StoreOptions,
 ): NotificationStore;
+export declare function wants(types?: readonly string[]): (item: Notification) => boolean;
 export declare function received(
   state: NotificationView,
   items: readonly Notification[],

@@ -1,31 +1,50 @@
 // A page's view of its notifications: the newest ones, how many are unread, how the connection is. Independent of any
 // framework; the ties to React, Zustand and Redux are made of it.
 import { bursts } from "./bursts.js";
+import { isAfter } from "./src/cursor.js";
+import { tell } from "./src/tell.js";
 
 export const EMPTY = Object.freeze({ connection: null, items: Object.freeze([]), last: null, unread: 0, resets: 0 });
 
 /**
- * `{getState, subscribe, markAllRead, clear, loadOlder, destroy}` for `manager`. State is replaced, never changed, at
- * most once a frame. `keep`: how many items; `throttle`: see bursts.js; `types`: only these.
+ * `{getState, subscribe, listen, markAllRead, clear, loadOlder, destroy}` for `manager`. State is replaced, never
+ * changed, at most once a frame. `keep`: how many items; `throttle`: see bursts.js; `types`: only these. With
+ * `idle` it follows the manager only from `listen()` on, which returns what ends that.
  */
-export function createNotificationStore(manager, { keep = 200, throttle, types, nextFrame } = {}) {
+export function createNotificationStore(manager, { keep = 200, throttle, types, nextFrame, idle = false } = {}) {
   let state = { ...EMPTY, connection: manager.state };
+  let stops = [];
   const subscribers = new Set();
+  const wanted = wants(types);
   const burst = bursts((items) => set(received(state, items, keep)), { throttle, nextFrame });
 
   function set(change) {
     state = { ...state, ...change };
-    for (const subscriber of [...subscribers]) subscriber(state);
+    tell(subscribers, state);
   }
 
-  const stops = [
-    manager.onAll((item) => (!types || types.includes(item.notification_type)) && burst.add(item, item.notification_type)),
-    manager.onState((connection) => set({ connection })),
-    manager.onReset(({ items }) => set({ resets: state.resets + 1, items: merged(state.items, items ?? [], keep) })),
-  ];
+  function listen() {
+    stop();
+    stops = [
+      manager.onAll((item) => wanted(item) && burst.add(item, item.notification_type)),
+      manager.onState((connection) => set({ connection })),
+      manager.onReset(({ items }) =>
+        set({ resets: state.resets + 1, items: merged(state.items, (items ?? []).filter(wanted), keep) }),
+      ),
+    ];
+    if (state.connection !== manager.state) set({ connection: manager.state });
+    return stop;
+  }
 
+  function stop() {
+    stops.splice(0).forEach((end) => end());
+    burst.stop();
+  }
+
+  if (!idle) listen();
   return {
     getState: () => state,
+    listen,
     subscribe(subscriber) {
       subscribers.add(subscriber);
       return () => subscribers.delete(subscriber);
@@ -34,27 +53,40 @@ export function createNotificationStore(manager, { keep = 200, throttle, types, 
     clear: () => set({ items: EMPTY.items, last: null, unread: 0 }),
     /** Adds a page of what was sent before the oldest item; whether there is more. */
     async loadOlder(limit = 50) {
-      const before = state.items.at(-1)?.cursor ?? undefined;
-      const { items, more } = await manager.history({ limit, before });
-      set({ items: merged(state.items, items, Infinity) });
-      return more;
+      const type = types?.length === 1 ? types[0] : undefined;
+      let page = await manager.history({ limit, before: oldest(state.items), type });
+      while (page.more && !page.items.some(wanted)) page = await page.next();
+      set({ items: merged(state.items, page.items.filter(wanted), Infinity) });
+      return page.more;
     },
     destroy() {
-      stops.forEach((stop) => stop());
-      burst.stop();
+      stop();
       subscribers.clear();
     },
   };
+}
+
+/** Whether an item is of one of `types`, if there are any. */
+export const wants = (types) => (item) => !types || types.includes(item.notification_type);
+
+/** The cursor of the oldest item of the newest log: what is of a log before that has no older ones any more. */
+function oldest(items) {
+  if (!items.length) return undefined;
+  const [epoch] = split(items[0].cursor);
+  return items.filter(({ cursor }) => split(cursor)[0] === epoch).at(-1).cursor;
 }
 
 /** What changes when `items` (in order of arrival) come. */
 export function received(state, items, keep) {
   return {
     items: merged(state.items, items, Math.max(keep, state.items.length)),
-    last: items.at(-1),
+    last: items.reduce(later, state.last),
     unread: state.unread + items.length,
   };
 }
+
+/** The one that was sent later: types that were held back come after younger ones of others. */
+const later = (a, b) => (a && isAfter(a.cursor, b.cursor) ? a : b);
 
 /** Both lists in one, newest first, each cursor once. What is of an older log (before a reset) comes last. */
 export function merged(items, more, keep) {

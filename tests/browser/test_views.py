@@ -149,6 +149,7 @@ async def test_react_renders_only_what_changed_for_it(service: ServiceFactory, v
         await page.wait_for_function("document.getElementById('unread').textContent === '0'")
         assert await page.evaluate("renders.state") == before["state"]
         await page.evaluate("unmount()")
+        assert await page.evaluate("listening === listenedBefore"), "a store listens only while it is mounted"
         await eventually(lambda: proxy.count_live(STREAM) == 0, what="the end of the stream")
 
 
@@ -160,6 +161,9 @@ async def test_react_in_strict_mode_mounts_twice_and_misses_nothing(
         await Publisher(gateway).send(20)
         await page.wait_for_function("document.getElementById('unread').textContent === '20'")
         await eventually(lambda: proxy.count_live(STREAM) == 1, what="one stream")
+        assert await page.evaluate("listening - listenedBefore") == 3, "one store"
+        await page.evaluate("unmount()")
+        assert await page.evaluate("listening === listenedBefore")
 
 
 @pytest.mark.deadline(60)
@@ -194,8 +198,31 @@ async def test_the_banner_can_be_styled_reworded_and_kept_quiet(service: Service
         assert border == "rgb(1, 2, 3)"
         await page.evaluate("document.querySelector('notify-status').texts = { connected: 'Verbunden' }")
         assert await page.locator("notify-status [part=text]").inner_text() == "Verbunden"
-        await page.evaluate("document.querySelector('notify-status').toggleAttribute('quiet', true); manager.close()")
-        await page.evaluate("manager.connect()")
-        await until(page, "connected()")
-        await asyncio.sleep(0)
+        await page.evaluate("document.querySelector('notify-status').toggleAttribute('quiet', true)")
         assert not await page.locator("notify-status [part=banner]").is_visible()
+        await page.evaluate("manager.close(); manager.connect()")
+        await until(page, "connected()")
+        assert not await page.locator("notify-status [part=banner]").is_visible()
+        spoken = page.locator("notify-status").get_by_role("status")
+        assert await spoken.inner_text() == "Verbunden", "what is spoken is not hidden with the banner"
+
+
+async def test_the_banner_takes_what_was_set_before_it_was_defined(service: ServiceFactory, tmp_path: Path) -> None:
+    """As a page does that imports the element late, or a framework that sets properties first."""
+    late = tmp_path / "late.html"
+    late.write_text(
+        """<!doctype html><notify-status></notify-status>
+        <script type="module">
+          import { NotificationConnectionManager } from "/client/notify-sse.js";
+          const getToken = async () => (await fetch("/test/token?sub=alice")).text();
+          const element = document.querySelector("notify-status");
+          element.texts = { connected: "Da" };
+          element.manager = new NotificationConnectionManager({ getToken }).connect();
+          await import("/client/notify-status.js");
+        </script>"""
+    )
+    gateway = service()
+    async with proxied(gateway, {"/test/late.html": late}) as proxy, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{proxy.url}/test/late.html")
+        await page.locator("notify-status [part=text]", has_text="Da").wait_for(timeout=10_000)

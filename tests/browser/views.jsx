@@ -18,6 +18,13 @@ const manager = (window.manager = new NotificationConnectionManager({
   getToken: async () => (await fetch("/test/token?sub=alice")).text(),
   ...options.manager,
 }));
+// How many listeners there are.
+window.listening = 0;
+manager.on = (...given) => {
+  const end = NotificationConnectionManager.prototype.on.apply(manager, given);
+  window.listening++;
+  return () => (window.listening--, end());
+};
 manager.onAll(({ payload }) => window.seen.push(payload.n));
 window.connected = () => manager.state.status === "connected";
 
@@ -58,6 +65,7 @@ redux.subscribe(() => window.actions++);
 
 const app = h(NotificationProvider, { manager, options }, h(Unread), h(Status), h(List), h(ZustandUnread));
 const root = createRoot(document.getElementById("root"));
+window.listenedBefore = window.listening;
 root.render(options.strict ? h(StrictMode, null, app) : app);
 window.unmount = () => root.unmount();
 

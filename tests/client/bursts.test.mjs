@@ -54,6 +54,25 @@ test("a throttled type keeps no other waiting", (t) => {
   assert.deepEqual(handed, [["a"], ["now"]]);
 });
 
+test("what waits is handed over also after a hand that threw", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const handed = [];
+  const frames = [];
+  const hand = (items) => {
+    handed.push(items);
+    if (handed.length === 2) throw new Error("mine");
+  };
+  const burst = bursts(hand, { throttle: { slow: 5000 }, nextFrame: (act) => (frames.push(act), () => {}) });
+  burst.add("a", "slow");
+  frames.shift()();
+  burst.add("b", "slow");
+  burst.add("c", "other");
+  assert.throws(() => frames.shift()(), /mine/);
+  t.mock.timers.tick(5000);
+  frames.shift()();
+  assert.deepEqual(handed, [["a"], ["c"], ["b"]]);
+});
+
 test("after stop nothing is handed over", (t) => {
   const { burst, handed, frame, tick } = page(t, { throttle: { "*": 100 } });
   burst.add("a");

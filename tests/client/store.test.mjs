@@ -2,45 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configureStore } from "@reduxjs/toolkit";
+import { createElement } from "react";
+import { renderToString } from "react-dom/server";
 import { createStore as createReduxStore, applyMiddleware } from "redux";
-import { createBadge } from "notify-sse/badge";
-import { notificationActions, notificationMiddleware, notificationsReducer } from "notify-sse/redux";
+import { NotificationProvider, useNotificationSocket } from "notify-sse/react";
+import {
+  createNotificationsReducer, notificationActions, notificationMiddleware, notificationsReducer,
+} from "notify-sse/redux";
 import { createNotificationStore, merged } from "notify-sse/store";
-
-/** What the ties use of a manager. */
-class FakeManager {
-  listeners = { all: new Set(), state: new Set(), reset: new Set() };
-  state = { status: "connecting" };
-  options = { url: "http://x/notifications", user: "alice" };
-  cursor = null;
-  calls = [];
-  onAll = (listener) => this.#on("all", listener);
-  onState = (listener) => this.#on("state", listener);
-  onReset = (listener) => this.#on("reset", listener);
-  connect = () => this.calls.push("connect");
-  close = () => this.calls.push("close");
-  retryNow = () => this.calls.push("retryNow");
-  history = async () => ({ items: [], more: false, reset: null });
-  #on(kind, listener) {
-    this.listeners[kind].add(listener);
-    return () => this.listeners[kind].delete(listener);
-  }
-  say(kind, value) {
-    for (const listener of this.listeners[kind]) listener(value);
-  }
-  send(id, type = "new_message", epoch = "e") {
-    this.cursor = `${epoch}.${id}`;
-    this.say("all", { notification_id: `n${id}`, notification_type: type, cursor: this.cursor, payload: {} });
-  }
-}
-
-function frames() {
-  const due = [];
-  return {
-    nextFrame: (act) => (due.push(act), () => due.splice(due.indexOf(act), 1)),
-    paint: () => due.splice(0).forEach((act) => act()),
-  };
-}
+import { FakeManager, frames } from "./fake-manager.mjs";
 
 const cursors = (items) => items.map((item) => item.cursor);
 
@@ -100,6 +70,88 @@ test("older items come page by page, each once", async () => {
   assert.deepEqual(cursors(store.getState().items), ["e.9", "e.8", "e.7", "e.6"]);
 });
 
+test("after a reset to a new log older items are those of the new one", async () => {
+  const manager = new FakeManager();
+  const { nextFrame, paint } = frames();
+  const store = createNotificationStore(manager, { nextFrame });
+  manager.send(9);
+  paint();
+  manager.say("reset", { items: [{ cursor: "f.4" }, { cursor: "f.3" }] });
+  manager.history = async ({ before }) => ({ items: [{ cursor: before === "f.3" ? "f.2" : "?" }], more: false });
+  assert.equal(await store.loadOlder(1), false);
+  assert.deepEqual(cursors(store.getState().items), ["f.4", "f.3", "f.2", "e.9"]);
+});
+
+test("items of other types come neither with a reset nor with older ones", async () => {
+  const manager = new FakeManager();
+  const item = (id, notification_type) => ({ cursor: `e.${id}`, notification_type });
+  const store = createNotificationStore(manager, { types: ["a", "b"] });
+  manager.say("reset", { items: [item(9, "a"), item(8, "x"), item(7, "b")] });
+  const next = async () => ({ items: [item(4, "x"), item(3, "a")], more: true });
+  manager.history = async () => ({ items: [item(6, "x"), item(5, "x")], more: true, next });
+  assert.equal(await store.loadOlder(2), true);
+  assert.deepEqual(cursors(store.getState().items), ["e.9", "e.7", "e.3"]);
+});
+
+test("the last one is the one that was sent last, also when an older one was held back", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const manager = new FakeManager();
+  const { nextFrame, paint } = frames();
+  const store = createNotificationStore(manager, { nextFrame, throttle: { slow: 5000 } });
+  manager.send(1, "slow");
+  paint();
+  manager.send(2, "slow");
+  manager.send(3);
+  paint();
+  t.mock.timers.tick(5000);
+  paint();
+  assert.deepEqual([store.getState().last.cursor, store.getState().unread], ["e.3", 3]);
+});
+
+test("a subscriber that throws is reported, and keeps neither the others nor what waits from coming", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const reported = [];
+  globalThis.reportError = (error) => reported.push(error.message);
+  t.after(() => delete globalThis.reportError);
+  const manager = new FakeManager();
+  const { nextFrame, paint } = frames();
+  const store = createNotificationStore(manager, { nextFrame });
+  const seen = [];
+  store.subscribe(() => {
+    throw new Error("mine");
+  });
+  store.subscribe(({ unread }) => seen.push(unread));
+  manager.send(1);
+  paint();
+  assert.deepEqual([seen, reported], [[1], ["mine"]]);
+});
+
+test("React: rendering alone subscribes to nothing, and `isEqual` compares only what was selected", () => {
+  const manager = new FakeManager();
+  const compared = [];
+  const isEqual = (a, b) => (compared.push(a), a === b);
+  const Unread = () => `unread ${useNotificationSocket(({ unread }) => unread, isEqual)}`;
+  assert.equal(renderToString(createElement(NotificationProvider, { manager }, createElement(Unread))), "unread 0");
+  assert.deepEqual(Object.values(manager.listeners).map(({ size }) => size), [0, 0, 0]);
+  assert.ok(compared.every((value) => value === 0));
+});
+
+test("an idle store follows from `listen` on, as often as it is told, and is up to date then", () => {
+  const manager = new FakeManager();
+  const { nextFrame, paint } = frames();
+  const store = createNotificationStore(manager, { nextFrame, idle: true });
+  manager.state = { status: "connected" };
+  for (let n = 1; n <= 2; n++) {
+    const stop = store.listen();
+    assert.equal(store.getState().connection.status, "connected");
+    manager.send(n);
+    paint();
+    stop();
+    manager.send(9);
+  }
+  assert.deepEqual(cursors(store.getState().items), ["e.2", "e.1"]);
+});
+
 test("lists of two logs keep the newer one first, whichever way they are given", () => {
   const old = [{ cursor: "e.9" }, { cursor: "e.8" }];
   assert.deepEqual(cursors(merged(old, [{ cursor: "f.1" }, { cursor: "f.2" }], 9)), ["f.2", "f.1", "e.9", "e.8"]);
@@ -154,46 +206,15 @@ for (const [name, create] of Object.entries({
   });
 }
 
-test("the badge counts what came since it was read, at most so often, and says 99+", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+test("Redux: how many items are kept is an option, and a reset brings only the types that were asked for", () => {
   const manager = new FakeManager();
   const { nextFrame, paint } = frames();
-  const badge = createBadge(manager, { nextFrame, everyMs: 5000, types: ["new_message"] });
-  const texts = [];
-  badge.subscribe((_, text) => texts.push(text));
-  manager.send(1);
-  manager.send(2, "system_alert");
+  const middleware = notificationMiddleware(manager, { nextFrame, types: ["a"] });
+  const store = createReduxStore(createNotificationsReducer({ keep: 2 }), applyMiddleware(middleware));
+  for (let id = 1; id <= 3; id++) manager.send(id, "a");
   paint();
-  for (let id = 3; id <= 120; id++) manager.send(id);
-  paint();
-  assert.deepEqual(texts, ["1"]);
-  t.mock.timers.tick(5000);
-  paint();
-  assert.deepEqual(texts, ["1", "99+"]);
-  assert.equal(badge.count, 119);
-  badge.markAllRead();
-  assert.deepEqual([badge.count, badge.text], [0, ""]);
-});
-
-test("the badge counts what was missed while no page was open, and a read in another tab clears it", async (t) => {
-  const kept = new Map([["k", "e.3"]]);
-  globalThis.localStorage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
-  const target = new EventTarget();
-  globalThis.addEventListener = target.addEventListener.bind(target);
-  globalThis.removeEventListener = target.removeEventListener.bind(target);
-  t.after(() => ["localStorage", "addEventListener", "removeEventListener"].forEach((name) => delete globalThis[name]));
-  const manager = new FakeManager();
-  manager.cursor = "e.5";
-  manager.history = async ({ after }) => {
-    assert.equal(after, "e.3");
-    return { reset: null, items: ["e.4", "e.5", "e.6"].map((cursor) => ({ cursor, notification_type: "x" })) };
-  };
-  const badge = createBadge(manager, { key: "k" });
-  await badge.countMissed();
-  assert.equal(badge.count, 2, "e.6 comes over the stream");
-  target.dispatchEvent(Object.assign(new Event("storage"), { key: "k", newValue: "e.6" }));
-  assert.equal(badge.count, 0);
-  manager.cursor = "e.9";
-  badge.markAllRead();
-  assert.equal(kept.get("k"), "e.9");
+  assert.deepEqual(cursors(store.getState().items), ["e.3", "e.2"]);
+  const reset = [["f.9", "x"], ["f.8", "a"]].map(([cursor, notification_type]) => ({ cursor, notification_type }));
+  manager.say("reset", { items: reset });
+  assert.deepEqual(cursors(store.getState().items), ["f.8", "e.3"]);
 });

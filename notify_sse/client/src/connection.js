@@ -203,7 +203,7 @@ export class Connection {
     // Silence is no life: a transport that connects and then says nothing has proved nothing.
     const livedMs = line.livedMs - (end.reason === "stalled" ? line.silentMs : 0);
     const young = livedMs < PROVEN_MS && FAULTS.includes(end.reason);
-    if (line.up && young) this.#apply({ kind: "try" }); // told now: finding out takes a while
+    if (line.up && young) this.#apply({ kind: "try", reason: end.reason }); // finding out takes a while
     const { blame, ...found } = await this.#blame(line, end, young);
     const fact = { kind: "down", end: { ...end, ...found }, blame, livedMs, online: globalThis.navigator?.onLine ?? true };
     if (turn === this.#turn) this.#apply(fact);

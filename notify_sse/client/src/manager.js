@@ -3,6 +3,7 @@
 import { Connection } from "./connection.js";
 import { cursorKeeper } from "./keep.js";
 import { watchPage } from "./lifecycle.js";
+import { tell } from "./tell.js";
 
 const DEFAULTS = { url: "/notifications", topics: [], resume: "session", share: "auto" };
 const IDLE = { status: "idle", reason: null, message: "", transport: null, attempt: 0, retryAt: null, shared: null };
@@ -133,14 +134,7 @@ export class NotificationConnectionManager {
     this.#keeper.save(cursor);
   }
 
-  /** A listener that throws is the page's error, and keeps nobody else from being called. */
   #emit(type, value) {
-    for (const listener of this.#listeners.get(type) ?? []) {
-      try {
-        listener(value);
-      } catch (error) {
-        reportError(error);
-      }
-    }
+    tell(this.#listeners.get(type) ?? [], value);
   }
 }

@@ -36,7 +36,7 @@ export const messageFor = (state) => (state.status === "failed" ? MESSAGES[state
 export function next(state, fact, rules) {
   switch (fact.kind) {
     case "try":
-      return { ...state, status: trying(state), delayMs: null };
+      return { ...state, status: trying(state), delayMs: null, reason: fact.reason ?? state.reason };
     case "up":
       return { ...state, status: "connected", rung: fact.rung, denials: 0, delayMs: null, reason: null };
     case "down":
