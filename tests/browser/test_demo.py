@@ -91,10 +91,19 @@ async def test_a_flood_survives_every_button_that_breaks_things(development: Ser
         await page.click("#unplug")
         await page.click("#flood")
         await _log_has(page, "Offline")
+        lines = await page.locator("#log li").all_inner_texts()
+        unplugged, offline = (
+            next(n for n, line in enumerate(lines) if text in line) for text in ("unplugged", "Offline")
+        )
+        assert unplugged > offline, "the newest line is the first"
         await _counts_are(page, 3000)
+        await _log_has(page, "Connected by")
+        await page.evaluate("document.getElementById('log').replaceChildren()")
         await page.click("#expire")
         await page.click("#flood")
+        await _log_has(page, "a second stream takes over")
         await _counts_are(page, 4000)
+        assert not await page.locator("#log li", has_text="Reconnecting").count(), "it is seamless"
         await page.fill("#back", "100")
         await page.click("#rewind")
         await _counts_are(page, 4000)
@@ -113,11 +122,56 @@ async def test_other_transports_are_broken_and_recover_too(development: Service,
         await _counts_are(page, 1003)
 
 
+async def test_what_a_worker_holds_cannot_be_broken_from_the_page_which_says_so(development: Service) -> None:
+    async with shown(development) as page:
+        await page.select_option("#share", "worker")
+        assert await page.locator("#cut").is_disabled()
+        assert "worker" in (await page.locator("#stall").get_attribute("title") or "")
+        await page.select_option("#share", "none")
+        assert await page.locator("#cut").is_enabled()
+
+
+async def test_older_ones_come_as_long_as_there_are_some(development: Service) -> None:
+    async with shown(development) as page:
+        await page.click("#flood")
+        await _counts_are(page, 1000)
+        for shown_count in range(80, 281, 20):
+            await page.click("#older")
+            await page.locator(f"#list .card:nth-child({shown_count})").wait_for()
+
+
+async def test_a_new_log_is_counted_from_anew(development: Service) -> None:
+    """Its ids begin at one again: that is no disorder, the bell counts on, and older ones are those of the new log."""
+    async with shown(development) as page:
+        await page.click("#one-each")
+        await page.click("#one-each")
+        await _counts_are(page, 6)
+        await page.click("#read")
+        development.kill()
+        for file in development.directory.glob("notify-sse.db*"):
+            file.unlink()
+        development.start()
+        await _log_has(page, "Reset (unknown_epoch)")
+        await page.click("#one-each")
+        await _counts_are(page, 9)
+        await page.wait_for_function("document.getElementById('badge').textContent === '3'")
+        await page.click("#older")
+        await page.wait_for_function("document.getElementById('older').disabled")
+
+
 async def test_it_fits_a_phone_and_its_controls_have_names(development: Service) -> None:
     async with shown(development, **PHONE) as page:
         await page.click("#one-each")
         await _counts_are(page, 3)
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.click("#flood")
+        await page.evaluate("scrollTo(0, 500)")
+        assert await page.locator(".counts").evaluate("(it) => it.getBoundingClientRect().top >= 0"), "in sight"
+        await page.wait_for_function("document.getElementById('badge').textContent === '99+'")
+        assert await page.locator("#badge").evaluate(
+            "(it) => it.getBoundingClientRect().right <= innerWidth"
+            " && it.getBoundingClientRect().left >= it.previousSibling.getBoundingClientRect().left + 12"
+        ), "the bell is seen beside it"
         for control in await page.locator("button, input, select").all():
             assert await control.evaluate("(it) => Boolean(it.ariaLabel || it.labels?.length || it.textContent.trim())")
 

@@ -111,7 +111,9 @@ async def test_tabs_come_and_go_and_reload_under_a_flood(service: ServiceFactory
         late = await _tab(steady.context, proxy, share)
         await sending
         await assert_each_once_in_order(steady, 2000)
-        assert first == 1 + await reloading.evaluate("+sessionStorage.getItem('last')"), "the reload neither repeats nor skips anything"
+        assert first == 1 + await reloading.evaluate("+sessionStorage.getItem('last')"), (
+            "the reload neither repeats nor skips anything"
+        )
         await assert_each_once_in_order(reloading, 2000, since=first)
         await until(late, "seen.at(-1) === 1999")
         seen = await late.evaluate("seen")

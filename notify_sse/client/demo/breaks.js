@@ -7,12 +7,14 @@ const NativeEventSource = globalThis.EventSource;
 const NativeWebSocket = globalThis.WebSocket;
 const nativeFetch = globalThis.fetch;
 
-/** Resets every connection. Returns how many there were. */
+/** How many connections this page has. */
+export const connections = () => open.size;
+
+/** Resets every connection. */
 export function cut() {
   const cuts = [...open];
   open.clear();
   cuts.forEach((act) => act());
-  return cuts.length;
 }
 
 export const isStalled = () => release !== null;

@@ -1,5 +1,5 @@
 // The demo: a publisher and a recipient side by side, and buttons that break what lies between.
-import { cut, flow, isStalled, stall } from "./breaks.js";
+import { connections, cut, flow, isStalled, stall } from "./breaks.js";
 import "../notify-status.js";
 import { createBadge } from "../badge.js";
 import { NotificationConnectionManager } from "../notify-sse.js";
@@ -13,12 +13,15 @@ const SHOWN = 60;
 const SHORT_TOKEN_S = 4;
 const SHORT_FOR_MS = 30000;
 const OFFLINE_MS = 5000;
+const STALLED =
+  "You stalled the network: nothing arrives, nothing is closed. That shows when two heartbeats are missing (31 s, with one every 15 s)";
 const $ = (id) => document.getElementById(id);
 
 let manager;
 let store;
 let badge;
 let ticking = null;
+const cards = new WeakMap(); // notification → its card
 
 const tally = new Tally(() => requestAnimationFrame(showCounts));
 
@@ -28,7 +31,13 @@ function begin({ cursor } = {}) {
   store?.destroy();
   badge?.destroy();
   const [transport, share] = [$("transport").value, $("share").value];
-  manager = new NotificationConnectionManager({ getToken: () => token(), user: me, transport, share, cursor, resume: "session" });
+  if (isStalled()) ACTIONS.stall();
+  for (const id of ["cut", "stall"]) {
+    $(id).disabled = share === "worker";
+    $(id).title = share === "worker" ? "The connection is the worker's: this page cannot reach it to break it" : "";
+  }
+  $("older").disabled = false;
+  manager = new NotificationConnectionManager({ getToken, user: me, transport, share, cursor, resume: "session" });
   store = createNotificationStore(manager, { keep: SHOWN });
   badge = createBadge(manager, { everyMs: 250 });
   $("status").manager = manager;
@@ -38,6 +47,11 @@ function begin({ cursor } = {}) {
   store.subscribe(showList);
   badge.subscribe(showBadge);
   manager.connect();
+}
+
+function getToken({ reason }) {
+  if (reason === "expiring") note("The token nears its end: a second stream takes over before the first is closed", "connected");
+  return token();
 }
 
 async function send(notifications) {
@@ -72,23 +86,23 @@ const ACTIONS = {
     $("steady").ariaPressed = String(Boolean(ticking));
   },
   cut() {
-    const count = cut();
-    note(count ? "You cut the connection" : "There is no connection of this tab to cut", "bad");
+    note(connections() ? "You cut the connection" : "There is no connection of this tab to cut", "bad");
+    cut();
   },
   stall() {
     isStalled() ? flow() : stall();
     $("stall").ariaPressed = String(isStalled());
-    note(isStalled() ? "You stalled the network: only missing heartbeats will tell" : "The network flows again", "bad");
+    note(isStalled() ? STALLED : "The network flows again", "bad");
   },
   expire() {
     shorten(SHORT_TOKEN_S);
     setTimeout(() => (shorten(null), note("Tokens last long again")), SHORT_FOR_MS);
-    note(`For ${SHORT_FOR_MS / 1000} s every token ends after ${SHORT_TOKEN_S} s: streams are swapped, nobody notices`, "bad");
-    cut();
+    note(`For ${SHORT_FOR_MS / 1000} s every token ends after ${SHORT_TOKEN_S} s`, "bad");
+    dispatchEvent(new Event("online")); // another network: the client makes sure with a second stream, whose token is short
   },
   unplug() {
-    dispatchEvent(new Event("offline"));
     note(`You unplugged the network for ${OFFLINE_MS / 1000} s`, "bad");
+    dispatchEvent(new Event("offline"));
     setTimeout(() => dispatchEvent(new Event("online")), OFFLINE_MS);
   },
   rewind() {
@@ -100,7 +114,13 @@ const ACTIONS = {
   },
   read: markAllRead,
   bell: markAllRead,
-  older: async () => ($("older").disabled = !(await store.loadOlder(20))),
+  async older() {
+    try {
+      $("older").disabled = !(await store.loadOlder(20));
+    } catch (error) {
+      note(`Older ones cannot be read: ${error.message}`, "bad");
+    }
+  },
 };
 
 function showCounts() {
@@ -110,7 +130,8 @@ function showCounts() {
 }
 
 function showList({ items }) {
-  $("list").replaceChildren(...items.slice(0, SHOWN * 3).map(card));
+  for (const item of items) if (!cards.has(item)) cards.set(item, card(item));
+  $("list").replaceChildren(...items.map((item) => cards.get(item)));
   $("empty").hidden = items.length > 0;
 }
 

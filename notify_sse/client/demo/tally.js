@@ -19,7 +19,7 @@ export class Tally {
 
   received({ notification_id: id, cursor }) {
     if (this.#received.has(id)) this.repeated++;
-    if (this.#last && position(cursor) <= position(this.#last)) this.disordered++;
+    if (this.#last && !isLater(cursor, this.#last)) this.disordered++;
     this.#received.set(id, cursor);
     this.#last = cursor;
     this.changed();
@@ -27,7 +27,7 @@ export class Tally {
 
   /** The page asked for all after `cursor` again: that is no repetition. */
   rewind(cursor) {
-    for (const [id, at] of this.#received) if (position(at) > position(cursor)) this.#received.delete(id);
+    for (const [id, at] of this.#received) if (isLater(at, cursor)) this.#received.delete(id);
     this.#last = cursor;
     this.changed();
   }
@@ -45,7 +45,11 @@ export class Tally {
   }
 }
 
-const position = (cursor) => Number(cursor.split(".")[1]);
+/** Whether `a` came after `b`; what is of a new log came after all that is of the old one. */
+function isLater(a, b) {
+  const [[epochA, idA], [epochB, idB]] = [a.split("."), b.split(".")];
+  return epochA !== epochB || Number(idA) > Number(idB);
+}
 
 function stepBack(cursor) {
   const [epoch, id] = cursor.split(".");
