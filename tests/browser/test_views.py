@@ -1,6 +1,5 @@
 """The ties to React, Zustand and Redux with the real packages, bursts, and the banner."""
 
-import asyncio
 import contextlib
 import json
 import subprocess

@@ -85,6 +85,12 @@ test("a token refused twice in a row has failed; a forbidden one at once; neithe
   assert.equal(after([fact("unauthorized"), up, fact("unauthorized")]).status, "reconnecting");
 });
 
+test("a swap whose token was refused disturbs nothing, and counts once the stream ends for that", () => {
+  const state = after([up, { kind: "denied" }]);
+  assert.equal(state.status, "connected");
+  assert.equal(after([fact("token_expired", { livedMs: 9000 }), fact("unauthorized")], state).status, "failed");
+});
+
 test("a revoked token is asked for once more, and replaced streams do not fight", () => {
   assert.equal(after([up, fact("revoked", { livedMs: 9000 })]).denials, 1);
   assert.deepEqual([after([up, fact("replaced")]).status, after([up, fact("replaced")]).delayMs], ["failed", null]);

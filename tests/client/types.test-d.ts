@@ -4,7 +4,9 @@ import { applyMiddleware, combineReducers, createStore as createReduxStore } fro
 import { NotificationConnectionManager, type ConnectionState, type Notification } from "notify-sse";
 import { createBadge } from "notify-sse/badge";
 import { NotificationProvider, useNotificationSocket } from "notify-sse/react";
-import { notificationActions, notificationMiddleware, notificationsReducer } from "notify-sse/redux";
+import {
+  createNotificationsReducer, notificationActions, notificationMiddleware, notificationsReducer,
+} from "notify-sse/redux";
 import { createNotificationStore } from "notify-sse/store";
 import { createZustandStore } from "notify-sse/zustand";
 import { NotifyStatus } from "notify-sse/notify-status";
@@ -49,6 +51,8 @@ badge.subscribe((count: number, text: string) => console.log(count, text, older)
 
 const store = createNotificationStore(manager, { throttle: { account_update: 5000 } });
 const unread: number = store.getState().unread;
+const stopListening: () => void = createNotificationStore(manager, { idle: true }).listen();
+stopListening();
 
 function Component() {
   const count: number = useNotificationSocket((socket) => socket.unread);
@@ -66,7 +70,7 @@ const toolkit = configureStore({
 });
 const seen: number = toolkit.getState().notifications.unread;
 const plain = createReduxStore(
-  combineReducers({ notifications: notificationsReducer }),
+  combineReducers({ notifications: createNotificationsReducer({ keep: 50 }) }),
   applyMiddleware(notificationMiddleware(manager)),
 );
 plain.dispatch(notificationActions.markAllRead());
