@@ -22,6 +22,14 @@ from tests.browser.proxy import Proxy
 from tests.service import Service, ServiceFactory
 
 TABS = 7
+HANG = """{
+    const end = Date.now() + 30000;
+    const said = new XMLHttpRequest();
+    said.open("GET", "/test/hangs", false);
+    said.send();
+    while (Date.now() < end);
+}"""
+"""Says so, and does nothing else for 30 s: the request is synchronous."""
 
 
 @contextlib.asynccontextmanager
@@ -81,10 +89,11 @@ async def _leader(pages: list[Page]) -> Page:
 async def test_a_leader_that_hangs_is_deposed(service: ServiceFactory) -> None:
     """Its tab holds the lock and does nothing: after two pings without an answer another tab takes the lock away."""
     gateway = service()
-    async with tabs(gateway, share="leader", count=3) as (_, pages):
+    async with tabs(gateway, share="leader", count=3) as (proxy, pages):
         leader = await _leader(pages)
         others = [page for page in pages if page is not leader]
-        hanging = asyncio.create_task(leader.evaluate("{ const end = Date.now() + 30000; while (Date.now() < end); }"))
+        hanging = asyncio.create_task(leader.evaluate(HANG))
+        await eventually(lambda: proxy.count("/test/hangs") == 1, what="a tab that hangs")
         await Publisher(gateway).send(100)
         await asyncio.gather(*(assert_each_once_in_order(page, 100, within_s=35) for page in others))
         assert await _leader(others)
