@@ -27,6 +27,7 @@ from notify_sse.ingest import Ingest
 from notify_sse.listening import BACKLOG, url_of
 from notify_sse.metrics import Metrics
 from notify_sse.model import Announcement
+from notify_sse.outage import Outage
 from notify_sse.ports import Listener
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
@@ -50,6 +51,7 @@ class Process:
     def __init__(self, settings: Settings, *, on_ready: Callable[[], None] | None = None) -> None:
         self.settings = settings
         self._on_ready = on_ready
+        self._outage = Outage("the store")
         self.metrics = metrics = Metrics()
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays)
         self.broker = open_broker(
@@ -67,8 +69,8 @@ class Process:
             max_replays=settings.max_replays,
             retry_ms=settings.retry_ms,
         )
-        self.relay = Relay(self.store, self.tail, hub, metrics, drive=self.pump.drive)
-        self.appender = Appender(self.store, metrics, on_committed=self._announce)
+        self.relay = Relay(self.store, self.tail, hub, metrics, outage=self._outage, drive=self.pump.drive)
+        self.appender = Appender(self.store, metrics, outage=self._outage, on_committed=self._announce)
         self.ingest = Ingest(
             self.broker,
             self.appender,
@@ -141,14 +143,11 @@ class Process:
             self._on_ready()
 
     async def _open_store(self) -> bool:
-        away = False
         while True:
             try:
                 await self.store.open()
             except StoreUnavailable as exc:
-                if not away:
-                    log.warning("the store is away; waiting for it", extra={"action": "open", "error": str(exc)})
-                away = True
+                self._outage.lost("open", str(exc), advice=exc.advice)
                 await asyncio.sleep(STORE_RETRY_S)
             except (BadConfiguration, SchemaOutdated) as exc:
                 log.error("the database cannot be used: %s", exc, extra={"action": "open"})  # noqa: TRY400 - one line
@@ -156,8 +155,7 @@ class Process:
                 self._stop.set()
                 return False
             else:
-                if away:
-                    log.warning("the store is there", extra={"action": "open"})
+                self._outage.back("open")
                 return True
 
     def _connected(self) -> None:

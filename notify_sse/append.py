@@ -6,7 +6,6 @@ this order: announce, then answer the callers (who ack or answer 2xx). It never 
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -16,9 +15,8 @@ import msgspec
 from notify_sse.errors import Overloaded, StoreRefused, StoreUnavailable
 from notify_sse.metrics import Metrics
 from notify_sse.model import Announcement, Event, Notification
+from notify_sse.outage import Outage
 from notify_sse.ports import Appended, Store, Stored
-
-log = logging.getLogger(__name__)
 
 MAX_BATCH: Final = 1000
 MAX_BATCH_BYTES: Final = 4_194_304
@@ -50,14 +48,16 @@ class _Waiting:
 class Appender:
     """Appends for every caller of this process; `on_committed` hears of each commit before the callers go on."""
 
-    def __init__(self, store: Store, metrics: Metrics, *, on_committed: Callable[[Announcement], None]) -> None:
+    def __init__(
+        self, store: Store, metrics: Metrics, *, outage: Outage, on_committed: Callable[[Announcement], None]
+    ) -> None:
         self._store = store
         self._metrics = metrics
+        self._outage = outage
         self._on_committed = on_committed
         self._queue: deque[_Waiting] = deque()
         self._waiting = 0
         self._arrived = asyncio.Event()
-        self._available = True
 
     async def append(self, notifications: Sequence[Notification]) -> list[Receipt]:
         """Append `notifications`; returns a receipt for each, in their order, once they are committed and announced.
@@ -128,15 +128,11 @@ class Appender:
                 with self._metrics.append_seconds.time():
                     appended = await self._store.append(together)
             except StoreUnavailable as exc:
-                if self._available:
-                    log.warning("the store is away; appends wait", extra={"action": "append", "error": str(exc)})
-                self._available = False
+                self._outage.lost("append", str(exc), advice=exc.advice)
                 await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
                 attempt += 1
             else:
-                if not self._available:
-                    log.warning("the store is back; appends go on", extra={"action": "append"})
-                self._available = True
+                self._outage.back("append")
                 return appended
 
     def _announce(self, appended: Appended, together: Sequence[Notification]) -> None:

@@ -91,9 +91,16 @@ class Overloaded(NotifyError):
 
 
 class StoreUnavailable(NotifyError):
-    """The database cannot be reached or cannot write now. The outcome of a write is unknown."""
+    """The database cannot be reached or cannot write now. The outcome of a write is unknown.
+
+    `advice` says what a person has to do, where waiting alone does not help.
+    """
 
     code = "store_unavailable"
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
 
 
 class StoreRefused(NotifyError):

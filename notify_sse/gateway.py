@@ -79,6 +79,8 @@ class Gateway:
 
     def admit(self) -> None:
         """Raises `Overloaded` when this process takes no further stream."""
+        if self.settings.role == "ingest":
+            raise self.overloaded("this process only ingests; it serves no streams")
         limit: str | None = None
         if self.draining or not self.relay.filled:
             limit = "not_ready"

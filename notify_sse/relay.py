@@ -14,6 +14,7 @@ from notify_sse.errors import StoreUnavailable
 from notify_sse.hub import Hub
 from notify_sse.metrics import Metrics
 from notify_sse.model import Announcement, decode_announcement
+from notify_sse.outage import Outage
 from notify_sse.ports import Head, Page, Store
 from notify_sse.sse import Frame, frame
 from notify_sse.stream import Stream
@@ -31,12 +32,20 @@ class Relay:
     """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`."""
 
     def __init__(
-        self, store: Store, tail: Tail, hub: Hub, metrics: Metrics, *, drive: Callable[[list[Stream]], None]
+        self,
+        store: Store,
+        tail: Tail,
+        hub: Hub,
+        metrics: Metrics,
+        *,
+        outage: Outage,
+        drive: Callable[[list[Stream]], None],
     ) -> None:
         self._store = store
         self._tail = tail
         self._hub = hub
         self._metrics = metrics
+        self._outage = outage
         self._drive = drive
         self._wanted = asyncio.Event()
         self._repaired: asyncio.Future[None] | None = None
@@ -174,13 +183,11 @@ class Relay:
         self._drive(self._hub.wake_all())
 
     def _note_away(self, exc: StoreUnavailable) -> None:
-        if not self._store_away:
-            log.warning("the store is away", extra={"action": "compare", "error": str(exc)})
+        self._outage.lost("relay", str(exc), advice=exc.advice)
         self._store_away = True
 
     def _note_back(self) -> None:
-        if self._store_away:
-            log.warning("the store is back", extra={"action": "compare"})
+        self._outage.back("relay")
         self._store_away = False
 
     @property

@@ -79,9 +79,12 @@ class Session:
         connection = _Connection(url, client_properties={"connection_name": name}, transport_factory=wire)
         try:
             await connection.connect(timeout=CONNECT_TIMEOUT_S)
-        except BaseException:
+        except BaseException as exc:
             wire.abort()
             await connection.close()
+            if isinstance(exc, aiormq.InvalidFrameError) and "Connection.OpenOk" in str(exc):
+                # aiormq's own word for it names an object's address, and not the reason.
+                raise aiormq.ConnectionNotAllowed(530, "the virtual host was not opened") from None
             raise
         return cls(connection, wire)
 

@@ -8,10 +8,9 @@ prepared on each new connection is its owner's affair.
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from aiormq import (
     AuthenticationError,
@@ -24,6 +23,8 @@ from yarl import URL
 
 from notify_sse.broker.connection import Session, described, translated
 from notify_sse.errors import BrokerUnavailable
+from notify_sse.outage import Outage
+from notify_sse.redaction import redacted
 
 FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 2.0
@@ -61,19 +62,20 @@ class Link:
         *,
         name: str,
         prepare: Callable[[Session], Awaitable[None]],
+        outage: Outage,
         on_change: Callable[[], None],
     ) -> None:
         self._url = URL(broker_url)
         self._name = name
         self._prepare = prepare
+        self._outage = outage
         self._on_change = on_change
         self._session: Session | None = None
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self._attempt = 0
-        self._down_since: float | None = None
-        self._advised: str | None = None
+        self._lost_by = ""
 
     @property
     def up(self) -> bool:
@@ -96,7 +98,8 @@ class Link:
     def now(self) -> Session:
         """The session, if the link is up; else `BrokerUnavailable` at once."""
         if self._session is None:
-            raise BrokerUnavailable("not connected to the broker")
+            why = f" ({self._lost_by})" if self._lost_by else ""
+            raise BrokerUnavailable(f"not connected to the broker{why}")
         return self._session
 
     async def session(self, *, timeout_s: float) -> Session:
@@ -145,28 +148,15 @@ class Link:
             self._up.clear()
         else:
             self._up.set()
-            self._tell_return()
+            self._attempt = 0
+            self._outage.back(self._name)
         self._on_change()
 
     def _tell_loss(self, cause: BaseException | None) -> None:
-        """Once for each outage, however many attempts it takes; what needs a person is told as soon as it is seen."""
-        if self._down_since is None:
-            self._down_since = time.monotonic()
-            fields = {"action": "broker_lost", "link": self._name, "error": described(cause)}
-            log.warning("no connection to the broker, retrying until there is", extra=fields)
-        for kind, advice in ADVICE:
-            if isinstance(cause, kind) and advice != self._advised:
-                self._advised = advice
-                fields = {"action": "broker_refused", "link": self._name, "error": described(cause)}
-                log.error(advice, extra=fields)
-
-    def _tell_return(self) -> None:
-        fields: dict[str, Any] = {"action": "broker_connected", "link": self._name}
-        if self._down_since is not None:
-            fields["outage_s"] = round(time.monotonic() - self._down_since, 3)
-        self._down_since = self._advised = None
-        self._attempt = 0
-        log.info("connected to the broker", extra=fields)
+        """However many attempts it takes; what needs a person is told as soon as it is seen."""
+        self._lost_by = redacted(described(cause)) if cause else ""
+        advice = next((advice for kind, advice in ADVICE if isinstance(cause, kind)), "")
+        self._outage.lost(self._name, self._lost_by, advice=advice)
 
 
 def _pause_s(attempt: int) -> float:

@@ -5,7 +5,8 @@ its own `Link`; the broker counts as connected while every link that was asked f
 """
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -18,7 +19,10 @@ from notify_sse.broker.link import Link
 from notify_sse.broker.publishing import PublishingChannels, deadline, left
 from notify_sse.broker.topology import Topology
 from notify_sse.errors import BrokerUnavailable
+from notify_sse.outage import Outage
 from notify_sse.ports import DeadLetter, Delivery, Listener, Message
+
+log = logging.getLogger(__name__)
 
 PUBLISH_TIMEOUT_S: Final = 10.0
 DECLARE_TIMEOUT_S: Final = 15.0
@@ -43,12 +47,13 @@ class RabbitMQBroker:
         self._prefetch = prefetch
         self._publish_timeout_s = publish_timeout_s
         self._live_queue_max_messages = live_queue_max_messages
-        self._consuming = Link(
-            broker_url, name="consuming", prepare=self._prepare_consuming, on_change=self._link_changed
-        )
-        self._publishing = Link(
-            broker_url, name="publishing", prepare=self._prepare_publishing, on_change=self._link_changed
-        )
+        outage = Outage("the broker")
+
+        def link(name: str, prepare: Callable[[Session], Awaitable[None]]) -> Link:
+            return Link(broker_url, name=name, prepare=prepare, outage=outage, on_change=self._link_changed)
+
+        self._consuming = link("consuming", self._prepare_consuming)
+        self._publishing = link("publishing", self._prepare_publishing)
         self._links: list[Link] = []
         self._listener: Listener | None = None
         self._channels: PublishingChannels | None = None
@@ -168,4 +173,5 @@ class RabbitMQBroker:
     def _link_changed(self) -> None:
         was, self._connected = self._connected, all(link.up for link in self._links)
         if self._connected and not was and self._listener is not None:
+            log.info("connected to the broker", extra={"action": "broker_connected"})
             self._listener.on_connected()

@@ -9,6 +9,7 @@ library. What a command raises on purpose becomes one line here, and an exit cod
     130  interrupted
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -18,6 +19,8 @@ import click
 
 from notify_sse import __version__
 from notify_sse.errors import BadConfiguration, NotifyError
+
+CANNOT_WRITE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 COMMANDS: Final = {
     "serve": ("notify_sse.cli.serve", "Run the service."),
@@ -31,6 +34,13 @@ COMMANDS: Final = {
     "settings": ("notify_sse.cli.settings", "List the settings, their values and where they come from."),
     "bench": ("notify_sse.cli.bench", "Put load on a service, and measure it."),
 }
+
+
+def discard_stdout() -> None:
+    """Who reads us has seen enough (`| head`), or cannot take more. The interpreter must not find that again at its
+    end.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Failed(click.ClickException):
@@ -76,9 +86,13 @@ class Commands(click.Group):
         except NotifyError as exc:
             raise Failed(str(exc)) from exc
         except BrokenPipeError:
-            # Who reads us has seen enough (`| head`). The interpreter must not find the pipe broken again at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            discard_stdout()
             return 0
+        except OSError as exc:
+            if exc.errno not in CANNOT_WRITE:
+                raise
+            discard_stdout()
+            raise Failed(f"cannot write: {exc.strerror}") from exc
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from notify_sse.broker import open_broker
+from notify_sse.cli import Failed
 from notify_sse.cli.options import client_settings, json_option, print_json, print_line
 from notify_sse.config import Settings, variable
 from notify_sse.errors import BadConfiguration
@@ -18,7 +19,7 @@ from notify_sse.ports import Broker, DeadLetter, Listener
 T = TypeVar("T")
 
 LOOK_AT: Final = 1000
-"""So many of the oldest are looked at."""
+"""So many are looked at, unless more are asked for."""
 
 EXAMPLES: Final = """\b
 notify-sse dlq list
@@ -41,7 +42,7 @@ def command() -> None:
 @json_option
 def list_(limit: int, *, as_json: bool) -> None:
     """List the oldest refused messages: handle, time, reason, routing key and what is wrong."""
-    for letter in _letters()[:limit]:
+    for letter in _letters(limit)[:limit]:
         if as_json:
             print_json(_document(letter))
         else:
@@ -58,7 +59,7 @@ def show(handle: str, *, as_json: bool) -> None:
             document = _document(letter)
             break
     else:
-        raise click.ClickException(f"there is no refused message {handle}; `notify-sse dlq list` shows the handles")
+        raise Failed(f"there is no refused message {handle}; `notify-sse dlq list` shows the handles")
     if as_json:
         print_json(document)
         return
@@ -75,16 +76,22 @@ def replay(limit: int) -> None:
 
 
 @command.command("purge")
-@click.confirmation_option(prompt="Remove every refused message?")
-def purge() -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def purge(*, yes: bool) -> None:
     """Remove every refused message."""
+    if not yes and not click.confirm("Remove every refused message?", err=True):
+        raise Failed("nothing was removed")
     count = _with_broker(lambda broker: broker.purge_dead_letters())
     click.echo(f"{count} removed")
 
 
-def _letters() -> list[DeadLetter]:
+def _letters(limit: int = LOOK_AT) -> list[DeadLetter]:
     """The oldest first. Sorted here: RabbitMQ puts what was looked at back in another place."""
-    return sorted(_with_broker(lambda broker: broker.dead_letters(limit=LOOK_AT)), key=lambda one: one.died_at)
+    look_at = max(limit, LOOK_AT)
+    letters = _with_broker(lambda broker: broker.dead_letters(limit=look_at))
+    if len(letters) == look_at:
+        click.echo(f"notify-sse: only {look_at} were looked at; there may be more", err=True)
+    return sorted(letters, key=lambda one: one.died_at)
 
 
 def _handle(letter: DeadLetter) -> str:

@@ -47,6 +47,8 @@ def service_options(command: F) -> F:
 def service_url(settings: Settings, url: str | None) -> str:
     """Where the service of these settings is found from here."""
     if url:
+        if not url.startswith(("http://", "https://")):
+            raise click.UsageError("--url must begin with http:// or https://")
         return url.rstrip("/")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

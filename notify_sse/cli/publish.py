@@ -14,11 +14,12 @@ import click
 import msgspec
 
 from notify_sse.auth import PUBLISH
+from notify_sse.cli import discard_stdout
 from notify_sse.cli.lines import Line, Progress, batches, parsed
 from notify_sse.cli.options import client_settings, json_option, print_json, service_options, service_url, tokens
 from notify_sse.cli.routes import Accepted, HttpRoute, Route, amqp_route
 from notify_sse.config import Settings
-from notify_sse.errors import NotifyError
+from notify_sse.errors import BadNotification, NotifyError
 
 EXAMPLES: Final = """\b
 notify-sse publish --to alice --type new_message '{"text": "hi"}'
@@ -79,7 +80,10 @@ async def _publish(job: _Job, stream: IO[bytes] | None) -> None:
     async with AsyncExitStack() as stack:
         route = await _route(job, stack)
         if stream is None:
-            _show(job, await route.send([_single(job)]))
+            try:
+                _show(job, await route.send([_single(job)]))
+            except BadNotification as exc:
+                raise click.UsageError(str(exc)) from exc
             return
         count = 0
         try:
@@ -123,10 +127,14 @@ def _identified(line: Line) -> Line:
 
 
 def _show(job: _Job, accepted: list[Accepted]) -> None:
+    """Print the ids. That nobody reads them any more is no reason to publish no more."""
     if job.quiet:
         return
-    for one in accepted:
-        if job.as_json:
-            print_json(one)
-        else:
-            click.echo("  ".join(part for part in (one.notification_id, one.cursor) if part))
+    try:
+        for one in accepted:
+            if job.as_json:
+                print_json(one)
+            else:
+                click.echo("  ".join(part for part in (one.notification_id, one.cursor) if part))
+    except BrokenPipeError:
+        discard_stdout()

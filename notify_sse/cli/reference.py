@@ -19,10 +19,11 @@ variable.
 |---|---|
 | 0 | done |
 | 1 | not done: something cannot be reached or refused it, or `doctor` found an error. One line on stderr says what |
-| 2 | called wrongly, or a setting is wrong. One line on stderr names it |
+| 2 | called wrongly, or a setting is wrong. The last line on stderr names it |
 | 130 | interrupted (Ctrl-C) |
 
-When whoever reads stdout closes it (`notify-sse tail alice | head -1`), the command ends quietly with 0.
+When whoever reads stdout closes it (`notify-sse history alice | head -1`), the command ends quietly with 0; `publish`
+goes on, and prints no more ids. `tail` notices with the next notification: `--count 1` ends it after the first.
 
 | command | what it does |
 |---|---|

@@ -1,11 +1,13 @@
 """`notify-sse serve`."""
 
+import os
 import resource
 import sys
 
 import click
 
 from notify_sse import logs
+from notify_sse.cli import Misconfigured
 from notify_sse.cli.options import read_settings
 
 
@@ -25,7 +27,8 @@ def command(*, host: str | None, port: int | None, workers: int | None, role: st
     logs.set_up(settings)
     from notify_sse import supervisor  # noqa: PLC0415  (after logging is set up: libraries log while they are imported)
 
-    sys.exit(supervisor.serve(settings))
+    code = supervisor.serve(settings)
+    sys.exit(Misconfigured.exit_code if code == os.EX_CONFIG else code)
 
 
 def _raise_file_limit() -> None:

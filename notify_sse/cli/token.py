@@ -25,6 +25,9 @@ notify-sse token --sub shop --scope notifications:publish
 @json_option
 def command(*, subject: str, scopes: tuple[str, ...], topics: tuple[str, ...], ttl_s: float, as_json: bool) -> None:
     """Make a token, signed with NOTIFY_SSE_JWT_SECRET, or with the generated key in development mode."""
+    unknown = sorted(set(names(scopes)) - {READ, PUBLISH, ADMIN})
+    if unknown:
+        raise click.UsageError(f"--scope: there is no scope {unknown[0]}; there are {READ}, {PUBLISH} and {ADMIN}")
     now = time.time()
     token = minted(read_settings(), subject, scopes=names(scopes), topics=names(topics), ttl_s=ttl_s, now=now)
     if as_json:

@@ -51,6 +51,12 @@ FOREIGN: Final = (
 )
 # SQLSTATE classes that blame what was written: data exception, integrity, program limit (an index entry too large).
 _REFUSED: Final = frozenset(("22", "23", "54"))
+_ADVICE: Final = {
+    "3D000": "the database that NOTIFY_SSE_DATABASE_URL names does not exist: create it (createdb); waiting for it",
+    "28": "the database refuses the user or password of NOTIFY_SSE_DATABASE_URL; trying again until it does not",
+    "42501": "the database user lacks a privilege; trying again until it is granted",
+}
+"""By SQLSTATE or its class: refusals that need a person."""
 # The connection is of no more use, or leads to a server that is no longer the primary.
 _BROKEN: Final = frozenset(("08", "57P01", "57P02", "57P03", "57P05", "25006"))
 
@@ -98,7 +104,8 @@ def translated(exc: Exception) -> NotifyError:
         state = exc.sqlstate or ""
         if state[:2] in _REFUSED:
             return StoreRefused(f"the database refuses it ({name}, SQLSTATE {state})")
-        return StoreUnavailable(f"the database cannot do it now ({name}: {exc.args[0]})")
+        advice = _ADVICE.get(state) or _ADVICE.get(state[:2], "")
+        return StoreUnavailable(f"the database cannot do it now ({name}: {exc.args[0]})", advice=advice)
     if isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError):
         return StoreRefused(f"the database has no place for such a value ({name})")
     return StoreUnavailable(f"the database cannot be reached ({name}: {exc})")

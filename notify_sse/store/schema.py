@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 import notify_sse
 from notify_sse.errors import SchemaOutdated, StoreUnavailable
+from notify_sse.redaction import redacted
 from notify_sse.store import postgres_pool, sqlite_file
 
 log = logging.getLogger(__name__)
@@ -191,6 +192,8 @@ def _upgrade(connection: Connection) -> None:
 
 def _translated(exc: Exception) -> Exception:
     cause: Any = exc.orig if isinstance(exc, DBAPIError) else exc
+    if isinstance(cause.__cause__, asyncpg.PostgresError):
+        cause = cause.__cause__  # SQLAlchemy's wrapping says less
     if getattr(cause, "sqlstate", None) == NOT_ALLOWED:
         return SchemaOutdated("this user may not change the schema: run notify-sse migrate with one that may")
-    return StoreUnavailable(f"the schema cannot be changed now ({type(cause).__name__})")
+    return StoreUnavailable(f"the schema cannot be changed now ({redacted(f'{type(cause).__name__}: {cause}')})")

@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_S: Final = 5.0
 CLOSE_TIMEOUT_S: Final = 5.0
+MAGIC: Final = b"SQLite format 3\0"
 FOREIGN: Final = (sqlite3.Error, OSError, OverflowError, ValueError)
 _NO_PLACE: Final = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EROFS)
 # Somebody wrote rows past the head: nothing that the batch is to blame for.
@@ -31,16 +32,26 @@ _TAKEN: Final = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID", "SQL
 
 
 def path_of(url: str) -> Path:
-    """The file of `sqlite:///relative/path` or `sqlite:////absolute/path`; `BadConfiguration` for anything else."""
+    """The file of `sqlite:///relative/path` or `sqlite:////absolute/path`; `BadConfiguration` for anything else, and
+    where something else is already.
+    """
     parts = urlsplit(url)
     name = unquote(parts.path.removeprefix("/"))
     if parts.netloc or parts.query or parts.fragment or name in ("", ":memory:") or name.endswith("/"):
         raise BadConfiguration(
             "NOTIFY_SSE_DATABASE_URL must be sqlite:///relative/file or sqlite:////absolute/file, kept on disk"
         )
-    if Path(name).is_dir():
-        raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {name} is a folder")
-    return Path(name)
+    path = Path(name)
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(MAGIC))
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except OSError as exc:
+        raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {name} cannot be read: {exc.strerror}") from exc
+    if begins not in (b"", MAGIC):
+        raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {name} is not an SQLite database")
+    return path
 
 
 def create(path: Path) -> None:

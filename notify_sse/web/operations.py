@@ -17,7 +17,8 @@ async def readyz(request: Request) -> Response:
     gateway: Gateway = request.app.state.gateway
     reason = gateway.unready()
     if reason is None:
-        return answer({"status": "ready", "cursor": str(gateway.tail.cursor)})
+        serves = gateway.settings.role != "ingest"
+        return answer({"status": "ready"} | ({"cursor": str(gateway.tail.cursor)} if serves else {}))
     return answer({"status": "not ready", "reason": reason}, status=503, headers={"Retry-After": "1"})
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,6 +13,7 @@ from notify_sse.auth import PUBLISH, READ, Verifier
 from notify_sse.config import Settings
 from tests.cli.running import COMMAND, done, environment, lines, of, run, started
 from tests.service import SECRET, ServiceFactory
+from tests.services import PostgresServer
 
 
 def test_a_wrong_setting_is_one_line_and_exit_code_2() -> None:
@@ -76,6 +78,52 @@ def test_memory_has_no_dead_letters_to_look_into(tmp_path: Path) -> None:
     ended = run("dlq", "list", env=environment({"STATE_DIR": str(tmp_path)}))
     assert ended.returncode == 2
     assert ended.stderr.startswith("notify-sse: NOTIFY_SSE_BROKER_URL: memory://")
+
+
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    env = environment({"STATE_DIR": str(tmp_path)})
+    with Path("/dev/full").open("w") as full, started("token", "--sub", "alice", env=env, stdout=full) as ended:
+        assert ended.stderr is not None
+        assert ended.stderr.read() == "notify-sse: cannot write: No space left on device\n"
+        assert ended.wait(30) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "names"),
+    [(("token", "--sub", "a", "--scope", "notification:read"), "notification:read"),
+     (("history", "a", "--url", "nonsense"), "--url"), (("publish", "--url", "ftp://x", "{}"), "--url")],
+)  # fmt: skip
+def test_what_can_never_work_is_wrong_usage(args: tuple[str, ...], names: str, tmp_path: Path) -> None:
+    """Told at once, and not tried again."""
+    ended = run(*args, env=environment({"STATE_DIR": str(tmp_path)}))
+    assert ended.returncode == 2
+    assert names in ended.stderr.splitlines()[-1]
+
+
+def test_a_database_that_does_not_exist_is_named(postgres_server: PostgresServer) -> None:
+    missing = urlsplit(postgres_server.url)._replace(path="/nosuch").geturl()
+    ended = run("migrate", env=environment({"DATABASE_URL": missing, "LOG_LEVEL": "error"}))
+    assert ended.returncode == 1
+    assert 'database "nosuch" does not exist' in ended.stderr
+
+
+def test_a_closed_pipe_stops_no_publish(service: ServiceFactory) -> None:
+    """`notify-sse publish < lines | head -1`: nobody reads the ids any more, and all is published all the same."""
+    running = service()
+    stdin = "".join(f'{{"payload": {{"n": {n}}}}}\n' for n in range(3000))
+    publish = ("publish", "--to", "alice", "--type", "t")
+    with started(*publish, env=of(running), stdin=subprocess.PIPE) as publishing:
+        assert publishing.stdin is not None
+        assert publishing.stdout is not None
+        assert publishing.stderr is not None
+        publishing.stdin.write(stdin[: len(stdin) // 2])
+        publishing.stdin.flush()
+        publishing.stdout.readline()
+        publishing.stdout.close()
+        publishing.stdin.write(stdin[len(stdin) // 2 :])
+        publishing.stdin.close()
+        assert publishing.stderr.read() == "notify-sse: 3000 published\n"
+        assert publishing.wait(30) == 0
 
 
 def test_a_closed_pipe_is_no_error(service: ServiceFactory) -> None:

@@ -62,7 +62,7 @@ async def test_every_documented_way_to_publish_reaches_an_open_stream(
         await asyncio.to_thread(_run_python, _replaced(pika, default_names, "by-pika"), tmp_path)
         await arrives("pika", notification_id="by-pika", payload={"text": "hello"})
 
-        amqplib = _example("how-to/publish.md", "Node, with amqplib", "js") + "\nawait connection.close();\n"
+        amqplib = _example("how-to/publish.md", "Node, with amqplib", "js")
         program = node.directory / "node_modules" / f"example-{uuid.uuid4().hex[:8]}.mjs"  # where it finds amqplib
         program.write_text(_replaced(amqplib, default_names, "by-amqplib"))
         try:

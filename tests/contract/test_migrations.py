@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from notify_sse.errors import SchemaOutdated, StoreUnavailable
+from notify_sse.errors import BadConfiguration, SchemaOutdated, StoreUnavailable
 from notify_sse.store import open_store, schema
 from tests.contract.subject import Subject, ids, several, whole_log
 from tests.services import PostgresServer
@@ -211,10 +211,16 @@ async def test_a_database_that_is_down_cannot_be_migrated(free_port: int, tmp_pa
     for asked in (schema.migrate, schema.current_revision):
         with pytest.raises(StoreUnavailable):
             await asked(url)
+
+
+async def test_a_place_where_no_database_can_be_is_a_wrong_setting(tmp_path: Path) -> None:
+    """Waiting does not mend it: below a file, in place of a folder, over somebody's document."""
     (tmp_path / "file").touch()
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(BadConfiguration, match="^NOTIFY_SSE_DATABASE_URL: "):
         await schema.migrate(f"sqlite:///{tmp_path / 'file' / 'log.db'}")
     (tmp_path / "garbage.db").write_bytes(b"not a database" * 100)
+    (tmp_path / "folder.db").mkdir()
     for asked in (schema.migrate, schema.current_revision):
-        with pytest.raises(StoreUnavailable):
-            await asked(f"sqlite:///{tmp_path / 'garbage.db'}")
+        for name in ("garbage.db", "folder.db"):
+            with pytest.raises(BadConfiguration, match="^NOTIFY_SSE_DATABASE_URL: "):
+                await asked(f"sqlite:///{tmp_path / name}")

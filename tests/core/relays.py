@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 from notify_sse.hub import Hub
 from notify_sse.model import Announcement
+from notify_sse.outage import Outage
 from notify_sse.relay import Relay
 from notify_sse.sse import Cursor
 from notify_sse.stream import Stream, Turn
@@ -23,7 +24,14 @@ class Bench:
         self.hub = Hub()
         self.driven: list[Stream] = []
         self.max_events = max_events
-        self.relay = Relay(self.store.port, self.tail, self.hub, metrics(self.tally), drive=self.driven.extend)
+        self.relay = Relay(
+            self.store.port,
+            self.tail,
+            self.hub,
+            metrics(self.tally),
+            outage=Outage("the store"),
+            drive=self.driven.extend,
+        )
 
     def running(self) -> AbstractAsyncContextManager[None]:
         return running(self.relay.run(max_events=self.max_events, max_bytes=10**9))

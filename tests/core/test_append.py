@@ -9,6 +9,7 @@ from notify_sse import append as module
 from notify_sse.append import Appender, Receipt
 from notify_sse.errors import Overloaded, StoreRefused, StoreUnavailable
 from notify_sse.model import Announcement, Notification
+from notify_sse.outage import Outage
 from notify_sse.ports import Stored
 from tests.core.doubles import HandStore, metrics, notification, running, until
 from tests.simulation.database import POISON
@@ -21,7 +22,7 @@ class Bench:
         self.store = HandStore()
         self.heard: list[Announcement] = []
         self.told: list[str] = []
-        self.appender = Appender(self.store.port, metrics(), on_committed=self._hear)
+        self.appender = Appender(self.store.port, metrics(), outage=Outage("the store"), on_committed=self._hear)
 
     def _hear(self, announcement: Announcement) -> None:
         self.heard.append(announcement)

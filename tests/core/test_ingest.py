@@ -11,6 +11,7 @@ from notify_sse.append import Appender
 from notify_sse.errors import Overloaded, StoreUnavailable
 from notify_sse.ingest import Ingest
 from notify_sse.model import Announcement
+from notify_sse.outage import Outage
 from notify_sse.ports import Delivery
 from tests.core.doubles import HandBroker, HandStore, delivery, document, metrics, running, until
 from tests.simulation.database import POISON
@@ -24,7 +25,9 @@ class Bench:
         self.broker = HandBroker()
         self.tally: Counter[str] = Counter()
         self.heard: list[Announcement] = []
-        self.appender = Appender(self.store.port, metrics(self.tally), on_committed=self.heard.append)
+        self.appender = Appender(
+            self.store.port, metrics(self.tally), outage=Outage("the store"), on_committed=self.heard.append
+        )
         self.ingest = Ingest(self.broker.port, self.appender, metrics(self.tally), batch=batch, max_bytes=16_384)
 
     def running(self) -> AbstractAsyncContextManager[None]:

@@ -18,6 +18,7 @@ from notify_sse.hub import Hub
 from notify_sse.ingest import Ingest
 from notify_sse.metrics import Metrics
 from notify_sse.model import Announcement
+from notify_sse.outage import Outage
 from notify_sse.parse import parse
 from notify_sse.ports import Broker, Head, Listener, Store
 from notify_sse.pump import Pump
@@ -102,9 +103,10 @@ class SimGateway(Process):
             retry_ms=1000,
         )
         self.pump.deadlines._wheel.resolution_s = sizes.heartbeat_s / 4
-        self.relay = CountedRelay(store, self.tail, self.hub, metrics, drive=self._drive)
+        outage = Outage("the store")
+        self.relay = CountedRelay(store, self.tail, self.hub, metrics, outage=outage, drive=self._drive)
         self.relay.tally = tally
-        self.appender = Appender(store, metrics, on_committed=self._committed)
+        self.appender = Appender(store, metrics, outage=outage, on_committed=self._committed)
         broker = cast("Broker", self.link)
         self.ingest = Ingest(broker, self.appender, metrics, batch=sizes.ingest_batch, max_bytes=MAX_BYTES)
         self.gateway = Gateway(

@@ -1,0 +1,36 @@
+"""An outage is told once, whoever notices, and its end once."""
+
+import logging
+
+import pytest
+
+from notify_sse.outage import Outage
+
+
+def test_several_parts_are_one_outage(caplog: pytest.LogCaptureFixture) -> None:
+    """However often each fails; it is over when the last of them is back."""
+    caplog.set_level(logging.INFO, logger="notify_sse")
+    outage = Outage("the store")
+    outage.back("relay")
+    for _ in range(3):
+        outage.lost("relay", "refused")
+        outage.lost("append", "refused")
+    outage.back("append")
+    outage.back("append")
+    assert [record.action for record in caplog.records] == ["away"]
+    outage.back("relay")
+    assert [record.action for record in caplog.records] == ["away", "back"]
+    assert caplog.records[0].getMessage() == "the store is away; trying again until it is back"
+
+
+def test_advice_is_given_once_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    """As soon as it is known, by whichever part."""
+    outage = Outage("the store")
+    for _ in range(2):
+        outage.lost("relay", "no answer")
+        outage.lost("append", "no such database", advice="create it")
+        outage.lost("relay", "no such database", advice="create it")
+        assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == ["create it"]
+        outage.back("relay")
+        outage.back("append")
+        caplog.clear()
