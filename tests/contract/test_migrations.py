@@ -205,7 +205,7 @@ async def test_a_user_without_the_right_is_told_so(postgres_server: PostgresServ
         postgres_server.sql(f'DROP ROLE "{role}"')
 
 
-async def test_a_database_that_is_down_cannot_be_migrated(free_port: int, tmp_path: Path) -> None:
+async def test_a_database_that_is_down_cannot_be_migrated(free_port: int) -> None:
     """Every way to ask says `StoreUnavailable`, and nothing else."""
     url = f"postgresql://nobody@127.0.0.1:{free_port}/nothing"
     for asked in (schema.migrate, schema.current_revision):
@@ -216,11 +216,11 @@ async def test_a_database_that_is_down_cannot_be_migrated(free_port: int, tmp_pa
 async def test_a_place_where_no_database_can_be_is_a_wrong_setting(tmp_path: Path) -> None:
     """Waiting does not mend it: below a file, in place of a folder, over somebody's document."""
     (tmp_path / "file").touch()
-    with pytest.raises(BadConfiguration, match="^NOTIFY_SSE_DATABASE_URL: "):
+    with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_DATABASE_URL: "):
         await schema.migrate(f"sqlite:///{tmp_path / 'file' / 'log.db'}")
     (tmp_path / "garbage.db").write_bytes(b"not a database" * 100)
     (tmp_path / "folder.db").mkdir()
     for asked in (schema.migrate, schema.current_revision):
         for name in ("garbage.db", "folder.db"):
-            with pytest.raises(BadConfiguration, match="^NOTIFY_SSE_DATABASE_URL: "):
+            with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_DATABASE_URL: "):
                 await asked(f"sqlite:///{tmp_path / name}")
