@@ -35,6 +35,7 @@ from notify_sse.retention import Retention
 from notify_sse.server_loop import ServerLoop
 from notify_sse.store import open_store
 from notify_sse.tail import Tail
+from notify_sse.watch import Watch
 from notify_sse.web import build
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Process:
         )
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
         self.verifier = Verifier(settings)
+        self.watch = Watch(self.store, outage=self._outage)
         self.gateway = Gateway(
             settings,
             metrics=metrics,
@@ -89,6 +91,7 @@ class Process:
             pump=self.pump,
             appender=self.appender,
             verifier=self.verifier,
+            watch=self.watch,
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
@@ -131,7 +134,9 @@ class Process:
         if not await self._open_store():
             return
         self._spawn(self.appender.run())
-        if self.settings.role != "ingest":
+        if self.settings.role == "ingest":
+            self._spawn(self.watch.run())
+        else:
             limits = self.settings
             self._spawn(self.relay.run(max_events=limits.tail_max_events, max_bytes=limits.tail_max_bytes))
         if self.settings.role != "gateway":

@@ -21,6 +21,7 @@ from notify_sse.relay import Relay
 from notify_sse.sse import Cursor, Reset
 from notify_sse.stream import resume
 from notify_sse.tail import Tail
+from notify_sse.watch import Watch
 
 CATCH_UP_S: Final = 5.0
 MAX_TOPICS: Final = 50
@@ -42,6 +43,7 @@ class Gateway:
         pump: Pump,
         appender: Appender,
         verifier: Verifier,
+        watch: Watch,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -51,6 +53,7 @@ class Gateway:
         self.pump = pump
         self.appender = appender
         self.verifier = verifier
+        self.watch = watch
         self.draining = False
         self._random = random.Random()  # noqa: S311 - spreads load, keeps no secret
 
@@ -58,11 +61,12 @@ class Gateway:
         """Why this process should get no traffic, or None when it should."""
         if self.draining:
             return "draining"
-        if self.settings.role != "ingest" and not self.relay.filled:
+        ingests_only = self.settings.role == "ingest"
+        if not (self.watch.seen if ingests_only else self.relay.filled):
             return "starting"
         if not self.verifier.ready:
             return "keys"
-        return "store" if self.relay.store_away else None
+        return "store" if (self.watch.away if ingests_only else self.relay.store_away) else None
 
     def channels(self, grant: Grant, topics: Iterable[str]) -> tuple[str, ...]:
         """What a stream of `grant` that names `topics` reads. Raises `Forbidden` for what is not granted."""

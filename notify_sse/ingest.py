@@ -143,8 +143,13 @@ class Ingest:
     async def _bury(self, bad: Sequence[tuple[Delivery, BadNotification]]) -> None:
         for delivery, exc in bad:
             self._metrics.refused.labels("amqp", exc.reason).inc()
-            await self._dead_letter(delivery, exc)
-            await self._ack([delivery])
+            try:
+                await self._dead_letter(delivery, exc)
+            except Exception:
+                log.exception("a message cannot be dead-lettered; it stays unacked", extra={"action": "dead_letter"})
+                self._metrics.dead_letters_failed.inc()
+            else:
+                await self._ack([delivery])
 
     async def _dead_letter(self, delivery: Delivery, exc: BadNotification) -> None:
         """Return once it is safe there. Tries again for as long as it is not: left unacked, it would take a place of

@@ -60,6 +60,7 @@ class Pump:
         self._replays = Replays(store, metrics, at_once=max_replays)
         self._ready: deque[Connection] = deque()
         self._slicing = False
+        self._draining = False
         self._drained = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.deadlines = Deadlines(heartbeat_s=heartbeat_s, stall_s=stall_s)
@@ -96,6 +97,8 @@ class Pump:
             await self._tell(connection, reset)
         connection.busy = False
         self.deadlines.watch(connection, now)
+        if self._draining:  # it was admitted before, and no list has it
+            self.end(connection, "drain")
         self.drive((connection,))
 
     def leave(self, connection: Connection) -> None:
@@ -132,6 +135,7 @@ class Pump:
 
     async def drain(self, within_s: float) -> None:
         """End every connection, spread over the time given, so that they do not all come back at once."""
+        self._draining = True
         waiting = list(self.connections)
         self._jitter.shuffle(waiting)
         loop = asyncio.get_running_loop()

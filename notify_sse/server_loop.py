@@ -1,12 +1,14 @@
 """The event loop, which knows whom it has accepted: small write buffers, and a way to write to them directly.
 
 Most of what a delivery costs beside the system call is the way from ASGI through Hypercorn and h11, for framing that is
-the same for every stream. So once a stream's head is sent through them, its body is written here: `accepted` finds the
-transport by the client's address. The head and the end of the response stay theirs (docs/adr/0008-direct-writes.md).
+the same for every stream. So once a stream's head is sent through them, its body is written here: every task of a
+connection finds its own in its context (`accepted`). Never by address: a port is used again, while the task that served
+its last owner still runs. The head and the end of the response stay Hypercorn's (docs/adr/0008-direct-writes.md).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar, copy_context
 from typing import Any, Final, cast
 
 import uvloop
@@ -15,12 +17,14 @@ HIGH_WATER_BYTES: Final = 8192
 """asyncio's is 64 KiB for each connection; a thousand clients that stop reading would hold that a thousand times."""
 
 
+_connection: ContextVar["Accepted | None"] = ContextVar("connection", default=None)
+
+
 class Accepted(asyncio.StreamReaderProtocol):
     """asyncio's own protocol of an accepted connection, with what a stream needs beside it."""
 
     transport: asyncio.Transport
-    peer: Any
-    registry: dict[Any, "Accepted"]
+    registry: set["Accepted"]
     resumed: asyncio.Future[None] | None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -28,13 +32,16 @@ class Accepted(asyncio.StreamReaderProtocol):
         self.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         self.resumed = None
         self.registry = cast(ServerLoop, asyncio.get_running_loop()).accepted
-        self.peer = transport.get_extra_info("peername")[:2]
-        self.registry[self.peer] = self
+        self.registry.add(self)
+        copy_context().run(self._serve, transport)
+
+    def _serve(self, transport: asyncio.BaseTransport) -> None:
+        """Start the task that serves the connection; it and all below it inherit this context."""
+        _connection.set(self)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.registry.get(self.peer) is self:
-            del self.registry[self.peer]
+        self.registry.discard(self)
         self._resume()
         super().connection_lost(exc)
 
@@ -62,11 +69,11 @@ class Accepted(asyncio.StreamReaderProtocol):
 
 
 class ServerLoop(uvloop.Loop):
-    """uvloop; whoever connects to its servers is `Accepted`, and found in `accepted` by address and port."""
+    """uvloop; whoever connects to its servers is `Accepted`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.accepted: dict[Any, Accepted] = {}
+        self.accepted: set[Accepted] = set()
 
     async def create_server(self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any) -> asyncio.Server:
         """As asyncio's; it takes asyncio's own stream protocol as `Accepted`."""
@@ -81,13 +88,14 @@ class ServerLoop(uvloop.Loop):
 
     def cut(self) -> None:
         """Reset every accepted connection: who has not taken what was sent by now would hold up the end for ever."""
-        for protocol in list(self.accepted.values()):
+        for protocol in list(self.accepted):
             protocol.transport.abort()
 
 
 def accepted(scope: Mapping[str, Any]) -> Accepted | None:
-    """The connection that the request with this ASGI `scope` came on; None unless it is plain HTTP/1.1 on our loop."""
-    loop = asyncio.get_running_loop()
-    if not isinstance(loop, ServerLoop) or scope["http_version"] != "1.1" or scope["scheme"] != "http":
+    """The connection that the request with this ASGI `scope` came on, for the task that serves it; None unless it is
+    plain HTTP/1.1 on our loop.
+    """
+    if scope["http_version"] != "1.1" or scope["scheme"] != "http":
         return None
-    return loop.accepted.get(tuple(scope["client"] or ()))
+    return _connection.get()

@@ -21,6 +21,7 @@ ROUTING_KEY: Final = "x-notify-routing-key"
 MESSAGE_ID: Final = "x-notify-message-id"
 DIED_AT: Final = "x-notify-died-at"
 MAX_DETAIL_CHARS: Final = 500
+MAX_SHORT_BYTES: Final = 255
 BACK_S: Final = 2.0
 BACK_EVERY_S: Final = 0.01
 
@@ -37,6 +38,11 @@ def headers_of(delivery: Delivery, *, reason: str, detail: str) -> dict[str, Any
         # The property alone would not tell: aiormq makes up a message_id where there is none.
         headers[MESSAGE_ID] = delivery.message_id
     return headers
+
+
+def short(text: str) -> str:
+    """As much of `text` as AMQP takes for a property: what was not UTF-8 has grown on the way in."""
+    return text.encode()[:MAX_SHORT_BYTES].decode(errors="ignore")
 
 
 def read(message: DeliveredMessage) -> DeadLetter:

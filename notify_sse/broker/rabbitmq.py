@@ -104,9 +104,9 @@ class RabbitMQBroker:
             self._topology.dead_letter_exchange,
             Message(
                 body=delivery.body,
-                routing_key=delivery.routing_key,
-                message_id=delivery.message_id or "",
-                content_type=delivery.content_type,
+                routing_key=dead_letters.short(delivery.routing_key),
+                message_id=dead_letters.short(delivery.message_id or ""),
+                content_type=dead_letters.short(delivery.content_type),
             ),
             timeout_s=left(due),
             headers=dead_letters.headers_of(delivery, reason=reason, detail=detail),

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from notify_sse.auth import Grant
 from notify_sse.connection import Connection
 from notify_sse.gateway import Gateway
-from notify_sse.ports import Page
+from notify_sse.ports import Head, Page
 from notify_sse.sse import Control, Cursor, Frame, Reset, frame, parse_cursor
 from notify_sse.web.problems import BadRequest
 from notify_sse.web.stream import named_topics
@@ -64,6 +64,8 @@ async def history(request: Request) -> Response:
         descending=query.order == "desc",
         limit=query.limit + 1,
     )
+    if broken := _broken(place, before, page.head):
+        return _told(gateway, query, broken)
     reset = None
     if place and place.position < page.head.floor:
         reset = Reset("expired", place, Cursor(page.head.epoch, page.head.floor))
@@ -109,6 +111,18 @@ def _before(gateway: Gateway, query: Query) -> Cursor | Reset | None:
     return cursor
 
 
+def _broken(place: Cursor | None, before: Cursor | None, head: Head) -> Reset | None:
+    """The reset for a page of another log than that of the cursors with which it was asked for, or of one that went
+    back: this process has not noticed yet.
+    """
+    asked = place or before
+    if asked and asked.epoch != head.epoch:
+        return Reset("unknown_epoch", asked, Cursor(head.epoch, head.position))
+    if place and place.position > head.position:
+        return Reset("ahead_of_log", place, Cursor(head.epoch, head.position))
+    return None
+
+
 def _told(gateway: Gateway, query: Query, reset: Reset) -> Response:
     """The answer to a cursor that leads nowhere."""
     gateway.metrics.resets.labels(reset.reason).inc()
@@ -122,7 +136,7 @@ def _page(page: Page, query: Query, *, before: Cursor | None, reset: Reset | Non
     if query.order == "asc":
         upto = events[-1].id if more else page.upto
     else:
-        upto = min(before.position - 1, head.position) if before else head.position
+        upto = max(0, min(before.position - 1, head.position)) if before else head.position
     now_ms = int(time.time() * 1000)
     frames = [frame(one, head.epoch) for one in events if not 0 < one.expires_ms <= now_ms]
     return _json(frames, query, cursor=Cursor(head.epoch, upto), more=more, reset=reset)

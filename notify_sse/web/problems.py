@@ -31,6 +31,14 @@ class BadRequest(NotifyError):
         self.field = field
 
 
+class VersionNotSupported(NotifyError):
+    """A stream over HTTP/2. Hypercorn's flow control there does not hold the sender back, so that a client which
+    reads nothing would take memory without end.
+    """
+
+    code = "version_not_supported"
+
+
 class BodyTooLarge(NotifyError):
     """A request body over the limit."""
 
@@ -44,6 +52,7 @@ _STATUS: Final[dict[type[NotifyError], tuple[int, str]]] = {
     Forbidden: (403, "The token does not allow this"),
     BodyTooLarge: (413, "The body is too large"),
     StoreRefused: (422, "The database will not store this"),
+    VersionNotSupported: (505, "This version of HTTP is not supported here"),
     Overloaded: (503, "Try again later"),
     StoreUnavailable: (503, "The log cannot be reached now"),
 }

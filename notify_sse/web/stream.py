@@ -20,7 +20,7 @@ from notify_sse.gateway import Gateway, open_connection
 from notify_sse.server_loop import Accepted, accepted
 from notify_sse.sse import Control, Frame, Reset, encode_control, encode_frames
 from notify_sse.web.cors import allow_origin
-from notify_sse.web.problems import BadRequest, refusal
+from notify_sse.web.problems import BadRequest, VersionNotSupported, refusal
 
 EVENT_STREAM: Final = "text/event-stream"
 
@@ -40,15 +40,21 @@ class SseConnection(Connection):
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
         data = encode_frames(frames, event_names=self._event_names)
         if self._peer is not None:
-            return self._peer.write_chunk(data)
+            return self._write_to(self._peer, data)
         return eager.start(self._body(data))
 
     async def control(self, control: Control) -> None:
         data = encode_control(control)
         if self._peer is None:
             await self._body(data)
-        elif waiting := self._peer.write_chunk(data):
+        elif waiting := self._write_to(self._peer, data):
             await waiting
+
+    def _write_to(self, peer: Accepted, data: bytes) -> Awaitable[None] | None:
+        if peer.transport.is_closing():
+            self.abandon()  # Hypercorn says nothing to the app while another request waits on the connection
+            return None
+        return peer.write_chunk(data)
 
     async def finish(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -69,6 +75,8 @@ class StreamResponse(EventSourceResponse):
         query = QueryParams(scope["query_string"])
         cors = allow_origin(scope, self._gateway.settings.cors_origins)
         try:
+            if scope["http_version"] == "2":
+                raise VersionNotSupported("a stream takes HTTP/1.1: let the proxy in front speak HTTP/2")
             if query.get("event_names", "type") != "type":
                 raise BadRequest("event_names", "must be `type`")
             grant = await self._gateway.verifier.authenticate(scope)

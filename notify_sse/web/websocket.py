@@ -98,6 +98,9 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one WebSocket until either side ends it."""
     gateway: Gateway = scope["app"].state.gateway
     await receive()  # websocket.connect
+    if scope["http_version"] == "2":  # as for `VersionNotSupported`
+        await send({"type": "websocket.close"})
+        return
     await send({"type": "websocket.accept"})
     try:
         grant, cursor = await _greet(gateway, scope, receive)

@@ -3,6 +3,8 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from unittest.mock import patch
 
 from notify_sse.model import Event
 from notify_sse.ports import Page, Store
@@ -190,6 +192,15 @@ async def a_clock_that_stepped_does_not_make_a_hole(subject: Subject) -> None:
         assert (await store.head()).floor == 2
 
 
+async def retention_goes_by_the_databases_clock(subject: Subject) -> None:
+    """Not by that of the process, which may be days ahead."""
+    async with subject.opened() as store:
+        await store.append(several("n", 3))
+        with patch("time.time", lambda: datetime.now(UTC).timestamp() + 864_000):
+            assert await store.expire(retention_s=3600, limit=10) == 0
+        assert (await store.head()).floor == 0
+
+
 async def readers_and_writers_go_on_during_retention(subject: Subject) -> None:
     """A page misses an event only if the floor of the same page has passed it; appends are not disturbed; two
     processes that remove at the same time do no harm."""
@@ -260,5 +271,6 @@ READING = (
     retention_removes_the_oldest_in_batches_and_moves_the_floor,
     retention_of_the_whole_log_keeps_its_position,
     a_clock_that_stepped_does_not_make_a_hole,
+    retention_goes_by_the_databases_clock,
     readers_and_writers_go_on_during_retention,
 )

@@ -25,6 +25,7 @@ async def test_every_kind_of_loss_is_recovered_from(open_broker: Open, server: R
             for number in range(5):
                 await process.broker.publish(message(number))
             await process.takes(5)
+            live_before = await asyncio.to_thread(_live_queues, server)
             match lost:
                 case "closed":
                     await asyncio.to_thread(server.close_all_connections)
@@ -42,6 +43,12 @@ async def test_every_kind_of_loss_is_recovered_from(open_broker: Open, server: R
             await process.broker.ack(again)
             await process.broker.announce(b"back")
             await process.until(lambda: process.announcements == [b"back"])
+            assert len(live_before) == 1
+            assert await asyncio.to_thread(_live_queues, server) - live_before, "no fresh queue for this connection"
+
+
+def _live_queues(server: RabbitServer) -> set[str]:
+    return {name for name in server.ctl("list_queues", "name").splitlines() if ".live." in name}
 
 
 @pytest.mark.deadline(90)

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Sequence
 
 from notify_sse.connection import Connection
 from notify_sse.hub import Hub
+from notify_sse.model import Event
 from notify_sse.pump import Pump
-from notify_sse.sse import Control, Cursor, Frame, Reset
-from notify_sse.tail import Tail
+from notify_sse.sse import Control, Cursor, Frame, Reset, frame
+from notify_sse.tail import Hole, Tail
 from tests.core.doubles import HandStore, metrics, until
 
 
@@ -36,6 +37,38 @@ class SlowConnection(Connection):
         self.sent += names
         await self.gate.wait()
         self.writing -= 1
+
+
+async def test_who_was_admitted_before_a_drain_is_told_of_it() -> None:
+    """It is in no list of the drain's: it was still being placed."""
+    tail = Tail(max_events=10, max_bytes=10**6)
+    tail.restart("e", start=3)
+    pump = Pump(HandStore().port, tail, Hub(), metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1)
+    await pump.drain(0.0)
+    connection = SlowConnection(("topic:all",), tail.cursor, generation=tail.generation, owner="alice")
+    connection.prepare()
+    connection.gate.set()
+    await pump.open(connection, connection_id="c", reset=None)
+    await until(lambda: connection.gone)
+    assert connection.sent == ["connected", "closing", "end"]
+
+
+async def test_a_stream_joins_before_it_reads() -> None:
+    """Something is published while it is greeted: it is woken for it, or reads it, but never sleeps through it."""
+    tail, hub = Tail(max_events=10, max_bytes=10**6), Hub()
+    tail.restart("e", start=0)
+    pump = Pump(HandStore().port, tail, hub, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1)
+    connection = SlowConnection(("topic:all",), tail.cursor, generation=tail.generation, owner="alice")
+    connection.prepare()
+    opening = asyncio.ensure_future(pump.open(connection, connection_id="c", reset=None))
+    await until(lambda: connection.sent)
+    assert connection in hub.readers("topic:all")
+    connection.gate.set()
+    await opening
+    new = tail.extend(1, [frame(Event(1, "topic:all", "t", b"{}"), "e")])
+    assert not isinstance(new, Hole)
+    pump.drive(hub.wake(new, before=0))
+    await until(lambda: connection.sent == ["connected", "1"])
 
 
 async def test_what_falls_due_during_the_greeting_waits_for_it() -> None:

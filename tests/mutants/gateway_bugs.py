@@ -55,13 +55,13 @@ TAIL: Final = (
         "evict the newest",
         0,
         "the tail loses its oldest event",
-        ("tail:Tail._evict", "self._order.popleft()", "self._order.pop()"),
+        ("tail:Tail._evict_oldest", "self._order.popleft()", "self._order.pop()"),
     ),
     _bug(
         "evicted event still counts as held",
         0,
         "the start moves to the evicted id",
-        ("tail:Tail._evict", "self.start = oldest.id", "self.start = oldest.id - 1"),
+        ("tail:Tail._evict_oldest", "self.start = oldest.id", "self.start = oldest.id - 1"),
     ),
     _bug(
         "break not counted",
@@ -221,6 +221,12 @@ RELAY: Final = (
 )
 
 PUMP: Final = (
+    _bug(
+        "what a slow client did not take counts as sent",
+        17,
+        "what was pulled and not written is pulled again",
+        ("pump:Pump._write", "connection.rewind(piece[-1].id)", "pass"),
+    ),
     _bug(
         "join after reading",
         6,

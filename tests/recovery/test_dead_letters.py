@@ -57,6 +57,24 @@ async def test_every_refusal_is_dead_lettered_and_holds_up_nothing(
             assert await api.metric(name) == sum(case.reason == reason for case in cases)
 
 
+async def test_properties_that_are_not_utf_8_are_dead_lettered_too(
+    service: ServiceFactory, broker_url: str, amqp_prefix: str
+) -> None:
+    """They grow when they are read, beyond what AMQP takes for a property; and hold up nothing behind them."""
+    running = await asyncio.to_thread(service, broker_url=broker_url, amqp_prefix=amqp_prefix)
+    garbage = b"\xe9" * 250
+
+    def publish() -> None:
+        with publisher(broker_url, amqp_prefix) as channel:
+            for properties in ({"content_type": garbage}, {"message_id": garbage}, {}):
+                channel.publish(b"not json", key=KEY, **properties)
+
+    async with Api(running):
+        await asyncio.to_thread(publish)
+        dead = await _dead_letters(broker_url, amqp_prefix, 3)
+    assert sorted(letter.reason for letter in dead) == ["malformed", "malformed", "unsupported_content_type"]
+
+
 def _only_over_amqp() -> list[Refusal]:
     body = json.dumps(good()).encode()
     conflicting = json.dumps(good(notification_id="taken")).encode()

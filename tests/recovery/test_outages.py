@@ -1,11 +1,13 @@
 """The broker or the database away, at the start or while running: said once, survived, and nothing lost by it."""
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.harness.amqp import publisher
@@ -103,6 +105,31 @@ async def _connected(api: Api) -> None:
         return await api.metric("notify_sse_broker_connected") == 1
 
     await eventually(connected, what="the broker to be connected", within_s=30)
+
+
+@pytest.mark.deadline(120)
+async def test_a_process_that_only_ingests_says_whether_its_store_is_there(
+    postgres_server: PostgresServer, broker_url: str, database_url: str, amqp_prefix: str, service: ServiceFactory
+) -> None:
+    """It has no tail to catch up: ready once the database answers, and not while it does not."""
+    await asyncio.to_thread(postgres_server.kill)
+    options = {"broker_url": broker_url, "amqp_prefix": amqp_prefix, "database_url": database_url, "role": "ingest"}
+    running = await asyncio.to_thread(service, wait_ready=False, **options)
+
+    async with Api(running) as api:
+
+        async def says(said: dict[str, str]) -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                answer = await api.http.get("/readyz")
+                return answer.json() == said and answer.is_success == ("reason" not in said)
+            return False
+
+        not_ready = {"status": "not ready"}
+        await eventually(lambda: says(not_ready | {"reason": "starting"}), what="the start")
+        await asyncio.to_thread(postgres_server.start)
+        await eventually(lambda: says({"status": "ready"}), what="readiness", within_s=30)
+        await asyncio.to_thread(postgres_server.kill)
+        await eventually(lambda: says(not_ready | {"reason": "store"}), what="the loss to be seen", within_s=30)
 
 
 @pytest.mark.deadline(120)

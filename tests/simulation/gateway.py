@@ -118,6 +118,7 @@ class SimGateway(Process):
             pump=self.pump,
             appender=self.appender,
             verifier=cast("Any", None),
+            watch=cast("Any", None),
         )
 
     def start(self) -> None:

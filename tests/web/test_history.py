@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.harness.api import Api, bearer, fresh, notification
 from tests.harness.polling import eventually
-from tests.service import Service
+from tests.service import Service, ServiceFactory
 
 
 async def _published(api: Api, recipient: str, count: int, **fields: Any) -> list[str]:
@@ -198,9 +199,33 @@ async def test_a_cursor_that_cannot_be_continued_is_a_reset(
 async def test_a_cursor_ahead_of_the_log_is_a_reset(shared: Service) -> None:
     async with Api(shared) as api:
         head = await api.head()
-        ahead = f"{head}000"
+        epoch, _, position = head.rpartition(".")
+        ahead = f"{epoch}.{int(position) + 1000}"
         page = (await api.history(fresh("alice"), after=ahead)).json()
         assert (page["reset"]["reason"], page["reset"]["from"], page["reset"]["to"]) == ("ahead_of_log", ahead, head)
+
+
+async def test_a_page_of_another_log_is_a_reset_before_the_process_has_noticed(
+    service: ServiceFactory, database_url: str
+) -> None:
+    """The log is restored, or given a new epoch: whoever asks with an old cursor in that second is told."""
+    running = await asyncio.to_thread(service, database_url=database_url)
+    async with Api(running) as api:
+        old = await _published(api, "alice", 3)
+        connection = await asyncpg.connect(database_url)
+        await connection.execute("UPDATE log_head SET epoch = 'another'")
+        await connection.close()
+        for params in ({"after": old[0]}, {"before": old[2]}, {"after": old[0], "order": "desc"}):
+            page = (await api.history("alice", **params)).json()
+            assert page["reset"]["reason"] == "unknown_epoch", params
+            assert page["items"] == []
+
+
+async def test_reading_back_from_the_start_ends_there(shared: Service) -> None:
+    async with Api(shared) as api:
+        epoch = (await api.head()).partition(".")[0]
+        page = (await api.history(fresh("alice"), before=f"{epoch}.0", order="desc")).json()
+        assert (page["items"], page["cursor"]) == ([], f"{epoch}.0")
 
 
 async def test_from_a_page_to_the_stream_there_is_no_gap(shared: Service) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness.api import Api, fresh, notification
 from tests.harness.polling import eventually
-from tests.service import Service
+from tests.service import Service, ServiceFactory
 
 WAKE_UP_S = 1.0
 
@@ -79,6 +79,40 @@ async def test_waiting_for_a_type_is_not_woken_by_another(shared: Service) -> No
         wanted = await api.publish(alice, notification_type="system_alert")
         page = (await waiting).json()
     assert _cursors(page) == [wanted]
+
+
+async def test_waiting_counts_as_a_stream(service: ServiceFactory) -> None:
+    """Within the limit of the process, and of the recipient, whose oldest gives way and is told."""
+    limits = {"MAX_STREAMS": "3", "MAX_STREAMS_PER_RECIPIENT": "2"}
+    running = await asyncio.to_thread(service, env=limits)
+    async with Api(running) as api:
+        oldest, second = (asyncio.create_task(api.history("alice", wait=20)) for _ in range(2))
+
+        async def open_now(count: int) -> bool:
+            return await api.metric("notify_sse_streams") == count
+
+        await eventually(lambda: open_now(2), what="two polls")
+        third = asyncio.create_task(api.history("alice", wait=20))
+        done, waiting = await asyncio.wait((oldest, second, third), return_when=asyncio.FIRST_COMPLETED, timeout=10)
+        assert done <= {oldest, second}
+        assert [(await one).json()["items"] for one in done] == [[]]
+        await eventually(lambda: open_now(2), what="two polls again")
+        other = asyncio.create_task(api.history("bob", wait=20))
+        await eventually(lambda: open_now(3), what="three polls")
+        refused = await api.history("carol", wait=20)
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        await api.publish("alice")
+        await api.publish("bob")
+        assert all([(await one).json()["items"] for one in (*waiting, other)])
+
+
+async def test_waiting_ends_with_the_token(plain: Service) -> None:
+    async with Api(plain) as api:
+        began = time.monotonic()
+        token = plain.token(alice := fresh("alice"), ttl_s=1.5)
+        page = (await api.history(alice, token=token, wait=20)).json()
+        assert time.monotonic() - began < 6
+        assert page["items"] == []
 
 
 async def test_waiting_in_vain_ends_in_time_with_a_young_cursor(shared: Service) -> None:

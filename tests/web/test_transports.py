@@ -1,0 +1,137 @@
+"""What is written straight to a connection reaches the client that the stream is for, and nobody else."""
+
+import asyncio
+import socket
+import struct
+import subprocess
+
+from tests.harness.api import STREAM, Api, bearer, fresh
+from tests.harness.polling import eventually
+from tests.service import Service, ServiceFactory
+from tests.services import PostgresServer
+
+RESET = struct.pack("ii", 1, 0)
+
+
+def _connect(to: tuple[str, int], *, source: tuple[str, int]) -> socket.socket:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(source)
+    sock.settimeout(20)
+    sock.connect(to)
+    return sock
+
+
+def _request(token: str, path: str = STREAM, *, cursor: str = "") -> bytes:
+    resume = f"Last-Event-ID: {cursor}\r\n" if cursor else ""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nAccept: text/event-stream\r\n{resume}\r\n"
+    ).encode()
+
+
+def _read_until(sock: socket.socket, wanted: bytes) -> bytes:
+    said = b""
+    while wanted not in said:
+        part = sock.recv(65536)
+        assert part, said
+        said += part
+    return said
+
+
+async def test_a_port_that_is_used_again_is_another_client(
+    service: ServiceFactory, postgres_server: PostgresServer, database_url: str, free_port: int
+) -> None:
+    """Alice's request waits for the log; she goes, and Bob comes from the same address and port, as behind a proxy.
+    What is written for her then goes nowhere.
+    """
+    running = await asyncio.to_thread(service, database_url=database_url)
+    async with Api(running) as api:
+        epoch, _, position = (await api.head()).rpartition(".")
+        ahead = f"{epoch}.{int(position) + 1000}"
+        place, source = ("127.0.0.1", running.port), ("127.0.0.1", free_port)
+        postgres_server.freeze()
+        alice = _connect(place, source=source)
+        alice.sendall(_request(running.token("alice"), cursor=ahead))
+        assert await asyncio.to_thread(_waits_for_the_log, running)
+        alice.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        alice.close()
+        bob = _connect(place, source=source)
+        bob.sendall(_request(running.token("bob")))
+        said = await asyncio.to_thread(_read_until, bob, b"event: connected")
+        postgres_server.thaw()
+
+        async def both_opened() -> bool:
+            return await api.metric('notify_sse_streams_opened_total{transport="sse"}') == 2
+
+        await eventually(both_opened, what="Alice's request to go on")
+        published = await api.publish("bob")
+        said += await asyncio.to_thread(_read_until, bob, published.encode())
+        bob.close()
+    assert said.count(b"event: connected") == 1, said
+    assert b"event: reset" not in said
+
+
+def _waits_for_the_log(running: Service) -> bool:
+    """Its request has been read: nothing of it is left in the service's socket."""
+    with _connect(("127.0.0.1", running.port), source=("127.0.0.1", 0)) as probe:
+        probe.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        return b"200" in _read_until(probe, b"ok")
+
+
+async def test_two_connections_from_one_port_are_two_clients(service: ServiceFactory, free_port: int) -> None:
+    """To two addresses of the service, which a client may well do from one port."""
+    running = await asyncio.to_thread(service, args=["--host", "0.0.0.0"])
+    async with Api(running) as api:
+        source = ("127.0.0.1", free_port)
+        first = _connect(("127.0.0.1", running.port), source=source)
+        second = _connect(("127.0.0.2", running.port), source=source)
+        for sock, name in ((second, "bob"), (first, "alice")):
+            sock.sendall(_request(running.token(name)))
+            await asyncio.to_thread(_read_until, sock, b"event: connected")
+        for sock, name in ((first, "alice"), (second, "bob")):
+            published = await api.publish(name)
+            said = await asyncio.to_thread(_read_until, sock, published.encode())
+            assert f'"recipient_id":"{name}"'.encode() in said
+            sock.close()
+
+
+async def test_who_asks_for_more_behind_its_stream_and_leaves_is_let_go(service: ServiceFactory) -> None:
+    """A pipelined request keeps the server from reading the end of the connection; the next write finds it."""
+    running = await asyncio.to_thread(service, env={"HEARTBEAT_S": "0.5"})
+    async with Api(running) as api:
+        token = running.token(fresh("alice"))
+        for _ in range(3):
+            sock = _connect(("127.0.0.1", running.port), source=("127.0.0.1", 0))
+            sock.sendall(_request(token) + _request(token, "/healthz"))
+            await asyncio.to_thread(_read_until, sock, b"event: connected")
+            sock.close()
+
+        async def let_go() -> bool:
+            return await api.metric("notify_sse_streams") == 0
+
+        await eventually(let_go, what="the streams to be let go", within_s=10)
+
+
+async def test_a_stream_over_http_2_is_refused(plain: Service, curl: str) -> None:
+    """Its flow control would not hold us back; the proxy in front speaks it. Everything else is answered."""
+    expected = {STREAM: "505", "/notifications/history": "200", "/healthz": "200"}
+    for path, status in expected.items():
+        command = [
+            curl,
+            "--silent",
+            "--max-time",
+            "10",
+            "--http2-prior-knowledge",
+            "-w",
+            "%{http_code}",
+            "-o",
+            "/dev/null",
+        ]
+        header = bearer(plain.token("alice"))["Authorization"]
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [*command, "-H", f"Authorization: {header}", plain.url + path],
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout == status, path
