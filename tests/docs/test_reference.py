@@ -5,6 +5,7 @@ from pathlib import Path
 
 from notify_sse.errors import BadNotification
 from notify_sse.metrics import Metrics
+from notify_sse.web import problems
 from notify_sse.web.contracts import openapi
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -25,6 +26,17 @@ def test_every_metric_is_in_the_reference() -> None:
 
 def test_every_reason_of_a_refusal_is_in_the_reference() -> None:
     missing = [reason for reason in BadNotification.REASONS if f"`{reason}`" not in page("amqp.md")]
+    assert not missing
+
+
+def test_every_code_of_a_problem_is_in_the_reference() -> None:
+    codes = {kind.code for kind in problems._STATUS} | {
+        "upgrade_required",
+        "not_found",
+        "method_not_allowed",
+        "conflict",
+    }
+    missing = [code for code in codes if f"`{code}`" not in page("errors.md")]
     assert not missing
 
 
