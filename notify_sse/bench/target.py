@@ -73,10 +73,10 @@ class Target(msgspec.Struct, frozen=True):
         return sum(float(line.rpartition(" ")[2]) for line in found) if found else None
 
 
-def way_to(url: str, settings: Settings, *, exchange: str | None = None) -> Way:
-    """How to publish to the service at `url`: over AMQP when `settings` name a broker, else over HTTP."""
-    if not settings.embedded_broker:
-        return Way("amqp", url=settings.broker_url, exchange=exchange or settings.amqp_prefix)
+def way_to(url: str, settings: Settings, *, over_http: bool = False) -> Way:
+    """How to publish to the service at `url`: over AMQP when `settings` name a broker, unless told else; or HTTP."""
+    if not (over_http or settings.embedded_broker):
+        return Way("amqp", url=settings.broker_url, exchange=settings.amqp_prefix)
     parts = urlsplit(url)
     token = mint(settings, "bench", scopes=[PUBLISH], ttl_s=86_400)
     return Way(
@@ -89,7 +89,7 @@ def way_to(url: str, settings: Settings, *, exchange: str | None = None) -> Way:
     )
 
 
-def running(url: str, settings: Settings, pids: Mapping[str, list[int]]) -> Launch:
+def running(url: str, settings: Settings, pids: Mapping[str, list[int]], *, over_http: bool = False) -> Launch:
     """A service that runs already, with these settings."""
 
     @asynccontextmanager
@@ -97,7 +97,7 @@ def running(url: str, settings: Settings, pids: Mapping[str, list[int]]) -> Laun
         yield Target(
             name=url,
             url=url,
-            way=way_to(url, settings),
+            way=way_to(url, settings, over_http=over_http),
             secret=settings.jwt_secret or "",
             audience=settings.jwt_audience,
             issuer=settings.jwt_issuer,
@@ -114,6 +114,7 @@ def served(
     database_url: str | None = None,
     pids: Mapping[str, list[int]] | None = None,
     env: Mapping[str, str] | None = None,
+    over_http: bool = False,
 ) -> Launch:
     """A service of our own for each scenario: the embedded default, unless URLs are given.
 
@@ -141,7 +142,7 @@ def served(
             command = [sys.executable, "-m", "notify_sse", "serve", "--port", str(port)]
             try:
                 async with process(command, environ, ready_url=f"{url}/readyz") as pid:
-                    way = way_to(url, Settings.from_environ(environ))
+                    way = way_to(url, Settings.from_environ(environ), over_http=over_http)
                     yield Target(name=name, url=url, way=way, secret=secret, pids=dict(pids or {}) | {"server": [pid]})
             finally:
                 if broker_url != MEMORY:

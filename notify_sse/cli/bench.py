@@ -22,6 +22,7 @@ COUNT: Final = click.IntRange(min=1)
 @click.option("--bare", is_flag=True, help="Measure a bare server that stores nothing: the tool's own ceiling.")
 @click.option("--broker-url", help="With --serve: RabbitMQ, in place of the broker inside the process.")
 @click.option("--database-url", help="With --serve: an empty Postgres database, in place of an SQLite file.")
+@click.option("--over-http", is_flag=True, help="Publish over HTTP, although there is a RabbitMQ.")
 @click.option("--streams", "-n", type=COUNT, help="How many streams.  [default: 1000]")
 @click.option("--rate", "-r", type=POSITIVE, help="Notifications a second.  [default: 500]")
 @click.option("--seconds", "-s", type=POSITIVE, help="How long each scenario publishes.  [default: 10]")
@@ -45,6 +46,7 @@ def command(
     bare: bool,
     broker_url: str | None,
     database_url: str | None,
+    over_http: bool,
     pids: tuple[str, ...],
     as_json: bool,
     html: Path | None,
@@ -77,10 +79,14 @@ def command(
         launch = bare_server()
     elif url:
         settings = read_settings()
-        launch = target.running(service_url(settings, url), settings, watched)
+        launch = target.running(service_url(settings, url), settings, watched, over_http=over_http)
     else:
         launch = target.served(
-            "notify-sse", broker_url=broker_url or "memory://", database_url=database_url, pids=watched
+            "notify-sse",
+            broker_url=broker_url or "memory://",
+            database_url=database_url,
+            pids=watched,
+            over_http=over_http,
         )
     plan = Plan(**{name: value for name, value in amounts.items() if value is not None})
     report = run.new_report()
