@@ -70,7 +70,9 @@ class Process:
             max_replays=settings.max_replays,
             retry_ms=settings.retry_ms,
         )
-        self.relay = Relay(self.store, self.tail, hub, metrics, outage=self._outage, drive=self.pump.drive)
+        self.relay = Relay(
+            self.store, self.tail, hub, metrics, outage=self._outage, drive=self.pump.drive, revoke=self.pump.revoke
+        )
         self.appender = Appender(self.store, metrics, outage=self._outage, on_committed=self._announce)
         self.ingest = Ingest(
             self.broker,
@@ -92,6 +94,7 @@ class Process:
             appender=self.appender,
             verifier=self.verifier,
             watch=self.watch,
+            revoke=self._revoke,
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
@@ -177,6 +180,12 @@ class Process:
         if len(body) > MAX_ANNOUNCED_BYTES:
             body = Announcement(announcement.epoch, announcement.first + len(announcement.events)).encode()
         self._spawn(self._tell_others(body))
+
+    def _revoke(self, token_id: str) -> None:
+        """End the streams of a token, here and, as far as the broker reaches, in the other processes."""
+        self.pump.revoke(token_id)
+        if not self.settings.embedded_broker:
+            self._spawn(self._tell_others(Announcement(self.tail.epoch, 0, revoked=token_id).encode()))
 
     async def _tell_others(self, body: bytes) -> None:
         try:

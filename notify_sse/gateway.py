@@ -5,7 +5,7 @@ Made by `app`, used by `web`. Holds no state of its own but whether the process 
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal, TypeVar
 
 from notify_sse.append import Appender
@@ -44,6 +44,7 @@ class Gateway:
         appender: Appender,
         verifier: Verifier,
         watch: Watch,
+        revoke: Callable[[str], None],
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -54,6 +55,7 @@ class Gateway:
         self.appender = appender
         self.verifier = verifier
         self.watch = watch
+        self.revoke = revoke
         self.draining = False
         self._random = random.Random()  # noqa: S311 - spreads load, keeps no secret
 

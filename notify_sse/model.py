@@ -47,13 +47,15 @@ class Announcement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A committed batch: `events` are `first`, `first + 1`, … of the log of that `epoch`.
 
     With no events it is a hint that the log reaches at least `first - 1` (for a batch too large to send, or one
-    whose ids are scattered): the relay then reads the log. Receivers ignore fields that they do not know, so a
-    version N can be read by N-1.
+    whose ids are scattered): the relay then reads the log. With `revoked`, the id of a token, it says nothing of the
+    log, but that the streams which were opened with that token are to end. Receivers ignore fields that they do not
+    know, so a version N can be read by N-1.
     """
 
     epoch: str
     first: int
     events: tuple[Event, ...] = ()
+    revoked: str = ""
     v: int = ANNOUNCEMENT_VERSION
 
     def encode(self) -> bytes:

@@ -29,7 +29,7 @@ STRETCH_EVENTS: Final = 2000
 
 
 class Relay:
-    """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`."""
+    """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`, revoked tokens to `revoke`."""
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Relay:
         *,
         outage: Outage,
         drive: Callable[[list[Stream]], None],
+        revoke: Callable[[str], None],
     ) -> None:
         self._store = store
         self._tail = tail
@@ -47,6 +48,7 @@ class Relay:
         self._metrics = metrics
         self._outage = outage
         self._drive = drive
+        self._revoke = revoke
         self._wanted = asyncio.Event()
         self._repaired: asyncio.Future[None] | None = None
         self._store_away = False
@@ -58,6 +60,8 @@ class Relay:
         if announcement is None:
             self._metrics.announcements_unreadable.inc()
             self._wanted.set()
+        elif announcement.revoked:
+            self._revoke(announcement.revoked)
         else:
             self.take(announcement)
 

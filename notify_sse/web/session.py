@@ -37,7 +37,7 @@ async def begin(request: Request) -> Response:
 
 
 async def end(request: Request) -> Response:
-    """Removes the cookie, and closes the streams of this process that were opened with its token as `revoked`.
+    """Removes the cookie, and closes the streams that were opened with its token, in every process, as `revoked`.
 
     Answers 204 whether or not there was a session.
     """
@@ -46,7 +46,7 @@ async def end(request: Request) -> Response:
     except Unauthorized:
         pass
     else:
-        _gateway(request).pump.revoke(grant.token_id)
+        _gateway(request).revoke(grant.token_id)
     response = Response(status_code=204)
     _set(response, "", 0)
     return response

@@ -23,6 +23,7 @@ class Bench:
         self.tail = Tail(max_events=max_events, max_bytes=10**9)
         self.hub = Hub()
         self.driven: list[Stream] = []
+        self.revoked: list[str] = []
         self.max_events = max_events
         self.relay = Relay(
             self.store.port,
@@ -31,6 +32,7 @@ class Bench:
             metrics(self.tally),
             outage=Outage("the store"),
             drive=self.driven.extend,
+            revoke=self.revoked.append,
         )
 
     def running(self) -> AbstractAsyncContextManager[None]:

@@ -77,6 +77,19 @@ async def test_a_hole_is_read_from_the_log(order: tuple[int, ...]) -> None:
     assert bench.tally["holes found"] >= 1
 
 
+async def test_a_revoked_token_is_passed_on_and_says_nothing_of_the_log() -> None:
+    """Nor to a version that does not know of it, which takes it for a hint of what it has already."""
+    bench = Bench(rows=2)
+    async with bench.running():
+        await until(bench.at_head)
+        told = Announcement(bench.tail.epoch, 0, revoked="t")
+        bench.relay.hear(told.encode())
+        assert bench.revoked == ["t"]
+        bench.relay.hear(Announcement(bench.tail.epoch, 0).encode())
+        assert bench.at_head()
+        assert not bench.tally["holes_found"]
+
+
 async def test_a_lost_announcement_is_found_though_nothing_follows() -> None:
     bench = Bench()
     async with bench.running():

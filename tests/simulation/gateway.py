@@ -104,7 +104,9 @@ class SimGateway(Process):
         )
         self.pump.deadlines._wheel.resolution_s = sizes.heartbeat_s / 4
         outage = Outage("the store")
-        self.relay = CountedRelay(store, self.tail, self.hub, metrics, outage=outage, drive=self._drive)
+        self.relay = CountedRelay(
+            store, self.tail, self.hub, metrics, outage=outage, drive=self._drive, revoke=self.pump.revoke
+        )
         self.relay.tally = tally
         self.appender = Appender(store, metrics, outage=outage, on_committed=self._committed)
         broker = cast("Broker", self.link)
@@ -119,6 +121,7 @@ class SimGateway(Process):
             appender=self.appender,
             verifier=cast("Any", None),
             watch=cast("Any", None),
+            revoke=self.pump.revoke,
         )
 
     def start(self) -> None:

@@ -1,6 +1,7 @@
 """How a stream ends: each end has its reason in `closing`, and is then carried out."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -70,6 +71,23 @@ async def test_ending_the_session_closes_its_streams(plain: Service) -> None:
             await _expect_closing(ended, "revoked")
             published = await api.publish(alice)
             assert (await kept.event("message")).id == published
+
+
+async def test_ending_the_session_closes_its_streams_in_every_process(
+    service: ServiceFactory, broker_url: str, database_url: str, amqp_prefix: str
+) -> None:
+    """Whichever worker takes the DELETE."""
+    options = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
+    running = await asyncio.to_thread(service, workers=2, **options)
+    async with Api(running) as api, contextlib.AsyncExitStack() as stack:
+        token = running.token(alice := fresh("alice"))
+        streams = [await stack.enter_async_context(api.stream(alice, token=token)) for _ in range(10)]
+        for stream in streams:
+            await stream.event("connected")
+        answer = await api.http.delete("/notifications/session", headers=bearer(token))
+        assert answer.status_code == 204
+        for stream in streams:
+            await _expect_closing(stream, "revoked")
 
 
 async def test_over_the_recipients_limit_the_oldest_is_replaced(service: ServiceFactory) -> None:
