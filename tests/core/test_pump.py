@@ -39,49 +39,55 @@ class SlowConnection(Connection):
         self.writing -= 1
 
 
+class Bench:
+    """A pump, and a client of everyone's channel that is not connected yet, at position 3 of the log."""
+
+    def __init__(self) -> None:
+        self.tail, self.hub = Tail(max_events=10, max_bytes=10**6), Hub()
+        self.tail.restart("e", start=3)
+        self.pump = Pump(
+            HandStore().port, self.tail, self.hub, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1
+        )
+        self.connection = SlowConnection(("topic:all",), self.tail.cursor, generation=1, owner="alice")
+        self.connection.prepare()
+
+    def opening(self, reset: Reset | None = None) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self.pump.open(self.connection, connection_id="c", reset=reset))
+
+
 async def test_who_was_admitted_before_a_drain_is_told_of_it() -> None:
     """It is in no list of the drain's: it was still being placed."""
-    tail = Tail(max_events=10, max_bytes=10**6)
-    tail.restart("e", start=3)
-    pump = Pump(HandStore().port, tail, Hub(), metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1)
-    await pump.drain(0.0)
-    connection = SlowConnection(("topic:all",), tail.cursor, generation=tail.generation, owner="alice")
-    connection.prepare()
+    bench = Bench()
+    connection = bench.connection
+    await bench.pump.drain(0.0)
     connection.gate.set()
-    await pump.open(connection, connection_id="c", reset=None)
+    await bench.opening()
     await until(lambda: connection.gone)
     assert connection.sent == ["connected", "closing", "end"]
 
 
 async def test_a_stream_joins_before_it_reads() -> None:
     """Something is published while it is greeted: it is woken for it, or reads it, but never sleeps through it."""
-    tail, hub = Tail(max_events=10, max_bytes=10**6), Hub()
-    tail.restart("e", start=0)
-    pump = Pump(HandStore().port, tail, hub, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1)
-    connection = SlowConnection(("topic:all",), tail.cursor, generation=tail.generation, owner="alice")
-    connection.prepare()
-    opening = asyncio.ensure_future(pump.open(connection, connection_id="c", reset=None))
+    bench = Bench()
+    connection = bench.connection
+    opening = bench.opening()
     await until(lambda: connection.sent)
-    assert connection in hub.readers("topic:all")
+    assert connection in bench.hub.readers("topic:all")
     connection.gate.set()
     await opening
-    new = tail.extend(1, [frame(Event(1, "topic:all", "t", b"{}"), "e")])
+    new = bench.tail.extend(4, [frame(Event(4, "topic:all", "t", b"{}"), "e")])
     assert not isinstance(new, Hole)
-    pump.drive(hub.wake(new, before=0))
-    await until(lambda: connection.sent == ["connected", "1"])
+    bench.pump.drive(bench.hub.wake(new, before=3))
+    await until(lambda: connection.sent == ["connected", "4"])
 
 
 async def test_what_falls_due_during_the_greeting_waits_for_it() -> None:
     """A process that is told to drain while a client is slow to take its greeting and its reset."""
-    tail, hub = Tail(max_events=10, max_bytes=10**6), Hub()
-    tail.restart("e", start=3)
-    pump = Pump(HandStore().port, tail, hub, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1)
-    connection = SlowConnection(("topic:all",), tail.cursor, generation=tail.generation, owner="alice")
-    connection.prepare()
-    reset = Reset("unknown_epoch", Cursor("d", 9), tail.cursor)
-    opening = asyncio.ensure_future(pump.open(connection, connection_id="c", reset=reset))
+    bench = Bench()
+    connection = bench.connection
+    opening = bench.opening(Reset("unknown_epoch", Cursor("d", 9), bench.tail.cursor))
     await until(lambda: connection.sent)
-    pump.end(connection, "drain")
+    bench.pump.end(connection, "drain")
     await asyncio.sleep(0.01)
     assert connection.sent == ["connected"]
     connection.gate.set()
@@ -89,4 +95,4 @@ async def test_what_falls_due_during_the_greeting_waits_for_it() -> None:
     await until(lambda: connection.gone)
     assert connection.sent == ["connected", "reset", "closing", "end"]
     assert connection.together == 1
-    pump.leave(connection)
+    bench.pump.leave(connection)
