@@ -37,7 +37,7 @@ KINDS: Final[dict[str, float]] = {
     "packet filter": 3,
     # what clients and time do
     "mass drop": 3,
-    "stalled reader": 1.5,
+    "stalled reader": 2.5,
     "token expiry": 3,
     "crowd": 3,
     "forged cursor": 5,
