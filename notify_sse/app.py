@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 STORE_RETRY_S: Final = 0.5
 GRACE_S: Final = 0.5
 """For the last bytes of closed connections, out of DRAIN_S."""
+HISTORY_CONNECTIONS: Final = 2
+"""Beside those of the replays, so that a page of the history need not wait for them."""
 MAX_ANNOUNCED_BYTES: Final = 1_048_576
 
 
@@ -54,7 +56,7 @@ class Process:
         self._on_ready = on_ready
         self._outage = Outage("the store")
         self.metrics = metrics = Metrics()
-        self.store = open_store(settings.database_url, replay_connections=settings.max_replays)
+        self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
         self.broker = open_broker(
             settings.broker_url, prefix=settings.amqp_prefix, publish_timeout_s=settings.publish_timeout_s
         )

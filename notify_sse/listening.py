@@ -12,6 +12,8 @@ SEND_BUFFER_BYTES: Final = 131_072
 KEEPALIVE_IDLE_S: Final = 30
 KEEPALIVE_INTERVAL_S: Final = 10
 KEEPALIVE_PROBES: Final = 3
+KERNEL_LATER_S: Final = 2.0
+"""The kernel cuts off who takes nothing after the pump, which counts it as what it is, a slow consumer."""
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -33,7 +35,8 @@ def listen(settings: Settings) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(settings.stall_s * 1000))
+            timeout_ms = int((settings.stall_s + KERNEL_LATER_S) * 1000)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as exc:

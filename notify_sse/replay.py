@@ -15,6 +15,9 @@ from notify_sse.ports import Page, Store
 from notify_sse.sse import Frame, Reset, frame
 
 STORE_RETRY_S: Final = 0.5
+MAX_REST_S: Final = 0.005
+"""Before its turn passes on, a page rests for as long as it took to read: replays leave half of the database's time, and
+of this process's, to what is live."""
 MIN_PAGE_EVENTS: Final = 32
 MAX_PAGE_EVENTS: Final = 500
 
@@ -43,7 +46,10 @@ class Replays:
                 async with self._turns:
                     self._metrics.pages_read.inc()
                     limit = connection.page_events
-                    return await self._store.after(connection.cursor, connection.channels, limit=limit)
+                    began = time.monotonic()
+                    page = await self._store.after(connection.cursor, connection.channels, limit=limit)
+                    await asyncio.sleep(min(MAX_REST_S, time.monotonic() - began))
+                    return page
             except StoreUnavailable:
                 await asyncio.sleep(STORE_RETRY_S)
 

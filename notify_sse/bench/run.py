@@ -33,6 +33,7 @@ def new_report() -> Report:
 
 def end_in_order() -> None:
     """Take SIGTERM as Ctrl-C, so that what was started for the load is ended too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job finds ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 

@@ -143,7 +143,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 100
     max_replays: Annotated[
         int, Meta(ge=1, le=1000, description="Most replays that read the database at once in one process.")
-    ] = 8
+    ] = 2
     retention_s: Annotated[
         float,
         Meta(

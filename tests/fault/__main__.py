@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> int:
     """0 when the promise was kept and every fault and defence came into play."""
     for name in ("aiormq", "aio_pika", "notify_sse"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # publishers lose their broker all the time here
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job finds ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # so that everything is stopped
     if arguments[:1] == ["crash"]:
         return _crash(arguments[1:])
