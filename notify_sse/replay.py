@@ -16,8 +16,9 @@ from notify_sse.sse import Frame, Reset, frame
 
 STORE_RETRY_S: Final = 0.5
 MAX_REST_S: Final = 0.005
-"""Before its turn passes on, a page rests for as long as it took to read: replays leave half of the database's time, and
-of this process's, to what is live."""
+"""Before its turn passes on, a page rests for as long as it took to read: replays leave half of the database's time,
+and of this process's, to what is live.
+"""
 MIN_PAGE_EVENTS: Final = 32
 MAX_PAGE_EVENTS: Final = 500
 
