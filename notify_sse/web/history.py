@@ -70,7 +70,7 @@ async def history(request: Request) -> Response:
     if place and place.position < page.head.floor:
         reset = Reset("expired", place, Cursor(page.head.epoch, page.head.floor))
         gateway.metrics.resets.labels(reset.reason).inc()
-    return _page(page, query, before=before, reset=reset)
+    return _page(page, query, place=place, before=before, reset=reset)
 
 
 def _checked(params: QueryParams) -> Query:
@@ -129,12 +129,14 @@ def _told(gateway: Gateway, query: Query, reset: Reset) -> Response:
     return _json([], query, cursor=reset.to, more=False, reset=reset)
 
 
-def _page(page: Page, query: Query, *, before: Cursor | None, reset: Reset | None) -> Response:
-    """Ascending, the cursor is the end of the page; descending, the place from which it reads back."""
+def _page(page: Page, query: Query, *, place: Cursor | None, before: Cursor | None, reset: Reset | None) -> Response:
+    """Ascending, the cursor is the end of the page, and never before `after`; descending, the place from which it
+    reads back.
+    """
     head, more = page.head, len(page.events) > query.limit
     events = page.events[: query.limit]
     if query.order == "asc":
-        upto = events[-1].id if more else page.upto
+        upto = max(events[-1].id if more else page.upto, place.position if place else 0)
     else:
         upto = max(0, min(before.position - 1, head.position)) if before else head.position
     now_ms = int(time.time() * 1000)

@@ -98,6 +98,14 @@ async def test_before_and_after_bound_a_range(shared: Service) -> None:
         assert (_cursors(one), one["more"]) == ([published[2]], True)
 
 
+async def test_an_empty_range_leaves_the_cursor_where_it_was(shared: Service) -> None:
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        published = await _published(api, alice, 3)
+        page = (await api.history(alice, after=published[2], before=published[0])).json()
+        assert (page["items"], page["cursor"]) == ([], published[2])
+
+
 async def test_before_and_after_bound_a_range_that_is_read_back(shared: Service) -> None:
     async with Api(shared) as api:
         alice = fresh("alice")
