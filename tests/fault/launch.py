@@ -77,11 +77,12 @@ def plant(point: Point, nth: int) -> None:
 
 
 def _dying(function: Callable[..., Any], moment: Moment, nth: int) -> Callable[..., Any]:
+    """Dies at the `nth` pass, or at the first after it that does not raise."""
     passes = itertools.count(1)
 
     @functools.wraps(function)
     def synchronous(*args: Any, **kwargs: Any) -> Any:
-        last = next(passes) == nth
+        last = next(passes) >= nth
         if last and moment == "before":
             _die()
         result = function(*args, **kwargs)
@@ -91,7 +92,7 @@ def _dying(function: Callable[..., Any], moment: Moment, nth: int) -> Callable[.
 
     @functools.wraps(function)
     async def asynchronous(*args: Any, **kwargs: Any) -> Any:
-        if next(passes) != nth:
+        if next(passes) < nth:
             return await function(*args, **kwargs)
         if moment == "before":
             _die()
