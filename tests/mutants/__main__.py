@@ -19,7 +19,7 @@ def main() -> int:
     mutants = list(named(options.name))
     survived = []
     # One process for each: a bug that is planted must not outlive its hunt.
-    with get_context("fork").Pool(options.jobs, maxtasksperchild=1) as pool:
+    with get_context("forkserver").Pool(options.jobs, maxtasksperchild=1) as pool:
         work = [(BUGS.index(mutant), options.max_seeds) for mutant in mutants]
         for mutant, catch in zip(mutants, pool.imap(_hunt, work, chunksize=1), strict=True):
             print(_line(mutant, catch), flush=True)

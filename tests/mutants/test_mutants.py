@@ -26,7 +26,8 @@ def test_each_changes_the_source_that_stands_there_now(mutant: Mutant) -> None:
 @pytest.mark.deadline(600)
 def test_the_simulation_catches_every_seeded_bug() -> None:
     """Within 3,000 seeds each; what the core's own tests see of them is printed by `make mutants`."""
-    with get_context("fork").Pool(2, maxtasksperchild=1) as pool:
+    # Not forked from here, where a runner of tests has threads: a lock that one of them holds would be held for good.
+    with get_context("forkserver").Pool(2, maxtasksperchild=1) as pool:
         caught = pool.map(_hunt, range(len(BUGS)), chunksize=1)
     assert [mutant.name for mutant, catch in zip(BUGS, caught, strict=True) if not catch.caught] == []
 

@@ -66,7 +66,8 @@ def _mapped(jobs: int) -> Iterator[object]:
     if jobs == 1:
         yield map
         return
-    with get_context("fork").Pool(jobs) as pool:
+    # Not forked from here, where a runner of tests has threads: a lock that one of them holds would be held for good.
+    with get_context("forkserver").Pool(jobs) as pool:
         yield pool.imap_unordered
 
 
