@@ -19,22 +19,22 @@ from notify_sse.append import Appender
 from notify_sse.auth import Verifier
 from notify_sse.broker import open_broker
 from notify_sse.config import Settings
+from notify_sse.core.hub import Hub
+from notify_sse.core.model import Announcement
+from notify_sse.core.ports import Listener
+from notify_sse.core.tail import Tail
 from notify_sse.errors import BadConfiguration, BrokerUnavailable, SchemaOutdated, StoreUnavailable
 from notify_sse.garbage import GarbagePolicy
 from notify_sse.gateway import Gateway
-from notify_sse.hub import Hub
 from notify_sse.ingest import Ingest
 from notify_sse.listening import BACKLOG, url_of
 from notify_sse.metrics import Metrics
-from notify_sse.model import Announcement
 from notify_sse.outage import Outage
-from notify_sse.ports import Listener
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
 from notify_sse.retention import Retention
 from notify_sse.server_loop import ServerLoop
 from notify_sse.store import open_store
-from notify_sse.tail import Tail
 from notify_sse.watch import Watch
 from notify_sse.web import build
 

@@ -12,11 +12,11 @@ from typing import Final
 
 import msgspec
 
+from notify_sse.core.model import Announcement, Event, Notification
+from notify_sse.core.ports import Appended, Store, Stored
 from notify_sse.errors import Overloaded, StoreRefused, StoreUnavailable
 from notify_sse.metrics import Metrics
-from notify_sse.model import Announcement, Event, Notification
 from notify_sse.outage import Outage
-from notify_sse.ports import Appended, Store, Stored
 
 MAX_BATCH: Final = 1000
 MAX_BATCH_BYTES: Final = 4_194_304

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Sequence
 from enum import IntFlag
 from typing import Final
 
-from notify_sse.model import EVERYONE, TOPIC
-from notify_sse.sse import CloseReason, Control, Cursor, Frame
-from notify_sse.stream import Stream
+from notify_sse.core.frames import CloseReason, Control, Cursor, Frame
+from notify_sse.core.model import EVERYONE, TOPIC
+from notify_sse.core.stream import Stream
 
 NEVER: Final = float("inf")
 FIRST_PAGE_EVENTS: Final = 128

@@ -12,15 +12,15 @@ from notify_sse.append import Appender
 from notify_sse.auth import READ, Grant, Verifier
 from notify_sse.config import Settings
 from notify_sse.connection import Connection
+from notify_sse.core.frames import Cursor, Reset
+from notify_sse.core.model import EVERYONE, recipient_channel, topic_channel
+from notify_sse.core.ports import Store
+from notify_sse.core.stream import resume
+from notify_sse.core.tail import Tail
 from notify_sse.errors import Forbidden, Overloaded
 from notify_sse.metrics import Metrics
-from notify_sse.model import EVERYONE, recipient_channel, topic_channel
-from notify_sse.ports import Store
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
-from notify_sse.sse import Cursor, Reset
-from notify_sse.stream import resume
-from notify_sse.tail import Tail
 from notify_sse.watch import Watch
 
 CATCH_UP_S: Final = 5.0

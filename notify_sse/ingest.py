@@ -14,11 +14,11 @@ from typing import Final
 from uuid import uuid4
 
 from notify_sse.append import Appender, Receipt
+from notify_sse.core.model import Notification, routing_key
+from notify_sse.core.parse import parse
+from notify_sse.core.ports import Broker, Delivery
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
 from notify_sse.metrics import Metrics
-from notify_sse.model import Notification, routing_key
-from notify_sse.parse import parse
-from notify_sse.ports import Broker, Delivery
 
 log = logging.getLogger(__name__)
 

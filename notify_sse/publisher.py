@@ -18,10 +18,10 @@ import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from notify_sse.broker import DEFAULT_PREFIX, open_broker
+from notify_sse.core.model import routing_key
+from notify_sse.core.parse import MSGPACK, parse, rfc3339
+from notify_sse.core.ports import Listener, Message
 from notify_sse.errors import BadConfiguration, BadNotification, BrokerUnavailable, NotAllPublished
-from notify_sse.model import routing_key
-from notify_sse.parse import MSGPACK, parse, rfc3339
-from notify_sse.ports import Listener, Message
 
 DEFAULT_MAX_BYTES: Final = 16_384
 DEFAULT_TIMEOUT_S: Final = 30.0

@@ -16,15 +16,15 @@ from typing import Final, assert_never
 
 from notify_sse import eager, replay
 from notify_sse.connection import NEVER, Connection, Due
+from notify_sse.core.frames import CloseReason, Control, Frame, Reset, closing, connected, expiring, heartbeat
+from notify_sse.core.hub import Hub
+from notify_sse.core.model import recipient_channel
+from notify_sse.core.ports import Store
+from notify_sse.core.stream import Stream, Turn
+from notify_sse.core.tail import Tail
 from notify_sse.deadlines import Deadlines, Fallen
-from notify_sse.hub import Hub
 from notify_sse.metrics import Metrics
-from notify_sse.model import recipient_channel
-from notify_sse.ports import Store
 from notify_sse.replay import Replays
-from notify_sse.sse import CloseReason, Control, Frame, Reset, closing, connected, expiring, heartbeat
-from notify_sse.stream import Stream, Turn
-from notify_sse.tail import Tail
 
 log = logging.getLogger(__name__)
 

@@ -10,15 +10,15 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from notify_sse.core.frames import Frame, frame
+from notify_sse.core.hub import Hub
+from notify_sse.core.model import Announcement, decode_announcement
+from notify_sse.core.ports import Head, Page, Store
+from notify_sse.core.stream import Stream
+from notify_sse.core.tail import Hole, Tail
 from notify_sse.errors import StoreUnavailable
-from notify_sse.hub import Hub
 from notify_sse.metrics import Metrics
-from notify_sse.model import Announcement, decode_announcement
 from notify_sse.outage import Outage
-from notify_sse.ports import Head, Page, Store
-from notify_sse.sse import Frame, frame
-from notify_sse.stream import Stream
-from notify_sse.tail import Hole, Tail
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import time
 from typing import Final
 
 from notify_sse.connection import Connection
+from notify_sse.core.frames import Frame, Reset, frame
+from notify_sse.core.ports import Page, Store
 from notify_sse.errors import StoreUnavailable
 from notify_sse.metrics import Metrics
-from notify_sse.ports import Page, Store
-from notify_sse.sse import Frame, Reset, frame
 
 STORE_RETRY_S: Final = 0.5
 MAX_REST_S: Final = 0.005

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from typing import Final
 
+from notify_sse.core.ports import Store
 from notify_sse.errors import StoreUnavailable
 from notify_sse.metrics import Metrics
-from notify_sse.ports import Store
 
 log = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Final
 
+from notify_sse.core.ports import Store
 from notify_sse.errors import StoreUnavailable
 from notify_sse.outage import Outage
-from notify_sse.ports import Store
 
 LOOK_S: Final = 1.0
 

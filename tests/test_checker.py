@@ -2,7 +2,7 @@
 
 import pytest
 
-from notify_sse.sse import Cursor
+from notify_sse.core.frames import Cursor
 from tests.checker import (
     KINDS,
     Beat,

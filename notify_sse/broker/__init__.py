@@ -3,8 +3,8 @@
 from typing import Final
 from urllib.parse import urlsplit
 
+from notify_sse.core.ports import Broker
 from notify_sse.errors import BadConfiguration
-from notify_sse.ports import Broker
 
 DEFAULT_PREFIX: Final = "notifications"
 DEFAULT_PREFETCH: Final = 2000

@@ -14,7 +14,7 @@ from aiormq import Channel
 from notify_sse.broker.connection import CONNECT_TIMEOUT_S, FOREIGN, Session
 from notify_sse.broker.topology import LIVE_KEY, Topology
 from notify_sse.broker.wire import Received
-from notify_sse.ports import Delivery
+from notify_sse.core.ports import Delivery
 
 LIVE_QUEUE_MAX_MESSAGES: Final = 10_000
 DEFAULT_CONTENT_TYPE: Final = "application/json"

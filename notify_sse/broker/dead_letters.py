@@ -13,7 +13,7 @@ from aiormq.abc import DeliveredMessage
 
 from notify_sse.broker.publishing import PublishingChannels
 from notify_sse.broker.topology import Topology
-from notify_sse.ports import DeadLetter, Delivery, Message
+from notify_sse.core.ports import DeadLetter, Delivery, Message
 
 REASON: Final = "x-notify-reason"
 DETAIL: Final = "x-notify-detail"

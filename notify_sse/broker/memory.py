@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from notify_sse.core.ports import DeadLetter, Delivery, Listener, Message
 from notify_sse.errors import BrokerUnavailable
-from notify_sse.ports import DeadLetter, Delivery, Listener, Message
 
 MAX_WAITING: Final = 10_000
 MAX_DEAD_LETTERS: Final = 10_000

@@ -12,8 +12,8 @@ from aiormq import Channel, PublishError, spec
 
 from notify_sse.broker.connection import Session, translated
 from notify_sse.broker.topology import LIVE_KEY, Topology
+from notify_sse.core.ports import Message
 from notify_sse.errors import BrokerUnavailable
-from notify_sse.ports import Message
 
 PERSISTENT: Final = 2
 TRANSIENT: Final = 1

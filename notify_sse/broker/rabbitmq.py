@@ -18,9 +18,9 @@ from notify_sse.broker.consuming import LIVE_QUEUE_MAX_MESSAGES, IngestConsumer,
 from notify_sse.broker.link import Link
 from notify_sse.broker.publishing import PublishingChannels, deadline, left
 from notify_sse.broker.topology import Topology
+from notify_sse.core.ports import DeadLetter, Delivery, Listener, Message
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.outage import Outage
-from notify_sse.ports import DeadLetter, Delivery, Listener, Message
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from notify_sse.broker import open_broker
 from notify_sse.cli import Failed
 from notify_sse.cli.options import client_settings, json_option, print_json, print_line
 from notify_sse.config import Settings, variable
+from notify_sse.core.ports import Broker, DeadLetter, Listener
 from notify_sse.errors import BadConfiguration
-from notify_sse.ports import Broker, DeadLetter, Listener
 
 T = TypeVar("T")
 

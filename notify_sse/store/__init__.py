@@ -2,8 +2,8 @@
 
 from urllib.parse import urlsplit
 
+from notify_sse.core.ports import Store
 from notify_sse.errors import BadConfiguration
-from notify_sse.ports import Store
 from notify_sse.store.postgres import PostgresStore
 from notify_sse.store.sqlite import SqliteStore
 

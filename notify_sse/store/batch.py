@@ -8,9 +8,9 @@ from typing import Literal
 
 import msgspec
 
+from notify_sse.core.model import Notification
+from notify_sse.core.ports import Appended, Stored
 from notify_sse.errors import StoreRefused
-from notify_sse.model import Notification
-from notify_sse.ports import Appended, Stored
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from notify_sse.model import Event
-from notify_sse.ports import Head, Page
+from notify_sse.core.model import Event
+from notify_sse.core.ports import Head, Page
 
 MAX_ID: Final = 2**63 - 1
 """The largest integer that the databases hold; a cursor may be any."""

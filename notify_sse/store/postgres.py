@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import asyncpg
 
+from notify_sse.core.model import Event, Notification
+from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
-from notify_sse.model import Event, Notification
-from notify_sse.ports import Appended, Head, Page
 from notify_sse.store import page, schema
 from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
 from notify_sse.store.postgres_pool import PostgresPool

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import aiosqlite
 
+from notify_sse.core.model import Event, Notification
+from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
-from notify_sse.model import Event, Notification
-from notify_sse.ports import Appended, Head, Page
 from notify_sse.store import page, schema, sqlite_file
 from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
 

@@ -5,10 +5,10 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse import parse
 from notify_sse.auth import ADMIN, PUBLISH, READ, SESSION_COOKIE
+from notify_sse.core import parse
+from notify_sse.core.frames import CURSOR, MAX_CURSOR_CHARS
 from notify_sse.gateway import Gateway
-from notify_sse.sse import CURSOR, MAX_CURSOR_CHARS
 from notify_sse.version import __version__
 from notify_sse.web import history, publish
 from notify_sse.web.answers import answer

@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from notify_sse.auth import Grant
 from notify_sse.connection import Connection
+from notify_sse.core.frames import Control, Cursor, Frame, Reset, frame, parse_cursor
+from notify_sse.core.ports import Head, Page
 from notify_sse.gateway import Gateway
-from notify_sse.ports import Head, Page
-from notify_sse.sse import Control, Cursor, Frame, Reset, frame, parse_cursor
 from notify_sse.web.problems import BadRequest
 from notify_sse.web.stream import named_topics
 

@@ -18,9 +18,9 @@ from starlette.types import Message, Receive, Scope, Send
 from notify_sse import eager
 from notify_sse.auth import Grant, credentials
 from notify_sse.connection import Connection
+from notify_sse.core.frames import CloseReason, Control, Frame
 from notify_sse.errors import Forbidden, NotifyError, Overloaded
 from notify_sse.gateway import Gateway, open_connection
-from notify_sse.sse import CloseReason, Control, Frame
 from notify_sse.web.problems import problem
 from notify_sse.web.stream import last_event_id, named_topics
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from notify_sse.broker.memory import MemoryBroker, MemoryExchange
 from notify_sse.broker.rabbitmq import RabbitMQBroker
-from notify_sse.ports import Broker, Delivery, Listener, Message
+from notify_sse.core.ports import Broker, Delivery, Listener, Message
 from tests.services import RabbitServer
 
 DEADLINE_S = 20.0

@@ -10,8 +10,8 @@ import pika
 import pika.exceptions
 
 from notify_sse.broker.rabbitmq import RabbitMQBroker
+from notify_sse.core.ports import Listener
 from notify_sse.errors import BrokerUnavailable
-from notify_sse.ports import Listener
 from tests.contract.brokers import message, running
 from tests.services import RabbitServer
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from unittest.mock import patch
 
-from notify_sse.model import Event
-from notify_sse.ports import Page, Store
+from notify_sse.core.model import Event
+from notify_sse.core.ports import Page, Store
 from tests.contract.subject import Subject, ids, notification, several, whole_log
 
 CHANNELS = ("recipient:a", "recipient:b", "topic:all", "topic:news")

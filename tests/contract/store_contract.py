@@ -9,8 +9,8 @@ import random
 
 import pytest
 
+from notify_sse.core.ports import Appended, Head, Stored
 from notify_sse.errors import StoreRefused, StoreUnavailable
-from notify_sse.ports import Appended, Head, Stored
 from tests.contract.subject import Subject, ids, notification, several, whole_log
 
 

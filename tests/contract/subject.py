@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from notify_sse.core.model import Event, Notification
+from notify_sse.core.ports import Appended, Store
 from notify_sse.errors import StoreUnavailable
-from notify_sse.model import Event, Notification
-from notify_sse.ports import Appended, Store
 from notify_sse.store import open_store
 from notify_sse.store.sqlite_file import path_of
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from notify_sse.broker import open_broker
+from notify_sse.core.ports import Broker
 from notify_sse.errors import BadConfiguration, BrokerUnavailable
-from notify_sse.ports import Broker
 from tests.contract.brokers import (
     KEY,
     Brokers,

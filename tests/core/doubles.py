@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import msgspec
 
+from notify_sse.core.model import Notification, routing_key
+from notify_sse.core.ports import Appended, Broker, Delivery, Head, Page, Store
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.metrics import Metrics
-from notify_sse.model import Notification, routing_key
-from notify_sse.ports import Appended, Broker, Delivery, Head, Page, Store
 from tests.core.notifications import parsed
 from tests.simulation.database import Database
 from tests.simulation.tally import TallyMetrics

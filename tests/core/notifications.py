@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from notify_sse.model import Notification
-from notify_sse.parse import parse
+from notify_sse.core.model import Notification
+from notify_sse.core.parse import parse
 
 NOW: Final = datetime(2026, 11, 22, 10, 0, 0, 123000, tzinfo=UTC)
 MAX_BYTES: Final = 16_384

@@ -3,13 +3,13 @@
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
 
-from notify_sse.hub import Hub
-from notify_sse.model import Announcement
+from notify_sse.core.frames import Cursor
+from notify_sse.core.hub import Hub
+from notify_sse.core.model import Announcement
+from notify_sse.core.stream import Stream, Turn
+from notify_sse.core.tail import Tail
 from notify_sse.outage import Outage
 from notify_sse.relay import Relay
-from notify_sse.sse import Cursor
-from notify_sse.stream import Stream, Turn
-from notify_sse.tail import Tail
 from tests.core.doubles import HandStore, metrics, notification, running
 
 

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from notify_sse.hub import Hub
-from notify_sse.model import Event
-from notify_sse.sse import Cursor, Frame, frame
-from notify_sse.stream import Stream
+from notify_sse.core.frames import Cursor, Frame, frame
+from notify_sse.core.hub import Hub
+from notify_sse.core.model import Event
+from notify_sse.core.stream import Stream
 
 CHANNELS = ("recipient:a", "recipient:b", "topic:all", "topic:x")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notify_sse.model import (
+from notify_sse.core.model import (
     EVERYONE,
     Announcement,
     Event,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from notify_sse.core.parse import JSON, MSGPACK, is_batch, split_batch
 from notify_sse.errors import BadNotification
-from notify_sse.parse import JSON, MSGPACK, is_batch, split_batch
 from tests.core.notifications import MAX_BYTES, NOW, documents, ids, parsed
 
 GOOD: dict[str, Any] = {"notification_type": "new_message", "recipient_id": "alice", "payload": {}}

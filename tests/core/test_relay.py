@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from notify_sse import relay as module
-from notify_sse.model import Announcement
-from notify_sse.ports import Head
-from notify_sse.stream import Turn
+from notify_sse.core.model import Announcement
+from notify_sse.core.ports import Head
+from notify_sse.core.stream import Turn
 from tests.core.doubles import until
 from tests.core.relays import Bench
 

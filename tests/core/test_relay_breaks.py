@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from notify_sse.core.frames import Cursor, Reset
+from notify_sse.core.model import Announcement, Event
+from notify_sse.core.stream import Stream, Turn
 from notify_sse.errors import StoreUnavailable
-from notify_sse.model import Announcement, Event
-from notify_sse.sse import Cursor, Reset
-from notify_sse.stream import Stream, Turn
 from tests.core.doubles import until
 from tests.core.relays import Bench
 

@@ -11,8 +11,7 @@ from httpx_sse._decoders import SSEDecoder
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notify_sse.model import Event
-from notify_sse.sse import (
+from notify_sse.core.frames import (
     Control,
     Cursor,
     Frame,
@@ -26,6 +25,7 @@ from notify_sse.sse import (
     heartbeat,
     parse_cursor,
 )
+from notify_sse.core.model import Event
 from tests.core.notifications import documents, parsed
 
 epochs = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)

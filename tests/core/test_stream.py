@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notify_sse.hub import Hub
-from notify_sse.model import Event
-from notify_sse.sse import Cursor, Frame, Reset, frame
-from notify_sse.stream import MAX_PULL_EVENTS, Stream, Turn, resume
-from notify_sse.tail import Tail
+from notify_sse.core.frames import Cursor, Frame, Reset, frame
+from notify_sse.core.hub import Hub
+from notify_sse.core.model import Event
+from notify_sse.core.stream import MAX_PULL_EVENTS, Stream, Turn, resume
+from notify_sse.core.tail import Tail
 
 NOW_MS = 1_000_000
 

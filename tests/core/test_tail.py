@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from notify_sse.model import Event
-from notify_sse.sse import Frame, frame
-from notify_sse.tail import COMPACT_AT, FRAME_OVERHEAD_BYTES, Hole, Tail
+from notify_sse.core.frames import Frame, frame
+from notify_sse.core.model import Event
+from notify_sse.core.tail import COMPACT_AT, FRAME_OVERHEAD_BYTES, Hole, Tail
 
 CHANNELS = ("recipient:a", "recipient:b", "topic:all", "topic:x")
 

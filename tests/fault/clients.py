@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from notify_sse.sse import Cursor, parse_cursor
+from notify_sse.core.frames import Cursor, parse_cursor
 from tests.checker import Beat, Connected, ResetTold, Seen
 from tests.fault.ledger import Ledger, channel_of, content_of
 from tests.harness.event_stream import Message

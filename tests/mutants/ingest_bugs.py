@@ -138,9 +138,9 @@ CHECKS: Final = (
         "retry gets a new id",
         3,
         "the publisher's notification_id is the idempotency key",
-        ("notify_sse.parse:parse", 'notification_id = given.get("notification_id")', "notification_id = None"),
+        ("notify_sse.core.parse:parse", 'notification_id = given.get("notification_id")', "notification_id = None"),
         (
-            "notify_sse.parse:parse",
+            "notify_sse.core.parse:parse",
             '_checked_id(message_id, "message_id") if message_id else new_id()',
             "new_id()",
         ),
@@ -149,7 +149,7 @@ CHECKS: Final = (
         "other content counts as a repetition",
         3,
         "the digest tells a retry from a conflict",
-        ("notify_sse.parse:parse", "digest=hashlib.blake2b(content, digest_size=16).digest()", "digest=b''"),
+        ("notify_sse.core.parse:parse", "digest=hashlib.blake2b(content, digest_size=16).digest()", "digest=b''"),
     ),
 )
 

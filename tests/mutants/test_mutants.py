@@ -5,7 +5,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from notify_sse import tail
+from notify_sse.core import tail
 from tests.mutants.catalogue import BUGS, Catch, hunt
 from tests.mutants.planting import Change, Mutant, planted
 
@@ -37,7 +37,9 @@ def _hunt(place: int) -> Catch:
 
 
 def test_a_bug_is_gone_after_the_hunt() -> None:
-    mutant = Mutant("x", 0, "x", (Change("notify_sse.tail:Tail.skip", "self.size_bytes = 0", "self.size_bytes = 7"),))
+    mutant = Mutant(
+        "x", 0, "x", (Change("notify_sse.core.tail:Tail.skip", "self.size_bytes = 0", "self.size_bytes = 7"),)
+    )
     one = tail.Tail(max_events=1, max_bytes=1)
     with planted(mutant):
         one.skip(3)
@@ -48,6 +50,6 @@ def test_a_bug_is_gone_after_the_hunt() -> None:
 
 
 def test_a_change_that_does_not_fit_is_an_error() -> None:
-    mutant = Mutant("x", 0, "x", (Change("notify_sse.tail:Tail.skip", "no such line", ""),))
+    mutant = Mutant("x", 0, "x", (Change("notify_sse.core.tail:Tail.skip", "no such line", ""),))
     with pytest.raises(LookupError, match="no such line"), planted(mutant):
         pass

@@ -209,7 +209,7 @@ async def test_a_wrong_url_is_refused_at_once() -> None:
 
 def test_the_examples_are_valid_notifications() -> None:
     """As the contract has them: each passes the service's own checks."""
-    from notify_sse.parse import parse
+    from notify_sse.core.parse import parse
 
     for example in (
         account_update("alice", field="email", text="Changed"),

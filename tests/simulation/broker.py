@@ -11,8 +11,8 @@ from random import Random
 
 import msgspec
 
+from notify_sse.core.ports import Delivery, Listener, Message
 from notify_sse.errors import BrokerUnavailable
-from notify_sse.ports import Delivery, Listener, Message
 from tests.simulation.loop import Process, SimLoop
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from notify_sse.auth import Grant
 from notify_sse.connection import NEVER
-from notify_sse.sse import Cursor, parse_cursor
+from notify_sse.core.frames import Cursor, parse_cursor
 from tests.checker import Beat, Connected, Reader, ResetTold, Seen
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import SimLoop

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from notify_sse.core.model import Event, Notification
+from notify_sse.core.ports import Appended, Head, Page, Stored
 from notify_sse.errors import StoreRefused, StoreUnavailable
-from notify_sse.model import Event, Notification
-from notify_sse.ports import Appended, Head, Page, Stored
 from tests.simulation.loop import SimLoop
 
 POISON = "store-refuses"

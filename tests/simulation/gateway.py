@@ -12,20 +12,20 @@ import msgspec
 
 from notify_sse.append import Appender
 from notify_sse.auth import Grant
+from notify_sse.core.frames import Cursor
+from notify_sse.core.hub import Hub
+from notify_sse.core.model import Announcement
+from notify_sse.core.parse import parse
+from notify_sse.core.ports import Broker, Head, Listener, Store
+from notify_sse.core.stream import Stream
+from notify_sse.core.tail import Tail
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
 from notify_sse.gateway import Gateway, open_connection
-from notify_sse.hub import Hub
 from notify_sse.ingest import Ingest
 from notify_sse.metrics import Metrics
-from notify_sse.model import Announcement
 from notify_sse.outage import Outage
-from notify_sse.parse import parse
-from notify_sse.ports import Broker, Head, Listener, Store
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
-from notify_sse.sse import Cursor
-from notify_sse.stream import Stream
-from notify_sse.tail import Tail
 from tests.simulation.broker import Exchange, Link
 from tests.simulation.database import Database, SimStore
 from tests.simulation.loop import Process, SimLoop

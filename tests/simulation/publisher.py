@@ -9,10 +9,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from notify_sse.core.model import routing_key
+from notify_sse.core.parse import rfc3339
+from notify_sse.core.ports import Message
 from notify_sse.errors import BrokerUnavailable
-from notify_sse.model import routing_key
-from notify_sse.parse import rfc3339
-from notify_sse.ports import Message
 from tests.checker import Published
 from tests.simulation.broker import Exchange
 from tests.simulation.client import channel_of

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
-from notify_sse.ports import Stored
+from notify_sse.core.ports import Stored
 
 DEFENCES: Final = (
     "holes found",

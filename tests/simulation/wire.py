@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from notify_sse import eager
 from notify_sse.connection import Connection
-from notify_sse.sse import Control, Frame, Reset, encode_control, encode_frames
-from notify_sse.stream import Turn
-from notify_sse.tail import Tail
+from notify_sse.core.frames import Control, Frame, Reset, encode_control, encode_frames
+from notify_sse.core.stream import Turn
+from notify_sse.core.tail import Tail
 from tests.simulation.loop import SimLoop
 
 

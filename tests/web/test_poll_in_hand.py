@@ -8,10 +8,10 @@ import msgspec
 from starlette.requests import Request
 
 from notify_sse.auth import Grant
-from notify_sse.hub import Hub
+from notify_sse.core.frames import Cursor
+from notify_sse.core.hub import Hub
+from notify_sse.core.tail import Tail
 from notify_sse.pump import Pump
-from notify_sse.sse import Cursor
-from notify_sse.tail import Tail
 from notify_sse.web import history
 from tests.core.doubles import HandStore, metrics, notification
 

@@ -6,8 +6,8 @@ between a stream's falling asleep and its being woken. Pure: it returns whom to 
 
 from collections.abc import Iterable, Iterator
 
-from notify_sse.sse import Frame
-from notify_sse.stream import Stream
+from notify_sse.core.frames import Frame
+from notify_sse.core.stream import Stream
 
 
 class Hub:

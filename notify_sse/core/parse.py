@@ -15,8 +15,8 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from notify_sse.core.model import Notification, recipient_channel, topic_channel
 from notify_sse.errors import BadNotification
-from notify_sse.model import Notification, recipient_channel, topic_channel
 
 JSON: Final = "application/json"
 MSGPACK: Final = "application/msgpack"

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from notify_sse.model import Event
+from notify_sse.core.model import Event
 
 HISTORY_PATH: Final = "/notifications/history"
 MAX_CURSOR_CHARS: Final = 128

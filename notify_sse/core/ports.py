@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from notify_sse.model import Event, Notification
+from notify_sse.core.model import Event, Notification
 
 
 class Head(msgspec.Struct, frozen=True):

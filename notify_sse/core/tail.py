@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from notify_sse.sse import Cursor, Frame
+from notify_sse.core.frames import Cursor, Frame
 
 FRAME_OVERHEAD_BYTES: Final = 250
 """What a frame costs beside its data: the struct, its strings, its places in the index."""

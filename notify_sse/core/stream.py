@@ -8,8 +8,8 @@ for.
 from enum import Enum, auto
 from typing import Final
 
-from notify_sse.sse import Cursor, Frame, Reset, ResetReason, parse_cursor
-from notify_sse.tail import Tail
+from notify_sse.core.frames import Cursor, Frame, Reset, ResetReason, parse_cursor
+from notify_sse.core.tail import Tail
 
 MAX_PULL_EVENTS: Final = 500
 MAX_PULL_BYTES: Final = 262_144
