@@ -28,13 +28,13 @@ from notify_sse.garbage import GarbagePolicy
 from notify_sse.gateway import Gateway
 from notify_sse.ingest import Ingest
 from notify_sse.listening import BACKLOG, url_of
-from notify_sse.metrics import Metrics
-from notify_sse.outage import Outage
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
 from notify_sse.retention import Retention
 from notify_sse.server_loop import ServerLoop
 from notify_sse.store import open_store
+from notify_sse.telemetry.metrics import Metrics
+from notify_sse.telemetry.outage import Outage
 from notify_sse.watch import Watch
 from notify_sse.web import build
 

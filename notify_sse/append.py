@@ -15,8 +15,8 @@ import msgspec
 from notify_sse.core.model import Announcement, Event, Notification
 from notify_sse.core.ports import Appended, Store, Stored
 from notify_sse.errors import Overloaded, StoreRefused, StoreUnavailable
-from notify_sse.metrics import Metrics
-from notify_sse.outage import Outage
+from notify_sse.telemetry.metrics import Metrics
+from notify_sse.telemetry.outage import Outage
 
 MAX_BATCH: Final = 1000
 MAX_BATCH_BYTES: Final = 4_194_304

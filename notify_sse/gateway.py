@@ -18,9 +18,9 @@ from notify_sse.core.ports import Store
 from notify_sse.core.stream import resume
 from notify_sse.core.tail import Tail
 from notify_sse.errors import Forbidden, Overloaded
-from notify_sse.metrics import Metrics
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
+from notify_sse.telemetry.metrics import Metrics
 from notify_sse.watch import Watch
 
 CATCH_UP_S: Final = 5.0

@@ -18,7 +18,7 @@ from notify_sse.core.model import Notification, routing_key
 from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Delivery
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
-from notify_sse.metrics import Metrics
+from notify_sse.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

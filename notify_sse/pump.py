@@ -23,8 +23,8 @@ from notify_sse.core.ports import Store
 from notify_sse.core.stream import Stream, Turn
 from notify_sse.core.tail import Tail
 from notify_sse.deadlines import Deadlines, Fallen
-from notify_sse.metrics import Metrics
 from notify_sse.replay import Replays
+from notify_sse.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

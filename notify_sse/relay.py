@@ -17,8 +17,8 @@ from notify_sse.core.ports import Head, Page, Store
 from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Hole, Tail
 from notify_sse.errors import StoreUnavailable
-from notify_sse.metrics import Metrics
-from notify_sse.outage import Outage
+from notify_sse.telemetry.metrics import Metrics
+from notify_sse.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from notify_sse.connection import Connection
 from notify_sse.core.frames import Frame, Reset, frame
 from notify_sse.core.ports import Page, Store
 from notify_sse.errors import StoreUnavailable
-from notify_sse.metrics import Metrics
+from notify_sse.telemetry.metrics import Metrics
 
 STORE_RETRY_S: Final = 0.5
 MAX_REST_S: Final = 0.005

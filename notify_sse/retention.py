@@ -6,7 +6,7 @@ from typing import Final
 
 from notify_sse.core.ports import Store
 from notify_sse.errors import StoreUnavailable
-from notify_sse.metrics import Metrics
+from notify_sse.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from notify_sse.core.ports import Store
 from notify_sse.errors import StoreUnavailable
-from notify_sse.outage import Outage
+from notify_sse.telemetry.outage import Outage
 
 LOOK_S: Final = 1.0
 

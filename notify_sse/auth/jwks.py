@@ -15,7 +15,7 @@ import httpx
 from notify_sse.auth.keys import Key, KeySet, key_set
 from notify_sse.config import redacted_url, variable
 from notify_sse.errors import BadConfiguration
-from notify_sse.redaction import redacted
+from notify_sse.telemetry.redaction import redacted
 
 MAX_DOCUMENT_BYTES: Final = 1 << 20
 TIMEOUT_S: Final = 5.0

@@ -23,8 +23,8 @@ from yarl import URL
 
 from notify_sse.broker.connection import Session, described, translated
 from notify_sse.errors import BrokerUnavailable
-from notify_sse.outage import Outage
-from notify_sse.redaction import redacted
+from notify_sse.telemetry.outage import Outage
+from notify_sse.telemetry.redaction import redacted
 
 FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 2.0

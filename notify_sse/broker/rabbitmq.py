@@ -20,7 +20,7 @@ from notify_sse.broker.publishing import PublishingChannels, deadline, left
 from notify_sse.broker.topology import Topology
 from notify_sse.core.ports import DeadLetter, Delivery, Listener, Message
 from notify_sse.errors import BrokerUnavailable
-from notify_sse.outage import Outage
+from notify_sse.telemetry.outage import Outage
 
 log = logging.getLogger(__name__)
 

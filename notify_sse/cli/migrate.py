@@ -4,11 +4,11 @@ import asyncio
 
 import click
 
-from notify_sse import logs
 from notify_sse.cli.options import read_settings
 from notify_sse.config import Settings
 from notify_sse.store import open_store
 from notify_sse.store.schema import migrate
+from notify_sse.telemetry import logs
 
 
 @click.command("migrate")

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from notify_sse import logs
 from notify_sse.auth import mint
 from notify_sse.config import Settings, variable
+from notify_sse.telemetry import logs
 
 F = TypeVar("F", bound=Callable[..., Any])
 

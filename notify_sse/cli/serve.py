@@ -6,9 +6,9 @@ import sys
 
 import click
 
-from notify_sse import logs
 from notify_sse.cli import Misconfigured
 from notify_sse.cli.options import read_settings
+from notify_sse.telemetry import logs
 
 
 @click.command("serve")

@@ -7,6 +7,6 @@ is the only place that knows the names `NOTIFY_SSE_*`. Reads no file and opens n
 from notify_sse.config.checks import is_loopback
 from notify_sse.config.names import COMMAND_VARIABLES, PREFIX, SECRETS, variable
 from notify_sse.config.settings import Settings
-from notify_sse.redaction import redacted_url
+from notify_sse.telemetry.redaction import redacted_url
 
 __all__ = ["COMMAND_VARIABLES", "PREFIX", "SECRETS", "Settings", "is_loopback", "redacted_url", "variable"]

@@ -14,7 +14,7 @@ from msgspec import Meta
 from notify_sse.config.checks import check
 from notify_sse.config.names import COMMAND_VARIABLES, PREFIX, SECRETS, TEST_PREFIX, variable
 from notify_sse.errors import BadConfiguration
-from notify_sse.redaction import HIDDEN, redacted_url
+from notify_sse.telemetry.redaction import HIDDEN, redacted_url
 
 Role = Literal["all", "gateway", "ingest"]
 LogLevel = Literal["debug", "info", "warning", "error"]

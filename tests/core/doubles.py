@@ -11,7 +11,7 @@ import msgspec
 from notify_sse.core.model import Notification, routing_key
 from notify_sse.core.ports import Appended, Broker, Delivery, Head, Page, Store
 from notify_sse.errors import BrokerUnavailable
-from notify_sse.metrics import Metrics
+from notify_sse.telemetry.metrics import Metrics
 from tests.core.notifications import parsed
 from tests.simulation.database import Database
 from tests.simulation.tally import TallyMetrics

@@ -12,7 +12,7 @@ from notify_sse.core.model import Announcement
 from notify_sse.core.ports import Delivery
 from notify_sse.errors import Overloaded, StoreUnavailable
 from notify_sse.ingest import Ingest
-from notify_sse.outage import Outage
+from notify_sse.telemetry.outage import Outage
 from tests.core.doubles import HandBroker, HandStore, delivery, document, metrics, running, until
 from tests.simulation.database import POISON
 

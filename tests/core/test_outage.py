@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from notify_sse.outage import Outage
+from notify_sse.telemetry.outage import Outage
 
 
 def test_several_parts_are_one_outage(caplog: pytest.LogCaptureFixture) -> None:

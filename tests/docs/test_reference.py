@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from notify_sse.errors import BadNotification
-from notify_sse.metrics import Metrics
+from notify_sse.telemetry.metrics import Metrics
 from notify_sse.web import problems
 from notify_sse.web.contracts import openapi
 

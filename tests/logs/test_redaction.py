@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from notify_sse import logs
 from notify_sse.config import Settings
-from notify_sse.redaction import redacted, redacted_url
+from notify_sse.telemetry import logs
+from notify_sse.telemetry.redaction import redacted, redacted_url
 from tests.auth.tokens import token
 
 CANARY = "c4naryC4NARY"

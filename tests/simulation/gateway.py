@@ -22,10 +22,10 @@ from notify_sse.core.tail import Tail
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
 from notify_sse.gateway import Gateway, open_connection
 from notify_sse.ingest import Ingest
-from notify_sse.metrics import Metrics
-from notify_sse.outage import Outage
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
+from notify_sse.telemetry.metrics import Metrics
+from notify_sse.telemetry.outage import Outage
 from tests.simulation.broker import Exchange, Link
 from tests.simulation.database import Database, SimStore
 from tests.simulation.loop import Process, SimLoop

@@ -12,7 +12,7 @@ from typing import Any, Final, TextIO
 import msgspec
 
 from notify_sse.config import Settings
-from notify_sse.redaction import redacted
+from notify_sse.telemetry.redaction import redacted
 
 _NOT_EXTRA: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 # They report each failed attempt to connect as an error; `broker.link` says it once.
