@@ -15,7 +15,6 @@ from typing import Any, Final, cast
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
-from notify_sse.append import Appender
 from notify_sse.auth import Verifier
 from notify_sse.broker import open_broker
 from notify_sse.config import Settings
@@ -26,16 +25,17 @@ from notify_sse.core.tail import Tail
 from notify_sse.errors import BadConfiguration, BrokerUnavailable, SchemaOutdated, StoreUnavailable
 from notify_sse.garbage import GarbagePolicy
 from notify_sse.gateway import Gateway
-from notify_sse.ingest import Ingest
 from notify_sse.listening import BACKLOG, url_of
+from notify_sse.log.append import Appender
+from notify_sse.log.ingest import Ingest
+from notify_sse.log.retention import Retention
+from notify_sse.log.watch import Watch
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
-from notify_sse.retention import Retention
 from notify_sse.server_loop import ServerLoop
 from notify_sse.store import open_store
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
-from notify_sse.watch import Watch
 from notify_sse.web import build
 
 log = logging.getLogger(__name__)

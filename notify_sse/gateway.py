@@ -8,7 +8,6 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Final, Literal, TypeVar
 
-from notify_sse.append import Appender
 from notify_sse.auth import READ, Grant, Verifier
 from notify_sse.config import Settings
 from notify_sse.connection import Connection
@@ -18,10 +17,11 @@ from notify_sse.core.ports import Store
 from notify_sse.core.stream import resume
 from notify_sse.core.tail import Tail
 from notify_sse.errors import Forbidden, Overloaded
+from notify_sse.log.append import Appender
+from notify_sse.log.watch import Watch
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
 from notify_sse.telemetry.metrics import Metrics
-from notify_sse.watch import Watch
 
 CATCH_UP_S: Final = 5.0
 MAX_TOPICS: Final = 50

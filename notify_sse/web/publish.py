@@ -8,13 +8,13 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.append import Receipt
 from notify_sse.auth import PUBLISH
 from notify_sse.core.frames import Cursor
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import JSON, is_batch, parse, split_batch
 from notify_sse.errors import BadNotification, Forbidden, StoreUnavailable
 from notify_sse.gateway import Gateway
+from notify_sse.log.append import Receipt
 from notify_sse.web.answers import answer
 from notify_sse.web.body import read_body
 from notify_sse.web.problems import problem, refusal

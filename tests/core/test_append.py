@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from notify_sse import append as module
-from notify_sse.append import Appender, Receipt
 from notify_sse.core.model import Announcement, Notification
 from notify_sse.core.ports import Stored
 from notify_sse.errors import Overloaded, StoreRefused, StoreUnavailable
+from notify_sse.log import append as module
+from notify_sse.log.append import Appender, Receipt
 from notify_sse.telemetry.outage import Outage
 from tests.core.doubles import HandStore, metrics, notification, running, until
 from tests.simulation.database import POISON

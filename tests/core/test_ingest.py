@@ -6,12 +6,12 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from notify_sse import ingest as module
-from notify_sse.append import Appender
 from notify_sse.core.model import Announcement
 from notify_sse.core.ports import Delivery
 from notify_sse.errors import Overloaded, StoreUnavailable
-from notify_sse.ingest import Ingest
+from notify_sse.log import ingest as module
+from notify_sse.log.append import Appender
+from notify_sse.log.ingest import Ingest
 from notify_sse.telemetry.outage import Outage
 from tests.core.doubles import HandBroker, HandStore, delivery, document, metrics, running, until
 from tests.simulation.database import POISON

@@ -36,8 +36,8 @@ POINTS: dict[str, Point] = {
     "before retention": Point(f"{STORE}.expire", "before", "retention", 3),
     "within retention": Point(f"{STORE}.expire", "within", "retention", 3),
     "after retention": Point(f"{STORE}.expire", "after", "retention", 3),
-    "before a message is parsed": Point("notify_sse.ingest:Ingest._checked", "before", "amqp", 20),
-    "after a message is parsed": Point("notify_sse.ingest:Ingest._checked", "after", "amqp", 20),
+    "before a message is parsed": Point("notify_sse.log.ingest:Ingest._checked", "before", "amqp", 20),
+    "after a message is parsed": Point("notify_sse.log.ingest:Ingest._checked", "after", "amqp", 20),
     "before the append (AMQP)": Point(f"{STORE}.append", "before", "amqp"),
     "within the append (AMQP)": Point(f"{STORE}.append", "within", "amqp"),
     "committed, not announced (AMQP)": Point(f"{STORE}.append", "after", "amqp"),
@@ -49,19 +49,19 @@ POINTS: dict[str, Point] = {
     "before a dead letter": Point(f"{BROKER}.dead_letter", "before", "amqp", 3),
     "within a dead letter": Point(f"{BROKER}.dead_letter", "within", "amqp", 3),
     "dead-lettered, not acked": Point(f"{BROKER}.dead_letter", "after", "amqp", 3),
-    "after a dead letter's ack": Point("notify_sse.ingest:Ingest._bury", "after", "amqp", 3),
+    "after a dead letter's ack": Point("notify_sse.log.ingest:Ingest._bury", "after", "amqp", 3),
     "before the append (HTTP)": Point(f"{STORE}.append", "before", "http"),
     "within the append (HTTP)": Point(f"{STORE}.append", "within", "http"),
     "committed, not announced (HTTP)": Point(f"{STORE}.append", "after", "http"),
     "before the answer (HTTP)": Point("notify_sse.web.publish:_answer", "before", "http"),
     "when the drain begins": Point("notify_sse.pump:Pump.drain", "before", "drain", 1),
     "consumer stopped, in the drain": Point(f"{BROKER}.stop_consuming", "after", "drain", 1),
-    "all acked, in the drain": Point("notify_sse.ingest:Ingest.finish", "after", "drain", 1),
+    "all acked, in the drain": Point("notify_sse.log.ingest:Ingest.finish", "after", "drain", 1),
     "after a stream's closing": Point("notify_sse.web.stream:SseConnection.finish", "after", "drain", 2),
     "after a page of a replay": Point(f"{STORE}.after", "after", "replay", 2),
     "after a write to a stream": Point("notify_sse.web.stream:SseConnection.write", "after", "replay", 6),
 }
-BUG = Point("notify_sse.ingest:Ingest._append", "acked too early", "amqp")
+BUG = Point("notify_sse.log.ingest:Ingest._append", "acked too early", "amqp")
 SEEDED_BUG = "acked before it is committed"
 """Not a point but a defence taken out (`BUG`): what is lost by it must be found."""
 

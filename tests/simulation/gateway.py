@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import msgspec
 
-from notify_sse.append import Appender
 from notify_sse.auth import Grant
 from notify_sse.core.frames import Cursor
 from notify_sse.core.hub import Hub
@@ -21,7 +20,8 @@ from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Tail
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
 from notify_sse.gateway import Gateway, open_connection
-from notify_sse.ingest import Ingest
+from notify_sse.log.append import Appender
+from notify_sse.log.ingest import Ingest
 from notify_sse.pump import Pump
 from notify_sse.relay import Relay
 from notify_sse.telemetry.metrics import Metrics

@@ -12,8 +12,9 @@ from unittest.mock import patch
 
 import msgspec
 
-from notify_sse import append, connection, gateway, pump, relay, replay
+from notify_sse import connection, gateway, pump, relay, replay
 from notify_sse.core import stream
+from notify_sse.log import append
 from tests.checker import History, Reader, ResetTold, Violation, check
 from tests.simulation.broker import Exchange
 from tests.simulation.client import FORGED, Client, channels_of

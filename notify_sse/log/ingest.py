@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from notify_sse.append import Appender, Receipt
 from notify_sse.core.model import Notification, routing_key
 from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Delivery
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
+from notify_sse.log.append import Appender, Receipt
 from notify_sse.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""The way in: everything that writes the log. It knows nothing of streams."""
