@@ -11,7 +11,7 @@ import gc
 import time
 from typing import Final
 
-from notify_sse.pump import Pump
+from notify_sse.gateway.pump import Pump
 
 YOUNG: Final = 10_000
 """New objects before a collection of the youngest; the default of 700 is for small programs."""

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from notify_sse.auth import ADMIN, PUBLISH, READ, SESSION_COOKIE
 from notify_sse.core import parse
 from notify_sse.core.frames import CURSOR, MAX_CURSOR_CHARS
-from notify_sse.gateway import Gateway
+from notify_sse.gateway.admission import Gateway
 from notify_sse.version import __version__
 from notify_sse.web import history, publish
 from notify_sse.web.answers import answer

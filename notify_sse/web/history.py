@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.auth import Grant
-from notify_sse.connection import Connection
 from notify_sse.core.frames import Control, Cursor, Frame, Reset, frame, parse_cursor
 from notify_sse.core.ports import Head, Page
-from notify_sse.gateway import Gateway
+from notify_sse.gateway.admission import Gateway
+from notify_sse.gateway.connection import Connection
 from notify_sse.web.problems import BadRequest
 from notify_sse.web.stream import named_topics
 

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.gateway import Gateway
+from notify_sse.gateway.admission import Gateway
 from notify_sse.web.answers import answer
 
 

@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from notify_sse.auth import PUBLISH, READ, mint
 from notify_sse.errors import Forbidden
-from notify_sse.gateway import Gateway
+from notify_sse.gateway.admission import Gateway
 from notify_sse.web.answers import answer
 from notify_sse.web.body import read_body
 from notify_sse.web.problems import BadRequest

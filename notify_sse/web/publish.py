@@ -13,7 +13,7 @@ from notify_sse.core.frames import Cursor
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import JSON, is_batch, parse, split_batch
 from notify_sse.errors import BadNotification, Forbidden, StoreUnavailable
-from notify_sse.gateway import Gateway
+from notify_sse.gateway.admission import Gateway
 from notify_sse.log.append import Receipt
 from notify_sse.web.answers import answer
 from notify_sse.web.body import read_body

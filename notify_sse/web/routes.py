@@ -6,7 +6,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
-from notify_sse.gateway import Gateway
+from notify_sse.gateway.admission import Gateway
 from notify_sse.web import contracts, cors, history, operations, pages, problems, publish, session
 from notify_sse.web.access_log import AccessLog
 from notify_sse.web.body import ReadToTheEnd

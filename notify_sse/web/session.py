@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from notify_sse.auth import SESSION_COOKIE, credentials
 from notify_sse.errors import Unauthorized
-from notify_sse.gateway import Gateway
+from notify_sse.gateway.admission import Gateway
 from notify_sse.web.answers import answer
 from notify_sse.web.problems import BadRequest
 

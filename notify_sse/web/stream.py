@@ -12,12 +12,11 @@ from sse_starlette import EventSourceResponse
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
-from notify_sse import eager
 from notify_sse.auth import Grant
-from notify_sse.connection import Connection
 from notify_sse.core.frames import Control, Frame, Reset, encode_control, encode_frames
 from notify_sse.errors import NotifyError, Overloaded
-from notify_sse.gateway import Gateway, open_connection
+from notify_sse.gateway.admission import Gateway, eager, open_connection
+from notify_sse.gateway.connection import Connection
 from notify_sse.server_loop import Accepted, accepted
 from notify_sse.web.cors import allow_origin
 from notify_sse.web.problems import BadRequest, VersionNotSupported, refusal

@@ -15,12 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from notify_sse import eager
 from notify_sse.auth import Grant, credentials
-from notify_sse.connection import Connection
 from notify_sse.core.frames import CloseReason, Control, Frame
 from notify_sse.errors import Forbidden, NotifyError, Overloaded
-from notify_sse.gateway import Gateway, open_connection
+from notify_sse.gateway.admission import Gateway, eager, open_connection
+from notify_sse.gateway.connection import Connection
 from notify_sse.web.problems import problem
 from notify_sse.web.stream import last_event_id, named_topics
 

@@ -8,7 +8,7 @@ from notify_sse.core.hub import Hub
 from notify_sse.core.model import Announcement
 from notify_sse.core.stream import Stream, Turn
 from notify_sse.core.tail import Tail
-from notify_sse.relay import Relay
+from notify_sse.gateway.relay import Relay
 from notify_sse.telemetry.outage import Outage
 from tests.core.doubles import HandStore, metrics, notification, running
 

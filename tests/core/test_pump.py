@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from notify_sse.connection import Connection
 from notify_sse.core.frames import Control, Cursor, Frame, Reset, frame
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import Event
 from notify_sse.core.tail import Hole, Tail
-from notify_sse.pump import Pump
+from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.pump import Pump
 from tests.core.doubles import HandStore, metrics, until
 
 

@@ -77,7 +77,7 @@ APPEND: Final = (
         2,
         "a commit is announced, and found by comparing if that is lost",
         ("notify_sse.log.append:Appender._commit", "self._announce(appended, together)", "pass"),
-        ("notify_sse.relay:Relay._asked", "asyncio.timeout(COMPARE_S)", "asyncio.timeout(None)"),
+        ("notify_sse.gateway.relay:Relay._asked", "asyncio.timeout(COMPARE_S)", "asyncio.timeout(None)"),
     ),
 )
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from notify_sse.auth import Grant
-from notify_sse.connection import NEVER
 from notify_sse.core.frames import Cursor, parse_cursor
+from notify_sse.gateway.connection import NEVER
 from tests.checker import Beat, Connected, Reader, ResetTold, Seen
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import SimLoop

@@ -19,11 +19,11 @@ from notify_sse.core.ports import Broker, Head, Listener, Store
 from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Tail
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
-from notify_sse.gateway import Gateway, open_connection
+from notify_sse.gateway.admission import Gateway, open_connection
+from notify_sse.gateway.pump import Pump
+from notify_sse.gateway.relay import Relay
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
-from notify_sse.pump import Pump
-from notify_sse.relay import Relay
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
 from tests.simulation.broker import Exchange, Link

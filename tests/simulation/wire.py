@@ -8,11 +8,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
-from notify_sse import eager
-from notify_sse.connection import Connection
 from notify_sse.core.frames import Control, Frame, Reset, encode_control, encode_frames
 from notify_sse.core.stream import Turn
 from notify_sse.core.tail import Tail
+from notify_sse.gateway.admission import eager
+from notify_sse.gateway.connection import Connection
 from tests.simulation.loop import SimLoop
 
 

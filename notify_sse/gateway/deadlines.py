@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final
 
-from notify_sse.connection import Connection
-from notify_sse.wheel import Wheel
+from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.wheel import Wheel
 
 EXPIRING_LEAD_S: Final = 30.0
 """How long before its token's end a stream says so; a quarter of a short token's time."""

@@ -8,10 +8,10 @@ import asyncio
 import time
 from typing import Final
 
-from notify_sse.connection import Connection
 from notify_sse.core.frames import Frame, Reset, frame
 from notify_sse.core.ports import Page, Store
 from notify_sse.errors import StoreUnavailable
+from notify_sse.gateway.connection import Connection
 from notify_sse.telemetry.metrics import Metrics
 
 STORE_RETRY_S: Final = 0.5

@@ -14,16 +14,16 @@ from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from typing import Final, assert_never
 
-from notify_sse import eager, replay
-from notify_sse.connection import NEVER, Connection, Due
 from notify_sse.core.frames import CloseReason, Control, Frame, Reset, closing, connected, expiring, heartbeat
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import recipient_channel
 from notify_sse.core.ports import Store
 from notify_sse.core.stream import Stream, Turn
 from notify_sse.core.tail import Tail
-from notify_sse.deadlines import Deadlines, Fallen
-from notify_sse.replay import Replays
+from notify_sse.gateway.admission import eager, replay
+from notify_sse.gateway.connection import NEVER, Connection, Due
+from notify_sse.gateway.deadlines import Deadlines, Fallen
+from notify_sse.gateway.replay import Replays
 from notify_sse.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)

@@ -10,17 +10,17 @@ from typing import Final, Literal, TypeVar
 
 from notify_sse.auth import READ, Grant, Verifier
 from notify_sse.config import Settings
-from notify_sse.connection import Connection
 from notify_sse.core.frames import Cursor, Reset
 from notify_sse.core.model import EVERYONE, recipient_channel, topic_channel
 from notify_sse.core.ports import Store
 from notify_sse.core.stream import resume
 from notify_sse.core.tail import Tail
 from notify_sse.errors import Forbidden, Overloaded
+from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.pump import Pump
+from notify_sse.gateway.relay import Relay
 from notify_sse.log.append import Appender
 from notify_sse.log.watch import Watch
-from notify_sse.pump import Pump
-from notify_sse.relay import Relay
 from notify_sse.telemetry.metrics import Metrics
 
 CATCH_UP_S: Final = 5.0
