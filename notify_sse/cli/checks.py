@@ -23,7 +23,7 @@ from notify_sse.cli.options import service_url
 from notify_sse.config import Settings, is_loopback, redacted_url
 from notify_sse.errors import NotifyError
 from notify_sse.store import open_store
-from notify_sse.store.postgres_pool import PostgresPool
+from notify_sse.store.postgres.pool import PostgresPool
 from notify_sse.store.schema import current_revision, expected_revision, require_expected
 
 TIMEOUT_S: Final = 5.0

@@ -4,8 +4,8 @@ from urllib.parse import urlsplit
 
 from notify_sse.core.ports import Store
 from notify_sse.errors import BadConfiguration
-from notify_sse.store.postgres import PostgresStore
-from notify_sse.store.sqlite import SqliteStore
+from notify_sse.store.postgres.store import PostgresStore
+from notify_sse.store.sqlite.store import SqliteStore
 
 
 def open_store(database_url: str, *, replay_connections: int = 8) -> Store:

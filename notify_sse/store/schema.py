@@ -24,7 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 import notify_sse
 from notify_sse.errors import SchemaOutdated, StoreUnavailable
-from notify_sse.store import postgres_pool, sqlite_file
+from notify_sse.store.postgres.store import pool as postgres_pool
+from notify_sse.store.sqlite.store import file as sqlite_file
 from notify_sse.telemetry.redaction import redacted
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Store
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import open_store
-from notify_sse.store.sqlite_file import path_of
+from notify_sse.store.sqlite.file import path_of
 
 OUR_CONNECTIONS = "pg_stat_activity WHERE datname = current_database() AND application_name = 'notify-sse'"
 

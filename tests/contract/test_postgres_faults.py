@@ -12,8 +12,9 @@ import asyncpg
 import pytest
 
 from notify_sse.errors import StoreUnavailable
-from notify_sse.store import open_store, postgres_pool
-from notify_sse.store.postgres import PostgresStore
+from notify_sse.store import open_store
+from notify_sse.store.postgres.store import PostgresStore
+from notify_sse.store.postgres.store import pool as postgres_pool
 from tests.contract.subject import OUR_CONNECTIONS, Subject, ids, several, until, until_stored, whole_log
 from tests.services import PostgresServer
 

@@ -7,8 +7,9 @@ import asyncpg
 import pytest
 
 from notify_sse.errors import BadConfiguration, StoreRefused, StoreUnavailable
-from notify_sse.store import open_store, postgres_pool
-from notify_sse.store.postgres import PostgresStore
+from notify_sse.store import open_store
+from notify_sse.store.postgres.store import PostgresStore
+from notify_sse.store.postgres.store import pool as postgres_pool
 from tests.contract.subject import OUR_CONNECTIONS, Subject, notification, several, until
 
 PIDS = f"SELECT pid FROM {OUR_CONNECTIONS} ORDER BY pid"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from notify_sse.store.sqlite_file import path_of
+from notify_sse.store.sqlite.file import path_of
 from tests.contract.subject import Subject, ids, several, until, whole_log
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import page, schema
 from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
-from notify_sse.store.postgres_pool import PostgresPool
+from notify_sse.store.postgres.pool import PostgresPool
 
 APPEND_CONNECTIONS: Final = 2
 READ_CONNECTIONS: Final = 2

@@ -15,8 +15,9 @@ import aiosqlite
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
-from notify_sse.store import page, schema, sqlite_file
+from notify_sse.store import page, schema
 from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
+from notify_sse.store.sqlite.store import file as sqlite_file
 
 READS: Final = 2
 WAIT_S: Final = 10.0

@@ -1,0 +1,1 @@
+"""The `Store` port on an SQLite file: the embedded default."""
