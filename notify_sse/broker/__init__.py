@@ -29,7 +29,7 @@ def open_broker(
 
         return MemoryBroker(prefetch=prefetch, publish_timeout_s=publish_timeout_s)
     if scheme in {"amqp", "amqps"}:
-        from notify_sse.broker.rabbitmq import RabbitMQBroker  # noqa: PLC0415  as above
+        from notify_sse.broker.rabbitmq.broker import RabbitMQBroker  # noqa: PLC0415  as above
 
         return RabbitMQBroker(broker_url, prefix=prefix, prefetch=prefetch, publish_timeout_s=publish_timeout_s)
     raise BadConfiguration(f"BROKER_URL: must begin with amqp://, amqps:// or memory://, not {scheme or 'nothing'}")

@@ -18,7 +18,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.exceptions import AMQPError
 
 from notify_sse.auth import Verifier, mint
-from notify_sse.broker.topology import Topology
+from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.cli.options import service_url
 from notify_sse.config import Settings, is_loopback, redacted_url
 from notify_sse.errors import NotifyError

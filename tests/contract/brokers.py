@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
 from notify_sse.broker.memory import MemoryBroker, MemoryExchange
-from notify_sse.broker.rabbitmq import RabbitMQBroker
+from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
 from notify_sse.core.ports import Broker, Delivery, Listener, Message
 from tests.services import RabbitServer
 

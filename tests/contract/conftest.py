@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notify_sse.broker.rabbitmq import RabbitMQBroker
+from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
 from tests.contract.rabbitmq import Open
 from tests.services import RabbitServer
 

@@ -9,7 +9,7 @@ from typing import Any
 import pika
 import pika.exceptions
 
-from notify_sse.broker.rabbitmq import RabbitMQBroker
+from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
 from notify_sse.core.ports import Listener
 from notify_sse.errors import BrokerUnavailable
 from tests.contract.brokers import message, running

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from notify_sse.broker.connection import Session
+from notify_sse.broker.rabbitmq.session import Session
 from notify_sse.errors import BrokerUnavailable
 from tests.contract.brokers import message, publishing, running, texts
 from tests.contract.rabbitmq import Open, entered, passed, published, silent

@@ -30,7 +30,7 @@ class Point(msgspec.Struct, frozen=True):
     """The highest NTH that makes sense."""
 
 
-STORE, BROKER = "notify_sse.store.postgres.store:PostgresStore", "notify_sse.broker.rabbitmq:RabbitMQBroker"
+STORE, BROKER = "notify_sse.store.postgres.store:PostgresStore", "notify_sse.broker.rabbitmq.broker:RabbitMQBroker"
 POINTS: dict[str, Point] = {
     # First, while nothing that retention would forget waits to be acked: see `crash_points.RETENTION_S`.
     "before retention": Point(f"{STORE}.expire", "before", "retention", 3),

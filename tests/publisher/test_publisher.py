@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from notify_sse import Publisher
-from notify_sse.broker.rabbitmq import RabbitMQBroker
+from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
 from notify_sse.errors import BadConfiguration, BadNotification, BrokerUnavailable, NotAllPublished
 from notify_sse.examples import account_update, new_message, system_alert
 from tests.contract.brokers import Process, running

@@ -11,9 +11,9 @@ from typing import Final
 
 from aiormq import Channel
 
-from notify_sse.broker.connection import CONNECT_TIMEOUT_S, FOREIGN, Session
-from notify_sse.broker.topology import LIVE_KEY, Topology
-from notify_sse.broker.wire import Received
+from notify_sse.broker.rabbitmq.session import CONNECT_TIMEOUT_S, FOREIGN, Session
+from notify_sse.broker.rabbitmq.topology import LIVE_KEY, Topology
+from notify_sse.broker.rabbitmq.wire import Received
 from notify_sse.core.ports import Delivery
 
 LIVE_QUEUE_MAX_MESSAGES: Final = 10_000

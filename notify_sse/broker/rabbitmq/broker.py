@@ -12,12 +12,12 @@ from typing import Final
 
 from aiormq import ChannelAccessRefused
 
-from notify_sse.broker import dead_letters
-from notify_sse.broker.connection import Session, translated
-from notify_sse.broker.consuming import LIVE_QUEUE_MAX_MESSAGES, IngestConsumer, ack_all, listen_live
-from notify_sse.broker.link import Link
-from notify_sse.broker.publishing import PublishingChannels, deadline, left
-from notify_sse.broker.topology import Topology
+from notify_sse.broker.rabbitmq.broker import dead_letters
+from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, IngestConsumer, ack_all, listen_live
+from notify_sse.broker.rabbitmq.link import Link
+from notify_sse.broker.rabbitmq.publishing import PublishingChannels, deadline, left
+from notify_sse.broker.rabbitmq.session import Session, translated
+from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.core.ports import DeadLetter, Delivery, Listener, Message
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.telemetry.outage import Outage

@@ -14,7 +14,7 @@ from aio_pika.abc import ConnectionParameter
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from yarl import URL
 
-from notify_sse.broker.wire import Received, Wire
+from notify_sse.broker.rabbitmq.wire import Received, Wire
 from notify_sse.errors import BrokerUnavailable
 
 HEARTBEAT_S: Final = 10

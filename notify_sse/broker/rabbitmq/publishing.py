@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from aiormq import Channel, PublishError, spec
 
-from notify_sse.broker.connection import Session, translated
-from notify_sse.broker.topology import LIVE_KEY, Topology
+from notify_sse.broker.rabbitmq.session import Session, translated
+from notify_sse.broker.rabbitmq.topology import LIVE_KEY, Topology
 from notify_sse.core.ports import Message
 from notify_sse.errors import BrokerUnavailable
 

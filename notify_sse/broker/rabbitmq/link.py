@@ -21,7 +21,7 @@ from aiormq import (
 )
 from yarl import URL
 
-from notify_sse.broker.connection import Session, described, translated
+from notify_sse.broker.rabbitmq.session import Session, described, translated
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.telemetry.outage import Outage
 from notify_sse.telemetry.redaction import redacted

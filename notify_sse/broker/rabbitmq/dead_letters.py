@@ -11,8 +11,8 @@ from typing import Any, Final
 from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 
-from notify_sse.broker.publishing import PublishingChannels
-from notify_sse.broker.topology import Topology
+from notify_sse.broker.rabbitmq.publishing import PublishingChannels
+from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.core.ports import DeadLetter, Delivery, Message
 
 REASON: Final = "x-notify-reason"

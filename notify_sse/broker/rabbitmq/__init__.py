@@ -1,0 +1,1 @@
+"""The `Broker` port on RabbitMQ."""
