@@ -32,11 +32,11 @@ from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
 from notify_sse.log.retention import Retention
 from notify_sse.log.watch import Watch
-from notify_sse.server_loop import ServerLoop
 from notify_sse.store import open_store
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
 from notify_sse.web import build
+from notify_sse.web.streams.direct import ServerLoop
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
 from notify_sse.gateway.admission import Gateway
-from notify_sse.web import contracts, cors, history, operations, pages, problems, publish, session
-from notify_sse.web.access_log import AccessLog
-from notify_sse.web.body import ReadToTheEnd
-from notify_sse.web.stream import StreamResponse
-from notify_sse.web.websocket import upgrade_required, websocket
+from notify_sse.web import pages
+from notify_sse.web.api import history, operations, publish, session
+from notify_sse.web.contract import openapi as contracts
+from notify_sse.web.http import cors, problems
+from notify_sse.web.http.access_log import AccessLog
+from notify_sse.web.http.body import ReadToTheEnd
+from notify_sse.web.streams.sse import StreamResponse
+from notify_sse.web.streams.websocket import upgrade_required, websocket
 
 STREAM_PATH = "/notifications/stream"
 

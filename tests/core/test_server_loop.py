@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, cast
 
-from notify_sse.server_loop import Accepted
+from notify_sse.web.streams.direct import Accepted
 
 
 class _Transport(asyncio.Transport):

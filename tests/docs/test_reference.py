@@ -5,8 +5,8 @@ from pathlib import Path
 
 from notify_sse.errors import BadNotification
 from notify_sse.telemetry.metrics import Metrics
-from notify_sse.web import problems
-from notify_sse.web.contracts import openapi
+from notify_sse.web.contract.openapi import openapi
+from notify_sse.web.http import problems
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 

@@ -12,7 +12,7 @@ from notify_sse.core.frames import Cursor
 from notify_sse.core.hub import Hub
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.pump import Pump
-from notify_sse.web import history
+from notify_sse.web.api import history
 from tests.core.doubles import HandStore, metrics, notification
 
 WAIT_S = 0.05

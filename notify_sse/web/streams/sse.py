@@ -17,9 +17,9 @@ from notify_sse.core.frames import Control, Frame, Reset, encode_control, encode
 from notify_sse.errors import NotifyError, Overloaded
 from notify_sse.gateway.admission import Gateway, eager, open_connection
 from notify_sse.gateway.connection import Connection
-from notify_sse.server_loop import Accepted, accepted
-from notify_sse.web.cors import allow_origin
-from notify_sse.web.problems import BadRequest, VersionNotSupported, refusal
+from notify_sse.web.http.cors import allow_origin
+from notify_sse.web.http.problems import BadRequest, VersionNotSupported, refusal
+from notify_sse.web.streams.direct import Accepted, accepted
 
 EVENT_STREAM: Final = "text/event-stream"
 

@@ -20,8 +20,8 @@ from notify_sse.core.frames import CloseReason, Control, Frame
 from notify_sse.errors import Forbidden, NotifyError, Overloaded
 from notify_sse.gateway.admission import Gateway, eager, open_connection
 from notify_sse.gateway.connection import Connection
-from notify_sse.web.problems import problem
-from notify_sse.web.stream import last_event_id, named_topics
+from notify_sse.web.http.problems import problem
+from notify_sse.web.streams.sse import last_event_id, named_topics
 
 AUTH_S: Final = 5.0
 MAX_FRAME_BYTES: Final = 16_384

@@ -15,9 +15,9 @@ from notify_sse.core.parse import JSON, is_batch, parse, split_batch
 from notify_sse.errors import BadNotification, Forbidden, StoreUnavailable
 from notify_sse.gateway.admission import Gateway
 from notify_sse.log.append import Receipt
-from notify_sse.web.answers import answer
-from notify_sse.web.body import read_body
-from notify_sse.web.problems import problem, refusal
+from notify_sse.web.http.answers import answer
+from notify_sse.web.http.body import read_body
+from notify_sse.web.http.problems import problem, refusal
 
 MAX_BATCH: Final = 500
 _LENIENT: Final = {"": JSON, "text/plain": JSON, "application/x-www-form-urlencoded": JSON}

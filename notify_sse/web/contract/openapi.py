@@ -10,8 +10,8 @@ from notify_sse.core import parse
 from notify_sse.core.frames import CURSOR, MAX_CURSOR_CHARS
 from notify_sse.gateway.admission import Gateway
 from notify_sse.version import __version__
-from notify_sse.web import history, publish
-from notify_sse.web.answers import answer
+from notify_sse.web.api import history, publish
+from notify_sse.web.http.answers import answer
 
 Document = dict[str, Any]
 

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.gateway.admission import Gateway
-from notify_sse.web.answers import answer
+from notify_sse.web.http.answers import answer
 
 
 async def healthz(_: Request) -> Response:

@@ -17,8 +17,8 @@ from notify_sse.core.frames import Control, Cursor, Frame, Reset, frame, parse_c
 from notify_sse.core.ports import Head, Page
 from notify_sse.gateway.admission import Gateway
 from notify_sse.gateway.connection import Connection
-from notify_sse.web.problems import BadRequest
-from notify_sse.web.stream import named_topics
+from notify_sse.web.http.problems import BadRequest
+from notify_sse.web.streams.sse import named_topics
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500

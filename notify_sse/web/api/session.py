@@ -9,8 +9,8 @@ from starlette.responses import Response
 from notify_sse.auth import SESSION_COOKIE, credentials
 from notify_sse.errors import Unauthorized
 from notify_sse.gateway.admission import Gateway
-from notify_sse.web.answers import answer
-from notify_sse.web.problems import BadRequest
+from notify_sse.web.http.answers import answer
+from notify_sse.web.http.problems import BadRequest
 
 PATH: Final = "/notifications"
 MAX_COOKIE_BYTES: Final = 4096

@@ -1,0 +1,1 @@
+"""The published contracts, OpenAPI and AsyncAPI, generated from the code."""

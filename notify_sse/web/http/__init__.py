@@ -1,0 +1,1 @@
+"""What every HTTP handler shares: bodies, queries, answers, problems, CORS, the access log."""

@@ -1,0 +1,1 @@
+"""The three transports of a stream: SSE, WebSocket and the long poll."""
