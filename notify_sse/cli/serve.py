@@ -25,7 +25,7 @@ def command(*, host: str | None, port: int | None, workers: int | None, role: st
     _raise_file_limit()
     settings = read_settings(host=host, port=port, workers=workers, role=role)
     logs.set_up(settings)
-    from notify_sse import supervisor  # noqa: PLC0415  (after logging is set up: libraries log while they are imported)
+    from notify_sse.server import supervisor  # noqa: PLC0415  (after logging is set up: libraries log while they are imported)
 
     code = supervisor.serve(settings)
     sys.exit(Misconfigured.exit_code if code == os.EX_CONFIG else code)

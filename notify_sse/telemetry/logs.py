@@ -45,7 +45,7 @@ def set_up(settings: Settings, *, stream: TextIO | None = None) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-11-22T10:00:00.123Z INFO notify_sse.app: started action=start port=8000`."""
+    """`2026-11-22T10:00:00.123Z INFO notify_sse.server.process: started action=start port=8000`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, then the traceback when there is one."""

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from notify_sse.app import Process
 from notify_sse.config import Settings
+from notify_sse.server.process import Process
 from tests.auth.tokens import SECRET
 
 

@@ -23,15 +23,15 @@ from notify_sse.core.model import Announcement
 from notify_sse.core.ports import Listener
 from notify_sse.core.tail import Tail
 from notify_sse.errors import BadConfiguration, BrokerUnavailable, SchemaOutdated, StoreUnavailable
-from notify_sse.garbage import GarbagePolicy
 from notify_sse.gateway.admission import Gateway
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.relay import Relay
-from notify_sse.listening import BACKLOG, url_of
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
 from notify_sse.log.retention import Retention
 from notify_sse.log.watch import Watch
+from notify_sse.server.garbage import GarbagePolicy
+from notify_sse.server.listening import BACKLOG, url_of
 from notify_sse.store import open_store
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage

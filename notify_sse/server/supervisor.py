@@ -19,7 +19,7 @@ from typing import Final
 from notify_sse.auth import Verifier
 from notify_sse.config import Settings
 from notify_sse.errors import BadConfiguration
-from notify_sse.listening import listen
+from notify_sse.server.listening import listen
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def serve(settings: Settings) -> int:
 
 
 def _run() -> Callable[..., int]:
-    from notify_sse.app import run  # noqa: PLC0415  (the metrics' mode is chosen before it is imported)
+    from notify_sse.server.process import run  # noqa: PLC0415  (the metrics' mode is chosen before it is imported)
 
     return run
 
