@@ -23,16 +23,16 @@ from notify_sse.errors import BadConfiguration, NotifyError
 CANNOT_WRITE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 COMMANDS: Final = {
-    "serve": ("notify_sse.cli.serve", "Run the service."),
-    "migrate": ("notify_sse.cli.migrate", "Bring the database to the schema of this version."),
-    "token": ("notify_sse.cli.token", "Make a token for a recipient or a publisher."),
-    "publish": ("notify_sse.cli.publish", "Publish a notification, or many from standard input."),
-    "tail": ("notify_sse.cli.tail", "Show a recipient's notifications as they arrive."),
-    "history": ("notify_sse.cli.history", "Show a recipient's stored notifications."),
-    "dlq": ("notify_sse.cli.dlq", "Look after the messages that were refused."),
-    "doctor": ("notify_sse.cli.doctor", "Check everything the service needs, and say what to do."),
-    "settings": ("notify_sse.cli.settings", "List the settings, their values and where they come from."),
-    "bench": ("notify_sse.cli.bench", "Put load on a service, and measure it."),
+    "serve": ("notify_sse.cli.commands.serve", "Run the service."),
+    "migrate": ("notify_sse.cli.commands.migrate", "Bring the database to the schema of this version."),
+    "token": ("notify_sse.cli.commands.token", "Make a token for a recipient or a publisher."),
+    "publish": ("notify_sse.cli.commands.publish", "Publish a notification, or many from standard input."),
+    "tail": ("notify_sse.cli.commands.tail", "Show a recipient's notifications as they arrive."),
+    "history": ("notify_sse.cli.commands.history", "Show a recipient's stored notifications."),
+    "dlq": ("notify_sse.cli.commands.dlq", "Look after the messages that were refused."),
+    "doctor": ("notify_sse.cli.commands.doctor", "Check everything the service needs, and say what to do."),
+    "settings": ("notify_sse.cli.commands.settings", "List the settings, their values and where they come from."),
+    "bench": ("notify_sse.cli.commands.bench", "Put load on a service, and measure it."),
 }
 
 

@@ -14,7 +14,7 @@ from notify_sse.bench import run
 from notify_sse.bench.bare import bare_server
 from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.results import Outcome
-from notify_sse.cli.bench import NAMES
+from notify_sse.cli.commands.bench import NAMES
 from tests.service import ServiceFactory
 from tests.services import PostgresServer, RabbitServer
 

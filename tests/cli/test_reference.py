@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from notify_sse.cli import COMMANDS, commands, reference, settings
+from notify_sse.cli import COMMANDS, commands
+from notify_sse.cli.commands import reference, settings
 from notify_sse.config import Settings, variable
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
@@ -17,7 +18,7 @@ def test_the_settings_page_is_up_to_date() -> None:
 
 
 def test_the_commands_page_is_up_to_date() -> None:
-    """`python -m notify_sse.cli.reference > docs/reference/commands.md` makes it so."""
+    """`python -m notify_sse.cli.commands.reference > docs/reference/commands.md` makes it so."""
     assert (PAGES / "commands.md").read_text() == reference.markdown()
 
 

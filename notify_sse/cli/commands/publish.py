@@ -17,7 +17,7 @@ from notify_sse.auth import PUBLISH
 from notify_sse.cli import discard_stdout
 from notify_sse.cli.lines import Line, Progress, batches, parsed
 from notify_sse.cli.options import client_settings, json_option, print_json, service_options, service_url, tokens
-from notify_sse.cli.routes import Accepted, HttpRoute, Route, amqp_route
+from notify_sse.cli.senders import Accepted, HttpRoute, Route, amqp_route
 from notify_sse.config import Settings
 from notify_sse.errors import BadNotification, NotifyError
 

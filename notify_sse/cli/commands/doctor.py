@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from notify_sse.cli.checks import Finding, findings
+from notify_sse.cli.diagnosis import Finding, findings
 from notify_sse.cli.options import json_option, print_json
 from notify_sse.config import PREFIX, Settings
 from notify_sse.errors import BadConfiguration

@@ -1,4 +1,4 @@
-"""docs/reference/commands.md, made from the commands' own help: `python -m notify_sse.cli.reference`."""
+"""docs/reference/commands.md, made from the commands' own help: `python -m notify_sse.cli.commands.reference`."""
 
 import click
 
@@ -7,7 +7,7 @@ from notify_sse.cli import COMMANDS, commands
 HEAD = """\
 # Commands
 
-<!-- Made by `python -m notify_sse.cli.reference`. A test compares it with the code. -->
+<!-- Made by `python -m notify_sse.cli.commands.reference`. A test compares it with the code. -->
 
 `notify-sse COMMAND --help` shows the same. `python -m notify_sse` is the same program.
 
