@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from notify_sse.bench.bare import bare_server
-from notify_sse.bench.publishing import Way
+from notify_sse.bench.publishers.publishing import Way
 from notify_sse.bench.target import Launch, Target, free_port, process, served
 from notify_sse.bench.worker import raise_file_limit
 from tests.services import PostgresServer, RabbitServer

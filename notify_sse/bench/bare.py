@@ -14,7 +14,7 @@ from typing import Final, cast
 import msgspec
 import uvloop
 
-from notify_sse.bench.publishing import Way
+from notify_sse.bench.publishers.publishing import Way
 from notify_sse.bench.target import HTTP_BATCH, Launch, Target, free_port, process
 from notify_sse.bench.worker import raise_file_limit
 from notify_sse.server.listening import BACKLOG

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from notify_sse import __version__
-from notify_sse.bench.idle import idle
-from notify_sse.bench.meter import machine
 from notify_sse.bench.plan import Plan, Progress
-from notify_sse.bench.ramp import ramp
-from notify_sse.bench.results import Outcome, Report
-from notify_sse.bench.scenarios import Scenario, broadcast, burst, churn, herd, replay, steady
+from notify_sse.bench.report.meter import machine
+from notify_sse.bench.report.results import Outcome, Report
+from notify_sse.bench.scenarios.idle import idle
+from notify_sse.bench.scenarios.load import Scenario, broadcast, burst, churn, herd, replay, steady
+from notify_sse.bench.scenarios.ramp import ramp
 from notify_sse.bench.target import Launch
 
 SCENARIOS: Final[dict[str, Scenario]] = {

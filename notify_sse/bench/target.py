@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from notify_sse.auth import PUBLISH, mint
-from notify_sse.bench.publishing import Way
+from notify_sse.bench.publishers.publishing import Way
 from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.config import PREFIX, Settings, variable
 from notify_sse.errors import NotifyError

@@ -13,7 +13,7 @@ from bench import document, sizes, targets
 from notify_sse.bench import run
 from notify_sse.bench.bare import bare_server
 from notify_sse.bench.plan import Plan, Progress
-from notify_sse.bench.results import Outcome
+from notify_sse.bench.report.results import Outcome
 from notify_sse.cli.commands.bench import NAMES
 from tests.service import ServiceFactory
 from tests.services import PostgresServer, RabbitServer

@@ -6,8 +6,8 @@ from typing import Any
 
 import pika
 
-from notify_sse.bench.amqp import AmqpOutlet
-from notify_sse.bench.outlet import Outbound
+from notify_sse.bench.publishers.amqp import AmqpOutlet
+from notify_sse.bench.publishers.outlet import Outbound
 from tests.harness.polling import eventually
 
 

@@ -70,9 +70,13 @@ def command(
     """  # noqa: D301 - click's mark for lines that stay as they are
     if url and (serve or bare):
         raise click.UsageError("--url is a service that runs already: it goes without --serve and --bare")
-    from notify_sse.bench import page, results, run, target  # noqa: PLC0415  (no other command loads it)
+    from notify_sse.bench import run, target  # noqa: PLC0415  (no other command loads it)
     from notify_sse.bench.bare import bare_server  # noqa: PLC0415
     from notify_sse.bench.plan import Plan, Progress  # noqa: PLC0415
+    from notify_sse.bench.report import (
+        page,  # noqa: PLC0415  (no other command loads it)
+        results,  # noqa: PLC0415  (no other command loads it)
+    )
 
     watched = _pids(pids)
     if bare:

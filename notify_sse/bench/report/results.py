@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from notify_sse.bench.meter import Machine
+from notify_sse.bench.report.meter import Machine
 
 Points = list[tuple[float, float]]
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from pamqp import commands, frame, header
 
-from notify_sse.bench.outlet import MAX_IN_FLIGHT, Outbound, Unsent
+from notify_sse.bench.publishers.outlet import MAX_IN_FLIGHT, Outbound, Unsent
 
 HEAD: Final = struct.Struct(">BHI")
 METHOD: Final = struct.Struct(">HH")

@@ -7,10 +7,10 @@ not sustained, twice over, since a machine has other things to do; then the gap 
 import asyncio
 from typing import Final
 
-from notify_sse.bench.field import Field, Phase
+from notify_sse.bench.clients.field import Field, Phase
 from notify_sse.bench.plan import Plan, Progress
-from notify_sse.bench.results import Outcome, Plot, Points, latency_figures
-from notify_sse.bench.scenarios import note_failures, phase_figures, scene
+from notify_sse.bench.report.results import Outcome, Plot, Points, latency_figures
+from notify_sse.bench.scenarios.load import note_failures, phase_figures, scene
 from notify_sse.bench.target import Launch
 
 GROWTH: Final = 1.5

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Self, cast
 
-from notify_sse.bench.outlet import MAX_IN_FLIGHT, Outbound, Unsent
+from notify_sse.bench.publishers.outlet import MAX_IN_FLIGHT, Outbound, Unsent
 
 CONNECTIONS: Final = 4
 MOST_PIPELINED: Final = 64

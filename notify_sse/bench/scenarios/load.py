@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from notify_sse.bench.field import Field, Opened, Phase
-from notify_sse.bench.meter import load_average
+from notify_sse.bench.clients.field import Field, Opened, Phase
 from notify_sse.bench.plan import Plan, Progress
-from notify_sse.bench.results import Outcome, latency_figures, over_time
+from notify_sse.bench.report.meter import load_average
+from notify_sse.bench.report.results import Outcome, latency_figures, over_time
 from notify_sse.bench.target import Launch
 
 HERD_AT_ONCE: Final = 1000

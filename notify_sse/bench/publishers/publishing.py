@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from notify_sse.bench.amqp import AmqpOutlet
-from notify_sse.bench.http import HttpOutlet
-from notify_sse.bench.outlet import Outbound, Outlet
+from notify_sse.bench.publishers.amqp import AmqpOutlet
+from notify_sse.bench.publishers.http import HttpOutlet
+from notify_sse.bench.publishers.outlet import Outbound, Outlet
 from notify_sse.bench.stamp import Bodies, notification_type, recipient_name
 from notify_sse.core.model import recipient_channel, routing_key, topic_channel
 

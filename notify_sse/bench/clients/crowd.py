@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from notify_sse.auth import mint
-from notify_sse.bench.client import Refusal, StreamClient, Tally
+from notify_sse.bench.clients.client import Refusal, StreamClient, Tally
 from notify_sse.bench.stamp import mark, recipient_name
 from notify_sse.config import Settings, variable
 

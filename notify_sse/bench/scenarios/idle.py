@@ -5,10 +5,10 @@ from typing import Final
 
 import msgspec
 
-from notify_sse.bench.field import Field
+from notify_sse.bench.clients.field import Field
 from notify_sse.bench.plan import Plan, Progress
-from notify_sse.bench.results import Outcome, Plot, slope
-from notify_sse.bench.scenarios import note_failures, scene
+from notify_sse.bench.report.results import Outcome, Plot, slope
+from notify_sse.bench.scenarios.load import note_failures, scene
 from notify_sse.bench.target import Launch
 
 STEPS: Final = 4

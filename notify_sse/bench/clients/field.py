@@ -16,10 +16,11 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from notify_sse.bench import crowd, publishing
-from notify_sse.bench.crowd import Where
-from notify_sse.bench.meter import Meter
+from notify_sse.bench.clients import crowd
+from notify_sse.bench.clients.crowd import Where
 from notify_sse.bench.plan import Plan, Progress
+from notify_sse.bench.publishers import publishing
+from notify_sse.bench.report.meter import Meter
 from notify_sse.bench.target import CannotMeasure, Target
 from notify_sse.bench.worker import Worker, raise_file_limit
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from typing import Final
 
-from notify_sse.bench.results import Outcome, Plot, Report, number
+from notify_sse.bench.report.results import Outcome, Plot, Report, number
 
 WIDTH_PX: Final = 720
 HEIGHT_PX: Final = 320

@@ -1,0 +1,1 @@
+"""The clients of a load test: many streams in a few processes."""

@@ -1,0 +1,1 @@
+"""The publishers of a load test, over AMQP and HTTP."""

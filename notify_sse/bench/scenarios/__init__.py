@@ -1,0 +1,1 @@
+"""What happens to a target: one function for each scenario."""
