@@ -20,7 +20,7 @@ from notify_sse.core.model import recipient_channel
 from notify_sse.core.ports import Store
 from notify_sse.core.stream import Stream, Turn
 from notify_sse.core.tail import Tail
-from notify_sse.gateway.admission import eager, replay
+from notify_sse.gateway import eager, replay
 from notify_sse.gateway.connection import NEVER, Connection, Due
 from notify_sse.gateway.deadlines import Deadlines, Fallen
 from notify_sse.gateway.replay import Replays

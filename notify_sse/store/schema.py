@@ -24,8 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 import notify_sse
 from notify_sse.errors import SchemaOutdated, StoreUnavailable
-from notify_sse.store.postgres.store import pool as postgres_pool
-from notify_sse.store.sqlite.store import file as sqlite_file
+from notify_sse.store.postgres import pool
+from notify_sse.store.sqlite import file
 from notify_sse.telemetry.redaction import redacted
 
 log = logging.getLogger(__name__)
@@ -69,9 +69,9 @@ async def migrate(database_url: str) -> Migrated:
 async def current_revision(database_url: str) -> str | None:
     """The revision that the database has, None when it is empty. Creates nothing. Raises `StoreUnavailable`."""
     if _is_sqlite(database_url):
-        path = sqlite_file.path_of(database_url)
-        return await sqlite_file.Reader(path, width=1, wait_s=1).run(sqlite_revision) if path.exists() else None
-    pool = postgres_pool.PostgresPool(database_url, size=1, wait_s=1)
+        path = file.path_of(database_url)
+        return await file.Reader(path, width=1, wait_s=1).run(sqlite_revision) if path.exists() else None
+    pool = pool.PostgresPool(database_url, size=1, wait_s=1)
     try:
         return await pool.run(postgres_revision)
     finally:
@@ -152,14 +152,14 @@ async def _locked(database_url: str) -> AsyncIterator[AsyncConnection]:
 
 def _postgres_engine(database_url: str) -> AsyncEngine:
     async def connect() -> asyncpg.Connection:
-        return await postgres_pool.connect(database_url, settings=MIGRATION_SETTINGS, command_timeout_s=None)
+        return await pool.connect(database_url, settings=MIGRATION_SETTINGS, command_timeout_s=None)
 
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
 
 
 def _sqlite_engine(database_url: str) -> AsyncEngine:
-    path = sqlite_file.path_of(database_url)
-    sqlite_file.create(path)
+    path = file.path_of(database_url)
+    file.create(path)
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         connect_args={"isolation_level": None, "timeout": LOCK_WAIT_MS / 1000},

@@ -13,8 +13,8 @@ import pytest
 
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import open_store
+from notify_sse.store.postgres import pool
 from notify_sse.store.postgres.store import PostgresStore
-from notify_sse.store.postgres.store import pool as postgres_pool
 from tests.contract.subject import OUR_CONNECTIONS, Subject, ids, several, until, until_stored, whole_log
 from tests.services import PostgresServer
 
@@ -121,7 +121,7 @@ async def test_a_server_that_does_not_answer_is_given_up(
     """Frozen (as a silently cut network looks), it costs each caller its timeout and not more, leaks no connection,
     does not keep `close` waiting, and once it answers again everything goes on."""
     for name in ("COMMAND_TIMEOUT_S", "CONNECT_TIMEOUT_S", "CLOSE_TIMEOUT_S"):
-        monkeypatch.setattr(postgres_pool, name, 0.5)
+        monkeypatch.setattr(pool, name, 0.5)
     async with private.opened() as store, private.opened() as closed_while_frozen:
         await store.append(several("before", 1))
         await closed_while_frozen.head()
@@ -176,7 +176,7 @@ async def test_what_the_database_cannot_do_now_is_unavailable(subject: Subject, 
 
 async def test_a_head_that_stays_locked_is_given_up(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server ends a statement that waits too long; the connection stays."""
-    monkeypatch.setitem(postgres_pool.SERVER_SETTINGS, "statement_timeout", "200")
+    monkeypatch.setitem(pool.SERVER_SETTINGS, "statement_timeout", "200")
     async with subject.opened() as store:
         await store.append(several("a", 1))
         before = await subject.sql(PIDS)

@@ -8,8 +8,8 @@ import pytest
 
 from notify_sse.errors import BadConfiguration, StoreRefused, StoreUnavailable
 from notify_sse.store import open_store
+from notify_sse.store.postgres import pool
 from notify_sse.store.postgres.store import PostgresStore
-from notify_sse.store.postgres.store import pool as postgres_pool
 from tests.contract.subject import OUR_CONNECTIONS, Subject, notification, several, until
 
 PIDS = f"SELECT pid FROM {OUR_CONNECTIONS} ORDER BY pid"
@@ -115,14 +115,14 @@ async def test_a_replay_never_scans_the_log(subject: Subject) -> None:
     async with subject.opened() as store:
         await store.append(several("a", 3000, channel="topic:all"))
         await subject.sql("ANALYZE log")
-        connection = await postgres_pool.connect(
+        connection = await pool.connect(
             subject.url,
-            settings=postgres_pool.SERVER_SETTINGS | {"plan_cache_mode": "force_generic_plan"},
+            settings=pool.SERVER_SETTINGS | {"plan_cache_mode": "force_generic_plan"},
             command_timeout_s=5,
         )
         try:
             for name in ("ascending", "descending"):
-                sql = Path(postgres_pool.__file__).with_name("sql") / "postgres" / f"{name}.sql"
+                sql = Path(pool.__file__).with_name("sql") / f"{name}.sql"
                 await connection.execute(
                     f"PREPARE {name} (bytea[], bigint, bigint, text[], int) AS {sql.read_text('utf-8')}"
                 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from notify_sse.gateway.admission import relay
+from notify_sse.gateway import relay
 
 
 @pytest.fixture

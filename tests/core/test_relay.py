@@ -7,7 +7,7 @@ import pytest
 from notify_sse.core.model import Announcement
 from notify_sse.core.ports import Head
 from notify_sse.core.stream import Turn
-from notify_sse.gateway.admission import relay as module
+from notify_sse.gateway import relay as module
 from tests.core.doubles import until
 from tests.core.relays import Bench
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from notify_sse.core.frames import Control, Frame, Reset, encode_control, encode_frames
 from notify_sse.core.stream import Turn
 from notify_sse.core.tail import Tail
-from notify_sse.gateway.admission import eager
+from notify_sse.gateway import eager
 from notify_sse.gateway.connection import Connection
 from tests.simulation.loop import SimLoop
 

@@ -13,8 +13,7 @@ from unittest.mock import patch
 import msgspec
 
 from notify_sse.core import stream
-from notify_sse.gateway.admission import admission as gateway
-from notify_sse.gateway.admission import connection, pump, relay, replay
+from notify_sse.gateway import connection, pump, relay, replay
 from notify_sse.log import append
 from tests.checker import History, Reader, ResetTold, Violation, check
 from tests.simulation.broker import Exchange

@@ -12,7 +12,7 @@ from typing import Final
 
 from aiormq import ChannelAccessRefused
 
-from notify_sse.broker.rabbitmq.broker import dead_letters
+from notify_sse.broker.rabbitmq import dead_letters
 from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, IngestConsumer, ack_all, listen_live
 from notify_sse.broker.rabbitmq.link import Link
 from notify_sse.broker.rabbitmq.publishing import PublishingChannels, deadline, left

@@ -73,9 +73,9 @@ def command(
     from notify_sse.bench import run, target  # noqa: PLC0415  (no other command loads it)
     from notify_sse.bench.bare import bare_server  # noqa: PLC0415
     from notify_sse.bench.plan import Plan, Progress  # noqa: PLC0415
-    from notify_sse.bench.report import (
-        page,  # noqa: PLC0415  (no other command loads it)
-        results,  # noqa: PLC0415  (no other command loads it)
+    from notify_sse.bench.report import (  # noqa: PLC0415
+        page,
+        results,
     )
 
     watched = _pids(pids)

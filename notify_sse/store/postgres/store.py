@@ -2,7 +2,7 @@
 
 Appends, repairs of the tail, and replays each have connections of their own, so that none keeps another waiting. Each
 operation is one autocommitted statement: one round trip, one snapshot, and nothing held by a client that freezes.
-Errors and connections are `postgres_pool`'s matter, the schema is `schema`'s.
+Errors and connections are `pool`'s matter, the schema is `schema`'s.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class PostgresStore:
         self._writes = PostgresPool(database_url, size=APPEND_CONNECTIONS, wait_s=WAIT_S)
         self._reads = PostgresPool(database_url, size=READ_CONNECTIONS, wait_s=WAIT_S)
         self._replays = PostgresPool(database_url, size=replay_connections, wait_s=REPLAY_WAIT_S)
-        sql = resources.files("notify_sse.store") / "sql" / "postgres"
+        sql = resources.files("notify_sse.store.postgres") / "sql"
         self._head, self._stretch, self._newest, self._ascending, self._descending = (
             (sql / f"{name}.sql").read_text("utf-8")
             for name in ("head", "stretch", "newest", "ascending", "descending")

@@ -1,7 +1,7 @@
 """The log in a SQLite file: the embedded default, for one serving process.
 
 Other processes (the commands) may read it, and even append, at the same time. SQLite has one write lock, taken before
-the head is read, so commit order is the order of ids here as well. Connections and errors are `sqlite_file`'s matter.
+the head is read, so commit order is the order of ids here as well. Connections and errors are `file`'s matter.
 """
 
 import json
@@ -17,7 +17,7 @@ from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import page, schema
 from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
-from notify_sse.store.sqlite.store import file as sqlite_file
+from notify_sse.store.sqlite import file
 
 READS: Final = 2
 WAIT_S: Final = 10.0
@@ -59,10 +59,10 @@ class SqliteStore:
 
     def __init__(self, database_url: str, *, replay_connections: int = 8) -> None:
         self._url = database_url
-        path = sqlite_file.path_of(database_url)
-        self._writer = sqlite_file.Writer(path, wait_s=WAIT_S)
-        self._reads = sqlite_file.Reader(path, width=READS, wait_s=WAIT_S)
-        self._replays = sqlite_file.Reader(path, width=replay_connections, wait_s=REPLAY_WAIT_S)
+        path = file.path_of(database_url)
+        self._writer = file.Writer(path, wait_s=WAIT_S)
+        self._reads = file.Reader(path, width=READS, wait_s=WAIT_S)
+        self._replays = file.Reader(path, width=replay_connections, wait_s=REPLAY_WAIT_S)
 
     async def open(self) -> None:
         for connections in (self._writer, self._reads, self._replays):

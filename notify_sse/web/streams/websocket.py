@@ -18,7 +18,8 @@ from starlette.types import Message, Receive, Scope, Send
 from notify_sse.auth import Grant, credentials
 from notify_sse.core.frames import CloseReason, Control, Frame
 from notify_sse.errors import Forbidden, NotifyError, Overloaded
-from notify_sse.gateway.admission import Gateway, eager, open_connection
+from notify_sse.gateway import eager
+from notify_sse.gateway.admission import Gateway, open_connection
 from notify_sse.gateway.connection import Connection
 from notify_sse.web.http.problems import problem
 from notify_sse.web.streams.sse import last_event_id, named_topics
