@@ -34,10 +34,10 @@ lint: $(VENV)/.check ## ruff, mypy and the import rules only
 	@$(VENV)/bin/lint-imports
 
 services: $(PYTHON_IN_VENV) ## start RabbitMQ and Postgres for development, and print what to export
-	@$(PYTHON_IN_VENV) -m tests.services up
+	@$(PYTHON_IN_VENV) -m tests.support.services up
 
 services-stop: $(PYTHON_IN_VENV) ## stop them, and remove their data
-	@$(PYTHON_IN_VENV) -m tests.services down
+	@$(PYTHON_IN_VENV) -m tests.support.services down
 
 bench: $(VENV)/.test ## measure latency, throughput and memory, beside the usual way of doing it
 	@$(PYTHON_IN_VENV) -m bench $(ARGS)

@@ -21,7 +21,7 @@ from notify_sse.bench.report import page
 from notify_sse.bench.report.results import Outcome, Report, table
 from notify_sse.bench.target import Launch
 from notify_sse.errors import NotifyError
-from tests.services import private_directory, start_postgres, start_rabbitmq
+from tests.support.services import private_directory, start_postgres, start_rabbitmq
 
 TARGETS = (STACK, EMBEDDED, BASELINE, NCHAN, BARE)
 PAGE = Path("docs/explanation/performance.md")

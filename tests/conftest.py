@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from tests import asynchronous, given
-from tests.given import Retired
-from tests.service import Service, ServiceFactory
-from tests.services import (
+from tests.support import asynchronous, given
+from tests.support.given import Retired
+from tests.support.service import Service, ServiceFactory
+from tests.support.services import (
     CannotStart,
     PostgresServer,
     RabbitServer,
@@ -33,9 +33,9 @@ from tests.services import (
     start_postgres,
     start_rabbitmq,
 )
-from tests.services.browsers import Chromium
-from tests.services.nodejs import Node
-from tests.stacks import KINDS, stack
+from tests.support.services.browsers import Chromium
+from tests.support.services.nodejs import Node
+from tests.support.stacks import KINDS, stack
 
 ASYNC_DEADLINE_S = 60.0
 SYNC_DEADLINE_S = 300.0

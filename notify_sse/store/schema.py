@@ -71,11 +71,11 @@ async def current_revision(database_url: str) -> str | None:
     if _is_sqlite(database_url):
         path = file.path_of(database_url)
         return await file.Reader(path, width=1, wait_s=1).run(sqlite_revision) if path.exists() else None
-    pool = pool.PostgresPool(database_url, size=1, wait_s=1)
+    reads = pool.PostgresPool(database_url, size=1, wait_s=1)
     try:
-        return await pool.run(postgres_revision)
+        return await reads.run(postgres_revision)
     finally:
-        await pool.close()
+        await reads.close()
 
 
 def expected_revision() -> str:

@@ -15,8 +15,8 @@ from notify_sse.bench.bare import bare_server
 from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.report.results import Outcome
 from notify_sse.cli.commands.bench import NAMES
-from tests.service import ServiceFactory
-from tests.services import PostgresServer, RabbitServer
+from tests.support.service import ServiceFactory
+from tests.support.services import PostgresServer, RabbitServer
 
 SMOKE = sizes.SIZES["smoke"]
 

@@ -8,7 +8,7 @@ import pika
 
 from notify_sse.bench.publishers.amqp import AmqpOutlet
 from notify_sse.bench.publishers.outlet import Outbound
-from tests.harness.polling import eventually
+from tests.support.polling import eventually
 
 
 class Wire(asyncio.Transport):

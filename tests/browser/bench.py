@@ -13,9 +13,9 @@ import httpx
 from playwright.async_api import Browser, async_playwright
 
 from tests.browser.proxy import Proxy
-from tests.service import Service
-from tests.services import ensure
-from tests.services.packages import CHROMIUM_NAMES, executable
+from tests.support.service import Service
+from tests.support.services import ensure
+from tests.support.services.packages import CHROMIUM_NAMES, executable
 
 FLAGS = (
     "--no-sandbox",

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page
 
 from tests.browser.bench import chromium
-from tests.service import Service
+from tests.support.service import Service
 
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tests.browser.bench import chromium, proxied
-from tests.service import ServiceFactory
+from tests.support.service import ServiceFactory
 
 TUTORIAL = Path(__file__).parents[2] / "docs/tutorial/browser.md"
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, eventually, opened, proxied, until
 from tests.browser.wire import FirefoxTab, firefox
-from tests.service import ServiceFactory
+from tests.support.service import ServiceFactory
 
 pytestmark = pytest.mark.deadline(150)
 

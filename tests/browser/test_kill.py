@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.browser.bench import Publisher, assert_each_once_in_order, chromium, opened, proxied
-from tests.service import ServiceFactory
+from tests.support.service import ServiceFactory
 
 
 @pytest.mark.deadline(150)

@@ -17,7 +17,7 @@ from tests.browser.bench import (
     until,
 )
 from tests.browser.wire import raw_chromium
-from tests.service import ServiceFactory
+from tests.support.service import ServiceFactory
 
 NATIVE = {"/test/native.html": Path(__file__).with_name("native.html")}
 

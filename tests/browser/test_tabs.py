@@ -19,7 +19,7 @@ from tests.browser.bench import (
     until,
 )
 from tests.browser.proxy import Proxy
-from tests.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory
 
 TABS = 7
 HANG = """{

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, chromium, opened, proxied, until
-from tests.service import ServiceFactory
-from tests.services import free_port
+from tests.support.service import ServiceFactory
+from tests.support.services import free_port
 
 
 @pytest.mark.deadline(120)

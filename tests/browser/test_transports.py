@@ -17,7 +17,7 @@ from tests.browser.bench import (
     until,
 )
 from tests.browser.proxy import Proxy
-from tests.service import ServiceFactory
+from tests.support.service import ServiceFactory
 
 
 @pytest.mark.deadline(120)

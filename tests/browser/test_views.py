@@ -23,7 +23,7 @@ from tests.browser.bench import (
 )
 from tests.browser.proxy import Proxy
 from tests.client import node
-from tests.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory
 
 HERE = Path(__file__).parent
 TRACED = ["disabled-by-default-devtools.timeline", "devtools.timeline", "toplevel"]

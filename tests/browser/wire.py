@@ -19,8 +19,8 @@ from typing import Any
 import websockets
 
 from tests.browser.bench import FLAGS
-from tests.services import ensure
-from tests.services.packages import CHROMIUM_NAMES, FIREFOX_NAMES, executable
+from tests.support.services import ensure
+from tests.support.services.packages import CHROMIUM_NAMES, FIREFOX_NAMES, executable
 
 START_S = 60
 PREFERENCES = {

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.service import Service
+from tests.support.service import Service
 
 COMMAND = [sys.executable, "-m", "notify_sse"]
 

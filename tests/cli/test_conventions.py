@@ -12,8 +12,8 @@ import pytest
 from notify_sse.auth import PUBLISH, READ, Verifier
 from notify_sse.config import Settings
 from tests.cli.running import COMMAND, done, environment, lines, of, run, started
-from tests.service import SECRET, ServiceFactory
-from tests.services import PostgresServer
+from tests.support.service import SECRET, ServiceFactory
+from tests.support.services import PostgresServer
 
 
 def test_a_wrong_setting_is_one_line_and_exit_code_2() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from notify_sse.auth import PUBLISH
 from tests.cli.running import COMMAND, done, jsonl, lines, of, run, started
-from tests.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory
 
 
 def numbered(count: int, *, to: str = "alice", start: int = 0) -> list[dict[str, Any]]:

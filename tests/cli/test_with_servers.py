@@ -10,8 +10,8 @@ import pytest
 
 from notify_sse.store.schema import migrate
 from tests.cli.running import done, environment, lines, of, run
-from tests.service import SECRET, ServiceFactory
-from tests.services import wait_until
+from tests.support.service import SECRET, ServiceFactory
+from tests.support.services import wait_until
 
 
 def findings(env: dict[str, str], *, code: int = 0) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.services import CannotStart, nodejs
+from tests.support.services import CannotStart, nodejs
 
 FOLDER = Path(__file__).parent
 

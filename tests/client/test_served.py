@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service import ServiceFactory
+from tests.support.service import ServiceFactory
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "notify_sse/client"

@@ -17,7 +17,7 @@ from notify_sse.core.model import (
     routing_key,
     topic_channel,
 )
-from tests.core.notifications import recipients, topics, types
+from tests.support.notifications import recipients, topics, types
 
 ADVERSARIAL = (
     "alice", "al", "ALICE", "#", "*", "a.b", "a", "b", ".", "..", "topic:all", "recipient:alice", "all", "",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from notify_sse.core.parse import JSON, MSGPACK, is_batch, split_batch
 from notify_sse.errors import BadNotification
-from tests.core.notifications import MAX_BYTES, NOW, documents, ids, parsed
+from tests.support.notifications import MAX_BYTES, NOW, documents, ids, parsed
 
 GOOD: dict[str, Any] = {"notification_type": "new_message", "recipient_id": "alice", "payload": {}}
 DELETE = object()

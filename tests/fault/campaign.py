@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.checker import Violation, check, counts
 from tests.fault import packets
 from tests.fault.dead_letters import wrong_dead_letters
 from tests.fault.nemesis import Nemesis
 from tests.fault.schedule import KINDS, LASTING, Fault, schedule
 from tests.fault.world import Plan, World
+from tests.support.checker import Violation, check, counts
 
 QUIET_S: Final = 2.0
 DEFENCES: Final[dict[str, tuple[str, str]]] = {

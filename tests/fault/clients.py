@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from notify_sse.core.frames import Cursor, parse_cursor
-from tests.checker import Beat, Connected, ResetTold, Seen
 from tests.fault.ledger import Ledger, channel_of, content_of
-from tests.harness.event_stream import Message
-from tests.harness.streams import OpenStream, open_stream
+from tests.support.checker import Beat, Connected, ResetTold, Seen
+from tests.support.event_stream import Message
+from tests.support.streams import OpenStream, open_stream
 
 CONNECT_S = 3.0
 BEATS_MISSED = 3

@@ -13,7 +13,7 @@ from tests.fault.publishers import ForeignAmqp, Http
 from tests.fault.schedule import Fault
 from tests.fault.scribe import FOREIGN
 from tests.fault.world import FLOODED, World
-from tests.harness.streams import OpenStream, open_stream
+from tests.support.streams import OpenStream, open_stream
 
 FLOOD = 110
 FORGERS = 20

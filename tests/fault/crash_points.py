@@ -14,7 +14,6 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from tests.checker import check
 from tests.fault.clients import Client, Habits, look_after
 from tests.fault.dead_letters import wrong_dead_letters
 from tests.fault.fleet import Fleet, Gateway
@@ -24,7 +23,8 @@ from tests.fault.polling import until
 from tests.fault.publishers import ForeignAmqp, Http, Lane, OurAmqp, Spoiler
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
-from tests.services import free_port
+from tests.support.checker import check
+from tests.support.services import free_port
 
 NEVER_ANNOUNCED: Final = "committed, never announced, nothing follows"
 SETTINGS: Final = {

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.fault.http import fetch
-from tests.service import Service
-from tests.services.processes import Process
+from tests.support.service import Service
+from tests.support.services.processes import Process
 
 _SAMPLE = re.compile(r"^notify_sse_(\w+?)(?:_total)?(?:\{(.*)\})? ([0-9.e+-]+)$", re.MULTILINE)
 _VALUE = re.compile(r'"([^"]*)"')

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from notify_sse.core.frames import Cursor
-from tests.checker import History, Published, Reader
+from tests.support.checker import History, Published, Reader
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.services import free_port
+from tests.support.services import free_port
 
 BOTH = ("up", "down")
 

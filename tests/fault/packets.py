@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from tests.services import CannotStart, ensure
+from tests.support.services import CannotStart, ensure
 
 
 def available() -> bool:

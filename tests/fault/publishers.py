@@ -20,7 +20,7 @@ from notify_sse import Publisher
 from notify_sse.errors import BrokerUnavailable
 from tests.fault.http import Connection
 from tests.fault.ledger import Ledger
-from tests.harness.amqp import key_of
+from tests.support.amqp import key_of
 
 Outcome = Literal["accepted", "refused", "unknown"]
 ATTEMPT_S = 4.0

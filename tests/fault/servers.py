@@ -9,8 +9,8 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from tests.services import PostgresServer, RabbitServer, ensure, private_directory
-from tests.services.processes import accepts, wait_until
+from tests.support.services import PostgresServer, RabbitServer, ensure, private_directory
+from tests.support.services.processes import accepts, wait_until
 
 DISK_BYTES = 1_500_000_000
 LIVE_QUEUE_MESSAGES = 20

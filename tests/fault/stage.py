@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import msgspec
 
-from tests.checker import Violation, check
 from tests.fault.clients import Client, Habits, look_after
 from tests.fault.fleet import Fleet, Gateway
 from tests.fault.ledger import Ledger
@@ -17,7 +16,8 @@ from tests.fault.polling import until
 from tests.fault.publishers import Http
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
-from tests.services import free_port
+from tests.support.checker import Violation, check
+from tests.support.services import free_port
 
 STEADY = Habits(stay_s=1e9)
 

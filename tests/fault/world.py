@@ -21,7 +21,7 @@ from tests.fault.polling import until
 from tests.fault.publishers import ForeignAmqp, Http, Lane, OurAmqp, Spoiler
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
-from tests.services import free_port
+from tests.support.services import free_port
 
 TOPICS: Final = ("news", "sport", "a.b", "x-1", "Z")
 ADVERSARIAL: Final = ("#", "*", "a.b", "topic:all", "Zoë ünïcode ☃", "x" * 200, "recipient:alice", "%23", "~", "a b\nc")

@@ -10,10 +10,10 @@ import msgspec
 from notify_sse.auth import Grant
 from notify_sse.core.frames import Cursor, parse_cursor
 from notify_sse.gateway.connection import NEVER
-from tests.checker import Beat, Connected, Reader, ResetTold, Seen
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import SimLoop
 from tests.simulation.wire import Wire
+from tests.support.checker import Beat, Connected, Reader, ResetTold, Seen
 
 FORGED: Final = ("", "0", "e0.", "e0.-1", "nobody.7", "e0.999999", "e0.1\n", "x" * 200)
 

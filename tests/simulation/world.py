@@ -15,7 +15,6 @@ import msgspec
 from notify_sse.core import stream
 from notify_sse.gateway import connection, pump, relay, replay
 from notify_sse.log import append
-from tests.checker import History, Reader, ResetTold, Violation, check
 from tests.simulation.broker import Exchange
 from tests.simulation.client import FORGED, Client, channels_of
 from tests.simulation.database import Database
@@ -24,6 +23,7 @@ from tests.simulation.loop import Livelock, SimLoop
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.publisher import Publisher
 from tests.simulation.scenario import Limits, Scenario, draw
+from tests.support.checker import History, Reader, ResetTold, Violation, check
 
 WALL_S: Final = 1_800_000_000.0
 """The wall clock's time when a run begins."""
@@ -283,7 +283,7 @@ def _virtual_time(loop: SimLoop, rng: Random) -> Iterator[None]:
             (pump, "time", clock),
             (replay, "time", clock),
             (pump, "random", dice),
-            (gateway, "random", dice),
+            (admission, "random", dice),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield

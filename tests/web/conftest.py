@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import show_log
-from tests.service import Service
-from tests.stacks import EMBEDDED, KINDS, stack
+from tests.support.service import Service
+from tests.support.stacks import EMBEDDED, KINDS, stack
 
 ORIGIN = "https://app.example.org"
 HEARTBEAT_S = 0.5

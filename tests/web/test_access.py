@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.harness.api import STREAM, Api, bearer, fresh
-from tests.harness.streams import Listening
-from tests.service import Service
+from tests.support.api import STREAM, Api, bearer, fresh
+from tests.support.service import Service
+from tests.support.streams import Listening
 
 
 async def test_a_topic_that_is_not_granted_is_forbidden(plain: Service) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import websockets
 from websockets.asyncio.client import connect
 
-from tests.harness.amqp import publisher
-from tests.harness.api import STREAM, Api, bearer, fresh, notification
-from tests.harness.streams import Listening
-from tests.refusals import REFUSALS
-from tests.service import Service, ServiceFactory
+from tests.support.amqp import publisher
+from tests.support.api import STREAM, Api, bearer, fresh, notification
+from tests.support.refusals import REFUSALS
+from tests.support.service import Service, ServiceFactory
+from tests.support.streams import Listening
 
 CANARY = "payload-canary-5f1d"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.harness.api import STREAM, Api, bearer, fresh
-from tests.service import Service, ServiceFactory
+from tests.support.api import STREAM, Api, bearer, fresh
+from tests.support.service import Service, ServiceFactory
 from tests.web.conftest import ORIGIN
 
 HISTORY = "/notifications/history"

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from tests.harness.api import Api, bearer, fresh, notification
-from tests.harness.polling import eventually
-from tests.harness.streams import Listening
-from tests.service import Service, ServiceFactory
+from tests.support.api import Api, bearer, fresh, notification
+from tests.support.polling import eventually
+from tests.support.service import Service, ServiceFactory
+from tests.support.streams import Listening
 
 EPOCH = "{epoch}"
 HEAD = "{head}"

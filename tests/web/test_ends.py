@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from tests.harness.api import STREAM, Api, bearer, fresh
-from tests.harness.polling import eventually
-from tests.harness.streams import Listening
-from tests.service import Service, ServiceFactory
+from tests.support.api import STREAM, Api, bearer, fresh
+from tests.support.polling import eventually
+from tests.support.service import Service, ServiceFactory
+from tests.support.streams import Listening
 
 
 async def _expect_closing(stream: Listening, reason: str) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.harness.api import Api, bearer, fresh, notification
-from tests.harness.polling import eventually
-from tests.service import Service, ServiceFactory
+from tests.support.api import Api, bearer, fresh, notification
+from tests.support.polling import eventually
+from tests.support.service import Service, ServiceFactory
 
 
 async def _published(api: Api, recipient: str, count: int, **fields: Any) -> list[str]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness.api import Api, fresh, notification
-from tests.harness.polling import eventually
-from tests.service import Service, ServiceFactory
+from tests.support.api import Api, fresh, notification
+from tests.support.polling import eventually
+from tests.support.service import Service, ServiceFactory
 
 WAKE_UP_S = 1.0
 

@@ -6,8 +6,8 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.harness.api import Api, fresh
-from tests.service import Service, ServiceFactory
+from tests.support.api import Api, fresh
+from tests.support.service import Service, ServiceFactory
 
 
 async def test_healthz_answers_without_a_token(plain: Service) -> None:

@@ -13,7 +13,7 @@ from notify_sse.core.hub import Hub
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.pump import Pump
 from notify_sse.web.api import history
-from tests.core.doubles import HandStore, metrics, notification
+from tests.support.doubles import HandStore, metrics, notification
 
 WAIT_S = 0.05
 

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.harness.api import Api, bearer, fresh, notification
-from tests.service import Service
+from tests.support.api import Api, bearer, fresh, notification
+from tests.support.service import Service
 
 MAX_BYTES = 16_384
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.harness.api import Api, notification
-from tests.harness.polling import eventually
-from tests.service import ServiceFactory
-from tests.services import PostgresServer, free_port
+from tests.support.api import Api, notification
+from tests.support.polling import eventually
+from tests.support.service import ServiceFactory
+from tests.support.services import PostgresServer, free_port
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])

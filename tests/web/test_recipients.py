@@ -5,11 +5,11 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-from tests.harness.amqp import key_of, printable, publisher
-from tests.harness.api import Api, bearer, fresh, notification
-from tests.harness.polling import eventually
-from tests.harness.streams import Listening
-from tests.service import Service, ServiceFactory
+from tests.support.amqp import key_of, printable, publisher
+from tests.support.api import Api, bearer, fresh, notification
+from tests.support.polling import eventually
+from tests.support.service import Service, ServiceFactory
+from tests.support.streams import Listening
 
 LONG = "a" * 200
 NAMES = (

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.harness.api import Api, fresh, notification
-from tests.refusals import JSON, MSGPACK, REFUSALS, Refusal
-from tests.service import Service
+from tests.support.api import Api, fresh, notification
+from tests.support.refusals import JSON, MSGPACK, REFUSALS, Refusal
+from tests.support.service import Service
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.name)

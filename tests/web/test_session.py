@@ -4,8 +4,8 @@ from http.cookies import SimpleCookie
 
 import pytest
 
-from tests.harness.api import STREAM, Api, bearer, fresh, notification
-from tests.service import Service
+from tests.support.api import STREAM, Api, bearer, fresh, notification
+from tests.support.service import Service
 from tests.web.conftest import ORIGIN
 
 SESSION = "/notifications/session"

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.harness.api import STREAM, Api, bearer, fresh, notification
-from tests.service import Service
+from tests.support.api import STREAM, Api, bearer, fresh, notification
+from tests.support.service import Service
 from tests.web.conftest import HEARTBEAT_S
 
 ADVERSARIAL_TEXTS = (

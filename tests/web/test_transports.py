@@ -5,10 +5,10 @@ import socket
 import struct
 import subprocess
 
-from tests.harness.api import STREAM, Api, bearer, fresh
-from tests.harness.polling import eventually
-from tests.service import Service, ServiceFactory
-from tests.services import PostgresServer
+from tests.support.api import STREAM, Api, bearer, fresh
+from tests.support.polling import eventually
+from tests.support.service import Service, ServiceFactory
+from tests.support.services import PostgresServer
 
 RESET = struct.pack("ii", 1, 0)
 

@@ -10,9 +10,9 @@ import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.harness.api import Api, bearer, fresh, notification
-from tests.harness.polling import eventually
-from tests.service import Service, ServiceFactory
+from tests.support.api import Api, bearer, fresh, notification
+from tests.support.polling import eventually
+from tests.support.service import Service, ServiceFactory
 from tests.web.conftest import HEARTBEAT_S, ORIGIN
 from tests.web.test_stream import ADVERSARIAL_TEXTS
 

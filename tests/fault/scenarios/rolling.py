@@ -3,10 +3,10 @@
 import asyncio
 import time
 
-from tests.checker import check
 from tests.fault.finding import Finding
 from tests.fault.nemesis import Nemesis
 from tests.fault.world import Plan, World
+from tests.support.checker import check
 
 
 async def run(*, clients: int = 200, rounds: int = 3, rate_per_s: float = 200.0, seed: int = 1) -> Finding:

@@ -1,0 +1,197 @@
+"""Group commit: one batch at a time, each caller told of its own, in order, and only after commit and announcement."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from notify_sse.core.model import Announcement, Notification
+from notify_sse.core.ports import Stored
+from notify_sse.errors import Overloaded, StoreRefused, StoreUnavailable
+from notify_sse.log import append as module
+from notify_sse.log.append import Appender, Receipt
+from notify_sse.telemetry.outage import Outage
+from tests.simulation.database import POISON
+from tests.support.doubles import HandStore, metrics, notification, running, until
+
+
+class Bench:
+    """An appender on a store in hand. `heard` are the announcements, `told` the order of announcements and answers."""
+
+    def __init__(self) -> None:
+        self.store = HandStore()
+        self.heard: list[Announcement] = []
+        self.told: list[str] = []
+        self.appender = Appender(self.store.port, metrics(), outage=Outage("the store"), on_committed=self._hear)
+
+    def _hear(self, announcement: Announcement) -> None:
+        self.heard.append(announcement)
+        self.told += [f"announced {event.id}" for event in announcement.events]
+
+    async def append(self, *names: str) -> list[Receipt]:
+        return await self.append_all([notification(name) for name in names])
+
+    async def append_all(self, batch: Sequence[Notification]) -> list[Receipt]:
+        receipts = await self.appender.append(batch)
+        self.told += [f"answered {receipt.stored.id}" for receipt in receipts]
+        return receipts
+
+
+def outcomes(receipts: list[Receipt]) -> list[tuple[str, int]]:
+    return [(receipt.stored.outcome, receipt.stored.id) for receipt in receipts]
+
+
+async def test_what_arrives_during_a_commit_goes_together_into_the_next() -> None:
+    """So that throughput grows with load; and each caller gets its own receipts, in its own order."""
+    bench = Bench()
+    bench.store.gate.clear()
+    async with running(bench.appender.run()):
+        first = asyncio.ensure_future(bench.append("a"))
+        await until(lambda: bench.store.batches)
+        others = [asyncio.ensure_future(bench.append(*names)) for names in (["b", "c"], ["d"], ["e", "a", "f"])]
+        await asyncio.sleep(0)
+        bench.store.gate.set()
+        assert outcomes(await first) == [("new", 1)]
+        assert [outcomes(await other) for other in others] == [
+            [("new", 2), ("new", 3)],
+            [("new", 4)],
+            [("new", 5), ("duplicate", 1), ("new", 6)],
+        ]
+    assert bench.store.batches == [["a"], ["b", "c", "d", "e", "a", "f"]]
+
+
+async def test_a_lone_notification_waits_for_nobody() -> None:
+    bench = Bench()
+    async with running(bench.appender.run()):
+        assert await bench.append("a") == [Receipt("e0", Stored("new", 1))]
+        assert bench.store.batches == [["a"]]
+
+
+async def test_callers_go_on_only_after_the_announcement() -> None:
+    """Store, then announce, then answer: whoever acks on the answer leaves nothing unannounced behind."""
+    bench = Bench()
+    async with running(bench.appender.run()):
+        await bench.append("a", "b")
+    assert bench.told == ["announced 1", "announced 2", "answered 1", "answered 2"]
+
+
+async def test_only_what_is_new_is_announced_with_its_content() -> None:
+    """A duplicate is where it was, and a conflict's content is not the log's."""
+    bench = Bench()
+    async with running(bench.appender.run()):
+        await bench.append("a")
+        changed = notification("a", text="changed")
+        receipts = await bench.append_all([notification("a"), changed, notification("b")])
+    assert outcomes(receipts) == [("duplicate", 1), ("conflict", 1), ("new", 2)]
+    assert [event.id for event in bench.heard[-1].events] == [2]
+    assert bench.heard[-1].first == 2
+
+
+async def test_a_batch_of_known_ones_still_says_how_far_the_log_reaches() -> None:
+    """Whoever appended them may have died before announcing: the hint makes every relay look."""
+    bench = Bench()
+    async with running(bench.appender.run()):
+        await bench.append("a", "b")
+        await bench.append("b", "a")
+    assert bench.heard[-1] == Announcement("e0", 3)
+
+
+async def test_an_absent_store_is_waited_for() -> None:
+    """The same batch again, until it is stored; what arrives meanwhile comes after it."""
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("away")] * 3
+    async with running(bench.appender.run()):
+        waiting = asyncio.ensure_future(bench.append("a"))
+        await until(lambda: len(bench.store.batches) == 2)
+        later = asyncio.ensure_future(bench.append("b"))
+        assert outcomes(await waiting) == [("new", 1)]
+        assert outcomes(await later) == [("new", 2)]
+    assert bench.store.batches == [["a"]] * 4 + [["b"]]
+
+
+async def test_an_unknown_outcome_is_found_out() -> None:
+    """The commit happened, its answer was lost: the retry finds it, stores nothing twice, and tells every relay."""
+    bench = Bench()
+    bench.store.late = [StoreUnavailable("the answer was lost")]
+    async with running(bench.appender.run()):
+        assert outcomes(await bench.append("a", "b")) == [("duplicate", 1), ("duplicate", 2)]
+    assert len(bench.store.database.rows) == 2
+    assert bench.heard == [Announcement("e0", 3)]
+
+
+async def test_a_refusal_reaches_only_the_caller_at_fault() -> None:
+    bench = Bench()
+    bench.store.gate.clear()
+    async with running(bench.appender.run()):
+        blocker = asyncio.ensure_future(bench.append("blocker"))
+        await until(lambda: bench.store.batches)
+        good = [asyncio.ensure_future(bench.append(name)) for name in ("a", "b")]
+        bad = asyncio.ensure_future(bench.append_all([notification("c"), notification("x", kind=POISON)]))
+        last = asyncio.ensure_future(bench.append("d"))
+        await asyncio.sleep(0)
+        bench.store.gate.set()
+        await blocker
+        assert [outcomes(await one) for one in good] == [[("new", 2)], [("new", 3)]]
+        with pytest.raises(StoreRefused):
+            await bad
+        assert outcomes(await last) == [("new", 4)]
+
+
+async def test_a_caller_that_gave_up_before_its_turn_is_not_stored() -> None:
+    """And one that gave up during the commit disturbs nobody."""
+    bench = Bench()
+    bench.store.gate.clear()
+    async with running(bench.appender.run()):
+        first, second, third = (asyncio.ensure_future(bench.append(name)) for name in "abc")
+        await until(lambda: bench.store.batches)
+        second.cancel()
+        first.cancel()
+        bench.store.gate.set()
+        assert outcomes(await third)[0][0] == "new"
+        assert outcomes(await bench.append("d"))[0][0] == "new"
+    stored = [one for batch in bench.store.batches for one in batch]
+    assert stored.count("c") == 1
+
+
+async def test_too_many_waiting_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is away must not fill memory. A single caller with more than the limit is still served."""
+    monkeypatch.setattr(module, "MAX_WAITING", 3)
+    bench = Bench()
+    bench.store.gate.clear()
+    async with running(bench.appender.run()):
+        first = asyncio.ensure_future(bench.append("a"))
+        await until(lambda: bench.store.batches)
+        waiting = asyncio.ensure_future(bench.append("b", "c"))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await bench.append("d", "e")
+        bench.store.gate.set()
+        await first
+        await waiting
+        assert len(await bench.append("f", "g", "h", "i", "j")) == 5
+
+
+async def test_batches_are_bounded_and_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In events and in bytes; a caller is never split."""
+    monkeypatch.setattr(module, "MAX_BATCH", 3)
+    monkeypatch.setattr(module, "MAX_BATCH_BYTES", 2000)
+    bench = Bench()
+    bench.store.gate.clear()
+    async with running(bench.appender.run()):
+        work = [asyncio.ensure_future(bench.append("a"))]
+        await until(lambda: bench.store.batches)
+        callers = (["b", "c"], ["d"], ["e"], ["f", "g", "h", "i"])
+        work += [asyncio.ensure_future(bench.append(*names)) for names in callers]
+        large = [notification(name, text="x" * 1500) for name in "jkl"]
+        work += [asyncio.ensure_future(bench.append_all([one])) for one in large]
+        await asyncio.sleep(0)
+        bench.store.gate.set()
+        await asyncio.gather(*work)
+    assert bench.store.batches == [["a"], ["b", "c", "d"], ["e"], ["f", "g", "h", "i"], ["j"], ["k"], ["l"]]
+
+
+async def test_nothing_to_append_is_answered() -> None:
+    bench = Bench()
+    async with running(bench.appender.run()):
+        assert await bench.append() == []
+    assert bench.heard == []

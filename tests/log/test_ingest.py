@@ -1,0 +1,217 @@
+"""From the queue to the log: everything is acked once it is safe, and not before; nothing waits for what is refused."""
+
+import asyncio
+from collections import Counter
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from notify_sse.core.model import Announcement
+from notify_sse.core.ports import Delivery
+from notify_sse.errors import Overloaded, StoreUnavailable
+from notify_sse.log import ingest as module
+from notify_sse.log.append import Appender
+from notify_sse.log.ingest import Ingest
+from notify_sse.telemetry.outage import Outage
+from tests.simulation.database import POISON
+from tests.support.doubles import HandBroker, HandStore, delivery, document, metrics, running, until
+
+
+class Bench:
+    """An ingest on a store and a broker in hand."""
+
+    def __init__(self, *, batch: int = 50) -> None:
+        self.store = HandStore()
+        self.broker = HandBroker()
+        self.tally: Counter[str] = Counter()
+        self.heard: list[Announcement] = []
+        self.appender = Appender(
+            self.store.port, metrics(self.tally), outage=Outage("the store"), on_committed=self.heard.append
+        )
+        self.ingest = Ingest(self.broker.port, self.appender, metrics(self.tally), batch=batch, max_bytes=16_384)
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        return running(self.appender.run(), self.ingest.run())
+
+    def deliver(self, *deliveries: Delivery | str) -> None:
+        for one in deliveries:
+            self.ingest.deliver(delivery(one) if isinstance(one, str) else one)
+
+    @property
+    def stored(self) -> list[str]:
+        return sorted(self.store.database.known, key=lambda name: self.store.database.known[name])
+
+
+POISONS = [
+    (delivery("bad", b"{"), "malformed"),
+    (delivery("bad", b"x" * 20_000), "too_large"),
+    (delivery("bad", b"[" * 9000), "too_deep"),
+    (delivery("bad", b'{"notification_type": "note"}'), "missing_field"),
+    (delivery("bad", document("bad")[:-1] + b', "colour": 1}'), "unknown_field"),
+    (delivery("bad", document("bad", recipient="")), "invalid_field"),
+    (delivery("bad", content_type="text/plain"), "unsupported_content_type"),
+    (delivery("bad", key="recipient.bob.note"), "key_mismatch"),
+    (delivery("bad", document("first", text="changed")), "conflict"),
+    (delivery("bad", document("bad", kind=POISON), key=f"recipient.alice.{POISON}"), "store_refused"),
+]
+
+
+@pytest.mark.parametrize(("poison", "reason"), POISONS, ids=[reason for _, reason in POISONS])
+@pytest.mark.parametrize("batch", [1, 50])
+async def test_a_refused_message_holds_up_nobody(poison: Delivery, reason: str, batch: int) -> None:
+    """Whatever is wrong with it: dead-lettered with its reason, then acked; those around it are stored and acked."""
+    bench = Bench(batch=batch)
+    async with bench.running():
+        bench.deliver("first", "a", poison, "b", "c")
+        await until(lambda: len(bench.broker.acked) == 5)
+    assert bench.broker.dead == [("bad", reason)]
+    assert bench.stored == ["first", "a", "b", "c"]
+    assert sorted(bench.broker.acked) == ["a", "b", "bad", "c", "first"]
+    assert bench.tally[f"refused {reason}"] == 1
+
+
+@pytest.mark.parametrize(
+    "key", ["", "recipient.alice", "recipient.alice.other", "recipient.ALICE.note", "topic.alice.note"]
+)
+async def test_a_key_that_disagrees_with_the_body_is_refused(key: str) -> None:
+    """Another service's binding would otherwise get what is not addressed so."""
+    bench = Bench()
+    async with bench.running():
+        bench.deliver(Delivery(document("x"), key, "application/json", None, redelivered=False, tag="x"))
+        await until(lambda: bench.broker.acked)
+    assert bench.broker.dead == [("x", "key_mismatch")]
+    assert bench.stored == []
+
+
+async def test_an_ack_comes_only_after_commit_and_announcement() -> None:
+    bench = Bench()
+    bench.broker.on_ack = lambda name: (
+        None if name in bench.stored and bench.heard else pytest.fail("acked before it was safe")
+    )
+    bench.store.gate.clear()
+    async with bench.running():
+        bench.deliver("a", "b")
+        await until(lambda: bench.store.batches)
+        assert bench.broker.acked == []
+        bench.store.gate.set()
+        await until(lambda: bench.broker.acked == ["a", "b"])
+
+
+async def test_nothing_is_acked_while_the_store_is_away() -> None:
+    """A crash now costs a redelivery, not a notification."""
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("away")] * 2
+    async with bench.running():
+        bench.deliver("a")
+        await until(lambda: len(bench.store.batches) == 2)
+        assert bench.broker.acked == []
+        await until(lambda: bench.broker.acked == ["a"])
+
+
+async def test_a_redelivery_is_acked_and_stored_once() -> None:
+    bench = Bench()
+    async with bench.running():
+        bench.deliver("a", "b", "a")
+        await until(lambda: len(bench.broker.acked) == 3)
+    assert bench.stored == ["a", "b"]
+    assert bench.broker.dead == []
+
+
+async def test_deliveries_are_stored_in_queue_order() -> None:
+    bench = Bench(batch=3)
+    names = [f"n{number:03}" for number in range(100)]
+    async with bench.running():
+        bench.deliver(*names)
+        await until(lambda: len(bench.broker.acked) == 100)
+    assert bench.stored == names
+
+
+async def test_what_is_not_safe_in_the_dead_letters_is_tried_again_and_not_acked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Left unacked for good it would take a place of the prefetch, until nothing is delivered any more."""
+    monkeypatch.setattr(module, "BURY_RETRY_S", 0.01)
+    bench = Bench()
+    bench.broker.failures = 3
+    bench.broker.on_ack = lambda name: None if name != "bad" or bench.broker.dead else pytest.fail("acked unsafe")
+    async with bench.running():
+        bench.deliver(delivery("bad", b"{"), "a")
+        await until(lambda: len(bench.broker.acked) == 2)
+    assert bench.broker.dead == [("bad", "malformed")]
+    assert bench.tally["dead letter failed"] == 3
+
+
+async def test_nothing_waits_while_the_broker_takes_no_publishes() -> None:
+    """An alarm at the broker blocks the dead letters for minutes; what is good is stored and acked meanwhile."""
+    bench = Bench()
+    bench.broker.gate.clear()
+    async with bench.running():
+        bench.deliver(delivery("bad", b"{"), "a")
+        await until(lambda: bench.broker.acked == ["a"])
+        bench.deliver("b")
+        await until(lambda: bench.broker.acked == ["a", "b"])
+        finished = asyncio.ensure_future(bench.ingest.finish())
+        await asyncio.sleep(0.01)
+        assert not finished.done()
+        bench.broker.gate.set()
+        await finished
+    assert bench.broker.acked == ["a", "b", "bad"]
+
+
+async def test_lost_acks_do_not_stop_it() -> None:
+    """The broker redelivers, and the log knows them."""
+    bench = Bench()
+    bench.broker.acks_fail = True
+    async with bench.running():
+        bench.deliver("a")
+        await until(lambda: bench.stored == ["a"])
+        await bench.ingest.finish()
+        bench.broker.acks_fail = False
+        bench.deliver("a", "b")
+        await until(lambda: bench.broker.acked == ["a", "b"])
+    assert bench.stored == ["a", "b"]
+
+
+async def test_it_waits_when_too_many_wait_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    sound = bench.appender.append
+    refusals = [Overloaded("full", retry_after_s=0.01)] * 2
+
+    async def crowded(notifications: object) -> object:
+        if refusals:
+            raise refusals.pop()
+        return await sound(notifications)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(bench.appender, "append", crowded)
+    async with bench.running():
+        bench.deliver("a")
+        await until(lambda: bench.broker.acked == ["a"])
+    assert bench.stored == ["a"]
+
+
+async def test_finish_returns_once_everything_delivered_is_acked() -> None:
+    bench = Bench()
+    bench.store.gate.clear()
+    async with bench.running():
+        await bench.ingest.finish()
+        bench.deliver("a", "b")
+        finished = asyncio.ensure_future(bench.ingest.finish())
+        await until(lambda: bench.store.batches)
+        assert not finished.done()
+        bench.store.gate.set()
+        await finished
+        assert bench.broker.acked == ["a", "b"]
+
+
+async def test_a_message_without_an_id_gets_one() -> None:
+    """Its message_id when it has one, else a random one."""
+    body = b'{"recipient_id": "alice", "notification_type": "note", "payload": {}}'
+    bench = Bench()
+    async with bench.running():
+        for message_id in ("mine", None):
+            bench.deliver(
+                Delivery(body, "recipient.alice.note", "application/json", message_id, redelivered=False, tag="x")
+            )
+        await until(lambda: len(bench.broker.acked) == 2)
+    assert bench.stored[0] == "mine"
+    assert len(bench.stored[1]) == 36

@@ -1,0 +1,226 @@
+"""The schema: made on an empty database, the same on both, by any number of processes at once; and a database that is
+behind or ahead is told from one that is right."""
+
+import asyncio
+import contextlib
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from notify_sse.errors import BadConfiguration, SchemaOutdated, StoreUnavailable
+from notify_sse.store import open_store, schema
+from tests.store.subject import Subject, ids, several, whole_log
+from tests.support.services import PostgresServer
+
+ROOT = Path(__file__).parents[2]
+LATER = """
+from alembic import op
+revision = "9999"
+down_revision = {down!r}
+branch_labels = depends_on = None
+def upgrade():
+    op.get_bind().exec_driver_sql("CREATE TABLE later (x integer)")
+"""
+MIGRATE = """
+import asyncio, sys
+from notify_sse.store import schema
+print("ready", flush=True)
+sys.stdin.readline()
+print(asyncio.run(schema.migrate(sys.argv[1])).before)
+"""
+COLUMNS = {
+    "sqlite": "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
+    "postgres": "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'",
+}
+INDEXES = {
+    "sqlite": "SELECT name, (SELECT group_concat(name) FROM pragma_index_info(m.name)) FROM sqlite_master m "
+    "WHERE type = 'index' AND sql IS NOT NULL",
+    "postgres": "SELECT c.relname, (SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_attribute a "
+    "WHERE a.attrelid = c.oid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+    "WHERE NOT i.indisprimary AND c.relname LIKE 'log%'",
+}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    return Subject(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "database_url"))
+
+
+@pytest.fixture
+def upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+    """Within it, this program is a later version, with one more revision."""
+    scripts = tmp_path / "migrations"
+    shutil.copytree(schema._scripts(), scripts)
+    (scripts / "versions" / "9999_later.py").write_text(LATER.format(down=schema.expected_revision()))
+
+    @contextlib.contextmanager
+    def later() -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            patch.setattr(schema, "_scripts", lambda: scripts)
+            yield
+
+    return later
+
+
+async def test_an_empty_database_is_brought_to_the_expected_revision(subject: Subject) -> None:
+    """`migrate` says what it found and what it made; again, it changes nothing. Looking creates nothing."""
+    assert await schema.current_revision(subject.url) is None
+    assert await schema.current_revision(subject.url) is None
+    expected = schema.expected_revision()
+    assert await schema.migrate(subject.url) == schema.Migrated(None, expected)
+    epoch = await subject.sql("SELECT epoch FROM log_head")
+    assert await schema.migrate(subject.url) == schema.Migrated(expected, expected)
+    assert await schema.current_revision(subject.url) == expected
+    assert await subject.sql("SELECT epoch FROM log_head") == epoch
+
+
+async def test_both_databases_have_the_same_tables(sqlite_url: str, database_url: str) -> None:
+    """Same tables, columns and indexes: whoever knows one log knows the other."""
+    found = []
+    for kind, url in (("sqlite", sqlite_url), ("postgres", database_url)):
+        await schema.migrate(url)
+        columns = sorted(tuple(row) for row in await Subject(url).sql(COLUMNS[kind]))
+        found.append((columns, sorted(tuple(row) for row in await Subject(url).sql(INDEXES[kind]))))
+    assert found[0] == found[1]
+    assert ("log", "notification_id") in found[0][0]
+    assert ("log_channel", "channel,id") in found[0][1]
+
+
+async def test_logs_differ_in_their_epoch(tmp_path: Path) -> None:
+    """An epoch is random: a log made anew in the same place is told from the one before."""
+    epochs = set()
+    for number in range(5):
+        url = f"sqlite:///{tmp_path / str(number)}"
+        await schema.migrate(url)
+        epochs |= set(await Subject(url).sql("SELECT epoch FROM log_head"))
+    assert len(epochs) == 5
+
+
+async def test_many_processes_may_migrate_at_once(subject: Subject) -> None:
+    """Started on an empty database at the same moment, one creates the schema and the others find it done."""
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", MIGRATE, subject.url),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=ROOT,
+        )
+        for _ in range(5)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+    outcomes = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    said = sorted(output.decode().strip() for output, _ in outcomes)
+    assert said == sorted(["None"] + [schema.expected_revision()] * 4), outcomes
+    async with subject.opened() as store:
+        assert (await store.append(several("a", 1))).stored[0].id == 1
+
+
+async def test_many_stores_may_open_an_empty_database_at_once(subject: Subject) -> None:
+    """As the workers of one service do at its first start."""
+    stores = [open_store(subject.url) for _ in range(6)]
+    try:
+        await asyncio.gather(*(store.open() for store in stores))
+        assert len({(await store.head()).epoch for store in stores}) == 1
+    finally:
+        await asyncio.gather(*(store.close() for store in stores))
+
+
+async def test_an_outdated_postgres_waits_for_a_person(
+    database_url: str, upgraded: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """`open` names the command and changes nothing; after `migrate` it opens, with the log as it was."""
+    async with Subject(database_url).opened() as store:
+        await store.append(several("a", 2))
+    with upgraded():
+        store = open_store(database_url)
+        with pytest.raises(SchemaOutdated, match="run notify-sse migrate"):
+            await store.open()
+        assert await schema.current_revision(database_url) != "9999"
+        assert (await schema.migrate(database_url)).after == "9999"
+        await store.open()
+        assert ids(await whole_log(store)) == [1, 2]
+        await store.close()
+
+
+async def test_an_outdated_sqlite_migrates_itself(
+    sqlite_url: str, upgraded: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """The embedded log belongs to this program alone, so `open` brings it up to date and keeps what is in it."""
+    subject = Subject(sqlite_url)
+    async with subject.opened() as store:
+        await store.append(several("a", 2))
+    with upgraded():
+        async with subject.opened() as store:
+            assert await schema.current_revision(sqlite_url) == "9999"
+            assert ids(await whole_log(store)) == [1, 2]
+
+
+async def test_a_newer_schema_is_left_alone(
+    subject: Subject, upgraded: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """An older program on a newer database says that it is the one to upgrade, whether it opens or migrates."""
+    with upgraded():
+        await schema.migrate(subject.url)
+    store = open_store(subject.url)
+    with pytest.raises(SchemaOutdated, match="upgrade this one"):
+        await store.open()
+    with pytest.raises(SchemaOutdated, match="upgrade this one"):
+        await schema.migrate(subject.url)
+    assert await schema.current_revision(subject.url) == "9999"
+    await store.close()
+
+
+async def test_a_failed_migration_leaves_nothing(
+    subject: Subject, upgraded: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """A revision that fails takes those before it back: the database is empty, or as it was."""
+    with upgraded():
+        later = next(schema._scripts().glob("versions/9999*"))
+        later.write_text(later.read_text().replace("(x integer)", "(x integer); nonsense"))
+        with pytest.raises(StoreUnavailable):
+            await schema.migrate(subject.url)
+        assert await schema.current_revision(subject.url) is None
+    assert (await schema.migrate(subject.url)).before is None
+
+
+async def test_a_user_without_the_right_is_told_so(postgres_server: PostgresServer) -> None:
+    """A service account that may not create tables: a person is needed, and the message says for what."""
+    url = postgres_server.create_database()
+    name = urlsplit(url).path[1:]
+    role = f"reader_{name}"
+    postgres_server.sql(f'CREATE ROLE "{role}" LOGIN')
+    try:
+        with pytest.raises(SchemaOutdated, match="may not change the schema"):
+            await open_store(url.replace("//notify:notify@", f"//{role}@")).open()
+    finally:
+        postgres_server.drop_database(url)
+        postgres_server.sql(f'DROP ROLE "{role}"')
+
+
+async def test_a_database_that_is_down_cannot_be_migrated(free_port: int) -> None:
+    """Every way to ask says `StoreUnavailable`, and nothing else."""
+    url = f"postgresql://nobody@127.0.0.1:{free_port}/nothing"
+    for asked in (schema.migrate, schema.current_revision):
+        with pytest.raises(StoreUnavailable):
+            await asked(url)
+
+
+async def test_a_place_where_no_database_can_be_is_a_wrong_setting(tmp_path: Path) -> None:
+    """Waiting does not mend it: below a file, in place of a folder, over somebody's document."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_DATABASE_URL: "):
+        await schema.migrate(f"sqlite:///{tmp_path / 'file' / 'log.db'}")
+    (tmp_path / "garbage.db").write_bytes(b"not a database" * 100)
+    (tmp_path / "folder.db").mkdir()
+    for asked in (schema.migrate, schema.current_revision):
+        for name in ("garbage.db", "folder.db"):
+            with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_DATABASE_URL: "):
+                await asked(f"sqlite:///{tmp_path / name}")

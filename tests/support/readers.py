@@ -1,0 +1,101 @@
+"""Clients that drop and resume, and a record of all they saw for the checker."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Sequence
+
+import msgspec
+
+from tests.support.checker import Beat, Connected, Cursor, Reader, ResetTold, Seen
+from tests.support.event_stream import Message
+from tests.support.streams import OpenStream, open_stream
+
+_decode = msgspec.json.Decoder().decode
+
+
+def cursor_of(text: str) -> Cursor:
+    """A cursor as the stream writes it."""
+    epoch, _, position = text.rpartition(".")
+    return Cursor(epoch, int(position))
+
+
+def channel_of(document: dict[str, object]) -> str:
+    """The channel that a notification belongs to."""
+    return f"topic:{document['topic']}" if "topic" in document else f"recipient:{document['recipient_id']}"
+
+
+class ResumingReader:
+    """One recipient's client: comes back with its Last-Event-ID after every drop, whoever dropped it.
+
+    `record` is what it saw, as the checker wants it. `run` it as a task; cancel it to end it.
+    """
+
+    def __init__(
+        self, url: str, *, name: str, recipient: str, token: str, topics: Sequence[str], chance: random.Random
+    ) -> None:
+        channels = {f"recipient:{recipient}", "topic:all", *(f"topic:{topic}" for topic in topics)}
+        self.record = Reader(name, frozenset(channels), [])
+        self.drops = 0
+        self.resumed = 0
+        self.statuses: set[int] = set()
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._params = {"topics": ",".join(topics)} if topics else {}
+        self._chance = chance
+        self._last_event_id = ""
+        self._brought = ""
+        self._stream: OpenStream | None = None
+
+    @property
+    def position(self) -> int:
+        """How far it has come, by its Last-Event-ID."""
+        return cursor_of(self._last_event_id).position if self._last_event_id else -1
+
+    def drop(self) -> None:
+        """Cut its connection, wherever it is: within a replay, a frame, the answer's head."""
+        if self._stream:
+            self.drops += 1
+            self._stream.drop()
+
+    async def run(self) -> None:
+        """Stay connected, until cancelled."""
+        while True:
+            with contextlib.suppress(OSError, TimeoutError):
+                await self._connect_once()
+            await asyncio.sleep(self._chance.uniform(0.01, 0.2))
+
+    async def _connect_once(self) -> None:
+        self._brought = self._last_event_id
+        stream = await open_stream(
+            self._url,
+            on_message=self._hear,
+            params=self._params,
+            headers=self._headers,
+            last_event_id=self._last_event_id,
+            within_s=5,
+        )
+        self._stream = stream
+        self.statuses.add(stream.status)
+        try:
+            await stream.ended
+        finally:
+            self._stream = None
+            stream.drop()
+
+    def _hear(self, message: Message) -> None:
+        data = _decode(message.data)
+        self._last_event_id = message.last_event_id
+        sightings = self.record.sightings
+        match message.event:
+            case "message":
+                place = cursor_of(message.last_event_id)
+                sightings.append(Seen(place, data["notification_id"], channel_of(data), data["payload"]["n"]))
+            case "connected":
+                self.resumed += bool(self._brought)
+                sightings.append(Connected(self._brought, cursor_of(data["cursor"])))
+            case "reset":
+                came = cursor_of(data["from"]) if data["from"] else None
+                sightings.append(ResetTold(data["reason"], came, cursor_of(data["to"])))
+            case _:
+                sightings.append(Beat(cursor_of(data["cursor"])))
