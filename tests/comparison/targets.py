@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from notify_sse.bench.bare import bare_server
 from notify_sse.bench.publishers.publishing import Way
 from notify_sse.bench.target import Launch, Target, free_port, process, served
 from notify_sse.bench.worker import raise_file_limit
+from tests.comparison.bare import bare_server
 from tests.support.services import PostgresServer, RabbitServer
 
 EMBEDDED = "embedded"
@@ -57,7 +57,7 @@ def _baseline(broker_url: str, database_url: str, pids: dict[str, list[int]]) ->
             "BASELINE_JWT_SECRET": secret,
             "BASELINE_PORT": str(port),
         }
-        command = [sys.executable, "-m", "bench.baseline"]
+        command = [sys.executable, "-m", "tests.comparison.baseline"]
         async with process(command, environ, ready_url=f"{url}/readyz") as pid:
             way = Way("amqp", url=broker_url, exchange=exchange)
             yield Target(BASELINE, url, way, secret=secret, pids=pids | {"server": [pid]}, metrics=False)

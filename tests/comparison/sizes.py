@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
-from bench.targets import BARE, BASELINE, NCHAN, STACK
 from notify_sse.bench.plan import Plan
+from tests.comparison.targets import BARE, BASELINE, NCHAN, STACK
 
 
 class Size(msgspec.Struct, frozen=True):

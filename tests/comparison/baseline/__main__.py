@@ -1,4 +1,4 @@
-"""`python -m bench.baseline`: settings from the environment, ended by SIGTERM."""
+"""`python -m tests.comparison.baseline`: settings from the environment, ended by SIGTERM."""
 
 import asyncio
 import logging

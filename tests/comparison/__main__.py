@@ -12,15 +12,15 @@ import msgspec
 import uvloop
 from aio_pika.exceptions import AMQPError
 
-from bench import document
-from bench.sizes import SIZES, WITHOUT, Size
-from bench.targets import BARE, BASELINE, EMBEDDED, NCHAN, STACK, launches, nchan_installed
 from notify_sse.bench import run
 from notify_sse.bench.plan import Progress
 from notify_sse.bench.report import page
 from notify_sse.bench.report.results import Outcome, Report, table
 from notify_sse.bench.target import Launch
 from notify_sse.errors import NotifyError
+from tests.comparison import document
+from tests.comparison.sizes import SIZES, WITHOUT, Size
+from tests.comparison.targets import BARE, BASELINE, EMBEDDED, NCHAN, STACK, launches, nchan_installed
 from tests.support.services import private_directory, start_postgres, start_rabbitmq
 
 TARGETS = (STACK, EMBEDDED, BASELINE, NCHAN, BARE)

@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from bench.targets import BARE, BASELINE, EMBEDDED, NCHAN, STACK
 from notify_sse.bench.report.page import drawn
 from notify_sse.bench.report.results import Outcome, Plot, Report, number
+from tests.comparison.targets import BARE, BASELINE, EMBEDDED, NCHAN, STACK
 
 BEGIN: Final = "<!-- Measured: written by `make bench`. -->"
 END: Final = "<!-- End of what was measured. -->"

@@ -1,0 +1,1 @@
+"""Developers' comparison with other servers: `make bench`."""
