@@ -40,7 +40,7 @@ services-stop: $(PYTHON_IN_VENV) ## stop them, and remove their data
 	@$(PYTHON_IN_VENV) -m tests.support.services down
 
 bench: $(VENV)/.test ## measure latency, throughput and memory, beside the usual way of doing it
-	@$(PYTHON_IN_VENV) -m bench $(ARGS)
+	@$(PYTHON_IN_VENV) -m tests.comparison $(ARGS)
 
 fault: $(VENV)/.test ## a campaign of injected faults under load, and a checker of the promise
 	@$(PYTHON_IN_VENV) -m tests.fault $(ARGS)
@@ -50,7 +50,7 @@ mutants: $(VENV)/.test ## take the defences out one by one, and show which test 
 
 clean: ## stop the services, and remove everything that make made
 	@if [ -e .services/state.json ]; then $(MAKE) services-stop; fi
-	@rm -rf $(VENV) .services build dist *.egg-info tests/clients/node_modules tests/client/node_modules .pytest_cache .mypy_cache \
+	@rm -rf $(VENV) .services build dist *.egg-info tests/system/clients/node_modules tests/client/node_modules .pytest_cache .mypy_cache \
 		.ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -214,7 +214,7 @@ def curl() -> str:
 
 @pytest.fixture(scope="session")
 def node() -> Node:
-    """An installed Node, with the packages of tests/clients."""
+    """An installed Node, with the packages of tests/system/clients."""
     return nodejs.node()
 
 

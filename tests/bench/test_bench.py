@@ -10,11 +10,11 @@ import pytest
 import uvloop
 
 from notify_sse.bench import run
+from notify_sse.bench.bare import bare_server
 from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.report.results import Outcome
 from notify_sse.cli.commands.bench import NAMES
 from tests.comparison import document, sizes, targets
-from tests.comparison.bare import bare_server
 from tests.support.service import ServiceFactory
 from tests.support.services import PostgresServer, RabbitServer
 

@@ -1,4 +1,4 @@
-"""`python -m bench`: every scenario on every target, one after another, side by side in one run."""
+"""`python -m tests.comparison`: every scenario on every target, one after another, side by side in one run."""
 
 import asyncio
 import shutil

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from notify_sse.bench.bare import bare_server
 from notify_sse.bench.publishers.publishing import Way
 from notify_sse.bench.target import Launch, Target, free_port, process, served
 from notify_sse.bench.worker import raise_file_limit
-from tests.comparison.bare import bare_server
 from tests.support.services import PostgresServer, RabbitServer
 
 EMBEDDED = "embedded"

@@ -15,12 +15,14 @@ from tests.simulation.world import simulate
 
 BUGS: Final[tuple[Mutant, ...]] = gateway_bugs.BUGS + ingest_bugs.BUGS
 MAX_SEEDS: Final = 3000
-CORE: Final = Path(__file__).parent.parent / "core"
+TESTS: Final = Path(__file__).parents[1]
+ROOMS: Final = ("core", "log", "gateway")
+"""Where the tests of what the mutants change are."""
 
 
 class Catch(msgspec.Struct, frozen=True):
     """What noticed a mutant: the first seed of the simulation that did (None: not within the bound) and what it saw;
-    and the first test of its own area in `tests/core` that did ("" when none, or when they were not asked).
+    and the first test of its own area in `tests/{core,log,gateway}` that did ("" when none, or when they were not asked).
     """
 
     seed: int | None
@@ -61,7 +63,12 @@ class _Failures:
 
 def _first_failing_test(areas: set[str]) -> str:
     """Run the areas' own tests in this process, which has the bug."""
-    files = [str(file) for area in sorted(areas) for file in sorted(CORE.glob(f"test_{area}*.py"))]
+    files = [
+        str(file)
+        for area in sorted(areas)
+        for room in ROOMS
+        for file in sorted((TESTS / room).glob(f"test_{area}*.py"))
+    ]
     if not files:
         return ""
     failures = _Failures()

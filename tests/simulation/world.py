@@ -13,7 +13,7 @@ from unittest.mock import patch
 import msgspec
 
 from notify_sse.core import stream
-from notify_sse.gateway import connection, pump, relay, replay
+from notify_sse.gateway import admission, connection, pump, relay, replay
 from notify_sse.log import append
 from tests.simulation.broker import Exchange
 from tests.simulation.client import FORGED, Client, channels_of

@@ -1,4 +1,4 @@
-"""`python -m tests.support.services`: servers for development that outlive the command, and leave nothing when stopped."""
+"""The development servers outlive the command that starts them, and leave nothing when they are stopped."""
 
 import json
 import os

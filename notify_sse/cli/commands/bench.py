@@ -71,12 +71,12 @@ def command(
     if url and (serve or bare):
         raise click.UsageError("--url is a service that runs already: it goes without --serve and --bare")
     from notify_sse.bench import run, target  # noqa: PLC0415  (no other command loads it)
+    from notify_sse.bench.bare import bare_server  # noqa: PLC0415
     from notify_sse.bench.plan import Plan, Progress  # noqa: PLC0415
     from notify_sse.bench.report import (  # noqa: PLC0415
         page,
         results,
     )
-    from tests.comparison.bare import bare_server  # noqa: PLC0415
 
     watched = _pids(pids)
     if bare:

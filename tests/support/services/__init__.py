@@ -1,7 +1,7 @@
 """Private RabbitMQ and Postgres servers, for tests and for development, and what else tests need installed.
 
-Standard library only, so that it runs before the virtual environment is there. `python -m tests.support.services` is the
-command line of it.
+Standard library only, so that it runs before the virtual environment is there. `python -m tests.support.services`
+is the command line of it.
 """
 
 import tempfile

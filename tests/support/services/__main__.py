@@ -1,4 +1,4 @@
-"""`python -m tests.support.services up|down|env`: RabbitMQ and Postgres for development, kept running in the background.
+"""`python -m tests.support.services up|down|env`: RabbitMQ and Postgres for development, in the background.
 
 `up` starts what does not run yet and prints the settings to export; `env` prints them again; `down` stops what `up`
 started, by pid, and removes its data.

@@ -14,7 +14,7 @@ from tests.support.services.postgres import DATABASE, Databases
 from tests.support.services.processes import CannotStart, Process, free_port, spawn, wait_until
 from tests.support.services.rabbitmq import Faults
 
-COMPOSE_FILE = Path(__file__).parents[2] / "compose.yaml"
+COMPOSE_FILE = Path(__file__).parents[3] / "compose.yaml"
 
 
 def usable() -> bool:

@@ -1,4 +1,4 @@
-"""Node, with the npm packages of tests/clients (clients that are not ours, as their users have them)."""
+"""Node, with the npm packages of tests/system/clients (clients that are not ours, as their users have them)."""
 
 import fcntl
 import os
@@ -11,11 +11,11 @@ from typing import NamedTuple
 from tests.support.services.packages import ensure, executable
 from tests.support.services.processes import CannotStart, Process, spawn
 
-CLIENTS = Path(__file__).parent.parent / "clients"
+CLIENTS = Path(__file__).parents[2] / "system" / "clients"
 
 
 class Node(NamedTuple):
-    """An installed Node; what runs in `directory` finds the packages of tests/clients."""
+    """An installed Node; what runs in `directory` finds the packages of tests/system/clients."""
 
     executable_path: str
     directory: Path
@@ -42,7 +42,7 @@ class Node(NamedTuple):
 
 
 def node() -> Node:
-    """The installed Node, its packages brought up to tests/clients/package-lock.json."""
+    """The installed Node, its packages brought up to tests/system/clients/package-lock.json."""
     install(CLIENTS)
     return Node(executable("node"), CLIENTS)
 

@@ -19,7 +19,7 @@ from tests.support.service import Service, ServiceFactory
 from tests.support.services import RabbitServer
 from tests.support.services.nodejs import Node
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 BROKER = "amqp://guest:guest@localhost/"
 
 
