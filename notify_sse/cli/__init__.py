@@ -97,7 +97,7 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="notify-sse")
-def commands() -> None:
+def program() -> None:
     """Push notifications that are never lost: RabbitMQ in, Server-Sent Events out, replay from Postgres.
 
     Settings are read from the environment: see `notify-sse settings`.
@@ -107,7 +107,7 @@ def commands() -> None:
 def main() -> Never:
     """The console script. Ends the process."""
     try:
-        code = commands.main(prog_name="notify-sse", standalone_mode=False)
+        code = program.main(prog_name="notify-sse", standalone_mode=False)
     except click.ClickException as exc:
         exc.show()
         sys.exit(exc.exit_code)

@@ -26,7 +26,7 @@ from notify_sse.gateway.deadlines import Deadlines, Fallen
 from notify_sse.gateway.replay import Replays
 from notify_sse.telemetry.metrics import Metrics
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SLICE: Final = 64
 """Connections served in one go; between two slices the event loop sees to everything else."""
@@ -185,7 +185,7 @@ class Pump:
                 try:
                     self._serve_now(connection)
                 except Exception:
-                    log.exception("a stream broke", extra={"action": "serve"})
+                    logger.exception("a stream broke", extra={"action": "serve"})
                     connection.abandon()
         self._slicing = bool(self._ready)
         if self._slicing:
@@ -237,7 +237,7 @@ class Pump:
                 await self._give(connection, turn)
                 turn = None
         except Exception:
-            log.exception("a stream broke", extra={"action": "serve"})
+            logger.exception("a stream broke", extra={"action": "serve"})
             connection.abandon()
         finally:
             connection.busy = False

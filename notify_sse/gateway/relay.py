@@ -20,7 +20,7 @@ from notify_sse.errors import StoreUnavailable
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 COMPARE_S: Final = 1.0
 GRACE_S: Final = 0.1
@@ -104,7 +104,7 @@ class Relay:
         self._restart(page.head, start=page.upto - len(page.events))
         self._extend(page.upto - len(page.events) + 1, _frames(page))
         self._filled.set()
-        log.info("tail filled", extra={"action": "fill", "events": len(page.events), "position": page.upto})
+        logger.info("tail filled", extra={"action": "fill", "events": len(page.events), "position": page.upto})
 
     async def _follow(self) -> None:
         while True:
@@ -169,13 +169,13 @@ class Relay:
 
     def _skip_to(self, start: int) -> None:
         """Retention overtook this process: what lay between is gone, and each stream learns it from the log."""
-        log.warning("the tail fell behind retention", extra={"action": "skip", "start": start})
+        logger.warning("the tail fell behind retention", extra={"action": "skip", "start": start})
         self._tail.skip(start)
         self._drive(self._hub.wake_all())
 
     def _break_off(self, head: Head) -> None:
         """The log is another one, or went back (a standby without its newest events): every cursor is checked."""
-        log.error(
+        logger.error(
             "the log broke off: was it restored? run `notify-sse migrate --new-epoch` after a restore",
             extra={"action": "break_off", "head": head.position, "position": self._tail.position},
         )

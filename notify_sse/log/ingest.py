@@ -20,7 +20,7 @@ from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, St
 from notify_sse.log.append import Appender, Receipt
 from notify_sse.telemetry.metrics import Metrics
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 BURY_RETRY_S: Final = 1.0
 
@@ -86,7 +86,7 @@ class Ingest:
         try:
             await self._broker.ack(deliveries)
         except BrokerUnavailable as exc:
-            log.warning("acks lost; the broker redelivers", extra={"action": "ack", "error": str(exc)})
+            logger.warning("acks lost; the broker redelivers", extra={"action": "ack", "error": str(exc)})
 
     def _checked(self, delivery: Delivery) -> Notification:
         notification = parse(
@@ -146,7 +146,7 @@ class Ingest:
             try:
                 await self._dead_letter(delivery, exc)
             except Exception:
-                log.exception("a message cannot be dead-lettered; it stays unacked", extra={"action": "dead_letter"})
+                logger.exception("a message cannot be dead-lettered; it stays unacked", extra={"action": "dead_letter"})
                 self._metrics.dead_letters_failed.inc()
             else:
                 await self._ack([delivery])

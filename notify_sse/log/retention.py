@@ -8,7 +8,7 @@ from notify_sse.core.ports import Store
 from notify_sse.errors import StoreUnavailable
 from notify_sse.telemetry.metrics import Metrics
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 BATCH: Final = 1000
 PAUSE_S: Final = 0.05
@@ -33,5 +33,5 @@ class Retention:
                     self._metrics.expired.inc(removed)
                     await asyncio.sleep(PAUSE_S)
             except StoreUnavailable:
-                log.debug("the store is away; retention waits", extra={"action": "expire"})
+                logger.debug("the store is away; retention waits", extra={"action": "expire"})
             await asyncio.sleep(interval_s)

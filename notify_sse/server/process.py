@@ -38,7 +38,7 @@ from notify_sse.telemetry.outage import Outage
 from notify_sse.web import build
 from notify_sse.web.streams.direct import ServerLoop
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 STORE_RETRY_S: Final = 0.5
 GRACE_S: Final = 0.5
@@ -121,7 +121,7 @@ class Process:
                 on_announcement=None if role == "ingest" else self.relay.hear,
             )
         )
-        log.info("serving", extra={"action": "start", "url": url_of(listener), "role": role})
+        logger.info("serving", extra={"action": "start", "url": url_of(listener), "role": role})
         try:
             await hypercorn_serve(
                 cast(Any, build(self.gateway)),
@@ -131,7 +131,7 @@ class Process:
             )
         finally:
             await self._close()
-        log.info("stopped", extra={"action": "stop", "exit_code": self._exit_code})
+        logger.info("stopped", extra={"action": "stop", "exit_code": self._exit_code})
         return self._exit_code
 
     async def _work(self) -> None:
@@ -160,7 +160,7 @@ class Process:
                 self._outage.lost("open", str(exc), advice=exc.advice)
                 await asyncio.sleep(STORE_RETRY_S)
             except (BadConfiguration, SchemaOutdated) as exc:
-                log.error("the database cannot be used: %s", exc, extra={"action": "open"})  # noqa: TRY400 - one line
+                logger.error("the database cannot be used: %s", exc, extra={"action": "open"})  # noqa: TRY400 - one line
                 self._exit_code = os.EX_CONFIG
                 self._stop.set()
                 return False
@@ -198,7 +198,7 @@ class Process:
     async def _drained(self) -> None:
         """Hypercorn's shutdown trigger: returns when nothing is left to lose."""
         await self._stop.wait()
-        log.info("draining", extra={"action": "drain", "streams": len(self.pump.connections)})
+        logger.info("draining", extra={"action": "drain", "streams": len(self.pump.connections)})
         self.gateway.draining = True
         within_s = max(0.0, self.settings.drain_s - 2 * GRACE_S)
         await asyncio.gather(self._stop_ingest(within_s), self.pump.drain(within_s))
@@ -212,7 +212,7 @@ class Process:
                 await self.broker.stop_consuming()
                 await self.ingest.finish()
         except (TimeoutError, BrokerUnavailable):
-            log.warning("some deliveries were not finished; the broker redelivers", extra={"action": "drain"})
+            logger.warning("some deliveries were not finished; the broker redelivers", extra={"action": "drain"})
 
     async def _close(self) -> None:
         for task in (tasks := list(self._tasks)):
@@ -231,7 +231,7 @@ class Process:
         """A part that crashes takes the process down: half a process would serve half the promise."""
         self._tasks.discard(task)
         if not task.cancelled() and (exc := task.exception()):
-            log.error("a part crashed; stopping", extra={"action": "crash"}, exc_info=exc)
+            logger.error("a part crashed; stopping", extra={"action": "crash"}, exc_info=exc)
             self._exit_code = 1
             self._stop.set()
 

@@ -21,7 +21,7 @@ from notify_sse.config import Settings
 from notify_sse.errors import BadConfiguration
 from notify_sse.server.listening import listen
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_S: Final = 10.0
@@ -87,7 +87,7 @@ class Supervisor:
             self._stopping = True
             self._signal_all(signal.SIGTERM)
         elif received is signal.SIGHUP and not self._stopping:
-            log.info("replacing the workers one by one", extra={"action": "reload"})
+            logger.info("replacing the workers one by one", extra={"action": "reload"})
             self._retiring = list(self._started)
             self._retire_next()
         elif received is READY:
@@ -110,7 +110,7 @@ class Supervisor:
         if pid == 0:
             self._become_worker()
         self._started[pid] = time.monotonic()
-        log.info("worker started", extra={"action": "worker", "pid": pid})
+        logger.info("worker started", extra={"action": "worker", "pid": pid})
 
     def _become_worker(self) -> None:
         """In the child: never returns."""
@@ -122,10 +122,10 @@ class Supervisor:
             signal.signal(READY, signal.SIG_IGN)
             code = self._work(self._listener)
         except BadConfiguration as exc:
-            log.error("%s", exc, extra={"action": "worker"})  # noqa: TRY400 - one line
+            logger.error("%s", exc, extra={"action": "worker"})  # noqa: TRY400 - one line
             code = os.EX_CONFIG
         except BaseException:
-            log.exception("worker crashed", extra={"action": "worker"})
+            logger.exception("worker crashed", extra={"action": "worker"})
         finally:
             os._exit(code)
 
@@ -149,7 +149,7 @@ class Supervisor:
         self._early_deaths = 0 if lived_s >= STEADY_S else self._early_deaths + 1
         delay_s = BACKOFF_S[min(self._early_deaths, len(BACKOFF_S) - 1)] if self._early_deaths else 0.0
         self._restart_at = time.monotonic() + delay_s
-        log.warning(
+        logger.warning(
             "worker died; another takes its place",
             extra={"action": "worker", "pid": pid, "exit_code": code, "delay_s": delay_s},
         )

@@ -28,7 +28,7 @@ from notify_sse.store.postgres import pool
 from notify_sse.store.sqlite import file
 from notify_sse.telemetry.redaction import redacted
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 VERSION_TABLE: Final = "notify_sse_schema"
 """Not Alembic's default: an application that shares the database may have its own."""
@@ -62,7 +62,7 @@ async def migrate(database_url: str) -> Migrated:
         raise _translated(exc) from exc
     migrated = Migrated(before, expected_revision())
     if migrated.before != migrated.after:
-        log.info("migrated the database", extra={"action": "migrate", "before": before, "after": migrated.after})
+        logger.info("migrated the database", extra={"action": "migrate", "before": before, "after": migrated.after})
     return migrated
 
 

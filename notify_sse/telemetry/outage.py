@@ -6,7 +6,7 @@ Several parts lose it and find it again, each in its own time: this is where the
 import logging
 import time
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Outage:
@@ -22,13 +22,13 @@ class Outage:
         """`part` of this process cannot reach it, because of `error`. `advice`: what a person has to do about that."""
         if not self._missing:
             self._since = time.monotonic()
-            log.warning(
+            logger.warning(
                 "%s is away; trying again until it is back", self._what, extra={"action": "away", "error": error}
             )
         self._missing.add(part)
         if advice and advice not in self._advised:
             self._advised.add(advice)
-            log.error("%s", advice, extra={"action": "refused", "error": error})
+            logger.error("%s", advice, extra={"action": "refused", "error": error})
 
     def back(self, part: str) -> None:
         """`part` reaches it (again). Idempotent."""
@@ -38,4 +38,4 @@ class Outage:
         if not self._missing:
             self._advised.clear()
             outage_s = round(time.monotonic() - self._since, 3)
-            log.warning("%s is back", self._what, extra={"action": "back", "outage_s": outage_s})
+            logger.warning("%s is back", self._what, extra={"action": "back", "outage_s": outage_s})

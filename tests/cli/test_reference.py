@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from notify_sse.cli import COMMANDS, commands
-from notify_sse.cli.commands import reference, settings
+from notify_sse.cli import COMMANDS, program, reference
+from notify_sse.cli.commands import settings
 from notify_sse.config import Settings, variable
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
@@ -18,7 +18,7 @@ def test_the_settings_page_is_up_to_date() -> None:
 
 
 def test_the_commands_page_is_up_to_date() -> None:
-    """`python -m notify_sse.cli.commands.reference > docs/reference/commands.md` makes it so."""
+    """`python -m notify_sse.cli.reference > docs/reference/commands.md` makes it so."""
     assert (PAGES / "commands.md").read_text() == reference.markdown()
 
 
@@ -32,7 +32,7 @@ def test_every_setting_is_described() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str) -> None:
     """The summary in the list of commands stands for one that is there, and has a help of its own."""
-    result = CliRunner().invoke(commands, [name, "--help"])
+    result = CliRunner().invoke(program, [name, "--help"])
     assert result.exit_code == 0
-    assert f"Usage: notify-sse {name}" in result.output.replace("Usage: commands", "Usage: notify-sse")
+    assert f"Usage: notify-sse {name}" in result.output.replace("Usage: program", "Usage: notify-sse")
     assert len(result.output.splitlines()) > 4

@@ -22,7 +22,7 @@ ROOMS: Final = ("core", "log", "gateway")
 
 class Catch(msgspec.Struct, frozen=True):
     """What noticed a mutant: the first seed of the simulation that did (None: not within the bound) and what it saw;
-    and the first test of its own area in `tests/{core,log,gateway}` that did ("" when none, or when they were not asked).
+    and the first test of its own area in `ROOMS` that did ("" when none, or when they were not asked).
     """
 
     seed: int | None

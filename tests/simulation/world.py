@@ -267,7 +267,7 @@ def _quiet(tally: Counter[str]) -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
     try:
-        with patch.object(pump.log, "exception", lambda *_, **__: tally.update(("stream broke",))):
+        with patch.object(pump.logger, "exception", lambda *_, **__: tally.update(("stream broke",))):
             yield
     finally:
         logger.setLevel(level)

@@ -22,7 +22,7 @@ from notify_sse.core.ports import DeadLetter, Delivery, Listener, Message
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.telemetry.outage import Outage
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 PUBLISH_TIMEOUT_S: Final = 10.0
 DECLARE_TIMEOUT_S: Final = 15.0
@@ -173,5 +173,5 @@ class RabbitMQBroker:
     def _link_changed(self) -> None:
         was, self._connected = self._connected, all(link.up for link in self._links)
         if self._connected and not was and self._listener is not None:
-            log.info("connected to the broker", extra={"action": "broker_connected"})
+            logger.info("connected to the broker", extra={"action": "broker_connected"})
             self._listener.on_connected()

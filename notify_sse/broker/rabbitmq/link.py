@@ -46,7 +46,7 @@ ADVICE: Final = (
 """Refusals that need a person, each with what to do."""
 
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Link:
@@ -125,7 +125,7 @@ class Link:
         except BrokerUnavailable as exc:
             return exc.__cause__
         except Exception as exc:
-            log.exception("unexpected error on the connection to the broker", extra={"action": "broker_error"})
+            logger.exception("unexpected error on the connection to the broker", extra={"action": "broker_error"})
             return exc
 
     async def _live(self) -> BaseException | None:

@@ -18,7 +18,7 @@ from databases import Database
 from notify_sse.errors import BadConfiguration, NotifyError, StoreRefused, StoreUnavailable
 from notify_sse.store.lane import Lane
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -201,7 +201,7 @@ async def _disconnect(database: Database) -> None:
         async with asyncio.timeout(CONNECT_TIMEOUT_S + COMMAND_TIMEOUT_S + CLOSE_TIMEOUT_S):
             await database.disconnect()
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
-        log.debug("connections were cut", extra={"action": "disconnect", "error": type(exc).__name__})
+        logger.debug("connections were cut", extra={"action": "disconnect", "error": type(exc).__name__})
 
 
 def _is_broken(exc: BaseException) -> bool:

@@ -5,7 +5,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 QUIET = ("/healthz", "/readyz", "/metrics", "/notifications/stream", "/notifications/ws")
 
@@ -17,7 +17,7 @@ class AccessLog:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in QUIET or not log.isEnabledFor(logging.DEBUG):
+        if scope["type"] != "http" or scope["path"] in QUIET or not logger.isEnabledFor(logging.DEBUG):
             await self._app(scope, receive, send)
             return
         started, status = time.monotonic(), 500
@@ -31,7 +31,7 @@ class AccessLog:
         try:
             await self._app(scope, receive, noting)
         finally:
-            log.debug(
+            logger.debug(
                 "request",
                 extra={
                     "action": "request",

@@ -1,13 +1,13 @@
-"""docs/reference/commands.md, made from the commands' own help: `python -m notify_sse.cli.commands.reference`."""
+"""docs/reference/commands.md, made from the commands' own help: `python -m notify_sse.cli.reference`."""
 
 import click
 
-from notify_sse.cli import COMMANDS, commands
+from notify_sse.cli import COMMANDS, program
 
 HEAD = """\
 # Commands
 
-<!-- Made by `python -m notify_sse.cli.commands.reference`. A test compares it with the code. -->
+<!-- Made by `python -m notify_sse.cli.reference`. A test compares it with the code. -->
 
 `notify-sse COMMAND --help` shows the same. `python -m notify_sse` is the same program.
 
@@ -33,8 +33,8 @@ goes on, and prints no more ids. `tail` notices with the next notification: `--c
 def markdown() -> str:
     """The whole page."""
     rows = [f"| [`{name}`](#notify-sse-{name}) | {summary} |" for name, (_, summary) in COMMANDS.items()]
-    with click.Context(commands, info_name="notify-sse", terminal_width=100, max_content_width=100) as context:
-        sections = [section for name in COMMANDS for section in _sections(context, name, commands)]
+    with click.Context(program, info_name="notify-sse", terminal_width=100, max_content_width=100) as context:
+        sections = [section for name in COMMANDS for section in _sections(context, name, program)]
     return HEAD + "\n".join([*rows, "", *sections])
 
 
