@@ -18,7 +18,7 @@ import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from notify_sse.broker import DEFAULT_PREFIX, open_broker
-from notify_sse.core.model import routing_key
+from notify_sse.core.channels import routing_key
 from notify_sse.core.parse import MSGPACK, parse, rfc3339
 from notify_sse.core.ports import Listener, Message
 from notify_sse.errors import BadConfiguration, BadNotification, BrokerUnavailable, NotAllPublished

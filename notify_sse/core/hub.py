@@ -1,66 +1,71 @@
-"""The hub: which streams to wake for which channel.
+"""The hub: which readers to wake for which channel.
 
-Every change is synchronous, so that a leave and a join of the same channel cannot overlap, and an event cannot fall
-between a stream's falling asleep and its being woken. Pure: it returns whom to drive, and drives nobody.
+A reader is whatever is driven when its stream wakes: the gateway's connections, or a test's own. Every change is
+synchronous, so that a leave and a join of the same channel cannot overlap, and an event cannot fall between a stream's
+falling asleep and its being woken. Pure: it returns whom to drive, and drives nobody.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import Generic, TypeVar
 
 from notify_sse.core.frames import Frame
 from notify_sse.core.stream import Stream
 
+ReaderT = TypeVar("ReaderT")
 
-class Hub:
-    """Channel → the streams that read it."""
+
+class Hub(Generic[ReaderT]):
+    """Channel → the streams that read it, each with its reader."""
 
     def __init__(self) -> None:
-        self._channels: dict[str, set[Stream]] = {}
+        self._channels: dict[str, dict[Stream, ReaderT]] = {}
 
-    def join(self, stream: Stream) -> None:
-        """Wake `stream` for its channels from now on. Join before the first read."""
+    def join(self, stream: Stream, reader: ReaderT) -> None:
+        """Wake `reader` for the channels of `stream` from now on. Join before the first read."""
         for channel in stream.channels:
-            self._channels.setdefault(channel, set()).add(stream)
+            self._channels.setdefault(channel, {})[stream] = reader
 
     def leave(self, stream: Stream) -> None:
         """Forget `stream`. Idempotent."""
         for channel in stream.channels:
-            streams = self._channels.get(channel)
-            if streams is None:
+            readers = self._channels.get(channel)
+            if readers is None:
                 continue
-            streams.discard(stream)
-            if not streams:
+            readers.pop(stream, None)
+            if not readers:
                 del self._channels[channel]
 
-    def wake(self, frames: Iterable[Frame], *, before: int) -> list[Stream]:
+    def wake(self, frames: Iterable[Frame], *, before: int) -> list[ReaderT]:
         """Wake the sleepers among the readers of `frames`, which the tail has just taken after position `before`.
 
-        Call it in the same step as `Tail.extend`. One that is awake already pulls on by itself.
+        Call it in the same step as `Tail.extend`. A stream that is awake already pulls on by itself.
         """
-        woken = []
+        woken: list[ReaderT] = []
         channels = self._channels
         for frame in frames:
-            for stream in channels.get(frame.channel, ()):
+            readers = channels.get(frame.channel)
+            if readers is None:
+                continue
+            for stream, reader in readers.items():
                 if stream.asleep:
                     stream.wake(before)
-                    woken.append(stream)
+                    woken.append(reader)
         return woken
 
-    def wake_all(self) -> list[Stream]:
+    def wake_all(self) -> list[ReaderT]:
         """Wake every sleeper where it stands: the log broke off, and each must check its own cursor."""
-        woken = [stream for stream in self.streams() if stream.asleep]
-        for stream in woken:
-            stream.asleep = False
+        woken: list[ReaderT] = []
+        for stream, reader in self._all():
+            if stream.asleep:
+                stream.asleep = False
+                woken.append(reader)
         return woken
 
-    def readers(self, channel: str) -> Iterable[Stream]:
-        """The streams that read `channel` now."""
-        return self._channels.get(channel, ())
+    def readers(self, channel: str) -> Collection[ReaderT]:
+        """The readers of `channel` now."""
+        return self._channels.get(channel, {}).values()
 
-    def streams(self) -> Iterator[Stream]:
-        """Every stream, once."""
-        seen: set[Stream] = set()
-        for streams in self._channels.values():
-            for stream in streams:
-                if stream not in seen:
-                    seen.add(stream)
-                    yield stream
+    def _all(self) -> Iterator[tuple[Stream, ReaderT]]:
+        """Every stream, once for each of its channels."""
+        for readers in self._channels.values():
+            yield from readers.items()

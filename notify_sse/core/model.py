@@ -3,19 +3,11 @@
 First in the flow: every other module speaks of these. Plain frozen values; no I/O, no clock.
 """
 
-import hashlib
 from typing import Any, Final
 
 import msgspec
 
-RECIPIENT: Final = "recipient:"
-TOPIC: Final = "topic:"
-EVERYONE: Final = "topic:all"
-"""The channel that every stream reads."""
-
 ANNOUNCEMENT_VERSION: Final = 1
-MAX_KEY_PART_BYTES: Final = 150
-_KEY_SAFE: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -79,33 +71,6 @@ def decode_announcement(body: bytes) -> Announcement | None:
         if event.id != place:
             return None
     return announcement
-
-
-def recipient_channel(recipient_id: str) -> str:
-    """The channel of one recipient's notifications."""
-    return RECIPIENT + recipient_id
-
-
-def topic_channel(topic: str) -> str:
-    """The channel of a shared topic."""
-    return TOPIC + topic
-
-
-def routing_key(channel: str, notification_type: str) -> str:
-    """The AMQP routing key of a notification: `recipient.<recipient>.<type>` or `topic.<name>.<type>`.
-
-    In it a recipient is percent-encoded (everything but `[A-Za-z0-9_-]`); when that is over 150 bytes it is `~`
-    and the SHA-256 of the recipient in hex.
-    """
-    kind, _, name = channel.partition(":")
-    part = _key_part(name) if kind == "recipient" else name
-    return f"{kind}.{part}.{notification_type}"
-
-
-def _key_part(recipient_id: str) -> str:
-    raw = recipient_id.encode()
-    part = "".join(chr(byte) if byte in _KEY_SAFE else f"%{byte:02X}" for byte in raw)
-    return part if len(part) <= MAX_KEY_PART_BYTES else "~" + hashlib.sha256(raw).hexdigest()
 
 
 def document(event_body: bytes) -> dict[str, Any]:

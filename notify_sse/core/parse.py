@@ -15,7 +15,8 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from notify_sse.core.model import Notification, recipient_channel, topic_channel
+from notify_sse.core.channels import recipient_channel, topic_channel
+from notify_sse.core.model import Notification
 from notify_sse.errors import BadNotification
 
 JSON: Final = "application/json"

@@ -1,14 +1,19 @@
 """One stream: a cursor that pulls. Cold (read the log) → warm (read the tail) → asleep (until the hub wakes it).
 
 A stream has no queue: a slow client is only a cursor that lags. Pure and synchronous; reading the tail and falling
-asleep are one step, so that nothing can arrive between them. Whoever drives it (web/) does the I/O that `pull` asks
-for.
+asleep are one step, so that nothing can arrive between them. Whoever drives it (the
+gateway's pump) does the I/O that `pull` asks for.
 """
 
 from enum import Enum, auto
 from typing import Final
 
-from notify_sse.core.frames import Cursor, Frame, Reset, ResetReason, parse_cursor
+import msgspec
+
+from notify_sse.core.channels import named_topics
+from notify_sse.core.control import Reset, ResetReason
+from notify_sse.core.cursor import Cursor, parse_cursor
+from notify_sse.core.frames import Frame
 from notify_sse.core.tail import Tail
 
 MAX_PULL_EVENTS: Final = 500
@@ -25,16 +30,17 @@ class Turn(Enum):
 class Stream:
     """The cursor of one client over `channels` (its recipient's, `topic:all`, granted topics).
 
-    While `asleep`, nothing on its channels lies between `cursor` and the tail's position: the hub wakes it in the same
-    step that extends the tail. It must have joined the hub before its first `pull`.
+    `position` and `epoch` are its cursor. While `asleep`, nothing on its channels lies between `position` and that of
+    the tail: the hub wakes it in the same step that extends the tail. It must have joined the hub before its first
+    `pull`. `generation` is the tail's when the cursor was last checked against a break of the log.
     """
 
-    __slots__ = ("asleep", "channels", "cursor", "epoch", "generation")
+    __slots__ = ("asleep", "channels", "epoch", "generation", "position")
 
     def __init__(self, channels: tuple[str, ...], cursor: Cursor, *, generation: int) -> None:
         self.channels = channels
         self.epoch = cursor.epoch
-        self.cursor = cursor.position
+        self.position = cursor.position
         self.generation = generation
         self.asleep = False
 
@@ -43,15 +49,17 @@ class Stream:
 
         `now_ms`: Unix time; a notification that expired before it is passed over.
         """
+        # The log broke off since this cursor was last checked: it may be of another log, or ahead of this one.
         if self.generation != tail.generation and (reset := self._after_break(tail)):
             return reset
-        if self.cursor < tail.start:
+        if self.position < tail.start:
             return Turn.COLD
-        if self.cursor >= tail.position:
+        # Falling asleep belongs to the same step as the comparison: an await in between would lose what comes then.
+        if self.position >= tail.position:
             self.asleep = True
             return Turn.ASLEEP
-        frames, self.cursor = tail.after(
-            self.cursor, self.channels, max_events=MAX_PULL_EVENTS, max_bytes=MAX_PULL_BYTES
+        frames, self.position = tail.after(
+            self.position, self.channels, max_events=MAX_PULL_EVENTS, max_bytes=MAX_PULL_BYTES
         )
         return _alive(frames, now_ms)
 
@@ -62,39 +70,39 @@ class Stream:
         """
         if epoch != self.epoch:
             return []
-        if self.cursor < floor:
+        if self.position < floor:
             return self._move_to(Cursor(epoch, floor), "expired")
-        fresh = [frame for frame in frames if frame.id > self.cursor]
-        self.cursor = max(self.cursor, upto)
+        fresh = [frame for frame in frames if frame.id > self.position]
+        self.position = max(self.position, upto)
         return _alive(fresh, now_ms)
 
     def rewind(self, position: int) -> None:
         """Only what lies up to `position` was sent of what was pulled: the rest is pulled again."""
-        self.cursor = min(self.cursor, position)
+        self.position = min(self.position, position)
 
     def wake(self, before: int) -> None:
         """The hub's: something on its channels follows position `before`, up to which a sleeper has seen all."""
         self.asleep = False
-        self.cursor = max(self.cursor, before)
+        self.position = max(self.position, before)
 
     def seen(self, tail: Tail) -> Cursor:
         """The cursor to tell the client: a sleeper has seen all that the tail has."""
         if self.asleep and self.generation == tail.generation:
-            self.cursor = max(self.cursor, tail.position)
-        return Cursor(self.epoch, self.cursor)
+            self.position = max(self.position, tail.position)
+        return Cursor(self.epoch, self.position)
 
     def _after_break(self, tail: Tail) -> Reset | None:
         self.generation = tail.generation
         if self.epoch != tail.epoch:
             return self._move_to(tail.cursor, "unknown_epoch")
-        if self.cursor > tail.position:
+        if self.position > tail.position:
             return self._move_to(tail.cursor, "ahead_of_log")
         return None
 
     def _move_to(self, to: Cursor, reason: ResetReason) -> Reset:
-        came = Cursor(self.epoch, self.cursor)
-        self.epoch, self.cursor = to.epoch, to.position
-        return Reset(reason, came, to)
+        came = Cursor(self.epoch, self.position)
+        self.epoch, self.position = to.epoch, to.position
+        return Reset(reason, came, to, named_topics(self.channels))
 
 
 def _alive(frames: list[Frame], now_ms: int) -> list[Frame]:
@@ -104,17 +112,24 @@ def _alive(frames: list[Frame], now_ms: int) -> list[Frame]:
     return frames
 
 
-def resume(last_event_id: str | None, tail: Tail) -> Cursor | Reset:
-    """Where a client that brings `last_event_id` goes on: its own cursor when that is of this log, else a `Reset`.
+class Placed(msgspec.Struct, frozen=True):
+    """Where a client goes on: `cursor`, and the `reset` that it has to be told first, if any."""
+
+    cursor: Cursor
+    reset: Reset | None = None
+
+
+def resume(last_event_id: str | None, tail: Tail, *, topics: tuple[str, ...] = ()) -> Placed:
+    """Where a client with `last_event_id` goes on: its own cursor when that is of this log, else a reset.
 
     Without one it starts now. A cursor beyond the tail must have been compared with the log's head before: here
-    it counts as ahead of the log.
+    it counts as ahead of the log. `topics`: those that the client named, for the reset.
     """
     if not last_event_id:
-        return tail.cursor
+        return Placed(tail.cursor)
     cursor = parse_cursor(last_event_id)
     if cursor is None or cursor.epoch != tail.epoch:
-        return Reset("unknown_epoch", cursor, tail.cursor)
+        return Placed(tail.cursor, Reset("unknown_epoch", cursor, tail.cursor, topics))
     if cursor.position > tail.position:
-        return Reset("ahead_of_log", cursor, tail.cursor)
-    return cursor
+        return Placed(tail.cursor, Reset("ahead_of_log", cursor, tail.cursor, topics))
+    return Placed(cursor)

@@ -13,16 +13,17 @@ from typing import Final
 
 import msgspec
 
-from notify_sse.core.frames import Cursor, Frame
+from notify_sse.core.cursor import Cursor
+from notify_sse.core.frames import Frame
 
 FRAME_OVERHEAD_BYTES: Final = 250
 """What a frame costs beside its data: the struct, its strings, its places in the index."""
 
 COMPACT_AT: Final = 16
-"""Evicted places that a lane keeps before it is worth moving the others up."""
+"""Evicted places that a channel keeps before it is worth moving the others up."""
 
 _by_id = attrgetter("id")
-_EVICTED: Final = Frame(0, "", "", 0, b"")
+_EVICTED: Final = Frame(0, "", "", 0, b"", 0)
 
 
 class Hole(msgspec.Struct, frozen=True):
@@ -32,7 +33,7 @@ class Hole(msgspec.Struct, frozen=True):
     first: int
 
 
-class _Lane:
+class _ChannelFrames:
     """One channel's frames, ascending. The first `head` places are evicted already and go at the next compaction."""
 
     __slots__ = ("frames", "head", "ids")
@@ -43,7 +44,7 @@ class _Lane:
         self.head = 0
 
     def evict(self) -> bool:
-        """Forget the oldest. Returns whether the lane is empty now. Amortised O(1)."""
+        """Forget the oldest. Returns whether the channel is empty now. Amortised O(1)."""
         self.frames[self.head] = _EVICTED  # its bytes are free at once, whenever the place is
         self.head += 1
         if self.head == len(self.ids):
@@ -71,7 +72,7 @@ class Tail:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._order: deque[Frame] = deque()
-        self._lanes: dict[str, _Lane] = {}
+        self._by_channel: dict[str, _ChannelFrames] = {}
 
     def __len__(self) -> int:
         return len(self._order)
@@ -92,7 +93,7 @@ class Tail:
         self.start = self.position = start
         self.size_bytes = 0
         self._order.clear()
-        self._lanes.clear()
+        self._by_channel.clear()
 
     def extend(self, first: int, frames: Sequence[Frame]) -> Sequence[Frame] | Hole:
         """Add the contiguous `frames` whose first has id `first`; returns those that were new.
@@ -100,45 +101,50 @@ class Tail:
         What lies at or below `position` is a duplicate and is dropped. What lies beyond `position + 1` is a
         `Hole`, and nothing is added.
         """
+        # Beyond the next id: something is missing in between. Taking these would let cursors pass what is missing.
         if first > self.position + 1:
             return Hole(self.position, first)
+        # An announcement may be repeated, or overlap what was read from the log: keep only what is new.
         new = frames[self.position + 1 - first :] if first <= self.position else frames
         for frame in new:
-            lane = self._lanes.get(frame.channel)
-            if lane is None:
-                lane = self._lanes[frame.channel] = _Lane()
-            lane.ids.append(frame.id)
-            lane.frames.append(frame)
-            self.size_bytes += len(frame.data) + FRAME_OVERHEAD_BYTES
+            of_channel = self._by_channel.get(frame.channel)
+            if of_channel is None:
+                of_channel = self._by_channel[frame.channel] = _ChannelFrames()
+            of_channel.ids.append(frame.id)
+            of_channel.frames.append(frame)
+            self.size_bytes += len(frame.block) + FRAME_OVERHEAD_BYTES
         self._order.extend(new)
+        # The position moves before anything is evicted: streams compare their cursors with both ends.
         self.position += len(new)
         self._evict()
         return new
 
     def after(
-        self, cursor: int, channels: Iterable[str], *, max_events: int, max_bytes: int
+        self, position: int, channels: Iterable[str], *, max_events: int, max_bytes: int
     ) -> tuple[list[Frame], int]:
-        """The next frames on `channels` after `cursor`, and the position up to which that is all of them.
+        """The next frames on `channels` after `position`, and the position up to which that is all of them.
 
-        Only for `start <= cursor`. At most `max_events` and about `max_bytes` (at least one frame, when there is any).
+        Only for `start <= position`. At most `max_events` and about `max_bytes`; at least one frame when there is any.
         """
         found: list[Frame] = []
-        lanes = 0
+        contributing = 0
         for channel in channels:
-            lane = self._lanes.get(channel)
-            if lane is None or lane.ids[-1] <= cursor:
+            of_channel = self._by_channel.get(channel)
+            if of_channel is None or of_channel.ids[-1] <= position:
                 continue
-            place = bisect_right(lane.ids, cursor, lane.head)
-            found += lane.frames[place : place + max_events + 1]
-            lanes += 1
-        if lanes > 1:
+            place = bisect_right(of_channel.ids, position, of_channel.head)
+            # One more than the limit: so that `_cut` sees that there is more.
+            found += of_channel.frames[place : place + max_events + 1]
+            contributing += 1
+        # Each channel is in order by itself; several have to be merged.
+        if contributing > 1:
             found.sort(key=_by_id)
         return self._cut(found, max_events=max_events, max_bytes=max_bytes)
 
     def _cut(self, found: list[Frame], *, max_events: int, max_bytes: int) -> tuple[list[Frame], int]:
         size = 0
         for count, frame in enumerate(found):
-            size += len(frame.data)
+            size += len(frame.block)
             if count == max_events or (count and size > max_bytes):
                 return found[:count], found[count - 1].id
         return found, self.position
@@ -156,6 +162,6 @@ class Tail:
     def _evict_oldest(self) -> None:
         oldest = self._order.popleft()
         self.start = oldest.id
-        self.size_bytes -= len(oldest.data) + FRAME_OVERHEAD_BYTES
-        if self._lanes[oldest.channel].evict():
-            del self._lanes[oldest.channel]
+        self.size_bytes -= len(oldest.block) + FRAME_OVERHEAD_BYTES
+        if self._by_channel[oldest.channel].evict():
+            del self._by_channel[oldest.channel]

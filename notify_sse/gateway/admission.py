@@ -1,74 +1,73 @@
-"""The parts of one process, as the web needs them: who may read what, who is admitted, where a client goes on.
+"""Admission: who may read what, who is let in, and where a client goes on. The same for all three transports.
 
-Made by `app`, used by `web`. Holds no state of its own but whether the process is draining.
+It holds no connection: what it admits is given to the registry.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
-from typing import Final, Literal, TypeVar
+from collections.abc import Iterable
+from typing import Final
+from uuid import uuid4
 
-from notify_sse.auth import READ, Grant, Verifier
-from notify_sse.config import Settings
-from notify_sse.core.frames import Cursor, Reset
-from notify_sse.core.model import EVERYONE, recipient_channel, topic_channel
-from notify_sse.core.ports import Store
-from notify_sse.core.stream import resume
+import msgspec
+
+from notify_sse.auth import READ, Grant
+from notify_sse.core.channels import EVERYONE, named_topics, recipient_channel, topic_channel
+from notify_sse.core.stream import Placed, Stream, resume
 from notify_sse.core.tail import Tail
 from notify_sse.errors import Forbidden, Overloaded
-from notify_sse.gateway.connection import Connection
-from notify_sse.gateway.pump import Pump
+from notify_sse.gateway.connection import Connection, Transport
+from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
-from notify_sse.log.append import Appender
-from notify_sse.log.watch import Watch
 from notify_sse.telemetry.metrics import Metrics
 
 CATCH_UP_S: Final = 5.0
 MAX_TOPICS: Final = 50
 REFUSED_RETRY_S: Final = (2.0, 10.0)
-ConnectionT = TypeVar("ConnectionT", bound=Connection)
 
 
-class Gateway:
-    """One process: its settings and its running parts."""
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many streams this process takes. `serves` is false for one that only ingests: it takes none."""
+
+    max_streams: int
+    max_streams_per_recipient: int
+    serves: bool = True
+
+
+class Admission:
+    """`draining` is set when the process takes no more streams, because it ends."""
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        metrics: Metrics,
-        store: Store,
-        tail: Tail,
-        relay: Relay,
-        pump: Pump,
-        appender: Appender,
-        verifier: Verifier,
-        watch: Watch,
-        revoke: Callable[[str], None],
+        self, tail: Tail, relay: Relay[Connection], registry: Registry, metrics: Metrics, *, limits: Limits
     ) -> None:
-        self.settings = settings
-        self.metrics = metrics
-        self.store = store
-        self.tail = tail
-        self.relay = relay
-        self.pump = pump
-        self.appender = appender
-        self.verifier = verifier
-        self.watch = watch
-        self.revoke = revoke
-        self.draining = False
+        self._tail = tail
+        self._relay = relay
+        self._registry = registry
+        self._metrics = metrics
+        self._limits = limits
         self._random = random.Random()  # noqa: S311 - spreads load, keeps no secret
+        self.draining = False
 
-    def unready(self) -> Literal["draining", "starting", "keys", "store"] | None:
-        """Why this process should get no traffic, or None when it should."""
-        if self.draining:
-            return "draining"
-        ingests_only = self.settings.role == "ingest"
-        if not (self.watch.seen if ingests_only else self.relay.filled):
-            return "starting"
-        if not self.verifier.ready:
-            return "keys"
-        return "store" if (self.watch.away if ingests_only else self.relay.store_away) else None
+    async def admit(
+        self, grant: Grant, transport: Transport, *, topics: Iterable[str], last_event_id: str | None
+    ) -> Connection:
+        """A connection for `grant`, to be opened by the registry. It is placed: it knows where it goes on.
+
+        Raises `Forbidden` for what is not granted, `Overloaded` when this process takes no further stream.
+        """
+        channels = self.channels(grant, topics)
+        self.check_room()
+        placed = await self.place(last_event_id, channels)
+        self._make_room(grant.subject)
+        return Connection(
+            Stream(channels, placed.cursor, generation=self._tail.generation),
+            transport,
+            connection_id=uuid4().hex,
+            owner=grant.subject,
+            token_id=grant.token_id,
+            expires_at=grant.expires_at,
+            reset=placed.reset,
+        )
 
     def channels(self, grant: Grant, topics: Iterable[str]) -> tuple[str, ...]:
         """What a stream of `grant` that names `topics` reads. Raises `Forbidden` for what is not granted."""
@@ -83,65 +82,49 @@ class Gateway:
         wanted = [recipient_channel(grant.subject), EVERYONE, *map(topic_channel, named)]
         return tuple(dict.fromkeys(wanted))
 
-    def admit(self) -> None:
+    def check_serving(self) -> None:
+        """Raises `Overloaded` when this process answers no reader: it drains, or its tail is not filled yet."""
+        if self.draining or not self._relay.filled:
+            raise self._overloaded("this process takes no requests now")
+
+    def check_room(self) -> None:
         """Raises `Overloaded` when this process takes no further stream."""
-        if self.settings.role == "ingest":
-            raise self.overloaded("this process only ingests; it serves no streams")
+        if not self._limits.serves:
+            raise self._overloaded("this process only ingests; it serves no streams")
         limit: str | None = None
-        if self.draining or not self.relay.filled:
+        if self.draining or not self._relay.filled:
             limit = "not_ready"
-        elif len(self.pump.connections) >= self.settings.max_streams:
+        elif len(self._registry) >= self._limits.max_streams:
             limit = "max_streams"
         if limit:
-            self.metrics.streams_refused.labels(limit).inc()
-            raise self.overloaded("this process takes no more streams now")
+            self._metrics.streams_refused.labels(limit).inc()
+            raise self._overloaded("this process takes no more streams now")
 
-    def overloaded(self, message: str) -> Overloaded:
-        """`Overloaded` with a spread delay, so that the refused do not come back together."""
-        return Overloaded(message, retry_after_s=self._random.uniform(*REFUSED_RETRY_S))
-
-    async def resume(self, last_event_id: str | None) -> Cursor | Reset:
+    async def place(self, last_event_id: str | None, channels: tuple[str, ...] = ()) -> Placed:
         """Where a client with `last_event_id` goes on.
 
         A cursor that this process does not know may come from one that is ahead of it: it catches up with the log
         before it says so. Raises `Overloaded` when the log cannot be asked.
         """
-        outcome = resume(last_event_id, self.tail)
-        if isinstance(outcome, Cursor) or outcome.came is None:
-            return outcome
+        topics = named_topics(channels)
+        placed = resume(last_event_id, self._tail, topics=topics)
+        if placed.reset is None or placed.reset.came is None:
+            return placed
         try:
             async with asyncio.timeout(CATCH_UP_S):
-                await self.relay.catch_up()
+                await self._relay.catch_up()
         except TimeoutError:
-            raise self.overloaded("the log cannot be read now") from None
-        return resume(last_event_id, self.tail)
+            raise self._overloaded("the log cannot be read now") from None
+        return resume(last_event_id, self._tail, topics=topics)
 
-    def make_room(self, owner: str) -> None:
+    def _make_room(self, owner: str) -> None:
         """Close the oldest streams of `owner` as `replaced`, so that one more stays within its limit."""
-        limit = self.settings.max_streams_per_recipient
-        open_now = [one for one in self.pump.of(owner) if one.close_reason is None]
-        for oldest in sorted(open_now, key=lambda one: one.opened_at)[: max(0, len(open_now) + 1 - limit)]:
-            self.pump.end(oldest, "replaced")
+        limit = self._limits.max_streams_per_recipient
+        open_now = [one for one in self._registry.of_recipient(owner) if one.close_reason is None]
+        oldest_first = sorted(open_now, key=lambda one: one.timing.opened_at)
+        for connection in oldest_first[: max(0, len(open_now) + 1 - limit)]:
+            self._registry.end(connection, "replaced")
 
-
-async def open_connection(
-    gateway: Gateway, kind: type[ConnectionT], grant: Grant, *, topics: Iterable[str], cursor: str | None
-) -> tuple[ConnectionT, Reset | None]:
-    """A connection of that `kind` for `grant`, admitted and placed, and the reset to tell it of first.
-
-    Raises `Forbidden`, `Overloaded`. The caller gives it a way out, then to the pump.
-    """
-    channels = gateway.channels(grant, topics)
-    gateway.admit()
-    place = await gateway.resume(cursor)
-    gateway.make_room(grant.subject)
-    reset = place if isinstance(place, Reset) else None
-    connection = kind(
-        channels,
-        place.to if isinstance(place, Reset) else place,
-        generation=gateway.tail.generation,
-        owner=grant.subject,
-        token_id=grant.token_id,
-        expires_at=grant.expires_at,
-    )
-    return connection, reset
+    def _overloaded(self, message: str) -> Overloaded:
+        """`Overloaded` with a spread delay, so that the refused do not come back together."""
+        return Overloaded(message, retry_after_s=self._random.uniform(*REFUSED_RETRY_S))

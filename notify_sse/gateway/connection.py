@@ -1,12 +1,15 @@
-"""A stream with a way out: the cursor of one client, and what its transport does with what it pulls."""
+"""A connection: one client's stream, the transport that it is written to, and what is known of whoever opened it.
 
-import asyncio
+Who changes what: the stream moves its own cursor, `Timing` is told by the pump, `due` and `busy` belong to the pump,
+`page_events` to the replays; `close` and `abandon` here are the only ways to an end.
+"""
+
 from collections.abc import Awaitable, Sequence
 from enum import IntFlag
-from typing import Final
+from typing import Final, Protocol
 
-from notify_sse.core.frames import CloseReason, Control, Cursor, Frame
-from notify_sse.core.model import EVERYONE, TOPIC
+from notify_sse.core.control import CloseReason, ControlEvent, Reset
+from notify_sse.core.frames import Frame
 from notify_sse.core.stream import Stream
 
 NEVER: Final = float("inf")
@@ -14,84 +17,128 @@ FIRST_PAGE_EVENTS: Final = 128
 
 
 class Due(IntFlag):
-    """Control events that the pump owes a connection; each is made when it is written, with the cursor of then."""
+    """What is due for a connection. The first five are written to it; each control event is built at write time, so
+    that it carries the current cursor. The last two are deadlines that end it.
+    """
 
     NOTHING = 0
-    HEARTBEAT = 1
-    EXPIRING = 2
-    CLOSING = 4
+    CONNECTED = 1
+    RESET = 2
+    EXPIRING = 4
+    CLOSING = 8
+    HEARTBEAT = 16
+    TOKEN_END = 32
+    STALL = 64
 
 
-class Connection(Stream):
-    """One open connection. Transports subclass it; the pump alone calls `write` and `control`, never two at a time.
+class Transport(Protocol):
+    """What a connection is written to: an SSE response, a WebSocket, a long poll. The pump alone calls it, and never
+    two methods at a time.
 
-    `owner` is who holds the token, `expires_at` its end (Unix seconds), `token_id` tells tokens apart for revocation.
-    `busy`: the pump is at work on it. `gone`: it has ended, and nothing more is written.
+    The first three return None when the client takes more, else what to wait for until it does. A client that is gone
+    swallows everything.
+    """
+
+    name: str
+    """As in the metrics' label `transport`."""
+
+    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
+        """Send `frames`."""
+
+    def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
+        """Send a control event."""
+
+    def finish(self, reason: CloseReason) -> Awaitable[None] | None:
+        """End the response or the connection, after the `closing` event."""
+
+    def abort(self) -> None:
+        """End without a word a client that takes nothing."""
+
+
+class Timing:
+    """When things happened to a connection, and when they will. Monotonic seconds."""
+
+    __slots__ = ("ends_at", "last_sent", "opened_at", "warned", "writing_since")
+
+    def __init__(self) -> None:
+        self.opened_at = self.last_sent = 0.0
+        self.ends_at = NEVER
+        self.writing_since = NEVER
+        self.warned = False
+
+    def begin(self, now: float, *, last_sent: float, ends_at: float) -> None:
+        """The connection opens. `last_sent` is set back at random, so that heartbeats spread."""
+        self.opened_at, self.last_sent, self.ends_at = now, last_sent, ends_at
+
+    def wait(self, now: float) -> None:
+        """A write began that the client does not take at once."""
+        self.writing_since = now
+
+    def wrote(self, now: float) -> None:
+        """A write is done."""
+        self.writing_since, self.last_sent = NEVER, now
+
+
+class Connection:
+    """One open connection.
+
+    `owner` is the recipient whose token opened it, `expires_at` that token's end (Unix seconds), `token_id` tells
+    tokens apart for revocation. `reset` is told right after the greeting. `busy`: the pump waits for its client or for
+    the log. `gone`: it has ended, and nothing more is written.
     """
 
     __slots__ = (
         "busy",
         "close_reason",
         "due",
-        "ends_at",
         "expires_at",
         "gone",
-        "last_sent",
-        "opened_at",
+        "id",
         "owner",
         "page_events",
-        "task",
+        "reset",
+        "stream",
+        "timing",
         "token_id",
-        "warned",
-        "writing_since",
+        "transport",
     )
-    transport = "none"
 
     def __init__(
         self,
-        channels: tuple[str, ...],
-        cursor: Cursor,
+        stream: Stream,
+        transport: Transport,
         *,
-        generation: int,
+        connection_id: str,
         owner: str,
         token_id: str = "",
         expires_at: float = NEVER,
+        reset: Reset | None = None,
     ) -> None:
-        super().__init__(channels, cursor, generation=generation)
+        self.stream = stream
+        self.transport = transport
+        self.id = connection_id
         self.owner = owner
         self.token_id = token_id
         self.expires_at = expires_at
-        self.busy = self.gone = self.warned = False
+        self.reset = reset
+        self.timing = Timing()
         self.due = Due.NOTHING
-        self.opened_at = self.last_sent = 0.0  # monotonic, as all but `expires_at`
-        self.ends_at = NEVER
-        self.writing_since = NEVER
+        self.busy = self.gone = False
         self.page_events = FIRST_PAGE_EVENTS
         self.close_reason: CloseReason | None = None
-        self.task: asyncio.Task[object] | None = None
 
-    @property
-    def topics(self) -> list[str]:
-        """The topics that the client named."""
-        return [name.removeprefix(TOPIC) for name in self.channels if name.startswith(TOPIC) and name != EVERYONE]
+    def close(self, reason: CloseReason) -> bool:
+        """Note why it ends. Returns whether this is the first reason, which stands."""
+        if self.close_reason is not None:
+            return False
+        self.close_reason = reason
+        return True
 
-    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
-        """Send `frames`; returns None when the transport takes more, else what to wait for until it does.
-
-        A client that is gone swallows them.
-        """
-        raise NotImplementedError
-
-    async def control(self, control: Control) -> None:
-        """Send a control event."""
-        raise NotImplementedError
-
-    async def finish(self) -> None:
-        """End the transport's message or connection, after `closing`."""
-        raise NotImplementedError
+    def leave(self) -> None:
+        """It has ended: nothing more is written."""
+        self.gone = True
 
     def abandon(self) -> None:
-        """End without a word a client that takes nothing: nothing more can be written to it."""
+        """End it without a word: nothing more can be written to it."""
         self.gone = True
-        if self.task:
-            self.task.cancel()
+        self.transport.abort()

@@ -1,8 +1,8 @@
 """The pump: drives every connection of the process.
 
-The hub says whom to wake; the pump lets each pull and write until it sleeps again. No queue per stream and no idle
-task: a write that does not have to wait is done on the spot (`eager`); one that does goes on in a task of its own, and
-so does a replay. So no client is ever waited for in the path that serves the others.
+The hub says whom to wake; the pump lets each pull and write until it sleeps again. There is no queue per stream and no
+idle task. One step does one thing for a connection, and says what has to be waited for, if anything: then a task waits
+for it, and the connection goes on where it was. So no client is ever waited for in the path that serves the others.
 """
 
 import asyncio
@@ -10,19 +10,19 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Iterable
-from contextlib import suppress
-from typing import Final, assert_never
+from collections.abc import Awaitable, Coroutine, Iterable
+from functools import partial
+from typing import Any, Final
 
-from notify_sse.core.frames import CloseReason, Control, Frame, Reset, closing, connected, expiring, heartbeat
-from notify_sse.core.hub import Hub
-from notify_sse.core.model import recipient_channel
+from notify_sse.core.control import CloseReason, Closing, Connected, Expiring, Heartbeat, Reset
+from notify_sse.core.cursor import Cursor
+from notify_sse.core.frames import Frame
 from notify_sse.core.ports import Store
-from notify_sse.core.stream import Stream, Turn
+from notify_sse.core.stream import Turn
 from notify_sse.core.tail import Tail
-from notify_sse.gateway import eager, replay
-from notify_sse.gateway.connection import NEVER, Connection, Due
-from notify_sse.gateway.deadlines import Deadlines, Fallen
+from notify_sse.gateway import replay
+from notify_sse.gateway.connection import Connection, Due
+from notify_sse.gateway.deadlines import Deadlines
 from notify_sse.gateway.replay import Replays
 from notify_sse.telemetry.metrics import Metrics
 
@@ -33,18 +33,15 @@ SLICE: Final = 64
 PIECE_BYTES: Final = 16_384
 FEW: Final = 4
 """So many frames are written without looking at their size; more are cut into pieces."""
-DRAIN_SPREAD: Final = 0.6
-"""The part of the drain time over which streams are closed; the rest is for their last bytes."""
 
 
 class Pump:
-    """Opens, drives and ends connections. Everything but `run`, `open` and `drain` is synchronous."""
+    """Everything but `run` is synchronous."""
 
     def __init__(
         self,
         store: Store,
         tail: Tail,
-        hub: Hub,
         metrics: Metrics,
         *,
         heartbeat_s: float,
@@ -53,137 +50,70 @@ class Pump:
         retry_ms: int,
     ) -> None:
         self._tail = tail
-        self._hub = hub
         self._metrics = metrics
         self._heartbeat_s = heartbeat_s
         self._retry_ms = retry_ms
         self._replays = Replays(store, metrics, at_once=max_replays)
         self._ready: deque[Connection] = deque()
         self._slicing = False
-        self._draining = False
-        self._drained = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.deadlines = Deadlines(heartbeat_s=heartbeat_s, stall_s=stall_s)
         self._frames_sent = 0
         self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
-        self.connections: set[Connection] = set()
-        self.opened = self.closed = 0
+        self.deadlines = Deadlines(heartbeat_s=heartbeat_s, stall_s=stall_s)
 
-    def retry_ms(self) -> int:
-        """A reconnect delay for one client, spread so that a crowd does not come back at once."""
-        return int(self._retry_ms * self._jitter.uniform(0.5, 1.5))
-
-    async def open(self, connection: Connection, *, connection_id: str, reset: Reset | None) -> None:
-        """Greet, tell of the `reset` if there is one, then replay and go live. Pair with `leave` in a `finally`."""
+    def start(self, connection: Connection) -> None:
+        """Greet, tell of the reset if there is one, then replay and go live. It has joined the hub before."""
         now = time.monotonic()
-        connection.opened_at = now
-        connection.last_sent = now - self._jitter.uniform(0, 0.5) * self._heartbeat_s
-        connection.ends_at = now + connection.expires_at - time.time()
-        connection.task = asyncio.current_task()
-        self.connections.add(connection)
-        self.opened += 1
-        self._metrics.streams_opened.labels(connection.transport).inc()
-        self._hub.join(connection)
-        connection.busy = True  # what falls due meanwhile, such as `closing`, waits for the greeting
-        greeting = connected(
-            connection.seen(self._tail),
-            resumable=reset is None or reset.reason == "expired",
-            heartbeat_s=self._heartbeat_s,
-            connection_id=connection_id,
-            retry_ms=self.retry_ms(),
+        connection.timing.begin(
+            now,
+            last_sent=now - self._jitter.uniform(0, 0.5) * self._heartbeat_s,
+            ends_at=now + connection.expires_at - time.time(),
         )
-        await connection.control(greeting)
-        if reset:
-            await self._tell(connection, reset)
-        connection.busy = False
         self.deadlines.watch(connection, now)
-        if self._draining:  # it was admitted before, and no list has it
-            self.end(connection, "drain")
-        self.drive((connection,))
+        self._schedule(connection, Due.CONNECTED | Due.RESET if connection.reset else Due.CONNECTED)
 
-    def leave(self, connection: Connection) -> None:
-        """The connection is over, from whichever side. Idempotent."""
-        connection.gone = True
-        if connection in self.connections:
-            self.connections.discard(connection)
-            self.closed += 1
-            self._hub.leave(connection)
-            self._metrics.streams_closed.labels(connection.close_reason or "client").inc()
-            if not self.connections:
-                self._drained.set()
-
-    def drive(self, streams: Iterable[Stream]) -> None:
-        """Let each of `streams` pull and write until it sleeps. The first slice at once, the others in turns."""
-        self._ready.extend(streams)  # type: ignore[arg-type]  # every stream that joins the hub is a Connection
+    def drive(self, connections: Iterable[Connection]) -> None:
+        """Let each of `connections` pull and write until it sleeps. The first slice at once, the others in turns."""
+        self._ready.extend(connections)
         if not self._slicing:
             self._serve_slice()
 
-    def end(self, connection: Connection, reason: CloseReason) -> None:
-        """Say `closing` with `reason`, then end."""
-        if connection.close_reason is None:
-            connection.close_reason = reason
-            self._owe(connection, Due.CLOSING)
-
-    def of(self, owner: str) -> list[Connection]:
-        """The open connections of one recipient."""
-        return [one for one in self._hub.readers(recipient_channel(owner)) if isinstance(one, Connection)]
-
-    def revoke(self, token_id: str) -> None:
-        """End every connection that was opened with this token."""
-        for connection in [one for one in self.connections if one.token_id == token_id]:
-            self.end(connection, "revoked")
-
-    async def drain(self, within_s: float) -> None:
-        """End every connection, spread over the time given, so that they do not all come back at once."""
-        self._draining = True
-        waiting = list(self.connections)
-        self._jitter.shuffle(waiting)
-        loop = asyncio.get_running_loop()
-        start, spread_s = loop.time(), within_s * DRAIN_SPREAD
-        for number, connection in enumerate(waiting):
-            await asyncio.sleep(max(0.0, start + spread_s * number / len(waiting) - loop.time()))
-            self.end(connection, "drain")
-        self._drained.clear()
-        if self.connections:
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(start + within_s):
-                    await self._drained.wait()
+    def close(self, connection: Connection, reason: CloseReason) -> None:
+        """Say `closing` with `reason`, then end. A connection that closes already keeps its first reason."""
+        if connection.close(reason):
+            self._schedule(connection, Due.CLOSING)
 
     async def run(self) -> None:
         """Do what falls due: heartbeats, ends of tokens, stalled clients. Until cancelled."""
         while True:
             await asyncio.sleep(self.deadlines.resolution_s)
-            for count, (connection, fallen) in enumerate(self.deadlines.due(time.monotonic()), 1):
-                self._attend(connection, fallen)
+            for count, (connection, due) in enumerate(self.deadlines.due(time.monotonic()), 1):
+                self._on_deadline(connection, due)
                 if count % SLICE == 0:
                     await asyncio.sleep(0)
             self._metrics.frames_sent.inc(self._frames_sent)
             self._frames_sent = 0
 
-    def _attend(self, connection: Connection, fallen: Fallen) -> None:
-        match fallen:
-            case Fallen.HEARTBEAT:
-                self._owe(connection, Due.HEARTBEAT)
-            case Fallen.EXPIRING:
-                self._owe(connection, Due.EXPIRING)
-            case Fallen.TOKEN_END:
-                self.end(connection, "token_expired")
-            case Fallen.STALL:
-                connection.close_reason = connection.close_reason or "slow_consumer"
-                connection.abandon()
-            case _:
-                assert_never(fallen)
+    def _on_deadline(self, connection: Connection, due: Due) -> None:
+        if due is Due.STALL:
+            connection.close("slow_consumer")
+            connection.abandon()
+        elif due is Due.TOKEN_END:
+            self.close(connection, "token_expired")
+        else:
+            self._schedule(connection, due)
 
-    def _owe(self, connection: Connection, due: Due) -> None:
+    def _schedule(self, connection: Connection, due: Due) -> None:
         connection.due |= due
         self.drive((connection,))
 
     def _serve_slice(self) -> None:
         for _ in range(min(SLICE, len(self._ready))):
             connection = self._ready.popleft()
+            # A busy connection is not served twice at once: it goes on by itself, and pulls what came meanwhile.
             if not connection.busy and not connection.gone:
                 try:
-                    self._serve_now(connection)
+                    self._serve(connection)
                 except Exception:
                     logger.exception("a stream broke", extra={"action": "serve"})
                     connection.abandon()
@@ -191,129 +121,158 @@ class Pump:
         if self._slicing:
             asyncio.get_running_loop().call_soon(self._serve_slice)
 
-    def _serve_now(self, connection: Connection) -> None:
-        """The common case without a coroutine: little to send, a transport that takes it, and back to sleep."""
-        waiting: Awaitable[None] | None = None
-        turn: list[Frame] | Turn | Reset | None = None
-        while waiting is None and not (connection.due or connection.close_reason or connection.gone):
-            turn = connection.pull(self._tail, now_ms=int(time.time() * 1000))
-            if turn is Turn.ASLEEP:
+    def _serve(self, connection: Connection) -> None:
+        """Step by step, until it sleeps, ends, or something has to be waited for."""
+        while not connection.gone:
+            step = self._step(connection)
+            if isinstance(step, Turn):
+                return  # asleep: the hub wakes it
+            if step is not None:
+                connection.busy = True
+                task = asyncio.get_running_loop().create_task(step)
+                self._tasks.add(task)
+                task.add_done_callback(partial(self._go_on, connection))
                 return
-            if not isinstance(turn, list) or len(turn) > FEW:
-                break
-            if turn:
-                waiting = connection.write(turn)
-                connection.last_sent = time.monotonic()
-                self._frames_sent += len(turn)
-                turn = None
-        connection.busy = True
-        if task := eager.start(self._serve(connection, turn, waiting)):
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
 
-    async def _serve(
-        self, connection: Connection, turn: list[Frame] | Turn | Reset | None, waiting: Awaitable[None] | None
-    ) -> None:
-        """Go on with `turn`, once what was written before is taken, until it sleeps.
-
-        `busy` keeps it to one at a time; it falls asleep and lets go in one step.
-        """
-        try:
-            if waiting:
-                connection.writing_since = time.monotonic()
-                await waiting
-                connection.writing_since, connection.last_sent = NEVER, time.monotonic()
-            while not connection.gone:
-                if connection.due and not turn:
-                    await self._pay(connection)
-                    continue
-                if connection.close_reason and not turn:
-                    return
-                turn = turn or connection.pull(self._tail, now_ms=int(time.time() * 1000))
-                if turn is Turn.ASLEEP:
-                    return
-                if turn is Turn.COLD:
-                    turn = await self._read(connection)
-                await self._give(connection, turn)
-                turn = None
-        except Exception:
-            logger.exception("a stream broke", extra={"action": "serve"})
+    def _go_on(self, connection: Connection, waited: asyncio.Task[None]) -> None:
+        """The client, or the log, kept it waiting for long enough."""
+        self._tasks.discard(waited)
+        connection.busy = False
+        if waited.cancelled():
+            return
+        if exc := waited.exception():
+            logger.error("a stream broke", extra={"action": "serve"}, exc_info=exc)
             connection.abandon()
-        finally:
-            connection.busy = False
+            return
+        self.drive((connection,))
 
-    async def _give(self, connection: Connection, turn: list[Frame] | Reset | Turn) -> None:
+    def _step(self, connection: Connection) -> Coroutine[Any, Any, None] | Turn | None:
+        """Do one thing for `connection`. Returns what to wait for, `Turn.ASLEEP`, or None to go on at once."""
+        # What the stream says of itself goes first: a greeting before anything, a heartbeat with the cursor of now.
+        if connection.due:
+            return self._write_due_control(connection)
+        # Closing is said; whatever else comes is for the next connection of this client.
+        if connection.close_reason:
+            return Turn.ASLEEP
+        # Pulling and falling asleep are one step: nothing can arrive in between.
+        turn = connection.stream.pull(self._tail, now_ms=int(time.time() * 1000))
+        if turn is Turn.COLD:
+            return self._replay(connection)
+        if isinstance(turn, Turn):
+            return turn
+        return self._write(connection, turn)
+
+    def _write(self, connection: Connection, turn: list[Frame] | Reset) -> Coroutine[Any, Any, None] | None:
         if isinstance(turn, Reset):
-            await self._tell(connection, turn)
-        elif isinstance(turn, list) and turn:
-            connection.writing_since = time.monotonic()
-            await self._write(connection, turn)
-            connection.writing_since, connection.last_sent = NEVER, time.monotonic()
+            return self._write_reset(connection, turn)
+        return self._write_frames(connection, turn)
 
-    async def _write(self, connection: Connection, frames: list[Frame]) -> None:
+    def _write_frames(self, connection: Connection, frames: list[Frame]) -> Coroutine[Any, Any, None] | None:
         """Send `frames` piece by piece.
 
         When the client keeps us waiting, what is left is forgotten, and pulled again when it goes on: a stalled client
         holds one piece in memory, not a page.
         """
         sent, total = 0, len(frames)
-        while sent < total and not connection.gone:
-            piece = _piece(frames, sent)
+        while sent < total:
+            piece = frames if total <= FEW else _piece(frames, sent)
             sent += len(piece)
             self._frames_sent += len(piece)
-            waiting = connection.write(piece)
-            if (waiting or connection.gone) and sent < total:
-                connection.rewind(piece[-1].id)
+            waiting = connection.transport.write(piece)
+            if waiting is None:
+                continue
+            if sent < total:
+                connection.stream.rewind(piece[-1].id)
                 replay.shrink(connection, taken=sent)
-                total = sent
-                frames.clear()  # for those too who called us with them
-            if waiting:
-                del piece
-                await waiting
-            elif sent == total:
-                replay.grow(connection)
+            return self._taken(connection, waiting)
+        if total:
+            connection.timing.wrote(time.monotonic())
+        return None
 
-    async def _tell(self, connection: Connection, reset: Reset) -> None:
+    def _write_reset(self, connection: Connection, reset: Reset) -> Coroutine[Any, Any, None] | None:
         self._metrics.resets.labels(reset.reason).inc()
-        await self._control(connection, reset.control(connection.topics))
+        return self._taken(connection, connection.transport.write_control(reset))
 
-    async def _control(self, connection: Connection, control: Control) -> None:
-        connection.writing_since = time.monotonic()
-        await connection.control(control)
-        connection.writing_since, connection.last_sent = NEVER, time.monotonic()
-
-    async def _pay(self, connection: Connection) -> None:
-        """Write the control events that are due, as of now."""
-        due, connection.due = connection.due, Due.NOTHING
-        cursor = connection.seen(self._tail)
+    def _write_due_control(self, connection: Connection) -> Coroutine[Any, Any, None] | None:
+        """Write the first control event that is due, as of now."""
+        due, transport = connection.due, connection.transport
+        if due & Due.CONNECTED:
+            connection.due &= ~Due.CONNECTED
+            return self._taken(connection, transport.write_control(self._connected(connection)))
+        if due & Due.RESET and connection.reset:
+            connection.due &= ~Due.RESET
+            reset, connection.reset = connection.reset, None
+            return self._write_reset(connection, reset)
+        cursor = connection.stream.seen(self._tail)
         if due & Due.EXPIRING:
-            left_s = max(0.0, connection.ends_at - time.monotonic())
-            await self._control(connection, expiring(cursor, expires_in_s=left_s))
+            connection.due &= ~Due.EXPIRING
+            left_s = max(0.0, connection.timing.ends_at - time.monotonic())
+            return self._taken(connection, transport.write_control(Expiring(cursor, left_s)))
+        connection.due = Due.NOTHING
         if due & Due.CLOSING and connection.close_reason:
-            await self._control(connection, closing(cursor, reason=connection.close_reason, retry_ms=self.retry_ms()))
-            await connection.finish()
-            connection.gone = True
-        elif due & Due.HEARTBEAT:
-            await self._control(connection, heartbeat(cursor))
+            return self._end(connection, cursor, connection.close_reason)
+        return self._taken(connection, transport.write_control(Heartbeat(cursor)))
 
-    async def _read(self, connection: Connection) -> list[Frame] | Reset:
-        """A page of the log for a cold stream. Sends what falls due while the store keeps it waiting."""
-        await asyncio.sleep(0)  # leaves the eager part: a store's timeouts need a task of their own
+    def _connected(self, connection: Connection) -> Connected:
+        """The greeting. It carries an id unless a reset follows that the client must not miss."""
+        cursor, reset = connection.stream.seen(self._tail), connection.reset
+        return Connected(
+            position=cursor,
+            cursor=cursor if reset is None or reset.reason == "expired" else None,
+            heartbeat_s=self._heartbeat_s,
+            connection_id=connection.id,
+            retry_ms=self._spread_retry_ms(),
+        )
+
+    async def _end(self, connection: Connection, cursor: Cursor, reason: CloseReason) -> None:
+        event = Closing(cursor, reason, retry_ms=self._spread_retry_ms())
+        if step := self._taken(connection, connection.transport.write_control(event)):
+            await step
+        if step := self._taken(connection, connection.transport.finish(reason)):
+            await step
+        connection.leave()
+
+    def _taken(self, connection: Connection, waiting: Awaitable[None] | None) -> Coroutine[Any, Any, None] | None:
+        """Note the time of a write. None when the client took it at once, else what waits until it has."""
+        if waiting is None:
+            connection.timing.wrote(time.monotonic())
+            return None
+        connection.timing.wait(time.monotonic())
+        return _until_taken(connection, waiting)
+
+    async def _replay(self, connection: Connection) -> None:
+        """Read a page of the log for a cold stream, and write it. What falls due meanwhile is written at once."""
         reading = asyncio.ensure_future(self._replays.read(connection))
         try:
-            while not connection.gone and not (await asyncio.wait((reading,), timeout=self.deadlines.resolution_s))[0]:
-                if connection.due:
-                    await self._pay(connection)
+            while not (await asyncio.wait((reading,), timeout=self.deadlines.resolution_s))[0]:
+                if connection.gone:
+                    return
+                if connection.due and (step := self._write_due_control(connection)):
+                    await step
         finally:
             reading.cancel()
-        return [] if connection.gone else reading.result()
+        if connection.gone:
+            return
+        if step := self._write(connection, replay.take(connection.stream, reading.result())):
+            await step
+        else:
+            replay.grow(connection)
+
+    def _spread_retry_ms(self) -> int:
+        """A reconnect delay for one client, spread so that a crowd does not come back at once."""
+        return int(self._retry_ms * self._jitter.uniform(0.5, 1.5))
+
+
+async def _until_taken(connection: Connection, waiting: Awaitable[None]) -> None:
+    await waiting
+    connection.timing.wrote(time.monotonic())
 
 
 def _piece(frames: list[Frame], start: int) -> list[Frame]:
     """The frames from `start` that fill a piece; at least one."""
     size = 0
     for place in range(start, len(frames)):
-        size += len(frames[place].data)
+        size += len(frames[place].block)
         if size > PIECE_BYTES and place > start:
             return frames[start:place]
     return frames[start:] if start else frames

@@ -8,13 +8,12 @@ Never awaits between taking from the tail's state and changing it.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Generic
 
 from notify_sse.core.frames import Frame, frame
-from notify_sse.core.hub import Hub
+from notify_sse.core.hub import Hub, ReaderT
 from notify_sse.core.model import Announcement, decode_announcement
 from notify_sse.core.ports import Head, Page, Store
-from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Hole, Tail
 from notify_sse.errors import StoreUnavailable
 from notify_sse.telemetry.metrics import Metrics
@@ -28,18 +27,18 @@ GRACE_S: Final = 0.1
 STRETCH_EVENTS: Final = 2000
 
 
-class Relay:
+class Relay(Generic[ReaderT]):
     """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`, revoked tokens to `revoke`."""
 
     def __init__(
         self,
         store: Store,
         tail: Tail,
-        hub: Hub,
+        hub: Hub[ReaderT],
         metrics: Metrics,
         *,
         outage: Outage,
-        drive: Callable[[list[Stream]], None],
+        drive: Callable[[list[ReaderT]], None],
         revoke: Callable[[str], None],
     ) -> None:
         self._store = store

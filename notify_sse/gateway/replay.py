@@ -8,51 +8,60 @@ import asyncio
 import time
 from typing import Final
 
-from notify_sse.core.frames import Frame, Reset, frame
+from notify_sse.core.control import Reset
+from notify_sse.core.frames import Frame, frame
 from notify_sse.core.ports import Page, Store
+from notify_sse.core.stream import Stream
 from notify_sse.errors import StoreUnavailable
 from notify_sse.gateway.connection import Connection
 from notify_sse.telemetry.metrics import Metrics
 
 STORE_RETRY_S: Final = 0.5
 MAX_REST_S: Final = 0.005
-"""Before its turn passes on, a page rests for as long as it took to read: replays leave half of the database's time,
-and of this process's, to what is live.
+"""After reading a page, keep the slot for as long as the read took (at most this long): replays use at most half of the
+database's time, and of this process's.
 """
 MIN_PAGE_EVENTS: Final = 32
 MAX_PAGE_EVENTS: Final = 500
 
 
 class Replays:
-    """Reads pages for the pump, at most `at_once` at the same time; the others wait in line, page by page."""
+    """Reads pages for the pump, at most `at_once` at the same time; the others wait for a slot, page by page."""
 
     def __init__(self, store: Store, metrics: Metrics, *, at_once: int) -> None:
         self._store = store
         self._metrics = metrics
-        self._turns = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(at_once)
 
-    async def read(self, connection: Connection) -> list[Frame] | Reset:
-        """What to send of the next page for `connection`. Waits while the store is away."""
-        page = await self._page(connection)
-        head = page.head
-        if head.epoch != connection.epoch:
+    async def read(self, connection: Connection) -> Page:
+        """The next page of the log for `connection`. Waits while the store is away. Moves no cursor: see `take`."""
+        stream = connection.stream
+        page = await self._page(stream, limit=connection.page_events)
+        if page.head.epoch != stream.epoch:
             await asyncio.sleep(STORE_RETRY_S)  # the relay is about to notice: no use in asking in a circle
-        frames = [frame(event, head.epoch) for event in page.events]
-        now_ms = int(time.time() * 1000)
-        return connection.read(frames, epoch=head.epoch, floor=head.floor, upto=page.upto, now_ms=now_ms)
+        return page
 
-    async def _page(self, connection: Connection) -> Page:
+    async def _page(self, stream: Stream, *, limit: int) -> Page:
         while True:
             try:
-                async with self._turns:
+                async with self._slots:
                     self._metrics.pages_read.inc()
-                    limit = connection.page_events
                     began = time.monotonic()
-                    page = await self._store.after(connection.cursor, connection.channels, limit=limit)
+                    page = await self._store.after(stream.position, stream.channels, limit=limit)
                     await asyncio.sleep(min(MAX_REST_S, time.monotonic() - began))
                     return page
             except StoreUnavailable:
                 await asyncio.sleep(STORE_RETRY_S)
+
+
+def take(stream: Stream, page: Page) -> list[Frame] | Reset:
+    """What to send of `page`. The cursor moves now, so what is returned has to be written in the same step: a
+    heartbeat in between would tell the client of a place that it has not reached.
+    """
+    head = page.head
+    frames = [frame(event, head.epoch) for event in page.events]
+    now_ms = int(time.time() * 1000)
+    return stream.read(frames, epoch=head.epoch, floor=head.floor, upto=page.upto, now_ms=now_ms)
 
 
 def grow(connection: Connection) -> None:

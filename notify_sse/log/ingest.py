@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from notify_sse.core.model import Notification, routing_key
+from notify_sse.core.channels import routing_key
+from notify_sse.core.model import Notification
 from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Delivery
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused

@@ -11,7 +11,7 @@ import gc
 import time
 from typing import Final
 
-from notify_sse.gateway.pump import Pump
+from notify_sse.gateway.registry import Registry
 
 YOUNG: Final = 10_000
 """New objects before a collection of the youngest; the default of 700 is for small programs."""
@@ -28,8 +28,8 @@ COLLECT_EVERY_S: Final = 900.0
 class GarbagePolicy:
     """Takes over the collector of this process for as long as `run` runs."""
 
-    def __init__(self, pump: Pump) -> None:
-        self._pump = pump
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
         self._opened = self._closed = 0
         self._collected_at = time.monotonic()
 
@@ -47,16 +47,16 @@ class GarbagePolicy:
             gc.unfreeze()
 
     def _look(self) -> None:
-        pump = self._pump
-        worth = max(COLLECT_AT, COLLECT_SHARE * len(pump.connections))
-        if pump.closed - self._closed >= worth or time.monotonic() - self._collected_at > COLLECT_EVERY_S:
+        registry = self._registry
+        worth = max(COLLECT_AT, COLLECT_SHARE * len(registry))
+        if registry.closed - self._closed >= worth or time.monotonic() - self._collected_at > COLLECT_EVERY_S:
             self._collect_all()
-        elif pump.opened - self._opened >= FREEZE_AT:
-            self._opened = pump.opened
+        elif registry.opened - self._opened >= FREEZE_AT:
+            self._opened = registry.opened
             gc.freeze()
 
     def _collect_all(self) -> None:
-        self._opened, self._closed = self._pump.opened, self._pump.closed
+        self._opened, self._closed = self._registry.opened, self._registry.closed
         self._collected_at = time.monotonic()
         gc.unfreeze()
         gc.collect()

@@ -23,8 +23,10 @@ from notify_sse.core.model import Announcement
 from notify_sse.core.ports import Listener
 from notify_sse.core.tail import Tail
 from notify_sse.errors import BadConfiguration, BrokerUnavailable, SchemaOutdated, StoreUnavailable
-from notify_sse.gateway.admission import Gateway
+from notify_sse.gateway.admission import Admission, Limits
+from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.pump import Pump
+from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
@@ -36,6 +38,7 @@ from notify_sse.store import open_store
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
 from notify_sse.web import build
+from notify_sse.web.service import Service
 from notify_sse.web.streams.direct import ServerLoop
 
 logger = logging.getLogger(__name__)
@@ -61,19 +64,36 @@ class Process:
             settings.broker_url, prefix=settings.amqp_prefix, publish_timeout_s=settings.publish_timeout_s
         )
         self.tail = Tail(max_events=settings.tail_max_events, max_bytes=settings.tail_max_bytes)
-        hub = Hub()
+        hub: Hub[Connection] = Hub()
         self.pump = Pump(
             self.store,
             self.tail,
-            hub,
             metrics,
             heartbeat_s=settings.heartbeat_s,
             stall_s=settings.stall_s,
             max_replays=settings.max_replays,
             retry_ms=settings.retry_ms,
         )
+        self.registry = Registry(self.pump, hub, metrics)
         self.relay = Relay(
-            self.store, self.tail, hub, metrics, outage=self._outage, drive=self.pump.drive, revoke=self.pump.revoke
+            self.store,
+            self.tail,
+            hub,
+            metrics,
+            outage=self._outage,
+            drive=self.pump.drive,
+            revoke=self.registry.end_token,
+        )
+        self.admission = Admission(
+            self.tail,
+            self.relay,
+            self.registry,
+            metrics,
+            limits=Limits(
+                max_streams=settings.max_streams,
+                max_streams_per_recipient=settings.max_streams_per_recipient,
+                serves=settings.role != "ingest",
+            ),
         )
         self.appender = Appender(self.store, metrics, outage=self._outage, on_committed=self._announce)
         self.ingest = Ingest(
@@ -86,17 +106,18 @@ class Process:
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
         self.verifier = Verifier(settings)
         self.watch = Watch(self.store, outage=self._outage)
-        self.gateway = Gateway(
+        self.service = Service(
             settings,
             metrics=metrics,
             store=self.store,
             tail=self.tail,
             relay=self.relay,
-            pump=self.pump,
+            registry=self.registry,
+            admission=self.admission,
             appender=self.appender,
             verifier=self.verifier,
             watch=self.watch,
-            revoke=self._revoke,
+            end_token=self._revoke,
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
@@ -111,7 +132,7 @@ class Process:
         await self.verifier.start()
         self._spawn(self._work())
         self._spawn(self.pump.run())
-        self._spawn(GarbagePolicy(self.pump).run())
+        self._spawn(GarbagePolicy(self.registry).run())
         self._spawn(self._refresh_metrics())
         role = self.settings.role
         await self.broker.start(
@@ -124,7 +145,7 @@ class Process:
         logger.info("serving", extra={"action": "start", "url": url_of(listener), "role": role})
         try:
             await hypercorn_serve(
-                cast(Any, build(self.gateway)),
+                cast(Any, build(self.service)),
                 _server_config(listener, self.settings),
                 shutdown_trigger=self._drained,
                 mode="asgi",
@@ -185,7 +206,7 @@ class Process:
 
     def _revoke(self, token_id: str) -> None:
         """End the streams of a token, here and, as far as the broker reaches, in the other processes."""
-        self.pump.revoke(token_id)
+        self.registry.end_token(token_id)
         if not self.settings.embedded_broker:
             self._spawn(self._tell_others(Announcement(self.tail.epoch, 0, revoked=token_id).encode()))
 
@@ -198,10 +219,10 @@ class Process:
     async def _drained(self) -> None:
         """Hypercorn's shutdown trigger: returns when nothing is left to lose."""
         await self._stop.wait()
-        logger.info("draining", extra={"action": "drain", "streams": len(self.pump.connections)})
-        self.gateway.draining = True
+        logger.info("draining", extra={"action": "drain", "streams": len(self.registry)})
+        self.admission.draining = True
         within_s = max(0.0, self.settings.drain_s - 2 * GRACE_S)
-        await asyncio.gather(self._stop_ingest(within_s), self.pump.drain(within_s))
+        await asyncio.gather(self._stop_ingest(within_s), self.registry.drain(within_s))
         loop = asyncio.get_running_loop()
         if isinstance(loop, ServerLoop):
             loop.call_later(GRACE_S, loop.cut)
@@ -242,12 +263,12 @@ class Process:
 
     def _expose_gauges(self) -> None:
         gauge = self.metrics.gauge
-        gauge("streams", "Streams open now.", lambda: len(self.pump.connections))
+        gauge("streams", "Streams open now.", lambda: len(self.registry))
         gauge("tail_position", "Id of the newest event in the tail.", lambda: self.tail.position, across="livemin")
         gauge("tail_events", "Events in the tail.", lambda: len(self.tail))
         gauge("tail_bytes", "Estimated size of the tail.", lambda: self.tail.size_bytes)
         gauge("broker_connected", "1 when the broker is connected.", lambda: self.broker.connected, across="livemin")
-        gauge("ready", "1 when the process is ready.", lambda: self.gateway.unready() is None, across="livemin")
+        gauge("ready", "1 when the process is ready.", lambda: self.service.unready() is None, across="livemin")
 
 
 def run(settings: Settings, listener: socket.socket, *, on_ready: Callable[[], None] | None = None) -> int:

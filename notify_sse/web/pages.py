@@ -12,10 +12,10 @@ from starlette.staticfiles import StaticFiles
 
 from notify_sse.auth import PUBLISH, READ, mint
 from notify_sse.errors import Forbidden
-from notify_sse.gateway.admission import Gateway
 from notify_sse.web.http.answers import answer
 from notify_sse.web.http.body import read_body
 from notify_sse.web.http.problems import BadRequest
+from notify_sse.web.service import Service
 
 DEMO_TOKEN_S: Final = 300
 MAX_WANTED_BYTES: Final = 4096
@@ -58,7 +58,7 @@ async def demo(_: Request) -> Response:
 
 async def demo_token(request: Request) -> Response:
     """A token for the demo: `{"recipient_id": …, "ttl_s": …, "publish": bool}`. Only in development."""
-    gateway: Gateway = request.app.state.gateway
+    service: Service = request.app.state.service
     if request.url.hostname not in LOOPBACK:
         # A page elsewhere can give its own name this address (DNS rebinding, CWE-350), and would read the answer.
         raise Forbidden("the demo makes tokens on a loopback address only")
@@ -67,5 +67,5 @@ async def demo_token(request: Request) -> Response:
     except msgspec.DecodeError as exc:
         raise BadRequest("body", str(exc)) from None
     scopes = [READ, PUBLISH] if wanted.publish else [READ]
-    token = mint(gateway.settings, wanted.recipient_id, scopes=scopes, topics=["news"], ttl_s=wanted.ttl_s)
+    token = mint(service.settings, wanted.recipient_id, scopes=scopes, topics=["news"], ttl_s=wanted.ttl_s)
     return answer({"token": token, "expires_in_s": wanted.ttl_s})

@@ -6,22 +6,22 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
-from notify_sse.gateway.admission import Gateway
 from notify_sse.web import pages
 from notify_sse.web.api import history, operations, publish, session
 from notify_sse.web.contract import openapi
 from notify_sse.web.http import cors, problems
 from notify_sse.web.http.access_log import AccessLog
 from notify_sse.web.http.body import ReadToTheEnd
+from notify_sse.web.service import Service
 from notify_sse.web.streams.sse import StreamResponse
 from notify_sse.web.streams.websocket import upgrade_required, websocket
 
 STREAM_PATH = "/notifications/stream"
 
 
-def build(gateway: Gateway) -> ASGIApp:
-    """The ASGI app of `gateway`."""
-    stream = StreamResponse(gateway)
+def build(service: Service) -> ASGIApp:
+    """The ASGI app of `service`."""
+    stream = StreamResponse(service)
     app = Starlette(
         routes=[
             Route(STREAM_PATH, stream, methods=["GET"]),  # `Front` serves it; here for the 405 of other methods
@@ -35,9 +35,9 @@ def build(gateway: Gateway) -> ASGIApp:
             Route("/metrics", operations.metrics),
             Route("/openapi.json", openapi.serve_openapi),
             Route("/asyncapi.json", openapi.serve_asyncapi),
-            *pages.routes(development=gateway.settings.development),
+            *pages.routes(development=service.settings.development),
         ],
-        middleware=[cors.middleware(gateway.settings.cors_origins)],
+        middleware=[cors.middleware(service.settings.cors_origins)],
         exception_handlers={
             NotifyError: problems.on_notify_error,
             HTTPException: problems.on_http_exception,
@@ -45,7 +45,7 @@ def build(gateway: Gateway) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False  # a redirect would carry the query, and a token in it, to another URL
-    app.state.gateway = gateway
+    app.state.service = service
     return AccessLog(Front(stream, ReadToTheEnd(app)))
 
 

@@ -11,20 +11,9 @@ from httpx_sse._decoders import SSEDecoder
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notify_sse.core.frames import (
-    Control,
-    Cursor,
-    Frame,
-    Reset,
-    closing,
-    connected,
-    encode_control,
-    encode_frames,
-    expiring,
-    frame,
-    heartbeat,
-    parse_cursor,
-)
+from notify_sse.core.control import Closing, Connected, ControlEvent, Expiring, Heartbeat, Reset
+from notify_sse.core.cursor import Cursor, parse_cursor
+from notify_sse.core.frames import Frame, encode_control, encode_frames, frame
 from notify_sse.core.model import Event
 from tests.support.notifications import documents, parsed
 
@@ -80,6 +69,7 @@ def test_frames_survive_a_reader_that_is_not_ours(
     assert [event.data for event in events] == [one.body.decode() for one in published]
     assert [event.event for event in events] == [one.type if event_names else "message" for one in frames]
     assert [one.body for one in frames] == [one.body for one in published]
+    assert [one.cursor.decode() for one in frames] == [f"{epoch}.{one.id}" for one in frames]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +79,7 @@ def test_no_content_breaks_out_of_its_frame(nasty: str) -> None:
     """A frame is four lines: id, data, and the blank line that ends it."""
     document = {"notification_type": "t", "recipient_id": nasty, "notification_id": nasty, "payload": {nasty: nasty}}
     one = parsed(msgspec.json.encode(document))
-    data = frame(Event(7, one.channel, one.notification_type, one.body), "e").data
+    data = frame(Event(7, one.channel, one.notification_type, one.body), "e").block
     assert data.count(b"\n") == 3
     assert b"\r" not in data
     assert b"\x00" not in data
@@ -97,21 +87,21 @@ def test_no_content_breaks_out_of_its_frame(nasty: str) -> None:
     assert json.loads(event.data)["payload"] == {nasty: nasty}
 
 
-def controls() -> Iterator[tuple[Control, str, str | None, int | None]]:
+def controls() -> Iterator[tuple[ControlEvent, str, str | None, int | None]]:
     """Each control event, with its name, its id and its retry."""
     at, other = Cursor("e", 7), Cursor("f", 9)
-    yield connected(at, resumable=True, heartbeat_s=15, connection_id="c", retry_ms=3), "connected", "e.7", 3
-    yield connected(at, resumable=False, heartbeat_s=15, connection_id="c", retry_ms=3), "connected", None, 3
-    yield heartbeat(at), "heartbeat", "e.7", None
-    yield Reset("unknown_epoch", other, at).control(), "reset", "e.7", None
-    yield Reset("expired", None, at).control(), "reset", "e.7", None
-    yield expiring(at, expires_in_s=1.23456), "expiring", "e.7", None
-    yield closing(at, reason="drain", retry_ms=50), "closing", "e.7", 50
+    yield Connected(at, at, heartbeat_s=15, connection_id="c", retry_ms=3), "connected", "e.7", 3
+    yield Connected(at, None, heartbeat_s=15, connection_id="c", retry_ms=3), "connected", None, 3
+    yield Heartbeat(at), "heartbeat", "e.7", None
+    yield Reset("unknown_epoch", other, at), "reset", "e.7", None
+    yield Reset("expired", None, at), "reset", "e.7", None
+    yield Expiring(at, expires_in_s=1.23456), "expiring", "e.7", None
+    yield Closing(at, "drain", retry_ms=50), "closing", "e.7", 50
 
 
 @pytest.mark.parametrize(("control", "name", "cursor", "retry_ms"), list(controls()))
 def test_control_events_survive_a_reader_that_is_not_ours(
-    control: Control, name: str, cursor: str | None, retry_ms: int | None
+    control: ControlEvent, name: str, cursor: str | None, retry_ms: int | None
 ) -> None:
     """All have data, because Firefox ignores the id of an event without."""
     (event,) = decoded(encode_control(control))
@@ -123,7 +113,7 @@ def test_control_events_survive_a_reader_that_is_not_ours(
 
 
 def test_a_reset_says_what_may_be_lost_and_where_to_look() -> None:
-    data = Reset("expired", Cursor("e", 3), Cursor("e", 9)).data()
+    data = Reset("expired", Cursor("e", 3), Cursor("e", 9)).data
     assert data == {
         "reason": "expired",
         "from": "e.3",
@@ -134,7 +124,7 @@ def test_a_reset_says_what_may_be_lost_and_where_to_look() -> None:
 
 def test_a_greeting_that_a_reset_follows_carries_no_id() -> None:
     """A client cut off between the two still holds its old cursor, and is told of the reset again."""
-    greeting = connected(Cursor("e", 9), resumable=False, heartbeat_s=1, connection_id="c", retry_ms=1)
+    greeting = Connected(Cursor("e", 9), None, heartbeat_s=1, connection_id="c", retry_ms=1)
     assert b"\nid:" not in encode_control(greeting)
     assert not encode_control(greeting).startswith(b"id:")
 
@@ -143,4 +133,4 @@ def test_frames_are_encoded_once() -> None:
     """However many streams send it, a frame's bytes are the same object."""
     one = frame(Event(1, "topic:all", "t", b"{}"), "e")
     assert isinstance(one, Frame)
-    assert encode_frames([one], event_names=False) == one.data
+    assert encode_frames([one], event_names=False) == one.block

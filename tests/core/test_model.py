@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notify_sse.core.model import (
-    EVERYONE,
-    Announcement,
-    Event,
-    decode_announcement,
-    recipient_channel,
-    routing_key,
-    topic_channel,
-)
+from notify_sse.core.channels import EVERYONE, recipient_channel, routing_key, topic_channel
+from notify_sse.core.model import Announcement, Event, decode_announcement
 from tests.support.notifications import recipients, topics, types
 
 ADVERSARIAL = (

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notify_sse.core.frames import Cursor, Frame, Reset, frame
+from notify_sse.core.control import Reset
+from notify_sse.core.cursor import Cursor
+from notify_sse.core.frames import Frame, frame
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import Event
-from notify_sse.core.stream import MAX_PULL_EVENTS, Stream, Turn, resume
+from notify_sse.core.stream import MAX_PULL_EVENTS, Placed, Stream, Turn, resume
 from notify_sse.core.tail import Tail
 
 NOW_MS = 1_000_000
@@ -41,7 +43,7 @@ def test_below_the_tail_it_is_cold() -> None:
     tail = tail_of(9, start=5)
     stream = stream_at(4, tail)
     assert stream.pull(tail, now_ms=NOW_MS) is Turn.COLD
-    assert stream.cursor == 4
+    assert stream.position == 4
     assert ids(stream_at(5, tail).pull(tail, now_ms=NOW_MS)) == [6, 7, 8, 9]
 
 
@@ -61,10 +63,10 @@ def test_beyond_the_tail_it_waits_for_the_tail() -> None:
     page = [made(place) for place in (6, 7)]
     assert ids(stream.read(page, epoch="e", floor=0, upto=7, now_ms=NOW_MS)) == [6, 7]
     assert stream.pull(tail, now_ms=NOW_MS) is Turn.ASLEEP
-    hub = Hub()
-    hub.join(stream)
+    hub: Hub[Stream] = Hub()
+    hub.join(stream, stream)
     new = tail.extend(6, [made(place) for place in (6, 7, 8)])
-    assert hub.wake(new, before=5) == [stream]  # type: ignore[arg-type]
+    assert hub.wake(new, before=5) == [stream]
     assert ids(stream.pull(tail, now_ms=NOW_MS)) == [8]
 
 
@@ -86,21 +88,21 @@ def test_what_expired_is_passed_over() -> None:
     warm, cold = stream_at(0, tail), stream_at(0, tail)
     assert ids(warm.pull(tail, now_ms=NOW_MS)) == [2, 3]
     assert ids(cold.read(frames, epoch="e", floor=0, upto=3, now_ms=NOW_MS)) == [2, 3]
-    assert warm.cursor == cold.cursor == 3
+    assert warm.position == cold.position == 3
 
 
 def test_a_page_moves_the_cursor_to_where_it_is_complete() -> None:
     """Also past events of other channels, so that the next page begins there."""
     stream = stream_at(3, tail_of(0))
     assert ids(stream.read([made(5)], epoch="e", floor=3, upto=9, now_ms=NOW_MS)) == [5]
-    assert stream.cursor == 9
+    assert stream.position == 9
 
 
 def test_a_page_overtaken_by_the_tail_is_not_sent_twice() -> None:
     stream = stream_at(6, tail_of(0))
     assert ids(stream.read([made(5), made(6), made(7)], epoch="e", floor=0, upto=7, now_ms=NOW_MS)) == [7]
     assert ids(stream.read([made(7)], epoch="e", floor=0, upto=7, now_ms=NOW_MS)) == []
-    assert stream.cursor == 7
+    assert stream.position == 7
 
 
 def test_what_retention_took_is_told() -> None:
@@ -108,14 +110,14 @@ def test_what_retention_took_is_told() -> None:
     stream = stream_at(3, tail_of(0))
     reset = stream.read([made(9)], epoch="e", floor=7, upto=9, now_ms=NOW_MS)
     assert reset == Reset("expired", Cursor("e", 3), Cursor("e", 7))
-    assert stream.cursor == 7
+    assert stream.position == 7
     assert ids(stream.read([made(9)], epoch="e", floor=7, upto=9, now_ms=NOW_MS)) == [9]
 
 
 def test_a_page_of_another_log_is_dropped() -> None:
     stream = stream_at(3, tail_of(0))
     assert stream.read([made(9)], epoch="f", floor=7, upto=9, now_ms=NOW_MS) == []
-    assert (stream.epoch, stream.cursor) == ("e", 3)
+    assert (stream.epoch, stream.position) == ("e", 3)
 
 
 @pytest.mark.parametrize(
@@ -158,9 +160,9 @@ def test_a_wake_moves_the_cursor_to_before_the_news() -> None:
     stream = stream_at(9, tail)
     stream.pull(tail, now_ms=NOW_MS)
     stream.wake(50)
-    assert (stream.asleep, stream.cursor) == (False, 50)
+    assert (stream.asleep, stream.position) == (False, 50)
     stream.wake(40)
-    assert stream.cursor == 50
+    assert stream.position == 50
 
 
 def test_a_rewind_gives_back_what_was_not_sent() -> None:
@@ -170,7 +172,7 @@ def test_a_rewind_gives_back_what_was_not_sent() -> None:
     stream.rewind(6)
     assert ids(stream.pull(tail, now_ms=NOW_MS)) == [7, 8, 9]
     stream.rewind(30)
-    assert stream.cursor == 9
+    assert stream.position == 9
 
 
 @pytest.mark.parametrize(
@@ -191,16 +193,28 @@ def test_a_rewind_gives_back_what_was_not_sent() -> None:
 )
 def test_where_a_client_goes_on(brought: str | None, outcome: Cursor | Reset) -> None:
     """Its own place when that is of this log; else it is told, never an error and never silence."""
-    assert resume(brought, tail_of(9)) == outcome
+    placed = resume(brought, tail_of(9))
+    assert placed == (Placed(outcome) if isinstance(outcome, Cursor) else Placed(outcome.to, outcome))
+
+
+def test_a_reset_names_the_topics_of_the_client() -> None:
+    """The history that it points to has to be asked for the same topics."""
+    tail = tail_of(9)
+    placed = resume("f.3", tail, topics=("x", "y"))
+    assert placed.reset
+    assert placed.reset.data["history"].endswith("&topics=x,y")
+    stream = stream_at(3, tail, "recipient:alice", "topic:all", "topic:x")
+    reset = stream.read([], epoch="e", floor=7, upto=9, now_ms=NOW_MS)
+    assert isinstance(reset, Reset)
+    assert reset.topics == ("x",)
 
 
 @given(st.text(max_size=200))
 def test_no_cursor_from_the_network_raises(brought: str) -> None:
     tail = tail_of(9)
-    outcome = resume(brought, tail)
-    place = outcome.to if isinstance(outcome, Reset) else outcome
-    assert place.epoch == "e"
-    assert place.position <= tail.position
+    cursor = resume(brought, tail).cursor
+    assert cursor.epoch == "e"
+    assert cursor.position <= tail.position
 
 
 steps = st.lists(
@@ -221,16 +235,16 @@ class Script:
         self.log: list[Frame] = []
         self.tail = Tail(max_events=held, max_bytes=10**9)
         self.tail.restart("e", start=0)
-        self.hub = Hub()
+        self.hub: Hub[Stream] = Hub()
         self.sent: list[int] = []
         self.known = Cursor("e", 0)
         self.stream = self.connected()
 
     def connected(self) -> Stream:
-        outcome = resume(str(self.known), self.tail)
-        assert isinstance(outcome, Cursor)
-        stream = Stream(self.channels, outcome, generation=self.tail.generation)
-        self.hub.join(stream)
+        placed = resume(str(self.known), self.tail)
+        assert placed.reset is None
+        stream = Stream(self.channels, placed.cursor, generation=self.tail.generation)
+        self.hub.join(stream, stream)
         return stream
 
     def publish(self, channel: str) -> None:
@@ -242,7 +256,7 @@ class Script:
     def pull(self, limit: int) -> None:
         turn = self.stream.pull(self.tail, now_ms=NOW_MS)
         if turn is Turn.COLD:
-            page = [one for one in self.log[self.stream.cursor :] if one.channel in self.channels][:limit]
+            page = [one for one in self.log[self.stream.position :] if one.channel in self.channels][:limit]
             upto = page[-1].id if len(page) == limit else len(self.log)
             turn = self.stream.read(page, epoch="e", floor=0, upto=upto, now_ms=NOW_MS)
         if turn is not Turn.ASLEEP:

@@ -107,7 +107,7 @@ class TailModel(RuleBasedStateMachine):
         assert cursor <= upto <= self.position
         assert upto > cursor or cursor == self.position
         assert len(frames) <= max_events
-        assert sum(len(one.data) for one in frames) <= max_bytes or len(frames) == 1
+        assert sum(len(one.block) for one in frames) <= max_bytes or len(frames) == 1
         if upto < self.position:
             assert frames[-1].id == upto
 
@@ -120,20 +120,20 @@ class TailModel(RuleBasedStateMachine):
         held = [self.log[place] for place in range(tail.start + 1, tail.position + 1)]
         assert tail.position == self.position
         assert len(tail) == len(held) <= self.max_events
-        assert tail.size_bytes == sum(len(one.data) + FRAME_OVERHEAD_BYTES for one in held) <= self.max_bytes
+        assert tail.size_bytes == sum(len(one.block) + FRAME_OVERHEAD_BYTES for one in held) <= self.max_bytes
         if tail.start > self.begun and len(tail) < self.max_events:
             older = self.log[tail.start]
-            assert tail.size_bytes + len(older.data) + FRAME_OVERHEAD_BYTES > self.max_bytes
+            assert tail.size_bytes + len(older.block) + FRAME_OVERHEAD_BYTES > self.max_bytes
 
     @invariant()
     def what_was_evicted_leaves_memory(self) -> None:
         """At once its bytes; its place in the index at the next compaction, which is never far."""
         if hasattr(self, "tail"):
-            for lane in self.tail._lanes.values():
-                assert len(lane.ids) == len(lane.frames)
-                assert not any(one.data for one in lane.frames[: lane.head])
-                assert lane.head <= max(COMPACT_AT, len(lane.ids) / 2)
-            assert sum(len(lane.ids) - lane.head for lane in self.tail._lanes.values()) == len(self.tail)
+            for held in self.tail._by_channel.values():
+                assert len(held.ids) == len(held.frames)
+                assert not any(one.block for one in held.frames[: held.head])
+                assert held.head <= max(COMPACT_AT, len(held.ids) / 2)
+            assert sum(len(held.ids) - held.head for held in self.tail._by_channel.values()) == len(self.tail)
 
 
 TestTailModel = TailModel.TestCase
@@ -180,7 +180,7 @@ def test_a_lane_costs_what_it_holds(events: int) -> None:
     for position in range(1, events + 1):
         tail.extend(position, [made(position)])
     assert len(tail) == min(events, 10)
-    assert all(len(lane.frames) <= 2 * 10 + COMPACT_AT for lane in tail._lanes.values())
+    assert all(len(held.frames) <= 2 * 10 + COMPACT_AT for held in tail._by_channel.values())
 
 
 def test_an_empty_extension_changes_nothing() -> None:

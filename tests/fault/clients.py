@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from notify_sse.core.frames import Cursor, parse_cursor
+from notify_sse.core.cursor import Cursor, parse_cursor
 from tests.fault.ledger import Ledger, channel_of, content_of
 from tests.support.checker import Beat, Connected, ResetTold, Seen
 from tests.support.event_stream import Message

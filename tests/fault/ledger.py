@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from notify_sse.core.frames import Cursor
+from notify_sse.core.cursor import Cursor
 from tests.support.checker import History, Published, Reader
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

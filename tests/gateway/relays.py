@@ -3,7 +3,7 @@
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
 
-from notify_sse.core.frames import Cursor
+from notify_sse.core.cursor import Cursor
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import Announcement
 from notify_sse.core.stream import Stream, Turn
@@ -21,7 +21,7 @@ class Bench:
         self.add(rows)
         self.tally: Counter[str] = Counter()
         self.tail = Tail(max_events=max_events, max_bytes=10**9)
-        self.hub = Hub()
+        self.hub: Hub[Stream] = Hub()
         self.driven: list[Stream] = []
         self.revoked: list[str] = []
         self.max_events = max_events
@@ -51,7 +51,7 @@ class Bench:
 
     def sleeper(self) -> Stream:
         stream = Stream(("recipient:alice", "topic:all"), self.tail.cursor, generation=self.tail.generation)
-        self.hub.join(stream)
+        self.hub.join(stream, stream)
         assert stream.pull(self.tail, now_ms=0) is Turn.ASLEEP
         return stream
 

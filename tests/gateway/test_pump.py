@@ -1,35 +1,44 @@
-"""The pump's hand on a connection: one write at a time, the greeting first, `closing` last."""
+"""The pump and the registry at work on one connection: one write at a time, the greeting first, `closing` last."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from notify_sse.core.frames import Control, Cursor, Frame, Reset, frame
+from notify_sse.core.control import CloseReason, ControlEvent, Reset
+from notify_sse.core.cursor import Cursor
+from notify_sse.core.frames import Frame, frame
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import Event
+from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Hole, Tail
+from notify_sse.gateway import eager
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.pump import Pump
+from notify_sse.gateway.registry import Registry
 from tests.support.doubles import HandStore, metrics, until
 
 
-class SlowConnection(Connection):
+class SlowTransport:
     """Writes down what is sent; while `gate` is not set, the client takes nothing."""
 
-    __slots__ = ("gate", "sent", "together", "writing")
+    name = "slow"
 
-    def prepare(self) -> None:
+    def __init__(self) -> None:
         self.gate = asyncio.Event()
         self.sent: list[str] = []
         self.writing = self.together = 0
 
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
-        return self._take(*(str(one.id) for one in frames))
+        return eager.start(self._take(*(str(one.id) for one in frames)))
 
-    async def control(self, control: Control) -> None:
-        await self._take(control.event)
+    def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
+        return eager.start(self._take(event.name))
 
-    async def finish(self) -> None:
-        await self._take("end")
+    def finish(self, reason: CloseReason) -> Awaitable[None] | None:
+        del reason
+        return eager.start(self._take("end"))
+
+    def abort(self) -> None:
+        self.sent.append("aborted")
 
     async def _take(self, *names: str) -> None:
         self.writing += 1
@@ -42,57 +51,103 @@ class SlowConnection(Connection):
 class Bench:
     """A pump, and a client of everyone's channel that is not connected yet, at position 3 of the log."""
 
-    def __init__(self) -> None:
-        self.tail, self.hub = Tail(max_events=10, max_bytes=10**6), Hub()
+    def __init__(self, *, reset: Reset | None = None) -> None:
+        self.tail = Tail(max_events=10, max_bytes=10**6)
+        self.hub: Hub[Connection] = Hub()
         self.tail.restart("e", start=3)
-        self.pump = Pump(
-            HandStore().port, self.tail, self.hub, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1
-        )
-        self.connection = SlowConnection(("topic:all",), self.tail.cursor, generation=1, owner="alice")
-        self.connection.prepare()
+        self.pump = Pump(HandStore().port, self.tail, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1)
+        self.registry = Registry(self.pump, self.hub, metrics())
+        self.transport = SlowTransport()
+        stream = Stream(("topic:all",), self.tail.cursor, generation=1)
+        self.connection = Connection(stream, self.transport, connection_id="c", owner="alice", reset=reset)
 
-    def opening(self, reset: Reset | None = None) -> "asyncio.Future[None]":
-        return asyncio.ensure_future(self.pump.open(self.connection, connection_id="c", reset=reset))
+    def publish(self, place: int) -> None:
+        """One event, and whoever sleeps is woken for it."""
+        new = self.tail.extend(place, [frame(Event(place, "topic:all", "t", b"{}"), "e")])
+        assert not isinstance(new, Hole)
+        self.pump.drive(self.hub.wake(new, before=place - 1))
 
 
-async def test_who_was_admitted_before_a_drain_is_told_of_it() -> None:
+async def test_a_connection_admitted_before_a_drain_is_told_of_it() -> None:
     """It is in no list of the drain's: it was still being placed."""
     bench = Bench()
-    connection = bench.connection
-    await bench.pump.drain(0.0)
-    connection.gate.set()
-    await bench.opening()
-    await until(lambda: connection.gone)
-    assert connection.sent == ["connected", "closing", "end"]
+    await bench.registry.drain(0.0)
+    bench.transport.gate.set()
+    bench.registry.open(bench.connection)
+    await until(lambda: bench.connection.gone)
+    assert bench.transport.sent == ["connected", "closing", "end"]
 
 
 async def test_a_stream_joins_before_it_reads() -> None:
     """Something is published while it is greeted: it is woken for it, or reads it, but never sleeps through it."""
     bench = Bench()
-    connection = bench.connection
-    opening = bench.opening()
-    await until(lambda: connection.sent)
-    assert connection in bench.hub.readers("topic:all")
-    connection.gate.set()
-    await opening
-    new = bench.tail.extend(4, [frame(Event(4, "topic:all", "t", b"{}"), "e")])
-    assert not isinstance(new, Hole)
-    bench.pump.drive(bench.hub.wake(new, before=3))
-    await until(lambda: connection.sent == ["connected", "4"])
+    bench.registry.open(bench.connection)
+    assert bench.transport.sent == ["connected"]
+    assert bench.connection in bench.hub.readers("topic:all")
+    bench.publish(4)
+    bench.transport.gate.set()
+    await until(lambda: bench.transport.sent == ["connected", "4"])
 
 
 async def test_what_falls_due_during_the_greeting_waits_for_it() -> None:
     """A process that is told to drain while a client is slow to take its greeting and its reset."""
+    bench = Bench(reset=Reset("unknown_epoch", Cursor("d", 9), Cursor("e", 3)))
+    bench.registry.open(bench.connection)
+    bench.registry.end(bench.connection, "drain")
+    await asyncio.sleep(0)
+    assert bench.transport.sent == ["connected"]
+    bench.transport.gate.set()
+    await until(lambda: bench.connection.gone)
+    assert bench.transport.sent == ["connected", "reset", "closing", "end"]
+    assert bench.transport.together == 1
+    bench.registry.leave(bench.connection)
+
+
+async def test_a_connection_that_left_is_written_to_no_more() -> None:
+    """Whatever was due, and whatever is published after."""
     bench = Bench()
-    connection = bench.connection
-    opening = bench.opening(Reset("unknown_epoch", Cursor("d", 9), bench.tail.cursor))
-    await until(lambda: connection.sent)
-    bench.pump.end(connection, "drain")
-    await asyncio.sleep(0.01)
-    assert connection.sent == ["connected"]
-    connection.gate.set()
-    await opening
-    await until(lambda: connection.gone)
-    assert connection.sent == ["connected", "reset", "closing", "end"]
-    assert connection.together == 1
-    bench.pump.leave(connection)
+    bench.registry.open(bench.connection)
+    bench.registry.end(bench.connection, "revoked")
+    bench.registry.leave(bench.connection)
+    bench.registry.leave(bench.connection)
+    bench.transport.gate.set()
+    await until(lambda: not bench.connection.busy)
+    bench.publish(4)
+    assert bench.transport.sent == ["connected"]
+    assert (len(bench.registry), bench.registry.opened, bench.registry.closed) == (0, 1, 1)
+
+
+async def test_a_second_reason_to_close_changes_nothing() -> None:
+    """The client is told of one end, the first."""
+    bench = Bench()
+    bench.transport.gate.set()
+    bench.registry.open(bench.connection)
+    bench.registry.end(bench.connection, "replaced")
+    bench.registry.end(bench.connection, "drain")
+    await until(lambda: bench.connection.gone)
+    assert bench.connection.close_reason == "replaced"
+    assert bench.transport.sent == ["connected", "closing", "end"]
+
+
+async def test_a_transport_that_breaks_ends_its_own_connection_only() -> None:
+    """The exception is logged; the connection is abandoned, and the pump serves the others."""
+    bench = Bench()
+    bench.transport.gate.set()
+    bench.registry.open(bench.connection)
+    good = Connection(
+        Stream(("topic:all",), bench.tail.cursor, generation=1),
+        other := SlowTransport(),
+        connection_id="d",
+        owner="bob",
+    )
+    other.gate.set()
+    bench.registry.open(good)
+
+    def broken(frames: Sequence[Frame]) -> None:
+        raise RuntimeError(len(frames))
+
+    bench.transport.write = broken  # type: ignore[assignment,method-assign]
+    bench.publish(4)
+    assert bench.connection.gone
+    assert bench.transport.sent == ["connected", "aborted"]
+    await until(lambda: other.sent == ["connected", "4"])

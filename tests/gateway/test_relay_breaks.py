@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from notify_sse.core.frames import Cursor, Reset
+from notify_sse.core.control import Reset
+from notify_sse.core.cursor import Cursor
 from notify_sse.core.model import Announcement, Event
 from notify_sse.core.stream import Stream, Turn
 from notify_sse.errors import StoreUnavailable
@@ -47,7 +48,7 @@ async def test_a_log_that_went_back_resets_those_ahead_of_it() -> None:
     async with bench.running():
         await until(lambda: bench.relay.filled)
         ahead, within = bench.sleeper(), bench.sleeper()
-        within.cursor = 2
+        within.position = 2
         bench.store.database.go_back(3)
         await until(lambda: bench.driven)
         assert ahead.pull(bench.tail, now_ms=0) == Reset("ahead_of_log", Cursor("e0", 5), Cursor("e0", 3))

@@ -4,7 +4,7 @@ import argparse
 import sys
 from multiprocessing import get_context
 
-from tests.mutants.catalogue import BUGS, MAX_SEEDS, Catch, hunt, named
+from tests.mutants.catalogue import BUGS, MAX_SEEDS, Catch, hunt_at, named
 from tests.mutants.planting import Mutant
 
 
@@ -21,7 +21,7 @@ def main() -> int:
     # One process for each: a bug that is planted must not outlive its hunt.
     with get_context("forkserver").Pool(options.jobs, maxtasksperchild=1) as pool:
         work = [(BUGS.index(mutant), options.max_seeds) for mutant in mutants]
-        for mutant, catch in zip(mutants, pool.imap(_hunt, work, chunksize=1), strict=True):
+        for mutant, catch in zip(mutants, pool.imap(hunt_at, work, chunksize=1), strict=True):
             print(_line(mutant, catch), flush=True)
             if options.show:
                 print(mutant.diff(), end="\n\n")
@@ -31,11 +31,6 @@ def main() -> int:
     for name in survived:
         print(f"survived: {name}")
     return 1 if survived else 0
-
-
-def _hunt(work: tuple[int, int]) -> Catch:
-    place, max_seeds = work
-    return hunt(BUGS[place], max_seeds=max_seeds)
 
 
 def _line(mutant: Mutant, catch: Catch) -> str:

@@ -41,6 +41,12 @@ def hunt(mutant: Mutant, *, max_seeds: int = MAX_SEEDS, unit_tests: bool = True)
         return Catch(seed, saw, _first_failing_test(mutant.areas()) if unit_tests else "")
 
 
+def hunt_at(work: tuple[int, int]) -> Catch:
+    """Hunt `BUGS[place]`, for `work` = (place, seeds at most). A worker process finds it here, by its name."""
+    place, max_seeds = work
+    return hunt(BUGS[place], max_seeds=max_seeds)
+
+
 def _simulated(max_seeds: int) -> tuple[int | None, str]:
     for seed in range(max_seeds):
         outcome = simulate(seed)

@@ -76,7 +76,7 @@ STREAM: Final = (
         "floor ignored",
         14,
         "a cursor below the floor is reset",
-        ("core.stream:Stream.read", "if self.cursor < floor:", "if False:"),
+        ("core.stream:Stream.read", "if self.position < floor:", "if False:"),
     ),
     _bug(
         "page of another log taken",
@@ -94,25 +94,25 @@ STREAM: Final = (
         "log that went back not told",
         12,
         "a stream ahead of the log is reset",
-        ("core.stream:Stream._after_break", "if self.cursor > tail.position:", "if False:"),
+        ("core.stream:Stream._after_break", "if self.position > tail.position:", "if False:"),
     ),
     _bug(
         "cursor past the page",
         0,
         "a cursor never passes what was not read",
-        ("core.stream:Stream.read", "self.cursor = max(self.cursor, upto)", "self.cursor = upto + 1"),
+        ("core.stream:Stream.read", "self.position = max(self.position, upto)", "self.position = upto + 1"),
     ),
     _bug(
         "asleep one short",
         5,
         "a stream sleeps only at the position",
-        ("core.stream:Stream.pull", "if self.cursor >= tail.position:", "if self.cursor >= tail.position - 1:"),
+        ("core.stream:Stream.pull", "if self.position >= tail.position:", "if self.position >= tail.position - 1:"),
     ),
     _bug(
         "cold stream reads the tail",
         5,
         "below the tail's start the log is read",
-        ("core.stream:Stream.pull", "if self.cursor < tail.start:", "if False:"),
+        ("core.stream:Stream.pull", "if self.position < tail.start:", "if False:"),
     ),
     _bug(
         "cursor ahead of what was read",
@@ -127,7 +127,7 @@ STREAM: Final = (
         (
             "core.stream:Stream.read",
             'return self._move_to(Cursor(epoch, floor), "expired")',
-            "self.cursor = floor; return []",
+            "self.position = floor; return []",
         ),
     ),
 )
@@ -137,7 +137,7 @@ HUB: Final = (
         "leave removes the others",
         7,
         "a leave takes only its own stream",
-        ("core.hub:Hub.leave", "streams.discard(stream)", "streams.clear()"),
+        ("core.hub:Hub.leave", "readers.pop(stream, None)", "readers.clear()"),
     ),
     _bug(
         "only the first frame wakes",
@@ -233,17 +233,20 @@ PUMP: Final = (
         "what a slow client did not take counts as sent",
         17,
         "what was pulled and not written is pulled again",
-        ("gateway.pump:Pump._write", "connection.rewind(piece[-1].id)", "pass"),
+        ("gateway.pump:Pump._write_frames", "connection.stream.rewind(piece[-1].id)", "pass"),
     ),
     _bug(
         "join after reading",
         6,
         "a stream joins the hub before its first pull",
-        ("gateway.pump:Pump.open", "self._hub.join(connection)\n", "pass\n"),
+        ("gateway.registry:Registry.open", "self._hub.join(connection.stream, connection)\n", "pass\n"),
         (
-            "gateway.pump:Pump.open",
-            "self.drive((connection,))",
-            "self.drive((connection,)); await asyncio.sleep(0); self._hub.join(connection)",
+            "gateway.registry:Registry.open",
+            "self._pump.start(connection)",
+            (
+                "self._pump.start(connection); "
+                "asyncio.get_running_loop().call_soon(self._hub.join, connection.stream, connection)"
+            ),
         ),
     ),
     _bug(
@@ -252,10 +255,11 @@ PUMP: Final = (
         "checking and falling asleep are one step",
         (
             "gateway.pump:Pump._serve",
-            "if turn is Turn.ASLEEP:\n                return",
+            "if isinstance(step, Turn):",
             (
-                "if turn is Turn.ASLEEP:\n                connection.asleep = False; await asyncio.sleep(0); "
-                "connection.asleep = True; return"
+                "if isinstance(step, Turn):\n"
+                "            connection.stream.asleep = False\n"
+                "            asyncio.get_running_loop().call_soon(setattr, connection.stream, 'asleep', True)"
             ),
         ),
     ),
@@ -273,25 +277,45 @@ PUMP: Final = (
         "heartbeat carries the tail's position",
         0,
         "a heartbeat carries the stream's own cursor",
-        ("gateway.pump:Pump._pay", "cursor = connection.seen(self._tail)", "cursor = self._tail.cursor"),
+        (
+            "gateway.pump:Pump._write_due_control",
+            "cursor = connection.stream.seen(self._tail)",
+            "cursor = self._tail.cursor",
+        ),
     ),
     _bug(
         "greeting replaces the cursor before the reset",
         14,
         "a greeting that a reset follows carries no id",
-        ("gateway.pump:Pump.open", 'resumable=reset is None or reset.reason == "expired"', "resumable=True"),
+        ("gateway.pump:Pump._connected", 'cursor if reset is None or reset.reason == "expired" else None', "cursor"),
+    ),
+    _bug(
+        "cursor told before the page is written",
+        0,
+        "a cursor moves in the step that writes what it passes",
+        (
+            "gateway.pump:Pump._replay",
+            "if step := self._write(connection, replay.take(connection.stream, reading.result())):",
+            (
+                "turn = replay.take(connection.stream, reading.result())\n"
+                "    await asyncio.sleep(2 * self.deadlines.resolution_s)\n"
+                "    if connection.due and (step := self._write_due_control(connection)):\n"
+                "        await step\n"
+                "    if step := self._write(connection, turn):"
+            ),
+        ),
     ),
     _bug(
         "page's epoch not passed on",
         12,
         "a page says of which log it is",
-        ("gateway.replay:Replays.read", "epoch=head.epoch,", "epoch=connection.epoch,"),
+        ("gateway.replay:take", "epoch=head.epoch,", "epoch=stream.epoch,"),
     ),
     _bug(
         "cold page counts as complete",
         0,
         "a page is complete up to `upto` only",
-        ("gateway.replay:Replays.read", "upto=page.upto", "upto=head.position"),
+        ("gateway.replay:take", "upto=page.upto", "upto=head.position"),
     ),
 )
 
@@ -312,7 +336,7 @@ RESUME: Final = (
         "reset without catching up",
         24,
         "a cursor ahead of this process may only mean that it is behind",
-        ("gateway.admission:Gateway.resume", "await self.relay.catch_up()", "pass"),
+        ("gateway.admission:Admission.place", "await self._relay.catch_up()", "pass"),
     ),
     _bug(
         "frame tells the id before its own",
@@ -324,7 +348,7 @@ RESUME: Final = (
         "channel without its kind",
         23,
         "a channel is built from kind and id",
-        ("core.model:recipient_channel", "return RECIPIENT + recipient_id", "return recipient_id"),
+        ("core.channels:recipient_channel", "return RECIPIENT + recipient_id", "return recipient_id"),
     ),
 )
 

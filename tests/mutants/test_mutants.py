@@ -1,6 +1,8 @@
 """The simulation notices every defence that is taken out."""
 
 import inspect
+import subprocess
+import sys
 from multiprocessing import get_context
 
 import pytest
@@ -53,3 +55,11 @@ def test_a_change_that_does_not_fit_is_an_error() -> None:
     mutant = Mutant("x", 0, "x", (Change("notify_sse.core.tail:Tail.skip", "no such line", ""),))
     with pytest.raises(LookupError, match="no such line"), planted(mutant):
         pass
+
+
+def test_the_command_hunts_by_name() -> None:
+    """`make mutants ARGS='skip holes'`, with its own worker processes."""
+    command = [sys.executable, "-m", "tests.mutants", "skip holes", "--jobs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 seeded bugs caught" in done.stdout

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from notify_sse.auth import Grant
-from notify_sse.core.frames import Cursor, parse_cursor
+from notify_sse.core.cursor import Cursor, parse_cursor
 from notify_sse.gateway.connection import NEVER
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import SimLoop

@@ -5,22 +5,22 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random
-from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 
 from notify_sse.auth import Grant
-from notify_sse.core.frames import Cursor
+from notify_sse.core.cursor import Cursor
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import Announcement
 from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Head, Listener, Store
-from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Tail
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
-from notify_sse.gateway.admission import Gateway, open_connection
+from notify_sse.gateway.admission import Admission, Limits
+from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.pump import Pump
+from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
@@ -30,7 +30,7 @@ from tests.simulation.broker import Exchange, Link
 from tests.simulation.database import Database, SimStore
 from tests.simulation.loop import Process, SimLoop
 from tests.simulation.tally import TallyMetrics
-from tests.simulation.wire import Wire, WireConnection
+from tests.simulation.wire import CountedStream, Wire, WireTransport
 
 MAX_BYTES = 16_384
 
@@ -46,7 +46,7 @@ class Sizes(msgspec.Struct, frozen=True):
     max_replays: int
 
 
-class CountedRelay(Relay):
+class CountedRelay(Relay[Connection]):
     """A `Relay` that counts what has no metric."""
 
     tally: Counter[str]
@@ -85,44 +85,34 @@ class SimGateway(Process):
         self._tally = tally
         self._sizes = sizes
         self.draining = False
-        self.wires: dict[Wire, WireConnection | None] = {}
+        self.wires: dict[Wire, Connection | None] = {}
         self._serial = 0
         self.link = Link(exchange, self)
         store = cast("Store", SimStore(database, loop, rng, tally, flaky=flaky))
         metrics = cast("Metrics", TallyMetrics(tally))
         self.tail = Tail(max_events=sizes.tail_events, max_bytes=sizes.tail_bytes)
-        self.hub = Hub()
+        self.hub: Hub[Connection] = Hub()
         self.pump = Pump(
             store,
             self.tail,
-            self.hub,
             metrics,
             heartbeat_s=sizes.heartbeat_s,
             stall_s=sizes.stall_s,
             max_replays=sizes.max_replays,
             retry_ms=1000,
         )
-        self.pump.deadlines._wheel.resolution_s = sizes.heartbeat_s / 4
+        self.pump.deadlines.resolution_s = sizes.heartbeat_s / 4
+        self.registry = Registry(self.pump, self.hub, metrics)
         outage = Outage("the store")
         self.relay = CountedRelay(
-            store, self.tail, self.hub, metrics, outage=outage, drive=self._drive, revoke=self.pump.revoke
+            store, self.tail, self.hub, metrics, outage=outage, drive=self._drive, revoke=self.registry.end_token
         )
         self.relay.tally = tally
         self.appender = Appender(store, metrics, outage=outage, on_committed=self._committed)
         broker = cast("Broker", self.link)
         self.ingest = Ingest(broker, self.appender, metrics, batch=sizes.ingest_batch, max_bytes=MAX_BYTES)
-        self.gateway = Gateway(
-            cast("Any", SimpleNamespace(max_streams=1000, max_streams_per_recipient=1000, role="all")),
-            metrics=metrics,
-            store=store,
-            tail=self.tail,
-            relay=self.relay,
-            pump=self.pump,
-            appender=self.appender,
-            verifier=cast("Any", None),
-            watch=cast("Any", None),
-            revoke=self.pump.revoke,
-        )
+        limits = Limits(max_streams=1000, max_streams_per_recipient=1000)
+        self.admission = Admission(self.tail, self.relay, self.registry, metrics, limits=limits)
 
     def start(self) -> None:
         self.spawn(self.appender.run())
@@ -149,15 +139,15 @@ class SimGateway(Process):
 
     async def drain(self, within_s: float, ended: Callable[[], None]) -> None:
         """As by SIGTERM."""
-        self.draining = self.gateway.draining = True
+        self.draining = self.admission.draining = True
         await self.link.stop_consuming()
-        await self.pump.drain(within_s)
+        await self.registry.drain(within_s)
         await self.ingest.finish()
         ended()
 
-    def _drive(self, streams: list[Stream]) -> None:
-        self._tally["woken"] += len(streams)
-        self.pump.drive(streams)
+    def _drive(self, connections: list[Connection]) -> None:
+        self._tally["woken"] += len(connections)
+        self.pump.drive(connections)
 
     def _committed(self, announcement: Announcement) -> None:
         self.relay.take(announcement)
@@ -175,19 +165,19 @@ class SimGateway(Process):
         return (
             connection is not None
             and wire.open
-            and connection.asleep
+            and connection.stream.asleep
             and not connection.busy
             and not wire.flying
-            and connection.generation == self.tail.generation
+            and connection.stream.generation == self.tail.generation
             and self.tail.cursor == Cursor(database.epoch, len(database.rows))
         )
 
     def noticed(self, database: Database) -> bool:
         """Whether the tail and every stream stand within `database`, which went back a while ago."""
         return self.tail.position <= len(database.rows) and all(
-            one.generation == self.tail.generation and one.cursor <= len(database.rows)
+            one.stream.generation == self.tail.generation and one.stream.position <= len(database.rows)
             for one in self.wires.values()
-            if one and one.asleep
+            if one and one.stream.asleep
         )
 
     def accept(self, wire: Wire, grant: Grant, topics: tuple[str, ...], brought: str) -> None:
@@ -197,25 +187,24 @@ class SimGateway(Process):
 
     async def _serve(self, wire: Wire, grant: Grant, topics: tuple[str, ...], brought: str) -> None:
         """What `web.stream` does, with a wire in place of ASGI."""
+        self._serial += 1
+        transport = WireTransport(wire, self._serial, self._tally, task=asyncio.current_task())
         try:
-            connection, reset = await open_connection(
-                self.gateway, WireConnection, grant, topics=topics, cursor=brought or None
-            )
+            connection = await self.admission.admit(grant, transport, topics=topics, last_event_id=brought or None)
         except Overloaded:
             self._tally["stream not admitted"] += 1
             wire.break_off(0.0)
             del self.wires[wire]
             return
-        self._serial += 1
-        connection.serial, connection.wire, connection.tally = self._serial, wire, self._tally
+        connection.stream = CountedStream(connection.stream, self._tally)
         self.wires[wire] = connection
         try:
-            await self.pump.open(connection, connection_id=str(self._serial), reset=reset)
+            self.registry.open(connection)
             await wire.left
         except asyncio.CancelledError:
             wire.break_off(0.0)
         finally:
-            self.pump.leave(connection)
+            self.registry.leave(connection)
             del self.wires[wire]
 
     def post(self, raw: bytes, answer: Callable[[int], None]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from notify_sse.core.model import routing_key
+from notify_sse.core.channels import routing_key
 from notify_sse.core.parse import rfc3339
 from notify_sse.core.ports import Message
 from notify_sse.errors import BrokerUnavailable

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from notify_sse.core.model import EVERYONE, recipient_channel, topic_channel
+from notify_sse.core.channels import EVERYONE, recipient_channel, topic_channel
 from tests.simulation.broker import Weather
 from tests.simulation.client import Habits
 from tests.simulation.gateway import Sizes

@@ -7,12 +7,14 @@ client that stops reading makes the gateway's writes wait.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
-from notify_sse.core.frames import Control, Frame, Reset, encode_control, encode_frames
-from notify_sse.core.stream import Turn
+from notify_sse.core.control import CloseReason, ControlEvent, Reset
+from notify_sse.core.cursor import Cursor
+from notify_sse.core.frames import Frame, encode_control, encode_frames
+from notify_sse.core.stream import Stream, Turn
 from notify_sse.core.tail import Tail
 from notify_sse.gateway import eager
-from notify_sse.gateway.connection import Connection
 from tests.simulation.loop import SimLoop
 
 
@@ -95,22 +97,14 @@ class Wire:
             self._room.set_result(None)
 
 
-class WireConnection(Connection):
-    """A `Connection` whose way out is a `Wire`; counts what its stream does.
+class CountedStream(Stream):
+    """A stream that counts what it does."""
 
-    As the web does, one half writes to its wire directly, the other through a coroutine.
-    Hashed by its serial number: the order of the core's sets must not depend on memory addresses, or a seed would not
-    reproduce.
-    """
+    __slots__ = ("tally",)
 
-    __slots__ = ("serial", "tally", "wire")
-    transport = "wire"
-    wire: Wire
-    serial: int
-    tally: Counter[str]
-
-    def __hash__(self) -> int:
-        return self.serial
+    def __init__(self, stream: Stream, tally: Counter[str]) -> None:
+        super().__init__(stream.channels, Cursor(stream.epoch, stream.position), generation=stream.generation)
+        self.tally = tally
 
     def pull(self, tail: Tail, *, now_ms: int) -> list[Frame] | Turn | Reset:
         turn = super().pull(tail, now_ms=now_ms)
@@ -120,20 +114,39 @@ class WireConnection(Connection):
             self.tally["fell asleep"] += 1
         return turn
 
+
+class WireTransport:
+    """A transport over a `Wire`. As the web does, one half writes to its wire directly, the other by a coroutine."""
+
+    name = "wire"
+
+    def __init__(self, wire: Wire, serial: int, tally: Counter[str], *, task: asyncio.Task[Any] | None) -> None:
+        self._wire = wire
+        self._serial = serial
+        self._tally = tally
+        self._task = task
+
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
-        data = encode_frames(frames, event_names=False)
-        return self._send(data) if self.serial % 2 else eager.start(self._sent(data))
+        return self._write(encode_frames(frames, event_names=False))
 
-    async def control(self, control: Control) -> None:
-        await self._sent(encode_control(control))
+    def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
+        return self._write(encode_control(event))
 
-    async def finish(self) -> None:
-        await self._sent(b"")
+    def finish(self, reason: CloseReason) -> Awaitable[None] | None:
+        del reason
+        return self._write(b"")
+
+    def abort(self) -> None:
+        if self._task:
+            self._task.cancel()
+
+    def _write(self, data: bytes) -> Awaitable[None] | None:
+        return self._send(data) if self._serial % 2 else eager.start(self._sent(data))
 
     async def _sent(self, chunk: bytes) -> None:
         if waiting := self._send(chunk):
             await waiting
 
     def _send(self, chunk: bytes) -> asyncio.Future[None] | None:
-        self.tally["two writers"] += self.wire.full
-        return self.wire.send(chunk)
+        self._tally["two writers"] += self._wire.full
+        return self._wire.send(chunk)

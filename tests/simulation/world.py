@@ -13,7 +13,7 @@ from unittest.mock import patch
 import msgspec
 
 from notify_sse.core import stream
-from notify_sse.gateway import admission, connection, pump, relay, replay
+from notify_sse.gateway import admission, connection, pump, registry, relay, replay
 from notify_sse.log import append
 from tests.simulation.broker import Exchange
 from tests.simulation.client import FORGED, Client, channels_of
@@ -283,7 +283,9 @@ def _virtual_time(loop: SimLoop, rng: Random) -> Iterator[None]:
             (pump, "time", clock),
             (replay, "time", clock),
             (pump, "random", dice),
+            (registry, "random", dice),
             (admission, "random", dice),
+            (admission, "uuid4", lambda: SimpleNamespace(hex=f"{rng.getrandbits(64):x}")),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield

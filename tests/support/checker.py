@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from notify_sse.core.frames import Cursor
+from notify_sse.core.cursor import Cursor
 
 Kind = Literal["lost", "repeated", "reordered", "foreign", "phantom", "different", "missing_reset"]
 KINDS: tuple[Kind, ...] = ("lost", "repeated", "reordered", "foreign", "phantom", "different", "missing_reset")

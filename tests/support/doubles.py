@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import msgspec
 
-from notify_sse.core.model import Notification, routing_key
+from notify_sse.core.channels import routing_key
+from notify_sse.core.model import Notification
 from notify_sse.core.ports import Appended, Broker, Delivery, Head, Page, Store
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.telemetry.metrics import Metrics

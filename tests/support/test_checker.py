@@ -2,7 +2,7 @@
 
 import pytest
 
-from notify_sse.core.frames import Cursor
+from notify_sse.core.cursor import Cursor
 from tests.support.checker import (
     KINDS,
     Beat,

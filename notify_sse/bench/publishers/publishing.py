@@ -16,7 +16,7 @@ from notify_sse.bench.publishers.amqp import AmqpOutlet
 from notify_sse.bench.publishers.http import HttpOutlet
 from notify_sse.bench.publishers.outlet import Outbound, Outlet
 from notify_sse.bench.stamp import Bodies, notification_type, recipient_name
-from notify_sse.core.model import recipient_channel, routing_key, topic_channel
+from notify_sse.core.channels import recipient_channel, routing_key, topic_channel
 
 TICK_NS: Final = 2_000_000
 TIMER_NS: Final = 1_500_000

@@ -1,11 +1,9 @@
-"""`GET /notifications/history`: pages of the log as JSON, and long polling on the same stream core."""
+"""`GET /notifications/history`: pages of the log as JSON; with `wait`, a long poll (web/streams/longpoll.py)."""
 
-import asyncio
 import re
 import time
 from collections.abc import Sequence
 from typing import Final, Literal
-from uuid import uuid4
 
 import msgspec
 from starlette.datastructures import QueryParams
@@ -13,12 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.auth import Grant
-from notify_sse.core.frames import Control, Cursor, Frame, Reset, frame, parse_cursor
+from notify_sse.core.control import Reset
+from notify_sse.core.cursor import Cursor, parse_cursor
+from notify_sse.core.frames import Frame, frame
 from notify_sse.core.ports import Head, Page
-from notify_sse.gateway.admission import Gateway
-from notify_sse.gateway.connection import Connection
 from notify_sse.web.http.problems import BadRequest
-from notify_sse.web.streams.sse import named_topics
+from notify_sse.web.service import Service
+from notify_sse.web.streams.longpoll import poll
+from notify_sse.web.streams.request import topics_in
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
@@ -41,36 +41,53 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 async def history(request: Request) -> Response:
     """A page of what the recipient (and the topics named) got, gap-free with the stream from its `cursor`."""
-    gateway: Gateway = request.app.state.gateway
-    grant = await gateway.verifier.authenticate(request.scope)
+    service: Service = request.app.state.service
+    grant = await service.verifier.authenticate(request.scope)
     query = _checked(request.query_params)
-    channels = gateway.channels(grant, query.topics)
-    if gateway.draining or not gateway.relay.filled:
-        raise gateway.overloaded("this process takes no requests now")
-    before = _before(gateway, query)
+    admission = service.admission
+    channels = admission.channels(grant, query.topics)
+    admission.check_serving()
+    if query.wait_s:
+        return await _polled(request, grant, query)
+    before = _before_cursor(service, query)
     if isinstance(before, Reset):
-        return _told(gateway, query, before)
-    place = await gateway.resume(query.after) if query.after or query.wait_s else None
-    if isinstance(place, Reset):
-        return _told(gateway, query, place)
-    if query.wait_s and place:
-        return await _wait(request, grant, channels, query, place)
-    gateway.metrics.pages_read.inc()
-    page = await gateway.store.history(
+        return _reset_response(service, before)
+    after: Cursor | None = None
+    if query.after:
+        placed = await admission.place(query.after, channels)
+        if placed.reset:
+            return _reset_response(service, placed.reset)
+        after = placed.cursor
+    service.metrics.pages_read.inc()
+    page = await service.store.history(
         channels,
-        after=place.position if place else None,
+        after=after.position if after else None,
         before=before.position if before else None,
         types=query.types,
         descending=query.order == "desc",
         limit=query.limit + 1,
     )
-    if broken := _broken(place, before, page.head):
-        return _told(gateway, query, broken)
-    reset = None
-    if place and place.position < page.head.floor:
-        reset = Reset("expired", place, Cursor(page.head.epoch, page.head.floor))
-        gateway.metrics.resets.labels(reset.reason).inc()
-    return _page(page, query, place=place, before=before, reset=reset)
+    if reset := _reset_if_log_changed(query, page.head, after=after, before=before):
+        return _reset_response(service, reset)
+    if after and after.position < page.head.floor:
+        reset = Reset("expired", after, Cursor(page.head.epoch, page.head.floor), query.topics)
+        service.metrics.resets.labels(reset.reason).inc()
+    return _page(page, query, after=after, before=before, reset=reset)
+
+
+async def _polled(request: Request, grant: Grant, query: Query) -> Response:
+    service: Service = request.app.state.service
+    polled = await poll(
+        service,
+        request,
+        grant,
+        topics=query.topics,
+        last_event_id=query.after,
+        types=query.types,
+        limit=query.limit,
+        wait_s=query.wait_s,
+    )
+    return _json(polled.frames, cursor=polled.cursor, more=polled.more, reset=polled.reset)
 
 
 def _checked(params: QueryParams) -> Query:
@@ -87,7 +104,7 @@ def _checked(params: QueryParams) -> Query:
         types=tuple(name for given in params.getlist("type") for name in given.split(",") if name),
         order=order,  # type: ignore[arg-type]
         wait_s=wait_s,
-        topics=tuple(named_topics(params)),
+        topics=tuple(topics_in(params)),
     )
 
 
@@ -101,134 +118,51 @@ def _number(params: QueryParams, name: str, *, default: float, lowest: float, hi
     return value
 
 
-def _before(gateway: Gateway, query: Query) -> Cursor | Reset | None:
+def _before_cursor(service: Service, query: Query) -> Cursor | Reset | None:
     """Where to read back from. Beyond the log's head is no break: there is nothing there."""
     if query.before is None:
         return None
     cursor = parse_cursor(query.before)
-    if cursor is None or cursor.epoch != gateway.tail.epoch:
-        return Reset("unknown_epoch", cursor, gateway.tail.cursor)
+    if cursor is None or cursor.epoch != service.tail.epoch:
+        return Reset("unknown_epoch", cursor, service.tail.cursor, query.topics)
     return cursor
 
 
-def _broken(place: Cursor | None, before: Cursor | None, head: Head) -> Reset | None:
+def _reset_if_log_changed(query: Query, head: Head, *, after: Cursor | None, before: Cursor | None) -> Reset | None:
     """The reset for a page of another log than that of the cursors with which it was asked for, or of one that went
     back: this process has not noticed yet.
     """
-    asked = place or before
+    asked, to = after or before, Cursor(head.epoch, head.position)
     if asked and asked.epoch != head.epoch:
-        return Reset("unknown_epoch", asked, Cursor(head.epoch, head.position))
-    if place and place.position > head.position:
-        return Reset("ahead_of_log", place, Cursor(head.epoch, head.position))
+        return Reset("unknown_epoch", asked, to, query.topics)
+    if after and after.position > head.position:
+        return Reset("ahead_of_log", after, to, query.topics)
     return None
 
 
-def _told(gateway: Gateway, query: Query, reset: Reset) -> Response:
+def _reset_response(service: Service, reset: Reset) -> Response:
     """The answer to a cursor that leads nowhere."""
-    gateway.metrics.resets.labels(reset.reason).inc()
-    return _json([], query, cursor=reset.to, more=False, reset=reset)
+    service.metrics.resets.labels(reset.reason).inc()
+    return _json([], cursor=reset.to, more=False, reset=reset)
 
 
-def _page(page: Page, query: Query, *, place: Cursor | None, before: Cursor | None, reset: Reset | None) -> Response:
+def _page(page: Page, query: Query, *, after: Cursor | None, before: Cursor | None, reset: Reset | None) -> Response:
     """Ascending, the cursor is the end of the page, and never before `after`; descending, the place from which it
     reads back.
     """
     head, more = page.head, len(page.events) > query.limit
     events = page.events[: query.limit]
     if query.order == "asc":
-        upto = max(events[-1].id if more else page.upto, place.position if place else 0)
+        upto = max(events[-1].id if more else page.upto, after.position if after else 0)
     else:
         upto = max(0, min(before.position - 1, head.position)) if before else head.position
     now_ms = int(time.time() * 1000)
     frames = [frame(one, head.epoch) for one in events if not 0 < one.expires_ms <= now_ms]
-    return _json(frames, query, cursor=Cursor(head.epoch, upto), more=more, reset=reset)
+    return _json(frames, cursor=Cursor(head.epoch, upto), more=more, reset=reset)
 
 
-def _json(frames: Sequence[Frame], query: Query, *, cursor: Cursor, more: bool, reset: Reset | None) -> Response:
-    items = b",".join(b'%b,"cursor":"%b.%d"}' % (one.body[:-1], cursor.epoch.encode(), one.id) for one in frames)
-    told = reset.data(query.topics) if reset else None
-    rest = msgspec.json.encode({"cursor": str(cursor), "more": more, "reset": told})
+def _json(frames: Sequence[Frame], *, cursor: Cursor, more: bool, reset: Reset | None) -> Response:
+    items = b",".join(b'%b,"cursor":"%b"}' % (one.body[:-1], one.cursor) for one in frames)
+    rest = msgspec.json.encode({"cursor": str(cursor), "more": more, "reset": reset.data if reset else None})
     headers = {"Cache-Control": "no-store"}
     return Response(b'{"items":[%b],%b' % (items, rest[1:]), 200, headers, "application/json")
-
-
-class Waiter(Connection):
-    """A long poll: a connection that ends with the first frames it gets, or the first reset."""
-
-    __slots__ = ("_limit", "_types", "arrived", "frames", "reset")
-    transport = "poll"
-
-    def expect(self, query: Query) -> None:
-        """What to wait for."""
-        self._types = frozenset(query.types)
-        self._limit = query.limit
-        self.frames: list[Frame] = []
-        self.reset: Reset | None = None
-        self.arrived = asyncio.Event()
-
-    def write(self, frames: Sequence[Frame]) -> None:
-        wanted = [one for one in frames if not self._types or one.type in self._types]
-        self.frames += wanted[: self._limit]
-        if self.frames:
-            if len(wanted) > self._limit:
-                self.cursor = self.frames[-1].id
-            self._arrive()
-
-    async def control(self, control: Control) -> None:
-        if control.event == "reset":
-            self.reset = _reset_of(control)
-            self._arrive()
-        elif control.event == "closing":
-            self._arrive()
-
-    async def finish(self) -> None:
-        self._arrive()
-
-    def _arrive(self) -> None:
-        self.gone = True
-        self.arrived.set()
-
-
-def _reset_of(control: Control) -> Reset:
-    to = parse_cursor(control.data["to"])
-    came = parse_cursor(control.data["from"] or "")
-    assert to is not None
-    return Reset(control.data["reason"], came, to)
-
-
-async def _wait(request: Request, grant: Grant, channels: tuple[str, ...], query: Query, place: Cursor) -> Response:
-    """Until something comes, the time is over, the token ends, or the client goes."""
-    gateway: Gateway = request.app.state.gateway
-    gateway.admit()
-    gateway.make_room(grant.subject)
-    waiter = Waiter(
-        channels,
-        place,
-        generation=gateway.tail.generation,
-        owner=grant.subject,
-        token_id=grant.token_id,
-        expires_at=grant.expires_at,
-    )
-    waiter.expect(query)
-    leaving = asyncio.ensure_future(_left(request))
-    leaving.add_done_callback(lambda _: waiter.arrived.set())
-    try:
-        await gateway.pump.open(waiter, connection_id=uuid4().hex, reset=None)
-        async with asyncio.timeout(query.wait_s):
-            await waiter.arrived.wait()
-    except TimeoutError:
-        pass
-    finally:
-        leaving.cancel()
-        # What was read but not handed over yet has moved the cursor: it is read again.
-        in_hand = waiter.busy and not waiter.frames and not waiter.reset
-        cursor = place if in_hand else waiter.seen(gateway.tail)
-        gateway.pump.leave(waiter)
-    more = bool(waiter.frames) and cursor.position < gateway.tail.position
-    return _json(waiter.frames, query, cursor=cursor, more=more, reset=waiter.reset)
-
-
-async def _left(request: Request) -> None:
-    """Returns when the client has gone."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -3,8 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.gateway.admission import Gateway
 from notify_sse.web.http.answers import answer
+from notify_sse.web.service import Service
 
 
 async def healthz(_: Request) -> Response:
@@ -14,16 +14,16 @@ async def healthz(_: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """200 when the store is reachable, the tail is caught up, and the process is not draining; else 503."""
-    gateway: Gateway = request.app.state.gateway
-    reason = gateway.unready()
+    service: Service = request.app.state.service
+    reason = service.unready()
     if reason is None:
-        serves = gateway.settings.role != "ingest"
-        return answer({"status": "ready"} | ({"cursor": str(gateway.tail.cursor)} if serves else {}))
+        serves = service.settings.role != "ingest"
+        return answer({"status": "ready"} | ({"cursor": str(service.tail.cursor)} if serves else {}))
     return answer({"status": "not ready", "reason": reason}, status=503, headers={"Retry-After": "1"})
 
 
 async def metrics(request: Request) -> Response:
     """Prometheus text, or OpenMetrics when asked for."""
-    gateway: Gateway = request.app.state.gateway
-    body, media_type = gateway.metrics.render(request.headers.get("accept", ""))
+    service: Service = request.app.state.service
+    body, media_type = service.metrics.render(request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})

@@ -9,15 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.auth import PUBLISH
-from notify_sse.core.frames import Cursor
+from notify_sse.core.cursor import Cursor
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import JSON, is_batch, parse, split_batch
 from notify_sse.errors import BadNotification, Forbidden, StoreUnavailable
-from notify_sse.gateway.admission import Gateway
 from notify_sse.log.append import Receipt
 from notify_sse.web.http.answers import answer
 from notify_sse.web.http.body import read_body
 from notify_sse.web.http.problems import problem, refusal
+from notify_sse.web.service import Service
 
 MAX_BATCH: Final = 500
 _LENIENT: Final = {"": JSON, "text/plain": JSON, "application/x-www-form-urlencoded": JSON}
@@ -29,20 +29,20 @@ async def publish(request: Request) -> Response:
 
     An array is checked whole before any of it is stored. A 409 lists what became of each item: the others are stored.
     """
-    gateway: Gateway = request.app.state.gateway
-    grant = await gateway.verifier.authenticate(request.scope)
+    service: Service = request.app.state.service
+    grant = await service.verifier.authenticate(request.scope)
     if PUBLISH not in grant.scopes:
         raise Forbidden(f"the token lacks the scope {PUBLISH}")
-    limit = gateway.settings.max_notification_bytes
+    limit = service.settings.max_notification_bytes
     raw = await read_body(request, max_bytes=MAX_BATCH * (limit + 2) + 2)
     try:
         batch, notifications = _parsed(raw, request.headers.get("content-type", JSON), max_bytes=limit)
     except BadNotification as exc:
-        gateway.metrics.refused.labels("http", exc.reason).inc()
+        service.metrics.refused.labels("http", exc.reason).inc()
         raise
     try:
-        async with asyncio.timeout(gateway.settings.publish_timeout_s):
-            receipts = await gateway.appender.append(notifications)
+        async with asyncio.timeout(service.settings.publish_timeout_s):
+            receipts = await service.appender.append(notifications)
     except TimeoutError:
         ids = [one.notification_id for one in notifications]
         unknown = StoreUnavailable("the outcome is unknown: publish again with the same notification_id")

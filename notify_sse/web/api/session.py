@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from notify_sse.auth import SESSION_COOKIE, credentials
 from notify_sse.errors import Unauthorized
-from notify_sse.gateway.admission import Gateway
 from notify_sse.web.http.answers import answer
 from notify_sse.web.http.problems import BadRequest
+from notify_sse.web.service import Service
 
 PATH: Final = "/notifications"
 MAX_COOKIE_BYTES: Final = 4096
@@ -29,7 +29,7 @@ async def begin(request: Request) -> Response:
         raise Unauthorized("a session begins with a token in the Authorization header")
     if len(SESSION_COOKIE) + len(found.token) > MAX_COOKIE_BYTES:
         raise BadRequest("token", f"is over {MAX_COOKIE_BYTES} bytes as a cookie, which browsers do not keep")
-    grant = await _gateway(request).verifier.authenticate(request.scope)
+    grant = await _service(request).verifier.authenticate(request.scope)
     left_s = max(0, int(grant.expires_at - time.time()))
     response = answer({"recipient_id": grant.subject, "expires_in_s": left_s})
     _set(response, found.token, left_s)
@@ -42,11 +42,11 @@ async def end(request: Request) -> Response:
     Answers 204 whether or not there was a session.
     """
     try:
-        grant = await _gateway(request).verifier.authenticate(request.scope)
+        grant = await _service(request).verifier.authenticate(request.scope)
     except Unauthorized:
         pass
     else:
-        _gateway(request).revoke(grant.token_id)
+        _service(request).end_token(grant.token_id)
     response = Response(status_code=204)
     _set(response, "", 0)
     return response
@@ -58,6 +58,6 @@ def _set(response: Response, token: str, max_age_s: int) -> None:
     )
 
 
-def _gateway(request: Request) -> Gateway:
-    gateway: Gateway = request.app.state.gateway
-    return gateway
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service

@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from notify_sse.auth import ADMIN, PUBLISH, READ, SESSION_COOKIE
 from notify_sse.core import parse
-from notify_sse.core.frames import CURSOR, MAX_CURSOR_CHARS
-from notify_sse.gateway.admission import Gateway
+from notify_sse.core.cursor import CURSOR, MAX_CURSOR_CHARS
 from notify_sse.version import __version__
 from notify_sse.web.api import history, publish
 from notify_sse.web.http.answers import answer
+from notify_sse.web.service import Service
 
 Document = dict[str, Any]
 
@@ -230,11 +230,11 @@ def asyncapi(*, prefix: str, max_bytes: int) -> Document:
 
 async def serve_openapi(request: Request) -> Response:
     """`GET /openapi.json`."""
-    gateway: Gateway = request.app.state.gateway
-    return answer(openapi(max_bytes=gateway.settings.max_notification_bytes))
+    service: Service = request.app.state.service
+    return answer(openapi(max_bytes=service.settings.max_notification_bytes))
 
 
 async def serve_asyncapi(request: Request) -> Response:
     """`GET /asyncapi.json`."""
-    settings = request.app.state.gateway.settings
+    settings = request.app.state.service.settings
     return answer(asyncapi(prefix=settings.amqp_prefix, max_bytes=settings.max_notification_bytes))

@@ -1,90 +1,95 @@
 """`GET /notifications/stream`: one connection as Server-Sent Events.
 
 A lean subclass of sse-starlette's response: one for all streams, with no task, no lock and no iterator each. It sends
-the start, hands the connection to the pump, and waits for the client to go (docs/adr/0006-lean-response.md).
+the start, opens the connection, and waits for the client to go (docs/adr/0006-lean-response.md).
 """
 
+import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import Final, Self
-from uuid import uuid4
+from typing import Any, Final, Self
 
 from sse_starlette import EventSourceResponse
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
 from notify_sse.auth import Grant
-from notify_sse.core.frames import Control, Frame, Reset, encode_control, encode_frames
+from notify_sse.core.control import CloseReason, ControlEvent
+from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.errors import NotifyError, Overloaded
 from notify_sse.gateway import eager
-from notify_sse.gateway.admission import Gateway, open_connection
 from notify_sse.gateway.connection import Connection
 from notify_sse.web.http.cors import allow_origin
 from notify_sse.web.http.problems import BadRequest, VersionNotSupported, refusal
+from notify_sse.web.service import Service
 from notify_sse.web.streams.direct import Accepted, accepted
+from notify_sse.web.streams.request import last_event_id, topics_in
 
 EVENT_STREAM: Final = "text/event-stream"
 
 
-class SseConnection(Connection):
-    """A connection whose way out is an ASGI `send`, or, past it, the transport itself."""
+class SseTransport:
+    """Writes to an ASGI `send`, or past it, straight to the accepted connection when there is a `peer`: a response that
+    is chunked HTTP/1.1 without TLS.
+    """
 
-    __slots__ = ("_event_names", "_peer", "_send")
-    transport = "sse"
+    __slots__ = ("_event_names", "_peer", "_send", "_task")
+    name = "sse"
 
-    def out(self, send: Send, *, peer: Accepted | None, event_names: bool) -> None:
-        """Where to write. `peer`: its transport, when the response is chunked HTTP/1.1 without TLS."""
+    def __init__(self, send: Send, *, peer: Accepted | None, event_names: bool) -> None:
         self._send = send
         self._peer = peer
         self._event_names = event_names
+        self._task: asyncio.Task[Any] | None = asyncio.current_task()
 
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
-        data = encode_frames(frames, event_names=self._event_names)
-        if self._peer is not None:
-            return self._write_to(self._peer, data)
-        return eager.start(self._body(data))
+        return self._write(encode_frames(frames, event_names=self._event_names))
 
-    async def control(self, control: Control) -> None:
-        data = encode_control(control)
+    def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
+        return self._write(encode_control(event))
+
+    def finish(self, reason: CloseReason) -> Awaitable[None] | None:
+        del reason
+        return eager.start(self._body(b"", more=False))
+
+    def abort(self) -> None:
+        if self._task:
+            self._task.cancel()
+
+    def _write(self, data: bytes) -> Awaitable[None] | None:
         if self._peer is None:
-            await self._body(data)
-        elif waiting := self._write_to(self._peer, data):
-            await waiting
-
-    def _write_to(self, peer: Accepted, data: bytes) -> Awaitable[None] | None:
-        if peer.transport.is_closing():
-            self.abandon()  # Hypercorn says nothing to the app while another request waits on the connection
+            return eager.start(self._body(data, more=True))
+        if self._peer.transport.is_closing():
+            self.abort()  # Hypercorn says nothing to the app while another request waits on the connection
             return None
-        return peer.write_chunk(data)
+        return self._peer.write_chunk(data)
 
-    async def finish(self) -> None:
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _body(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+    async def _body(self, data: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
 
 class StreamResponse(EventSourceResponse):
     """The ASGI app of the stream route; a single one serves every stream."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, service: Service) -> None:
         super().__init__(_NoContent(), headers={"Cache-Control": "no-store, no-transform"}, ping=0, sep="\n")
-        self._gateway = gateway
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one stream until either side ends it."""
         query = QueryParams(scope["query_string"])
-        cors = allow_origin(scope, self._gateway.settings.cors_origins)
+        cors = allow_origin(scope, self._service.settings.cors_origins)
         try:
             if scope["http_version"] == "2":
                 raise VersionNotSupported("a stream takes HTTP/1.1: let the proxy in front speak HTTP/2")
             if query.get("event_names", "type") != "type":
                 raise BadRequest("event_names", "must be `type`")
-            grant = await self._gateway.verifier.authenticate(scope)
+            grant = await self._service.verifier.authenticate(scope)
             if scope["method"] == "HEAD":
                 await self._head(grant, query, _with_headers(send, cors))
                 return
-            connection, reset = await open_connection(
-                self._gateway, SseConnection, grant, topics=named_topics(query), cursor=last_event_id(scope, query)
+            transport = SseTransport(send, peer=accepted(scope), event_names=query.get("event_names") == "type")
+            connection = await self._service.admission.admit(
+                grant, transport, topics=topics_in(query), last_event_id=last_event_id(scope, query)
             )
         except Overloaded as exc:
             await self._refuse_for_load(exc, scope, receive, _with_headers(send, cors))
@@ -92,25 +97,24 @@ class StreamResponse(EventSourceResponse):
         except NotifyError as exc:
             await refusal(exc)(scope, receive, _with_headers(send, cors))
             return
-        connection.out(send, peer=accepted(scope), event_names=query.get("event_names") == "type")
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers, *cors]})
         scope.update(headers=[], query_string=b"", raw_path=b"")  # of no more use, and kept for as long as the stream
-        await self._stream(connection, reset, receive)
+        await self._stream(connection, receive)
 
     async def _head(self, grant: Grant, query: QueryParams, send: Send) -> None:
         """What a GET would answer with, without opening a stream."""
-        self._gateway.channels(grant, named_topics(query))
+        self._service.admission.channels(grant, topics_in(query))
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers]})
         await send({"type": "http.response.body", "body": b""})
 
-    async def _stream(self, connection: SseConnection, reset: Reset | None, receive: Receive) -> None:
-        pump = self._gateway.pump
+    async def _stream(self, connection: Connection, receive: Receive) -> None:
+        registry = self._service.registry
         try:
-            await pump.open(connection, connection_id=uuid4().hex, reset=reset)
+            registry.open(connection)
             while (await receive())["type"] != "http.disconnect":
                 pass
         finally:
-            pump.leave(connection)
+            registry.leave(connection)
 
     async def _refuse_for_load(self, exc: Overloaded, scope: Scope, receive: Receive, send: Send) -> None:
         """EventSource gives up for ever on any status but 200: it gets a delay and the end of the stream."""
@@ -120,17 +124,6 @@ class StreamResponse(EventSourceResponse):
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers]})
         body = b"retry: %d\n\n" % (exc.retry_after_s * 1000)
         await send({"type": "http.response.body", "body": body})
-
-
-def named_topics(query: QueryParams) -> list[str]:
-    """The topics that a request names."""
-    return [topic for given in query.getlist("topics") for topic in given.split(",") if topic]
-
-
-def last_event_id(scope: Scope, query: QueryParams) -> str | None:
-    """The client's cursor: the header wins, since a native reconnect keeps the old query and sends the newer header."""
-    header = Headers(scope=scope).get("last-event-id")
-    return header or query.get("last_event_id") or query.get("lastEventId") or None
 
 
 def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:

@@ -7,7 +7,6 @@ docs/reference/websocket.md lists the frames and the close codes.
 import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, Final
-from uuid import uuid4
 
 import msgspec
 from starlette.datastructures import QueryParams
@@ -16,13 +15,13 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from notify_sse.auth import Grant, credentials
-from notify_sse.core.frames import CloseReason, Control, Frame
+from notify_sse.core.control import CloseReason, ControlEvent
+from notify_sse.core.frames import Frame
 from notify_sse.errors import Forbidden, NotifyError, Overloaded
 from notify_sse.gateway import eager
-from notify_sse.gateway.admission import Gateway, open_connection
-from notify_sse.gateway.connection import Connection
 from notify_sse.web.http.problems import problem
-from notify_sse.web.streams.sse import last_event_id, named_topics
+from notify_sse.web.service import Service
+from notify_sse.web.streams.request import last_event_id, topics_in
 
 AUTH_S: Final = 5.0
 MAX_FRAME_BYTES: Final = 16_384
@@ -60,74 +59,79 @@ class _Hangup(Exception):
         self.code = code
 
 
-class WsConnection(Connection):
-    """A connection whose way out is a WebSocket's `send`."""
+class WsTransport:
+    """Writes to a WebSocket's ASGI `send`."""
 
-    __slots__ = ("_send",)
-    transport = "websocket"
+    __slots__ = ("_send", "_task")
+    name = "websocket"
 
-    def out(self, send: Send) -> None:
-        """Where to write."""
+    def __init__(self, send: Send) -> None:
         self._send = send
+        self._task: asyncio.Task[Any] | None = asyncio.current_task()
 
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
         return eager.start(self._write(frames))
 
-    async def _write(self, frames: Sequence[Frame]) -> None:
-        for frame in frames:
-            cursor = frame.data[4 : frame.data.index(b"\n")]
-            await self._text(b'{"id":"%b","event":"message","data":%b}' % (cursor, frame.body))
+    def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
+        document: dict[str, Any] = {"event": event.name, "data": event.data}
+        return eager.start(self._text(_encode({"id": str(event.cursor), **document} if event.cursor else document)))
 
-    async def control(self, control: Control) -> None:
-        document: dict[str, Any] = {"event": control.event, "data": control.data}
-        await self._text(_encode({"id": control.cursor, **document} if control.cursor else document))
+    def finish(self, reason: CloseReason) -> Awaitable[None] | None:
+        return eager.start(self._close(reason))
 
-    async def finish(self) -> None:
-        code = _CLOSE_CODES[self.close_reason] if self.close_reason else 1000
-        await self._send({"type": "websocket.close", "code": code, "reason": self.close_reason or ""})
+    def abort(self) -> None:
+        if self._task:
+            self._task.cancel()
 
     async def pong(self) -> None:
         """Answer a ping frame. Not through the pump: a frame of its own may stand between any two."""
         await self._text(b'{"event":"pong"}')
 
+    async def _write(self, frames: Sequence[Frame]) -> None:
+        for frame in frames:
+            await self._text(b'{"id":"%b","event":"message","data":%b}' % (frame.cursor, frame.body))
+
     async def _text(self, data: bytes) -> None:
         await self._send({"type": "websocket.send", "text": data.decode()})
+
+    async def _close(self, reason: CloseReason) -> None:
+        await self._send({"type": "websocket.close", "code": _CLOSE_CODES[reason], "reason": reason})
 
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one WebSocket until either side ends it."""
-    gateway: Gateway = scope["app"].state.gateway
+    service: Service = scope["app"].state.service
     await receive()  # websocket.connect
     if scope["http_version"] == "2":  # as for `VersionNotSupported`
         await send({"type": "websocket.close"})
         return
     await send({"type": "websocket.accept"})
+    transport = WsTransport(send)
     try:
-        grant, cursor = await _greet(gateway, scope, receive)
-        topics = named_topics(QueryParams(scope["query_string"]))
-        connection, reset = await open_connection(gateway, WsConnection, grant, topics=topics, cursor=cursor)
+        grant, cursor = await _greet(service, scope, receive)
+        topics = topics_in(QueryParams(scope["query_string"]))
+        connection = await service.admission.admit(grant, transport, topics=topics, last_event_id=cursor)
     except _Hangup as exc:
         await send({"type": "websocket.close", "code": exc.code})
         return
     except NotifyError as exc:
         await send({"type": "websocket.close", "code": _code(exc), "reason": str(exc)[:100]})
         return
-    connection.out(send)
     try:
-        await gateway.pump.open(connection, connection_id=uuid4().hex, reset=reset)
-        await _listen(connection, receive)
+        service.registry.open(connection)
+        await _listen(transport, receive)
     except _Hangup as exc:
-        connection.gone = True
+        connection.leave()
         await send({"type": "websocket.close", "code": exc.code})
     finally:
-        gateway.pump.leave(connection)
+        service.registry.leave(connection)
 
 
-async def _greet(gateway: Gateway, scope: Scope, receive: Receive) -> tuple[Grant, str | None]:
-    """Whose it is, by header, cookie or query, else by a first frame; and the cursor that it brings."""
-    cursor = last_event_id(scope, QueryParams(scope["query_string"]))
+async def _greet(service: Service, scope: Scope, receive: Receive) -> tuple[Grant, str | None]:
+    """Whose it is, by header, cookie or query, else by a first frame; and the last event id that it brings."""
+    brought = last_event_id(scope, QueryParams(scope["query_string"]))
     if credentials(scope):
-        return await gateway.verifier.authenticate(scope), cursor
+        return await service.verifier.authenticate(scope), brought
     try:
         async with asyncio.timeout(AUTH_S):
             first = _frame(await receive())
@@ -135,17 +139,17 @@ async def _greet(gateway: Gateway, scope: Scope, receive: Receive) -> tuple[Gran
         raise _Hangup(AUTH_TIMEOUT) from None
     if not isinstance(first, AuthFrame):
         raise _Hangup(UNAUTHORIZED)
-    return await gateway.verifier.verify_or_refresh(first.token), first.last_event_id or cursor
+    return await service.verifier.verify_or_refresh(first.token), first.last_event_id or brought
 
 
-async def _listen(connection: WsConnection, receive: Receive) -> None:
+async def _listen(transport: WsTransport, receive: Receive) -> None:
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
             return
         if not isinstance(_frame(message), PingFrame):
             raise _Hangup(BAD_FRAME)
-        await connection.pong()
+        await transport.pong()
 
 
 def _frame(message: Message) -> AuthFrame | PingFrame:

@@ -1,0 +1,93 @@
+"""Who is connected: every open connection of the process, from its opening until it has left.
+
+Opens and ends connections; what is written to them is the pump's matter. Everything but `drain` is synchronous.
+"""
+
+import asyncio
+import random
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+from notify_sse.core.channels import recipient_channel
+from notify_sse.core.control import CloseReason
+from notify_sse.core.hub import Hub
+from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.pump import Pump
+from notify_sse.telemetry.metrics import Metrics
+
+DRAIN_SPREAD: Final = 0.6
+"""The part of the drain time over which connections are closed; the rest is for their last bytes."""
+
+
+class Registry:
+    """The open connections. `opened` and `closed` count them since the start."""
+
+    def __init__(self, pump: Pump, hub: Hub[Connection], metrics: Metrics) -> None:
+        self._pump = pump
+        self._hub = hub
+        self._metrics = metrics
+        self._connections: dict[Connection, None] = {}
+        self._draining = False
+        self._empty = asyncio.Event()
+        self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
+        self.opened = self.closed = 0
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def open(self, connection: Connection) -> None:
+        """Greet, replay, go live. Pair with `leave` in a `finally`."""
+        self._connections[connection] = None
+        self.opened += 1
+        self._metrics.streams_opened.labels(connection.transport.name).inc()
+        # Join before the first read: what is committed between the two must wake it.
+        self._hub.join(connection.stream, connection)
+        self._pump.start(connection)
+        # It was admitted before the drain began, and the drain's list does not have it.
+        if self._draining:
+            self.end(connection, "drain")
+
+    def leave(self, connection: Connection) -> None:
+        """The connection is over, from whichever side. Idempotent."""
+        connection.leave()
+        if connection not in self._connections:
+            return
+        del self._connections[connection]
+        self.closed += 1
+        self._hub.leave(connection.stream)
+        self._metrics.streams_closed.labels(connection.close_reason or "client").inc()
+        if not self._connections:
+            self._empty.set()
+
+    def end(self, connection: Connection, reason: CloseReason) -> None:
+        """Say `closing` with `reason`, then end."""
+        self._pump.close(connection, reason)
+
+    def of_recipient(self, recipient_id: str) -> list[Connection]:
+        """The open connections of one recipient."""
+        return list(self._hub.readers(recipient_channel(recipient_id)))
+
+    def end_token(self, token_id: str) -> None:
+        """End every connection that was opened with this token, as `revoked`."""
+        self._end_all((one for one in self._connections if one.token_id == token_id), "revoked")
+
+    async def drain(self, within_s: float) -> None:
+        """End every connection, spread over the time given, so that they do not all come back at once."""
+        self._draining = True
+        waiting = list(self._connections)
+        self._jitter.shuffle(waiting)
+        loop = asyncio.get_running_loop()
+        start, spread_s = loop.time(), within_s * DRAIN_SPREAD
+        for number, connection in enumerate(waiting):
+            await asyncio.sleep(max(0.0, start + spread_s * number / len(waiting) - loop.time()))
+            self.end(connection, "drain")
+        self._empty.clear()
+        if self._connections:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(start + within_s):
+                    await self._empty.wait()
+
+    def _end_all(self, connections: Iterable[Connection], reason: CloseReason) -> None:
+        for connection in list(connections):  # a connection that ends leaves the registry
+            self.end(connection, reason)
