@@ -4,7 +4,7 @@ First in the flow: every other module speaks of these. Plain frozen values; no I
 """
 
 import hashlib
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -106,9 +106,3 @@ def _key_part(recipient_id: str) -> str:
     raw = recipient_id.encode()
     part = "".join(chr(byte) if byte in _KEY_SAFE else f"%{byte:02X}" for byte in raw)
     return part if len(part) <= MAX_KEY_PART_BYTES else "~" + hashlib.sha256(raw).hexdigest()
-
-
-def document(event_body: bytes) -> dict[str, Any]:
-    """The JSON document of an event's body."""
-    decoded: dict[str, Any] = msgspec.json.decode(event_body)
-    return decoded

@@ -15,7 +15,6 @@ from notify_sse.bench.publishers.outlet import MAX_IN_FLIGHT, Outbound, Unsent
 
 CONNECTIONS: Final = 4
 MOST_PIPELINED: Final = 64
-SERVER_ERRORS: Final = 500
 
 
 class HttpOutlet:
@@ -27,7 +26,6 @@ class HttpOutlet:
         self.batch = batch
         self.room_made = asyncio.Event()
         self.lost: Exception | None = None
-        self._address = host, port
         self._path = path
         self._head = (
             f" HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"
