@@ -17,8 +17,8 @@ from typing import Any, Final, Never
 
 import click
 
-from notify_sse import __version__
 from notify_sse.errors import BadConfiguration, NotifyError
+from notify_sse.version import __version__
 
 CANNOT_WRITE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 

@@ -18,7 +18,7 @@ import msgspec
 from notify_sse.auth import mint
 from notify_sse.bench.clients.client import Refusal, StreamClient, Tally
 from notify_sse.bench.stamp import mark, recipient_name
-from notify_sse.config import Settings, variable
+from notify_sse.config import read_settings, variable
 
 IP_BIND_ADDRESS_NO_PORT: Final = 24
 """Linux, ip(7): choose the port at connect, so that one is free again for each source address."""
@@ -137,7 +137,7 @@ def _token(where: Where, recipient: str) -> str:
     environ = {variable("jwt_secret"): where.secret, variable("jwt_audience"): where.audience}
     if where.issuer:
         environ[variable("jwt_issuer")] = where.issuer
-    return mint(Settings.from_environ(environ), recipient, ttl_s=where.ttl_s)
+    return mint(read_settings(environ), recipient, ttl_s=where.ttl_s)
 
 
 class Calls:

@@ -9,7 +9,7 @@ import click
 
 from notify_sse.cli.diagnosis import Finding, findings
 from notify_sse.cli.options import json_option, print_json
-from notify_sse.config import PREFIX, Settings
+from notify_sse.config import PREFIX, read_settings
 from notify_sse.errors import BadConfiguration
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -40,7 +40,7 @@ async def _examine(*, as_json: bool) -> list[Finding]:
             _show(finding)
 
     try:
-        settings = Settings.from_environ(os.environ)
+        settings = read_settings(os.environ)
     except BadConfiguration as exc:
         tell(Finding("settings", "error", str(exc), "`notify-sse settings --markdown` describes them all"))
         return found
