@@ -7,9 +7,10 @@ from typing import Final
 
 import click
 
-from notify_sse.cli.diagnosis import Finding, findings
+from notify_sse.cli.diagnosis import findings
 from notify_sse.cli.options import json_option, print_json
 from notify_sse.config import PREFIX, read_settings
+from notify_sse.core.ports import Finding
 from notify_sse.errors import BadConfiguration
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}

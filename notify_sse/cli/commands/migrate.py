@@ -6,8 +6,7 @@ import os
 import click
 
 from notify_sse.config import Settings, read_settings
-from notify_sse.store import open_store
-from notify_sse.store.schema import migrate
+from notify_sse.store import migrate, open_store
 from notify_sse.telemetry import logs
 
 

@@ -73,7 +73,7 @@ async def connect(url: str, *, settings: dict[str, str], command_timeout_s: floa
     except ValueError:
         # asyncpg's message may hold a part of the password.
         raise BadConfiguration(
-            "NOTIFY_SSE_DATABASE_URL is not a URL of Postgres that can be used "
+            "NOTIFY_SSE_DATABASE_URL: is not a URL of Postgres that can be used "
             "(special characters in a password must be percent-encoded)"
         ) from None
     transport = connection._transport  # noqa: SLF001 - asyncpg offers no other way to its socket

@@ -16,9 +16,11 @@ import asyncpg
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
-from notify_sse.store import page, schema
+from notify_sse.store import page
 from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
+from notify_sse.store.postgres import schema
 from notify_sse.store.postgres.pool import PostgresPool
+from notify_sse.store.schema import require_expected
 
 APPEND_CONNECTIONS: Final = 2
 READ_CONNECTIONS: Final = 2
@@ -44,11 +46,11 @@ class PostgresStore:
     async def open(self) -> None:
         for pool in (self._writes, self._reads, self._replays):
             pool.open()
-        revision = await self._reads.run(schema.postgres_revision)
+        revision = await self._reads.run(schema.revision_of)
         if revision is None:
             await schema.migrate(self._url)
         else:
-            schema.require_expected(revision)
+            require_expected(revision)
 
     async def close(self) -> None:
         await asyncio.gather(self._replays.close(), self._reads.close(), self._writes.close())

@@ -39,7 +39,7 @@ def path_of(url: str) -> Path:
     name = unquote(parts.path.removeprefix("/"))
     if parts.netloc or parts.query or parts.fragment or name in ("", ":memory:") or name.endswith("/"):
         raise BadConfiguration(
-            "NOTIFY_SSE_DATABASE_URL must be sqlite:///relative/file or sqlite:////absolute/file, kept on disk"
+            "NOTIFY_SSE_DATABASE_URL: must be sqlite:///relative/file or sqlite:////absolute/file, kept on disk"
         )
     path = Path(name)
     try:
