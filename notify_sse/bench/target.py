@@ -19,19 +19,13 @@ from notify_sse.auth import PUBLISH, mint
 from notify_sse.bench.publishers.publishing import Way
 from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.config import PREFIX, Settings, read_settings, variable
-from notify_sse.errors import NotifyError
+from notify_sse.errors import CannotMeasure
 
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 20.0
 HTTP_BATCH: Final = 100
 MEMORY: Final = "memory://"
 Launch = Callable[[], AbstractAsyncContextManager["Target"]]
-
-
-class CannotMeasure(NotifyError):
-    """The service to be measured does not start, or does not answer."""
-
-    code = "cannot_measure"
 
 
 class Target(msgspec.Struct, frozen=True):

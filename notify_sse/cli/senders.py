@@ -15,9 +15,9 @@ import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from notify_sse.cli.lines import Line
-from notify_sse.cli.remote import TIMEOUT_S, ServiceRefused, ServiceUnreachable, bearer, refused, unreachable
+from notify_sse.cli.remote import TIMEOUT_S, bearer, refused, unreachable
 from notify_sse.config import Settings
-from notify_sse.errors import BadNotification, Conflict
+from notify_sse.errors import BadNotification, Conflict, ServiceRefused, ServiceUnreachable
 from notify_sse.publisher import Publisher
 
 RETRY_FOR_S: Final = 15.0

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Self, cast
 
-from notify_sse.bench.publishers.outlet import MAX_IN_FLIGHT, Outbound, Unsent
+from notify_sse.bench.publishers.outlet import MAX_IN_FLIGHT, Outbound
+from notify_sse.errors import Unsent
 
 CONNECTIONS: Final = 4
 MOST_PIPELINED: Final = 64

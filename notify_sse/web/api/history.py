@@ -8,6 +8,7 @@ from typing import Final, Literal
 from uuid import uuid4
 
 import msgspec
+from msgspec import Raw
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,9 +16,10 @@ from starlette.responses import Response
 from notify_sse.auth import Grant
 from notify_sse.core.frames import Control, Cursor, Frame, Reset, frame, parse_cursor
 from notify_sse.core.ports import Head, Page
+from notify_sse.errors import BadRequest
 from notify_sse.gateway.admission import Gateway
 from notify_sse.gateway.connection import Connection
-from notify_sse.web.http.problems import BadRequest
+from notify_sse.web.http import answers
 from notify_sse.web.streams.sse import named_topics
 
 DEFAULT_LIMIT: Final = 50
@@ -145,11 +147,9 @@ def _page(page: Page, query: Query, *, place: Cursor | None, before: Cursor | No
 
 
 def _json(frames: Sequence[Frame], query: Query, *, cursor: Cursor, more: bool, reset: Reset | None) -> Response:
-    items = b",".join(b'%b,"cursor":"%b.%d"}' % (one.body[:-1], cursor.epoch.encode(), one.id) for one in frames)
-    told = reset.data(query.topics) if reset else None
-    rest = msgspec.json.encode({"cursor": str(cursor), "more": more, "reset": told})
-    headers = {"Cache-Control": "no-store"}
-    return Response(b'{"items":[%b],%b' % (items, rest[1:]), 200, headers, "application/json")
+    items = tuple(Raw(b'%b,"cursor":"%b.%d"}' % (one.body[:-1], cursor.epoch.encode(), one.id)) for one in frames)
+    told = msgspec.convert(reset.data(query.topics), answers.Reset) if reset else None
+    return answers.answer(answers.HistoryPage(items, str(cursor), more, told))
 
 
 class Waiter(Connection):

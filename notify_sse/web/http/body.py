@@ -7,7 +7,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from notify_sse.web.http.problems import BadRequest, BodyTooLarge
+from notify_sse.errors import BadRequest, BodyTooLarge
 
 BODY_S: Final = 15.0
 DISCARDED_BYTES: Final = 33_554_432

@@ -14,12 +14,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from notify_sse.auth import Grant
 from notify_sse.core.frames import Control, Frame, Reset, encode_control, encode_frames
-from notify_sse.errors import NotifyError, Overloaded
+from notify_sse.errors import BadRequest, NotifyError, Overloaded, VersionNotSupported
 from notify_sse.gateway import eager
 from notify_sse.gateway.admission import Gateway, open_connection
 from notify_sse.gateway.connection import Connection
 from notify_sse.web.http.cors import allow_origin
-from notify_sse.web.http.problems import BadRequest, VersionNotSupported, refusal
+from notify_sse.web.http.problems import refusal
 from notify_sse.web.streams.direct import Accepted, accepted
 
 EVENT_STREAM: Final = "text/event-stream"
