@@ -37,8 +37,8 @@ COMMANDS: Final = {
 
 
 def discard_stdout() -> None:
-    """Who reads us has seen enough (`| head`), or cannot take more. The interpreter must not find that again at its
-    end.
+    """Send stdout to /dev/null: its reader has gone (`| head`), or the disk is full. Otherwise the interpreter would
+    fail on it a second time, when it flushes at its end.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

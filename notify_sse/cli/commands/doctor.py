@@ -35,7 +35,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 async def _examine(*, as_json: bool) -> list[Finding]:
     found = []
 
-    def tell(finding: Finding) -> None:
+    def report(finding: Finding) -> None:
         found.append(finding)
         if not as_json:
             _show(finding)
@@ -43,12 +43,12 @@ async def _examine(*, as_json: bool) -> list[Finding]:
     try:
         settings = read_settings(os.environ)
     except BadConfiguration as exc:
-        tell(Finding("settings", "error", str(exc), "`notify-sse settings --markdown` describes them all"))
+        report(Finding("settings", "error", str(exc), "`notify-sse settings --markdown` describes them all"))
         return found
     given = sum(1 for name in os.environ if name.startswith(PREFIX))
-    tell(Finding("settings", "ok", f"{given} set in the environment" if given else "all at their defaults"))
+    report(Finding("settings", "ok", f"{given} set in the environment" if given else "all at their defaults"))
     async for finding in findings(settings):
-        tell(finding)
+        report(finding)
     return found
 
 

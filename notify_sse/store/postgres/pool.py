@@ -1,7 +1,7 @@
 """A pool of connections to Postgres that heals itself, and the one place where its errors become ours.
 
-Below `postgres.PostgresStore`, which has one for each kind of work. `databases` keeps the pool; the work itself runs on
-the asyncpg connection, one autocommitted statement at a time, so no transaction is ever left open.
+`PostgresStore` has one for each kind of work. `databases` keeps the connections; the work itself runs on the asyncpg
+connection, one autocommitted statement at a time, so no transaction is ever left open.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ _ADVICE: Final = {
     "42501": "the database user lacks a privilege; trying again until it is granted",
 }
 """By SQLSTATE or its class: refusals that need a person."""
-# The connection is of no more use, or leads to a server that is no longer the primary.
+# The connection cannot be used any more, or leads to a server that is no longer the primary.
 _BROKEN: Final = frozenset(("08", "57P01", "57P02", "57P03", "57P05", "25006"))
 
 

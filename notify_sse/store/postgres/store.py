@@ -1,8 +1,8 @@
 """The log in Postgres.
 
-Appends, repairs of the tail, and replays each have connections of their own, so that none keeps another waiting. Each
-operation is one autocommitted statement: one round trip, one snapshot, and nothing held by a client that freezes.
-Errors and connections are `pool`'s matter, the schema is `schema`'s.
+Appends, repairs of the tail, and replays each have their own connections, so that none keeps another waiting. Each
+operation is one autocommitted statement: it takes one round trip, it reads one snapshot, and a process that freezes
+holds no lock. `pool` has the connections and the errors, `schema` the schema.
 """
 
 import asyncio
@@ -63,7 +63,8 @@ class PostgresStore:
                 try:
                     return await connection.fetchrow("SELECT * FROM log_append($1, $2, $3, $4, $5, $6)", *columns)
                 except asyncpg.UniqueViolationError:
-                    # Somebody wrote past the head's lock. What they wrote is seen now, or it is no duplicate at all.
+                    # Another program wrote these ids without taking the head's lock. The next attempt sees its rows as
+                    # duplicates; when it still fails, the ids themselves are taken.
                     continue
             raise StoreUnavailable("the log was written to by something else: its ids go beyond its head")
 

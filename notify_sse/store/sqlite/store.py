@@ -1,7 +1,7 @@
 """The log in a SQLite file: the embedded default, for one serving process.
 
 Other processes (the commands) may read it, and even append, at the same time. SQLite has one write lock, taken before
-the head is read, so commit order is the order of ids here as well. Connections and errors are `file`'s matter.
+the head is read, so commit order is the order of ids here as well. `file` has the connections and the errors.
 """
 
 import json
@@ -68,7 +68,7 @@ class SqliteStore:
     async def open(self) -> None:
         for connections in (self._writer, self._reads, self._replays):
             connections.open()
-        # Looked at first: a command that only reads need not wait for the write lock.
+        # Looked at first, so that a command that only reads does not wait for the write lock.
         if await schema.current_revision(self._url) != expected_revision():
             await schema.migrate(self._url)
 

@@ -31,7 +31,7 @@ class Reset(msgspec.Struct, frozen=True):
     """What lay between `from` (null: it was no cursor) and `to` may be lost. `history` is where to read it again."""
 
     reason: ResetReason
-    came: str | None = msgspec.field(name="from")
+    from_: str | None = msgspec.field(name="from")
     to: CursorText
     history: str
 
