@@ -1,20 +1,43 @@
-"""Every exception that we raise, each with a stable `code`.
+"""Every exception that we raise: one tree, each with a stable `code` and a docstring whose first line is its meaning.
 
     NotifyError
-    ├── BadConfiguration     a setting is wrong: the start stops with one line
-    ├── BadNotification      what was published breaks the contract; names the field and the reason
-    ├── Conflict             a notification_id was used again with other content
-    ├── Unauthorized         no token, or one that does not verify            (401)
-    ├── Forbidden            the token lacks a scope or a topic               (403)
-    ├── Overloaded           refused for load: try again later                (503)
-    ├── StoreUnavailable     the database cannot be reached, or cannot write
-    ├── StoreRefused         the database will not have this content; retrying does not help
-    ├── SchemaOutdated       the database's schema is not this version's
-    └── BrokerUnavailable    the broker cannot be reached, or did not confirm
-        └── NotAllPublished  some of a batch were not confirmed; names them
+    ├── BadConfiguration       a setting is wrong: the start stops with one line
+    ├── SchemaOutdated         the database's schema is not the one of this version
+    │
+    │   what is published
+    ├── BadNotification        breaks the contract; names the field and the reason
+    ├── Conflict               a notification_id was used before with other content
+    ├── StoreRefused           the database will not store it; trying again does not help
+    │
+    │   what is asked over HTTP
+    ├── BadRequest             a parameter or the body is wrong; names it
+    ├── BodyTooLarge           the body is over the limit
+    ├── VersionNotSupported    a stream over HTTP/2
+    ├── Unauthorized           no token, or one that does not verify
+    ├── TokenRefused           why a token does not verify: for ourselves, never sent
+    ├── Forbidden              the token lacks a scope or a topic
+    ├── Overloaded             refused for load: try again later
+    │
+    │   what we depend on
+    ├── StoreUnavailable       the database cannot be reached, or cannot write
+    ├── BrokerUnavailable      the broker cannot be reached, or did not confirm
+    │   └── NotAllPublished    some of a batch were not confirmed; names them
+    │
+    │   the commands
+    ├── ServiceUnreachable     the service does not answer
+    ├── ServiceRefused         the service answered that it will not do it
+    ├── CannotMeasure          `bench`: the service to be measured does not start
+    ├── WorkerFailed           `bench`: one of its processes failed
+    ├── NoStream               `bench`: the server did not answer with a stream
+    └── Unsent                 `bench`: the server does not take what is published
 
-Ends of streams are values (`sse.Closing`), not exceptions. Foreign exceptions are translated in one place per adapter.
+`web/http/problems.py` says which HTTP status an error becomes. Ends of streams are values (`frames.closing`), not
+exceptions. An adapter translates foreign exceptions in one place. Pure: no I/O.
 """
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
 
 
 class NotifyError(Exception):
@@ -22,15 +45,32 @@ class NotifyError(Exception):
 
     code = "error"
 
+    @classmethod
+    def meaning(cls) -> str:
+        """What an error of this class means, whatever the occurrence: the first line of its docstring."""
+        return (cls.__doc__ or cls.code).partition("\n")[0].rstrip(".")
+
 
 class BadConfiguration(NotifyError):
-    """A setting is wrong. The message is one line and names the setting."""
+    """A setting is wrong.
+
+    The message is one line and begins with the setting's name.
+    """
 
     code = "bad_configuration"
 
 
+class SchemaOutdated(NotifyError):
+    """The database's schema is not the one of this version.
+
+    The message says which command to run.
+    """
+
+    code = "schema_outdated"
+
+
 class BadNotification(NotifyError):
-    """A publish that breaks the contract.
+    """The notification breaks the contract.
 
     `field` is a path such as `payload.items[3]`, or `body` when no field can be blamed;
     `reason` one of `REASONS`, stable, for machines (it is the dead letter's `x-notify-reason`);
@@ -63,25 +103,91 @@ class BadNotification(NotifyError):
 
 
 class Conflict(NotifyError):
-    """A notification_id that is in the log already came again with other content."""
+    """A notification_id was used before with other content.
+
+    The log keeps the first. `items` holds the outcome of each notification of the publish, as it is answered: those
+    that do not conflict are stored.
+    """
 
     code = "conflict"
+    field = "notification_id"
+
+    def __init__(self, message: str, *, items: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.items = items
+
+
+class StoreRefused(NotifyError):
+    """The database will not store this.
+
+    The content of the batch is to blame: trying again does not help. Nothing was stored.
+    """
+
+    code = "store_refused"
+
+
+class BadRequest(NotifyError):
+    """The request breaks the contract.
+
+    `field` names the parameter.
+    """
+
+    code = "bad_request"
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(f"{field}: {detail}")
+        self.field = field
+
+
+class BodyTooLarge(NotifyError):
+    """The body is too large."""
+
+    code = "body_too_large"
+
+
+class VersionNotSupported(NotifyError):
+    """This version of HTTP is not supported here.
+
+    A stream over HTTP/2: Hypercorn's flow control there does not hold the sender back, so a client that reads nothing
+    would take memory without end.
+    """
+
+    code = "version_not_supported"
 
 
 class Unauthorized(NotifyError):
-    """No credentials, or credentials that do not verify. Never says which part failed."""
+    """No valid token.
+
+    There are no credentials, or they do not verify. The message never says which part failed.
+    """
 
     code = "unauthorized"
 
 
+class TokenRefused(NotifyError):
+    """A token does not verify.
+
+    The message is the reason, a constant text with nothing of the token in it. It is for our own log: the caller gets
+    `Unauthorized`.
+    """
+
+    code = "token_refused"
+
+
 class Forbidden(NotifyError):
-    """The token is good, but lacks what the request needs."""
+    """The token does not allow this.
+
+    It verifies, but lacks what the request needs.
+    """
 
     code = "forbidden"
 
 
 class Overloaded(NotifyError):
-    """Refused for load; `retry_after_s` says when to come back."""
+    """Try again later.
+
+    Refused for load; `retry_after_s` says when to come back.
+    """
 
     code = "overloaded"
 
@@ -91,41 +197,89 @@ class Overloaded(NotifyError):
 
 
 class StoreUnavailable(NotifyError):
-    """The database cannot be reached or cannot write now. The outcome of a write is unknown.
+    """The log cannot be reached now.
 
-    `advice` says what a person has to do, where waiting alone does not help.
+    The database cannot be reached or cannot write. The outcome of a write is unknown: `notification_ids` names those of
+    a publish. `advice` says what a person has to do, where waiting alone does not help.
     """
 
     code = "store_unavailable"
 
-    def __init__(self, message: str, *, advice: str = "") -> None:
+    def __init__(self, message: str, *, advice: str = "", notification_ids: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.advice = advice
-
-
-class StoreRefused(NotifyError):
-    """The database will not have the content of this batch; trying again does not help. Nothing was stored."""
-
-    code = "store_refused"
-
-
-class SchemaOutdated(NotifyError):
-    """The database's schema is not the one of this version; the message says which command to run."""
-
-    code = "schema_outdated"
+        self.notification_ids = notification_ids
 
 
 class BrokerUnavailable(NotifyError):
-    """The broker cannot be reached, or did not confirm in time. The outcome of a publish is unknown."""
+    """The broker cannot be reached, or did not confirm in time.
+
+    The outcome of a publish is unknown.
+    """
 
     code = "broker_unavailable"
 
 
 class NotAllPublished(BrokerUnavailable):
-    """Some of a batch have no confirm: `unconfirmed` maps their places in the batch to their notification_ids."""
+    """Some of a batch have no confirm.
+
+    `unconfirmed` maps their places in the batch to their notification_ids.
+    """
 
     code = "not_all_published"
 
     def __init__(self, message: str, *, unconfirmed: dict[int, str]) -> None:
         super().__init__(f"{len(unconfirmed)} not published: {message}")
         self.unconfirmed = unconfirmed
+
+
+class ServiceUnreachable(NotifyError):
+    """The service does not answer at this address."""
+
+    code = "service_unreachable"
+
+
+class ServiceRefused(NotifyError):
+    """The service answered that it will not do it.
+
+    `problem` is its problem document, `status` the HTTP status.
+    """
+
+    code = "service_refused"
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(f"the service refused it: {problem.get('detail') or problem.get('title')} ({status})")
+        self.status = status
+        self.problem = problem
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may succeed later."""
+        return (
+            self.status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+            or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        )
+
+
+class CannotMeasure(NotifyError):
+    """The service to be measured does not start, or does not answer."""
+
+    code = "cannot_measure"
+
+
+class WorkerFailed(NotifyError):
+    """A process of the load tool could not do its part."""
+
+    code = "worker_failed"
+
+
+class NoStream(NotifyError):
+    """The server did not answer with a stream."""
+
+    code = "no_stream"
+
+
+class Unsent(NotifyError):
+    """The server does not take what is published."""
+
+    code = "unsent"

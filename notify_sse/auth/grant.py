@@ -11,6 +11,8 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from notify_sse.errors import TokenRefused
+
 READ: Final = "notifications:read"
 PUBLISH: Final = "notifications:publish"
 ADMIN: Final = "notifications:admin"
@@ -41,12 +43,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.expires_at - (now if self.issued_at is None else self.issued_at)
 
 
-class Refused(Exception):
-    """A token that does not verify, with the reason for our own eyes. Constant text, nothing of the token."""
-
-
 def grant_of(claims: Mapping[str, Any], *, audience: str, issuer: str | None, now: float, token_id: str) -> Grant:
-    """The grant of a token with these `claims`. Raises `Refused`."""
+    """The grant of a token with these `claims`. Raises `TokenRefused`."""
     expires_at = _time(claims, "exp")
     if expires_at is None:
         _refuse("exp is missing")
@@ -71,7 +69,7 @@ def grant_of(claims: Mapping[str, Any], *, audience: str, issuer: str | None, no
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise Refused(reason)
+    raise TokenRefused(reason)
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float | None:

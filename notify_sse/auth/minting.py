@@ -7,9 +7,10 @@ from typing import Any
 
 from jose import jwt
 
-from notify_sse.auth.grant import Refused, grant_of
+from notify_sse.auth.grant import grant_of
 from notify_sse.auth.keys import HS256, signing_secret
 from notify_sse.config import Settings
+from notify_sse.errors import TokenRefused
 
 
 def mint(
@@ -42,7 +43,7 @@ def mint(
         claims["iss"] = settings.jwt_issuer
     try:
         grant_of(claims, audience=settings.jwt_audience, issuer=settings.jwt_issuer, now=issued_at, token_id="")
-    except Refused as exc:
+    except TokenRefused as exc:
         raise ValueError(f"the service would refuse such a token: {exc}") from None
     token: str = jwt.encode(claims, signing_secret(settings), algorithm=HS256)
     return token

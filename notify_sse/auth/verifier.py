@@ -16,11 +16,11 @@ import msgspec
 from jose import jws
 
 from notify_sse.auth.credentials import credentials, of_another_site
-from notify_sse.auth.grant import Grant, Refused, grant_of
+from notify_sse.auth.grant import Grant, grant_of
 from notify_sse.auth.jwks import Jwks
 from notify_sse.auth.keys import Key, KeyFinder, public_key, secret_key, signing_secret
 from notify_sse.config import Settings
-from notify_sse.errors import Unauthorized
+from notify_sse.errors import TokenRefused, Unauthorized
 
 MAX_TOKEN_BYTES: Final = 8192
 CACHED_TOKENS: Final = 8192
@@ -31,7 +31,7 @@ _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 logger = logging.getLogger(__name__)
 
 
-class _UnknownKey(Refused):
+class _UnknownKey(TokenRefused):
     """The token names a key that we do not have (yet)."""
 
 
@@ -98,14 +98,14 @@ class Verifier:
             if self._jwks is not None and await self._jwks.refresh_for_unknown_kid():
                 return self.verify(token)
             raise Unauthorized(_REFUSAL) from None
-        except Refused as exc:
+        except TokenRefused as exc:
             raise _unauthorized(exc) from None
 
     def verify(self, token: str) -> Grant:
         """The grant of `token`. Raises `Unauthorized`, whatever is wrong with it. Does no I/O."""
         try:
             return self._verify(token)
-        except Refused as exc:
+        except TokenRefused as exc:
             raise _unauthorized(exc) from None
 
     def check_query_lifetime(self, grant: Grant) -> None:
@@ -118,13 +118,13 @@ class Verifier:
 
     def _verify(self, token: str) -> Grant:
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
-            raise Refused("too large or not ASCII")
+            raise TokenRefused("too large or not ASCII")
         digest = hashlib.blake2b(token.encode(), digest_size=32).digest()
         known = self._verified.get(digest)
         if known is not None:
             if known.expires_at <= self._clock():
                 del self._verified[digest]
-                raise Refused("expired")
+                raise TokenRefused("expired")
             self._verified.move_to_end(digest)
             return known
         grant = self._checked(token)
@@ -135,7 +135,7 @@ class Verifier:
 
     def _checked(self, token: str) -> Grant:
         if not _SHAPE.fullmatch(token):
-            raise Refused("not three base64url parts")
+            raise TokenRefused("not three base64url parts")
         try:
             header = jws.get_unverified_header(token)
             key = self._key_for(header)
@@ -148,23 +148,23 @@ class Verifier:
                 now=self._clock(),
                 token_id=hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()[:32],
             )
-        except Refused:
+        except TokenRefused:
             raise
         except Exception as exc:  # noqa: BLE001  (python-jose raises far more than JWTError on hostile input)
-            raise Refused(type(exc).__name__) from None
+            raise TokenRefused(type(exc).__name__) from None
 
     def _key_for(self, header: Mapping[str, Any]) -> Key:
         if "crit" in header:
-            raise Refused("crit is not understood")
+            raise TokenRefused("crit is not understood")
         key = self._find(header.get("kid"))
         if key is None:
             raise _UnknownKey("no such key")
         if header.get("alg") != key.algorithm:
-            raise Refused("alg is not the key's")
+            raise TokenRefused("alg is not the key's")
         return key
 
 
-def _unauthorized(refused: Refused) -> Unauthorized:
+def _unauthorized(refused: TokenRefused) -> Unauthorized:
     """One answer for all; the reason stays with us, at DEBUG since anyone can cause it at any rate."""
     logger.debug("token refused", extra={"action": "token_refused", "reason": str(refused)})
     return Unauthorized(_REFUSAL)

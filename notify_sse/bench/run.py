@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from notify_sse import __version__
 from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.report.meter import machine
 from notify_sse.bench.report.results import Outcome, Report
@@ -13,6 +12,7 @@ from notify_sse.bench.scenarios.idle import idle
 from notify_sse.bench.scenarios.load import Scenario, broadcast, burst, churn, herd, replay, steady
 from notify_sse.bench.scenarios.ramp import ramp
 from notify_sse.bench.target import Launch
+from notify_sse.version import __version__
 
 SCENARIOS: Final[dict[str, Scenario]] = {
     "idle": idle,

@@ -6,7 +6,6 @@ from 0 in each channel, so that a loss, a repeat or a disorder shows on the spot
 
 from typing import Final
 
-RUN_CHARS: Final = 8
 RECIPIENT: Final = b"r"
 TOPIC: Final = b"t"
 KIND_AT: Final = 0

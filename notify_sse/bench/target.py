@@ -18,20 +18,14 @@ import msgspec
 from notify_sse.auth import PUBLISH, mint
 from notify_sse.bench.publishers.publishing import Way
 from notify_sse.broker.rabbitmq.topology import Topology
-from notify_sse.config import PREFIX, Settings, variable
-from notify_sse.errors import NotifyError
+from notify_sse.config import PREFIX, Settings, read_settings, variable
+from notify_sse.errors import CannotMeasure
 
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 20.0
 HTTP_BATCH: Final = 100
 MEMORY: Final = "memory://"
 Launch = Callable[[], AbstractAsyncContextManager["Target"]]
-
-
-class CannotMeasure(NotifyError):
-    """The service to be measured does not start, or does not answer."""
-
-    code = "cannot_measure"
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -142,7 +136,7 @@ def served(
             command = [sys.executable, "-m", "notify_sse", "serve", "--port", str(port)]
             try:
                 async with process(command, environ, ready_url=f"{url}/readyz") as pid:
-                    way = way_to(url, Settings.from_environ(environ), over_http=over_http)
+                    way = way_to(url, read_settings(environ), over_http=over_http)
                     yield Target(name=name, url=url, way=way, secret=secret, pids=dict(pids or {}) | {"server": [pid]})
             finally:
                 if broker_url != MEMORY:

@@ -15,17 +15,11 @@ from typing import Any, Final, Self
 import msgspec
 import uvloop
 
-from notify_sse.errors import NotifyError
+from notify_sse.errors import WorkerFailed
 
 LENGTH_BYTES: Final = 4
 STOP_TIMEOUT_S: Final = 5.0
 Handlers = Mapping[str, Callable[..., Awaitable[Any]]]
-
-
-class WorkerFailed(NotifyError):
-    """A process of the load tool could not do its part."""
-
-    code = "worker_failed"
 
 
 class Line:

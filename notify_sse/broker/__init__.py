@@ -1,9 +1,10 @@
-"""The adapters of the `Broker` port: RabbitMQ, and one inside the process. `open_broker` chooses by the URL."""
+"""RabbitMQ and a broker inside the process, behind the `Broker` port. The broker's URL chooses the adapter."""
 
+from collections.abc import AsyncIterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from notify_sse.core.ports import Broker
+from notify_sse.core.ports import Broker, Finding
 from notify_sse.errors import BadConfiguration
 
 DEFAULT_PREFIX: Final = "notifications"
@@ -23,13 +24,30 @@ def open_broker(
     `publish_timeout_s` bounds every publish. Connects to nothing yet; must be called within a running event loop.
     Raises `BadConfiguration` for any other URL.
     """
-    scheme = urlsplit(broker_url).scheme
-    if scheme == "memory":
-        from notify_sse.broker.memory import MemoryBroker  # noqa: PLC0415  neither adapter loads the other's libraries
-
-        return MemoryBroker(prefetch=prefetch, publish_timeout_s=publish_timeout_s)
-    if scheme in {"amqp", "amqps"}:
-        from notify_sse.broker.rabbitmq.broker import RabbitMQBroker  # noqa: PLC0415  as above
+    if _is_rabbitmq(broker_url):
+        from notify_sse.broker.rabbitmq.broker import RabbitMQBroker  # noqa: PLC0415  neither loads the other's libraries
 
         return RabbitMQBroker(broker_url, prefix=prefix, prefetch=prefetch, publish_timeout_s=publish_timeout_s)
-    raise BadConfiguration(f"BROKER_URL: must begin with amqp://, amqps:// or memory://, not {scheme or 'nothing'}")
+    from notify_sse.broker.memory import MemoryBroker  # noqa: PLC0415  as above
+
+    return MemoryBroker(prefetch=prefetch, publish_timeout_s=publish_timeout_s)
+
+
+def diagnose(broker_url: str, *, prefix: str = DEFAULT_PREFIX) -> AsyncIterator[Finding]:
+    """What the broker tells `notify-sse doctor`, finding by finding. Changes nothing. Raises `BadConfiguration`."""
+    if _is_rabbitmq(broker_url):
+        from notify_sse.broker.rabbitmq import diagnosis  # noqa: PLC0415  as above
+
+        return diagnosis.diagnose(broker_url, prefix=prefix)
+    from notify_sse.broker import memory  # noqa: PLC0415  as above
+
+    return memory.diagnose()
+
+
+def _is_rabbitmq(broker_url: str) -> bool:
+    scheme = urlsplit(broker_url).scheme
+    if scheme not in {"amqp", "amqps", "memory"}:
+        raise BadConfiguration(
+            f"NOTIFY_SSE_BROKER_URL: must begin with amqp://, amqps:// or memory://, not with {scheme!r}"
+        )
+    return scheme != "memory"

@@ -8,11 +8,11 @@ needs to: what was never acked was never confirmed to its publisher either.
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from notify_sse.core.ports import DeadLetter, Delivery, Listener, Message
+from notify_sse.core.ports import DeadLetter, Delivery, Finding, Listener, Message
 from notify_sse.errors import BrokerUnavailable
 
 MAX_WAITING: Final = 10_000
@@ -207,3 +207,8 @@ class MemoryBroker:
     def _check_connected(self) -> None:
         if self._listener is None:
             raise BrokerUnavailable("the broker is closed")
+
+
+async def diagnose() -> AsyncIterator[Finding]:
+    """See `core.ports.Finding`. Each process has its own: there is nothing to ask."""
+    yield Finding("broker", "ok", "inside the service's process (memory://)")

@@ -17,8 +17,8 @@ from typing import Any, Final, Never
 
 import click
 
-from notify_sse import __version__
 from notify_sse.errors import BadConfiguration, NotifyError
+from notify_sse.version import __version__
 
 CANNOT_WRITE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -37,8 +37,8 @@ COMMANDS: Final = {
 
 
 def discard_stdout() -> None:
-    """Who reads us has seen enough (`| head`), or cannot take more. The interpreter must not find that again at its
-    end.
+    """Send stdout to /dev/null: its reader has gone (`| head`), or the disk is full. Otherwise the interpreter would
+    fail on it a second time, when it flushes at its end.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from notify_sse.auth import mint
-from notify_sse.config import Settings, variable
+from notify_sse.config import Settings, read_settings, variable
 from notify_sse.telemetry import logs
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -16,16 +16,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
-def read_settings(**overrides: Any) -> Settings:
-    """The settings in the environment; options that were given win."""
-    return Settings.from_environ(os.environ, **overrides)
-
-
 def client_settings() -> Settings:
     """The settings for a command that is not the service: only errors are logged, unless a level is set."""
     level = None if os.environ.get(variable("log_level")) else "error"
-    settings = read_settings(log_level=level)
-    logs.set_up(settings)
+    settings = read_settings(os.environ, log_level=level)
+    logs.set_up(level=settings.log_level, log_format=settings.log_format)
     return settings
 
 

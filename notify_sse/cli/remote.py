@@ -1,34 +1,12 @@
 """The running service as the commands see it over HTTP: what it answers, and what it means when it does not."""
 
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
-from notify_sse.errors import NotifyError
+from notify_sse.errors import ServiceRefused, ServiceUnreachable
 
 TIMEOUT_S: Final = 30.0
-
-
-class ServiceUnreachable(NotifyError):
-    """The service does not answer at this address."""
-
-    code = "service_unreachable"
-
-
-class ServiceRefused(NotifyError):
-    """The service answered that it will not do it. `problem` is what it said, `status` the HTTP status."""
-
-    code = "service_refused"
-
-    def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        super().__init__(f"the service refused it: {problem.get('detail') or problem.get('title')} ({status})")
-        self.status = status
-        self.problem = problem
-
-    @property
-    def passing(self) -> bool:
-        """Whether the same request may succeed later."""
-        return self.status in (408, 429) or self.status >= httpx.codes.INTERNAL_SERVER_ERROR
 
 
 def unreachable(url: str, exc: Exception) -> ServiceUnreachable:

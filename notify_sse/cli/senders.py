@@ -1,7 +1,7 @@
-"""The two ways in for `notify-sse publish`: RabbitMQ with confirms, and the service's HTTP interface.
+"""What `notify-sse publish` sends with: to RabbitMQ with confirms, or to the service over HTTP.
 
-Both send a batch in order, and send it again while the other side is away: every notification has an id by now, so
-that repeats nothing.
+Both send a batch in order, and send it again while the other side is away. Every notification has a notification_id by
+then, so sending it again repeats nothing.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,9 +15,9 @@ import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from notify_sse.cli.lines import Line
-from notify_sse.cli.remote import TIMEOUT_S, ServiceRefused, ServiceUnreachable, bearer, refused, unreachable
+from notify_sse.cli.remote import TIMEOUT_S, bearer, refused, unreachable
 from notify_sse.config import Settings
-from notify_sse.errors import BadNotification, Conflict
+from notify_sse.errors import BadNotification, Conflict, ServiceRefused, ServiceUnreachable
 from notify_sse.publisher import Publisher
 
 RETRY_FOR_S: Final = 15.0
@@ -33,19 +33,19 @@ class Accepted(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: str = ""
 
 
-class Route(Protocol):
-    """A way in."""
+class Sender(Protocol):
+    """Publishes lines, by one of the two ways."""
 
     async def send(self, lines: Sequence[Line]) -> list[Accepted]:
         """Publish `lines` (at most 500) in order; returns when all are safe.
 
-        Raises `BadNotification` or `Conflict`, which name the line, and what says that the other side is away. Some
-        may have been published then.
+        Raises `BadNotification` or `Conflict`, which name the line, and `BrokerUnavailable` or `ServiceUnreachable`.
+        Some may have been published then.
         """
 
 
 @asynccontextmanager
-async def amqp_route(settings: Settings) -> AsyncIterator[Route]:
+async def amqp_sender(settings: Settings) -> AsyncIterator[Sender]:
     """Through the RabbitMQ of `settings`."""
     async with Publisher(
         settings.broker_url,
@@ -53,10 +53,10 @@ async def amqp_route(settings: Settings) -> AsyncIterator[Route]:
         timeout_s=RETRY_FOR_S,
         max_bytes=settings.max_notification_bytes,
     ) as publisher:
-        yield _AmqpRoute(publisher)
+        yield _AmqpSender(publisher)
 
 
-class _AmqpRoute:
+class _AmqpSender:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
@@ -68,7 +68,7 @@ class _AmqpRoute:
         return [Accepted(notification_id) for notification_id in ids]
 
 
-class HttpRoute:
+class HttpSender:
     """To the service at `url`. An async context manager."""
 
     def __init__(self, url: str, *, token_for: Callable[[], str]) -> None:
@@ -85,13 +85,13 @@ class HttpRoute:
         await self._client.__aexit__(kind, exc, trace)
 
     async def send(self, lines: Sequence[Line]) -> list[Accepted]:
-        """See `Route.send`."""
+        """See `Sender.send`."""
         body = msgspec.json.encode([line.document for line in lines])
         retrying = AsyncRetrying(
             retry=retry_if_exception(_passing),
             wait=wait_random_exponential(multiplier=FIRST_RETRY_S, max=LAST_RETRY_S),
             stop=stop_after_delay(RETRY_FOR_S),
-            before_sleep=_tell_first,
+            before_sleep=_report_first_failure,
             reraise=True,
         )
         try:
@@ -110,7 +110,7 @@ class HttpRoute:
         return response.json()
 
 
-def _tell_first(state: RetryCallState) -> None:
+def _report_first_failure(state: RetryCallState) -> None:
     if state.attempt_number == 1 and state.outcome is not None:
         click.echo(f"notify-sse: {state.outcome.exception()}; trying for {RETRY_FOR_S:g} s", err=True)
 

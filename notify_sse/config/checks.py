@@ -1,29 +1,27 @@
-"""Which values of settings cannot stand, alone or together. Each refusal is one line that names the setting.
+"""Which values of settings are refused, alone or in combination. Each refusal is one line that names the setting.
 
-Last step of `Settings.from_environ`; reads no file and opens no connection.
+The last step of `environ.read_settings`. Reads no file and opens no connection.
 """
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from notify_sse.config.names import MIN_SECRET_BYTES, variable
+from notify_sse.config.settings import Settings
 from notify_sse.errors import BadConfiguration
 
-if TYPE_CHECKING:
-    from notify_sse.config.settings import Settings
 
-
-def check(settings: "Settings") -> None:
-    """Raise `BadConfiguration` for the first value that cannot stand."""
+def check(settings: Settings) -> None:
+    """Raise `BadConfiguration` for the first value that is refused."""
     _check_urls(settings)
     _check_origins(settings)
     _check_keys(settings)
     _check_processes(settings)
 
 
-def _check_urls(settings: "Settings") -> None:
+def _check_urls(settings: Settings) -> None:
     for field, schemes in (
         ("database_url", ("sqlite", "postgresql", "postgres")),
         ("broker_url", ("memory", "amqp", "amqps")),
@@ -44,7 +42,7 @@ def _check_urls(settings: "Settings") -> None:
         _refuse("jwks_url", "must be an http:// or https:// URL, or a file")
 
 
-def _check_origins(settings: "Settings") -> None:
+def _check_origins(settings: Settings) -> None:
     for origin in settings.cors_origins:
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+", origin) or re.search(
             r"^https:.*:443$|^http:.*:80$", origin
@@ -55,11 +53,11 @@ def _check_origins(settings: "Settings") -> None:
             )
 
 
-def _check_keys(settings: "Settings") -> None:
+def _check_keys(settings: Settings) -> None:
     given = [variable(field) for field in ("jwt_secret", "jwt_public_key", "jwks_url") if getattr(settings, field)]
     if len(given) > 1:
         raise BadConfiguration(
-            f"{given[0]}: stands beside {given[1]}; set one key only, so that a token has one way to be good"
+            f"{given[0]}: is set together with {given[1]}; set only one key, so that a token is verified in one way"
         )
     if settings.jwt_secret is not None:
         if settings.jwt_secret.lstrip().startswith(("-----BEGIN", "ssh-")):
@@ -77,7 +75,7 @@ def _check_keys(settings: "Settings") -> None:
         )
 
 
-def _check_processes(settings: "Settings") -> None:
+def _check_processes(settings: Settings) -> None:
     if settings.workers > 1 and settings.embedded_store:
         _refuse("workers", "more than one needs Postgres; set NOTIFY_SSE_DATABASE_URL (SQLite is for one process)")
     if settings.workers > 1 and settings.embedded_broker:

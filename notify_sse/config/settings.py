@@ -1,28 +1,20 @@
-"""The fields of `Settings`, and how they are read from the environment."""
+"""The fields of `Settings`: every setting with its type, its bounds, its default and its documentation."""
 
-import difflib
-import math
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_type_hints
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from notify_sse.config.checks import check
-from notify_sse.config.names import COMMAND_VARIABLES, PREFIX, SECRETS, TEST_PREFIX, variable
-from notify_sse.errors import BadConfiguration
+from notify_sse.config.names import SECRETS
+from notify_sse.telemetry.logs import LogFormat, LogLevel
 from notify_sse.telemetry.redaction import HIDDEN, redacted_url
 
 Role = Literal["all", "gateway", "ingest"]
-LogLevel = Literal["debug", "info", "warning", "error"]
-LogFormat = Literal["text", "json"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting of the service, checked. Made by `Settings.from_environ`.
+    """Every setting of the service, checked. Made by `environ.read_settings`.
 
     Each field is the variable `NOTIFY_SSE_<FIELD>`; its description here is the one in the documentation.
     """
@@ -172,29 +164,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         LogFormat, Meta(description="Log lines for people (`text`) or for programs (`json`); to stderr.")
     ] = "text"
 
-    @classmethod
-    def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Self:
-        """The settings that `environ` gives; `overrides` (fields that are not None) win over it.
-
-        An empty variable counts as unset. Raises `BadConfiguration`, one line that names the setting.
-        """
-        _refuse_unknown_names(environ)
-        if unknown := overrides.keys() - set(cls.__struct_fields__):
-            raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
-        values: dict[str, Any] = {}
-        for field, kind in _kinds().items():
-            name = variable(field)
-            if overrides.get(field) is not None:
-                values[field] = _converted(overrides[field], kind, name)
-            elif environ.get(name):
-                values[field] = _converted(_from_text(environ[name], field), kind, name)
-        directory = Path(values.get("state_dir") or _default_state_dir(environ)).expanduser().absolute()
-        values["state_dir"] = str(directory)
-        values.setdefault("database_url", f"sqlite:///{directory}/log.db")
-        settings = cls(**values)
-        check(settings)
-        return settings
-
     @property
     def development(self) -> bool:
         """Whether no key is configured: then one is generated, and only loopback addresses are served."""
@@ -224,60 +193,3 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """As the default, without secrets: a repr ends up in tracebacks and logs."""
         return f"Settings({', '.join(f'{field}={self.shown(field)!r}' for field in self.__struct_fields__)})"
-
-
-def _kinds() -> dict[str, Any]:
-    return {
-        field: kind
-        for field, kind in get_type_hints(Settings, include_extras=True).items()
-        if field in Settings.__struct_fields__
-    }
-
-
-def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
-    known = {variable(field) for field in Settings.__struct_fields__}
-    for name in sorted(environ):
-        if not name.startswith(PREFIX) or name.startswith(TEST_PREFIX) or name in known | COMMAND_VARIABLES:
-            continue
-        fields = [field.upper() for field in Settings.__struct_fields__]
-        nearest = difflib.get_close_matches(name.removeprefix(PREFIX), fields, n=1)
-        hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else "`notify-sse settings` lists all"
-        raise BadConfiguration(f"{name}: there is no such setting; {hint}")
-
-
-def _from_text(text: str, field: str) -> Any:
-    if field == "cors_origins":
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    if field in ("role", "log_level", "log_format"):
-        return text.strip().lower()
-    return text if field in SECRETS else text.strip()
-
-
-def _converted(value: Any, kind: Any, name: str) -> Any:
-    try:
-        converted = msgspec.convert(value, kind, strict=not isinstance(value, str) or _is_text(kind))
-    except msgspec.ValidationError as exc:
-        raise BadConfiguration(f"{name}: {_reason(kind, exc)}") from None
-    if isinstance(converted, float) and not math.isfinite(converted):
-        raise BadConfiguration(f"{name}: must be a finite number")
-    return converted
-
-
-def _reason(kind: Any, exc: msgspec.ValidationError) -> str:
-    """What is wrong with a value, never the value: it may be a secret in the wrong place."""
-    choices = getattr(kind.__origin__, "__args__", ())
-    if choices and all(isinstance(choice, str) for choice in choices):
-        return f"must be one of {', '.join(choices)}"
-    reason = str(exc).replace("`", "").replace("Expected", "must be")
-    return reason.replace("int", "a whole number").replace("float", "a number").replace("str", "text")
-
-
-def _is_text(kind: Any) -> bool:
-    return kind.__origin__ in (str, str | None)
-
-
-def _default_state_dir(environ: Mapping[str, str]) -> str:
-    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  (Path.home() raises without a home)
-    state_home = environ.get("XDG_STATE_HOME", "")
-    # The XDG specification: a relative path there is invalid and to be ignored.
-    return f"{state_home if state_home.startswith('/') else f'{home}/.local/state'}/notify-sse"

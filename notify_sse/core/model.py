@@ -3,7 +3,7 @@
 First in the flow: every other module speaks of these. Plain frozen values; no I/O, no clock.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -71,9 +71,3 @@ def decode_announcement(body: bytes) -> Announcement | None:
         if event.id != place:
             return None
     return announcement
-
-
-def document(event_body: bytes) -> dict[str, Any]:
-    """The JSON document of an event's body."""
-    decoded: dict[str, Any] = msgspec.json.decode(event_body)
-    return decoded

@@ -167,6 +167,20 @@ class Listener(msgspec.Struct, frozen=True):
     on_announcement: Callable[[bytes], None] | None = None
 
 
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that `notify-sse doctor` tells. `advice` says what to do, where something is to be done.
+
+    Each adapter diagnoses itself, since only it speaks to its server: `store.diagnose(url)` and `broker.diagnose(url)`
+    give findings one by one, as they are made. A diagnosis changes nothing and creates nothing. That the server cannot
+    be reached is a finding, not an exception.
+    """
+
+    check: str
+    status: Literal["ok", "warning", "error"]
+    detail: str
+    advice: str = ""
+
+
 class Broker(Protocol):
     """The way in (the ingest queue) and the fast path to every gateway (the live exchange)."""
 

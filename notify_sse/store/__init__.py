@@ -1,22 +1,53 @@
-"""The log's adapters, chosen by the database's URL."""
+"""Postgres and SQLite, behind the `Store` port. The database's URL chooses the adapter."""
 
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-from notify_sse.core.ports import Store
+from notify_sse.core.ports import Finding, Store
 from notify_sse.errors import BadConfiguration
+from notify_sse.store.postgres import diagnosis as postgres_diagnosis
+from notify_sse.store.postgres import schema as postgres_schema
 from notify_sse.store.postgres.store import PostgresStore
+from notify_sse.store.schema import Migrated
+from notify_sse.store.sqlite import diagnosis as sqlite_diagnosis
+from notify_sse.store.sqlite import schema as sqlite_schema
 from notify_sse.store.sqlite.store import SqliteStore
+
+__all__ = ["Migrated", "diagnose", "migrate", "open_store"]
 
 
 def open_store(database_url: str, *, replay_connections: int = 8) -> Store:
-    """The store for `database_url`, connected to nothing until its `open()`.
+    """The store for `database_url`; it connects to nothing before its `open()`.
 
     `postgresql://` (or `postgres://`), or `sqlite:///relative/path`, `sqlite:////absolute/path`. At most
     `replay_connections` pages of replays and histories are read at the same time. Raises `BadConfiguration`.
     """
+    kind = PostgresStore if _is_postgres(database_url) else SqliteStore
+    return kind(database_url, replay_connections=replay_connections)
+
+
+async def migrate(database_url: str) -> Migrated:
+    """Bring the database to the schema of this version. Any number of processes may do it at once.
+
+    Raises `StoreUnavailable` (try again), `SchemaOutdated` when a newer version made the schema or the user may not
+    change it, `BadConfiguration`. Cancelled, nothing was changed.
+    """
+    if _is_postgres(database_url):
+        return await postgres_schema.migrate(database_url)
+    return await sqlite_schema.migrate(database_url)
+
+
+def diagnose(database_url: str) -> AsyncIterator[Finding]:
+    """What the database tells `notify-sse doctor`, finding by finding. Changes nothing. Raises `BadConfiguration`."""
+    if _is_postgres(database_url):
+        return postgres_diagnosis.diagnose(database_url)
+    return sqlite_diagnosis.diagnose(database_url)
+
+
+def _is_postgres(database_url: str) -> bool:
     scheme = urlsplit(database_url).scheme
-    if scheme in ("postgresql", "postgres"):
-        return PostgresStore(database_url, replay_connections=replay_connections)
-    if scheme == "sqlite":
-        return SqliteStore(database_url, replay_connections=replay_connections)
-    raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL must start with postgresql:// or sqlite:///, not with {scheme!r}")
+    if scheme not in ("postgresql", "postgres", "sqlite"):
+        raise BadConfiguration(
+            f"NOTIFY_SSE_DATABASE_URL: must begin with postgresql:// or sqlite:///, not with {scheme!r}"
+        )
+    return scheme != "sqlite"

@@ -1,8 +1,8 @@
-"""A lane of a store: units of work that reach the database, a bounded number at a time, each a task of its own.
+"""A lane: units of work on the database, a bounded number at a time. Each runs in a task of its own.
 
 A unit that has begun runs to its end even if its caller is cancelled: a cancelled COMMIT or a cancelled release would
-leak the connection (`databases` keeps one per task, in a state that the task could not use again). What the unit
-awaits must therefore be bounded by itself. No lane may wait for another.
+leak the connection (`databases` keeps one for each task, in a state that the task could not use again). So whatever a
+unit awaits must have a time limit of its own, and no lane may wait for another.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class Lane:
             async with asyncio.timeout(self._wait_s):
                 await self._turns.acquire()
         except TimeoutError as exc:
-            raise StoreUnavailable("too much waits for the database") from exc
+            raise StoreUnavailable("too many units of work wait for the database") from exc
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._units.discard(task)

@@ -7,12 +7,14 @@ record passes, whoever made it: our own modules, Hypercorn, aio-pika, a tracebac
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import msgspec
 
-from notify_sse.config import Settings
 from notify_sse.telemetry.redaction import redacted
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
 
 _NOT_EXTRA: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 # They report each failed attempt to connect as an error; `broker.link` says it once.
@@ -30,13 +32,13 @@ _QUIET: Final = (
 )
 
 
-def set_up(settings: Settings, *, stream: TextIO | None = None) -> None:
-    """Send every log record to `stream` (stderr when None), in the format and from the level of `settings`."""
+def set_up(*, level: LogLevel, log_format: LogFormat, stream: TextIO | None = None) -> None:
+    """Write every log record of `level` or above to `stream` (stderr when None), as `log_format` says."""
     handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.log_level.upper())
+    root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _SILENT:

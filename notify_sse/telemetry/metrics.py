@@ -23,7 +23,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """One attribute a metric; the second column of docs/reference/metrics.md is their help text."""
+    """Each metric is an attribute. docs/reference/metrics.md lists them all."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -71,6 +71,7 @@ class Metrics:
             gauge.set(value())
 
     def count_appended(self, stored: Iterable[Stored]) -> None:
+        """Count the outcomes of one batch."""
         for outcome, count in Tally(one.outcome for one in stored).items():
             self._appended.labels(outcome).inc(count)
 

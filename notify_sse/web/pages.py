@@ -11,10 +11,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from notify_sse.auth import PUBLISH, READ, mint
-from notify_sse.errors import Forbidden
+from notify_sse.errors import BadRequest, Forbidden
 from notify_sse.web.http.answers import answer
 from notify_sse.web.http.body import read_body
-from notify_sse.web.http.problems import BadRequest
 from notify_sse.web.service import Service
 
 DEMO_TOKEN_S: Final = 300

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from notify_sse.errors import NotifyError
 from notify_sse.web import pages
 from notify_sse.web.api import history, operations, publish, session
-from notify_sse.web.contract import openapi
+from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
 from notify_sse.web.http.access_log import AccessLog
 from notify_sse.web.http.body import ReadToTheEnd
@@ -33,8 +33,8 @@ def build(service: Service) -> ASGIApp:
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),
-            Route("/openapi.json", openapi.serve_openapi),
-            Route("/asyncapi.json", openapi.serve_asyncapi),
+            Route("/openapi.json", openapi.serve),
+            Route("/asyncapi.json", asyncapi.serve),
             *pages.routes(development=service.settings.development),
         ],
         middleware=[cors.middleware(service.settings.cors_origins)],

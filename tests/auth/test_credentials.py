@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from notify_sse.auth import Verifier, credentials
-from notify_sse.config import Settings
+from notify_sse.config import read_settings
 from notify_sse.errors import Unauthorized
 from tests.auth.tokens import NOW, SECRET, token
 
@@ -64,7 +64,7 @@ def test_two_tokens_in_one_place_are_refused(ambiguous: dict[str, Any]) -> None:
 )
 async def test_no_token_is_unauthorized(empty: dict[str, Any], tmp_path: Path) -> None:
     assert credentials(empty) is None
-    verifier = Verifier(Settings.from_environ({}, jwt_secret=SECRET, state_dir=str(tmp_path)))
+    verifier = Verifier(read_settings({}, jwt_secret=SECRET, state_dir=str(tmp_path)))
     with pytest.raises(Unauthorized, match="a token is required"):
         await verifier.authenticate(empty)
 
@@ -81,7 +81,7 @@ def test_credentials_do_not_show_the_token() -> None:
 
 async def test_a_token_in_the_query_must_be_short_lived(tmp_path: Path) -> None:
     """By its whole lifetime when it says when it was issued, else by what is left of it. Elsewhere any may be used."""
-    settings = Settings.from_environ({}, jwt_secret=SECRET, state_dir=str(tmp_path))
+    settings = read_settings({}, jwt_secret=SECRET, state_dir=str(tmp_path))
     verifier = Verifier(settings, clock=lambda: NOW)
     for good in (token(exp=NOW + 300), token(iat=NOW - 200, exp=NOW + 100), token(iat=..., exp=NOW + 300)):
         assert (await verifier.authenticate(scope(query=f"access_token={good}"))).subject == "alice"
@@ -93,7 +93,7 @@ async def test_a_token_in_the_query_must_be_short_lived(tmp_path: Path) -> None:
 
 
 async def test_the_lifetime_rule_is_told_to_holders_of_good_tokens_only(tmp_path: Path) -> None:
-    settings = Settings.from_environ({}, jwt_secret=SECRET, state_dir=str(tmp_path))
+    settings = read_settings({}, jwt_secret=SECRET, state_dir=str(tmp_path))
     long = token("another secret, also over 32 bytes long", exp=NOW + 9999)
     with pytest.raises(Unauthorized, match=r"^the token is not valid$"):
         await Verifier(settings, clock=lambda: NOW).authenticate(scope(query=f"access_token={long}"))

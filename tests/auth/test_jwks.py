@@ -13,7 +13,7 @@ import pytest
 from notify_sse.auth import Verifier
 from notify_sse.auth.jwks import Jwks
 from notify_sse.auth.keys import key_set
-from notify_sse.config import Settings
+from notify_sse.config import read_settings
 from notify_sse.errors import BadConfiguration, Unauthorized
 from tests.auth import tokens
 from tests.auth.tokens import NOW, jwk_set, public_jwk, token
@@ -50,7 +50,7 @@ class KeyServer:
 
 @asynccontextmanager
 async def verifier(source: str) -> AsyncIterator[Verifier]:
-    made = Verifier(Settings.from_environ({"HOME": "/nonexistent"}, jwks_url=source), clock=lambda: NOW)
+    made = Verifier(read_settings({"HOME": "/nonexistent"}, jwks_url=source), clock=lambda: NOW)
     await made.start()
     try:
         yield made

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from notify_sse.auth import PUBLISH, READ, Verifier, mint, signing_secret
-from notify_sse.config import Settings
+from notify_sse.config import Settings, read_settings
 from notify_sse.errors import BadConfiguration
 from tests.auth import tokens
 
 
 def settings(directory: Path, **changes: Any) -> Settings:
-    return Settings.from_environ({}, state_dir=str(directory), **changes)
+    return read_settings({}, state_dir=str(directory), **changes)
 
 
 @pytest.mark.parametrize("changes", [{}, {"jwt_secret": tokens.SECRET, "jwt_issuer": "us", "jwt_audience": "them"}])

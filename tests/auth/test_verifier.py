@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from notify_sse.auth import READ, Verifier
 from notify_sse.auth.verifier import CACHED_TOKENS, MAX_TOKEN_BYTES
-from notify_sse.config import Settings
+from notify_sse.config import read_settings
 from notify_sse.errors import BadConfiguration, Unauthorized
 from tests.auth import tokens
 from tests.auth.tokens import NOW, SECRET, b64, claims, forged, signed, token
@@ -30,7 +30,7 @@ class Clock:
 
 def verifier(clock: Clock | None = None, /, **settings: Any) -> Verifier:
     settings = settings or {"jwt_secret": SECRET}
-    return Verifier(Settings.from_environ({"HOME": "/nonexistent"}, **settings), clock=clock or Clock())
+    return Verifier(read_settings({"HOME": "/nonexistent"}, **settings), clock=clock or Clock())
 
 
 def test_a_good_token_grants_what_it_says() -> None:

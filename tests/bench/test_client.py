@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from notify_sse.bench.clients.client import Refusal, StreamClient, Tally
+from notify_sse.bench.clients.client import StreamClient, Tally
 from notify_sse.bench.stamp import Bodies, mark
+from notify_sse.errors import NoStream
 
 RUN = "0123abcd"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -98,7 +99,7 @@ async def test_a_refusal_is_told_with_its_status() -> None:
     client = StreamClient(0, Tally(mark(RUN)))
     up = client.open(Wire(), b"")
     client.data_received(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
-    with pytest.raises(Refusal, match="401 Unauthorized"):
+    with pytest.raises(NoStream, match="401 Unauthorized"):
         await up
 
 

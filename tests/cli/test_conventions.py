@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from notify_sse.auth import PUBLISH, READ, Verifier
-from notify_sse.config import Settings
+from notify_sse.config import Settings, read_settings
 from tests.cli.running import COMMAND, done, environment, lines, of, run, started
 from tests.support.service import SECRET, ServiceFactory
 from tests.support.services import PostgresServer
@@ -154,7 +154,7 @@ def test_ctrl_c_ends_a_tail_quietly(service: ServiceFactory) -> None:
 def test_token_makes_what_the_service_takes(tmp_path: Path) -> None:
     env = environment({"STATE_DIR": str(tmp_path), "JWT_ISSUER": "us"})
     made = done("token", "--sub", "álice", "--scope", f"{READ} {PUBLISH}", "--topics", "a,b", "--ttl", "60", env=env)
-    settings = Settings.from_environ(env)
+    settings = read_settings(env)
     grant = Verifier(settings).verify(made.strip())
     assert (grant.subject, grant.scopes, grant.topics) == ("álice", {READ, PUBLISH}, {"a", "b"})
     assert grant.expires_at == pytest.approx(time.time() + 60, abs=5)

@@ -8,7 +8,7 @@ from typing import Any
 import aio_pika
 import pytest
 
-from notify_sse.store.schema import migrate
+from notify_sse.store import migrate
 from tests.cli.running import done, environment, lines, of, run
 from tests.support.service import SECRET, ServiceFactory
 from tests.support.services import wait_until

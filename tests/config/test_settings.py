@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notify_sse.config import COMMAND_VARIABLES, Settings, is_loopback, variable
+from notify_sse.config import COMMAND_VARIABLES, Settings, is_loopback, read_settings, variable
 from notify_sse.errors import BadConfiguration
 
 SECRET = "a secret for tests only, of over 32 bytes"
@@ -58,20 +58,20 @@ def test_every_setting_has_a_test_and_a_description() -> None:
 @pytest.mark.parametrize("field", EACH)
 def test_each_setting_is_read(field: str) -> None:
     text, value = EACH[field]
-    settings = Settings.from_environ(OTHERS | {variable(field): text})
+    settings = read_settings(OTHERS | {variable(field): text})
     assert getattr(settings, field) == (text if value is None else value)
 
 
 @pytest.mark.parametrize("field", KEYS)
 def test_each_public_key_setting_is_read(field: str) -> None:
     environ = {name: value for name, value in OTHERS.items() if name != "NOTIFY_SSE_JWT_SECRET"}
-    settings = Settings.from_environ(environ | {variable(field): KEYS[field]})
+    settings = read_settings(environ | {variable(field): KEYS[field]})
     assert getattr(settings, field) == KEYS[field]
     assert not settings.development
 
 
 def test_the_defaults_are_the_embedded_service_in_development_mode() -> None:
-    settings = Settings.from_environ({"HOME": "/home/someone"})
+    settings = read_settings({"HOME": "/home/someone"})
     assert settings.development
     assert settings.embedded_store
     assert settings.embedded_broker
@@ -81,7 +81,7 @@ def test_the_defaults_are_the_embedded_service_in_development_mode() -> None:
 
 def test_the_state_directory_follows_the_xdg_specification() -> None:
     def state_dir(**environ: str) -> str:
-        return Settings.from_environ({"HOME": "/h"} | environ).state_dir
+        return read_settings({"HOME": "/h"} | environ).state_dir
 
     assert state_dir(XDG_STATE_HOME="/x") == "/x/notify-sse"
     assert state_dir(XDG_STATE_HOME="relative") == "/h/.local/state/notify-sse"
@@ -89,20 +89,20 @@ def test_the_state_directory_follows_the_xdg_specification() -> None:
 
 
 def test_options_win_over_the_environment_and_none_means_not_given() -> None:
-    settings = Settings.from_environ(OTHERS | {"NOTIFY_SSE_PORT": "1", "NOTIFY_SSE_WORKERS": "2"}, port=9, workers=None)
+    settings = read_settings(OTHERS | {"NOTIFY_SSE_PORT": "1", "NOTIFY_SSE_WORKERS": "2"}, port=9, workers=None)
     assert (settings.port, settings.workers) == (9, 2)
 
 
 def test_an_empty_variable_is_as_unset() -> None:
     """Compose files and CI pass on variables that are not set as empty ones."""
-    settings = Settings.from_environ({"NOTIFY_SSE_JWT_SECRET": "", "NOTIFY_SSE_PORT": ""})
+    settings = read_settings({"NOTIFY_SSE_JWT_SECRET": "", "NOTIFY_SSE_PORT": ""})
     assert settings.development
     assert settings.port == 8000
 
 
 def test_other_variables_are_none_of_our_business() -> None:
     own = dict.fromkeys(COMMAND_VARIABLES, "x")
-    Settings.from_environ({"NOTIFY_SSE_TEST_BROKER_URL": "x", "NOTIFY_SSEX": "x", "PORT": "y"} | own)
+    read_settings({"NOTIFY_SSE_TEST_BROKER_URL": "x", "NOTIFY_SSEX": "x", "PORT": "y"} | own)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,9 @@ def test_other_variables_are_none_of_our_business() -> None:
         ({"CORS_ORIGINS": "https://A.example"}, "CORS_ORIGINS: "),
         ({"JWT_SECRET": "short"}, "JWT_SECRET: is too short; at least 32 bytes"),
         ({"JWT_SECRET": "-----BEGIN PUBLIC KEY----- and so on and on"}, "JWT_SECRET: .*NOTIFY_SSE_JWT_PUBLIC_KEY"),
-        ({"JWT_SECRET": SECRET, "JWT_PUBLIC_KEY": "x"}, "JWT_SECRET: stands beside NOTIFY_SSE_JWT_PUBLIC_KEY"),
-        ({"JWT_SECRET": SECRET, "JWKS_URL": "x"}, "JWT_SECRET: stands beside NOTIFY_SSE_JWKS_URL"),
-        ({"JWT_PUBLIC_KEY": "x", "JWKS_URL": "x"}, "JWT_PUBLIC_KEY: stands beside NOTIFY_SSE_JWKS_URL"),
+        ({"JWT_SECRET": SECRET, "JWT_PUBLIC_KEY": "x"}, "JWT_SECRET: is set together with NOTIFY_SSE_JWT_PUBLIC_KEY"),
+        ({"JWT_SECRET": SECRET, "JWKS_URL": "x"}, "JWT_SECRET: is set together with NOTIFY_SSE_JWKS_URL"),
+        ({"JWT_PUBLIC_KEY": "x", "JWKS_URL": "x"}, "JWT_PUBLIC_KEY: is set together with NOTIFY_SSE_JWKS_URL"),
         ({"JWKS_URL": "ftp://h/k"}, "JWKS_URL: must be an http"),
         ({"HOST": "0.0.0.0"}, "HOST: .*set NOTIFY_SSE_JWT_SECRET"),
         ({"HOST": "::"}, "HOST: .*set NOTIFY_SSE_JWT_SECRET"),
@@ -169,7 +169,7 @@ def test_other_variables_are_none_of_our_business() -> None:
 )
 def test_a_wrong_setting_is_refused_in_one_line_that_names_it(environ: dict[str, str], message: str) -> None:
     with pytest.raises(BadConfiguration, match=rf"^NOTIFY_SSE_{message}") as caught:
-        Settings.from_environ({f"NOTIFY_SSE_{name}": value for name, value in environ.items()})
+        read_settings({f"NOTIFY_SSE_{name}": value for name, value in environ.items()})
     assert "\n" not in str(caught.value)
 
 
@@ -177,12 +177,12 @@ def test_a_wrong_setting_is_refused_in_one_line_that_names_it(environ: dict[str,
 def test_no_refusal_repeats_a_value_that_may_be_a_secret(field: str) -> None:
     """A password in the wrong variable, or in a URL that does not parse, must not reach the terminal or the log."""
     with pytest.raises(BadConfiguration) as caught:
-        Settings.from_environ({variable(field): "x://u:canary/@h:port"})
+        read_settings({variable(field): "x://u:canary/@h:port"})
     assert "canary" not in str(caught.value)
 
 
 def test_secrets_and_passwords_are_not_shown() -> None:
-    settings = Settings.from_environ(
+    settings = read_settings(
         OTHERS
         | {
             "NOTIFY_SSE_DATABASE_URL": "postgresql://u:canary@h/d?password=canary",
@@ -198,7 +198,7 @@ def test_secrets_and_passwords_are_not_shown() -> None:
 
 def test_an_unknown_override_is_a_programming_error() -> None:
     with pytest.raises(TypeError, match="prot"):
-        Settings.from_environ({}, prot=1)
+        read_settings({}, prot=1)
 
 
 @pytest.mark.parametrize(

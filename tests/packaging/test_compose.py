@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from notify_sse.config import Settings, variable
+from notify_sse.config import Settings, read_settings, variable
 from tests.packaging.test_wheel import BUILT_FROM
 
 REPOSITORY = Path(__file__).parents[2]
@@ -90,7 +90,7 @@ def test_the_image_and_its_key_are_taken_by_the_settings() -> None:
     from_image = dict(part.split("=", 1) for line in _instructions("ENV") for part in shlex.split(line))
     settings = {name: value for name, value in from_image.items() if name.startswith("NOTIFY_SSE_")}
     settings |= {name: _value(value) for name, value in GATEWAY.items()}
-    read = Settings.from_environ(settings)
+    read = read_settings(settings)
     assert read.host == "0.0.0.0"
     assert not read.development
     assert f":{read.port}" in SERVICES["gateway"]["ports"][0]

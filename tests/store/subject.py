@@ -13,6 +13,8 @@ from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Store
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import open_store
+from notify_sse.store.postgres import schema as postgres_schema
+from notify_sse.store.sqlite import schema as sqlite_schema
 from notify_sse.store.sqlite.file import path_of
 
 OUR_CONNECTIONS = "pg_stat_activity WHERE datname = current_database() AND application_name = 'notify-sse'"
@@ -44,6 +46,11 @@ class Subject(NamedTuple):
     def _sqlite(self, statement: str) -> list[tuple[Any, ...]]:
         with contextlib.closing(sqlite3.connect(path_of(self.url), isolation_level=None)) as connection:
             return connection.execute(statement).fetchall()
+
+
+async def current_revision(url: str) -> str | None:
+    """The schema that the database has."""
+    return await (sqlite_schema if url.startswith("sqlite") else postgres_schema).current_revision(url)
 
 
 def notification(

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from notify_sse.errors import BadConfiguration, SchemaOutdated, StoreUnavailable
-from notify_sse.store import open_store, schema
-from tests.store.subject import Subject, ids, several, whole_log
+from notify_sse.store import migrate, open_store, schema
+from tests.store.subject import Subject, current_revision, ids, several, whole_log
 from tests.support.services import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -28,10 +28,10 @@ def upgrade():
 """
 MIGRATE = """
 import asyncio, sys
-from notify_sse.store import schema
+from notify_sse.store import migrate
 print("ready", flush=True)
 sys.stdin.readline()
-print(asyncio.run(schema.migrate(sys.argv[1])).before)
+print(asyncio.run(migrate(sys.argv[1])).before)
 """
 COLUMNS = {
     "sqlite": "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
@@ -69,13 +69,13 @@ def upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Ab
 
 async def test_an_empty_database_is_brought_to_the_expected_revision(subject: Subject) -> None:
     """`migrate` says what it found and what it made; again, it changes nothing. Looking creates nothing."""
-    assert await schema.current_revision(subject.url) is None
-    assert await schema.current_revision(subject.url) is None
+    assert await current_revision(subject.url) is None
+    assert await current_revision(subject.url) is None
     expected = schema.expected_revision()
-    assert await schema.migrate(subject.url) == schema.Migrated(None, expected)
+    assert await migrate(subject.url) == schema.Migrated(None, expected)
     epoch = await subject.sql("SELECT epoch FROM log_head")
-    assert await schema.migrate(subject.url) == schema.Migrated(expected, expected)
-    assert await schema.current_revision(subject.url) == expected
+    assert await migrate(subject.url) == schema.Migrated(expected, expected)
+    assert await current_revision(subject.url) == expected
     assert await subject.sql("SELECT epoch FROM log_head") == epoch
 
 
@@ -83,7 +83,7 @@ async def test_both_databases_have_the_same_tables(sqlite_url: str, database_url
     """Same tables, columns and indexes: whoever knows one log knows the other."""
     found = []
     for kind, url in (("sqlite", sqlite_url), ("postgres", database_url)):
-        await schema.migrate(url)
+        await migrate(url)
         columns = sorted(tuple(row) for row in await Subject(url).sql(COLUMNS[kind]))
         found.append((columns, sorted(tuple(row) for row in await Subject(url).sql(INDEXES[kind]))))
     assert found[0] == found[1]
@@ -96,7 +96,7 @@ async def test_logs_differ_in_their_epoch(tmp_path: Path) -> None:
     epochs = set()
     for number in range(5):
         url = f"sqlite:///{tmp_path / str(number)}"
-        await schema.migrate(url)
+        await migrate(url)
         epochs |= set(await Subject(url).sql("SELECT epoch FROM log_head"))
     assert len(epochs) == 5
 
@@ -143,8 +143,8 @@ async def test_an_outdated_postgres_waits_for_a_person(
         store = open_store(database_url)
         with pytest.raises(SchemaOutdated, match="run notify-sse migrate"):
             await store.open()
-        assert await schema.current_revision(database_url) != "9999"
-        assert (await schema.migrate(database_url)).after == "9999"
+        assert await current_revision(database_url) != "9999"
+        assert (await migrate(database_url)).after == "9999"
         await store.open()
         assert ids(await whole_log(store)) == [1, 2]
         await store.close()
@@ -159,7 +159,7 @@ async def test_an_outdated_sqlite_migrates_itself(
         await store.append(several("a", 2))
     with upgraded():
         async with subject.opened() as store:
-            assert await schema.current_revision(sqlite_url) == "9999"
+            assert await current_revision(sqlite_url) == "9999"
             assert ids(await whole_log(store)) == [1, 2]
 
 
@@ -168,13 +168,13 @@ async def test_a_newer_schema_is_left_alone(
 ) -> None:
     """An older program on a newer database says that it is the one to upgrade, whether it opens or migrates."""
     with upgraded():
-        await schema.migrate(subject.url)
+        await migrate(subject.url)
     store = open_store(subject.url)
     with pytest.raises(SchemaOutdated, match="upgrade this one"):
         await store.open()
     with pytest.raises(SchemaOutdated, match="upgrade this one"):
-        await schema.migrate(subject.url)
-    assert await schema.current_revision(subject.url) == "9999"
+        await migrate(subject.url)
+    assert await current_revision(subject.url) == "9999"
     await store.close()
 
 
@@ -186,9 +186,9 @@ async def test_a_failed_migration_leaves_nothing(
         later = next(schema._scripts().glob("versions/9999*"))
         later.write_text(later.read_text().replace("(x integer)", "(x integer); nonsense"))
         with pytest.raises(StoreUnavailable):
-            await schema.migrate(subject.url)
-        assert await schema.current_revision(subject.url) is None
-    assert (await schema.migrate(subject.url)).before is None
+            await migrate(subject.url)
+        assert await current_revision(subject.url) is None
+    assert (await migrate(subject.url)).before is None
 
 
 async def test_a_user_without_the_right_is_told_so(postgres_server: PostgresServer) -> None:
@@ -208,7 +208,7 @@ async def test_a_user_without_the_right_is_told_so(postgres_server: PostgresServ
 async def test_a_database_that_is_down_cannot_be_migrated(free_port: int) -> None:
     """Every way to ask says `StoreUnavailable`, and nothing else."""
     url = f"postgresql://nobody@127.0.0.1:{free_port}/nothing"
-    for asked in (schema.migrate, schema.current_revision):
+    for asked in (migrate, current_revision):
         with pytest.raises(StoreUnavailable):
             await asked(url)
 
@@ -217,10 +217,10 @@ async def test_a_place_where_no_database_can_be_is_a_wrong_setting(tmp_path: Pat
     """Waiting does not mend it: below a file, in place of a folder, over somebody's document."""
     (tmp_path / "file").touch()
     with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_DATABASE_URL: "):
-        await schema.migrate(f"sqlite:///{tmp_path / 'file' / 'log.db'}")
+        await migrate(f"sqlite:///{tmp_path / 'file' / 'log.db'}")
     (tmp_path / "garbage.db").write_bytes(b"not a database" * 100)
     (tmp_path / "folder.db").mkdir()
-    for asked in (schema.migrate, schema.current_revision):
+    for asked in (migrate, current_revision):
         for name in ("garbage.db", "folder.db"):
             with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_DATABASE_URL: "):
                 await asked(f"sqlite:///{tmp_path / name}")

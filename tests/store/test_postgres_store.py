@@ -138,7 +138,7 @@ async def test_a_replay_never_scans_the_log(subject: Subject) -> None:
 async def test_a_url_that_cannot_be_parsed_is_a_wrong_setting() -> None:
     """It is told apart from a database that is down, in one line that does not repeat the password."""
     store = open_store("postgresql://user:sec/ret@host:x/db")
-    with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_DATABASE_URL ") as caught:
+    with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_DATABASE_URL: ") as caught:
         await store.open()
     assert "sec" not in str(caught.value)
     await store.close()

@@ -83,7 +83,7 @@ async def test_the_contract_catches_ids_that_are_taken_before_the_commit(databas
 )
 def test_a_url_that_is_no_store_is_refused(url: str) -> None:
     """A wrong DATABASE_URL stops the start with one line that names the setting."""
-    with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_DATABASE_URL [^\n]+$"):
+    with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_DATABASE_URL: [^\n]+$"):
         open_store(url)
 
 

@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 import pytest
 
-from notify_sse.config import Settings
 from notify_sse.telemetry import logs
 from notify_sse.telemetry.redaction import redacted, redacted_url
 from tests.auth.tokens import token
@@ -50,7 +49,7 @@ def _as_before() -> Iterator[None]:
 
 def logged(log_format: str) -> io.StringIO:
     stream = io.StringIO()
-    logs.set_up(Settings.from_environ({"HOME": "/h"}, log_format=log_format), stream=stream)
+    logs.set_up(level="info", log_format=log_format, stream=stream)
     return stream
 
 

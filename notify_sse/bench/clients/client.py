@@ -10,6 +10,7 @@ from array import array
 from typing import Final, cast
 
 from notify_sse.bench.stamp import DUE, KIND_AT, NUMBER, RECIPIENT, STAMP_CHARS
+from notify_sse.errors import NoStream
 
 ENDS: Final = (b"\n\n\r\n", b"\n\n")
 """How a read ends that cut nothing: after an event, with or without the end of an HTTP chunk."""
@@ -31,10 +32,6 @@ class Tally:
     def clear(self) -> None:
         """Forget the samples, so that what comes from now on stands alone."""
         del self.due_ns[:], self.delay_ns[:]
-
-
-class Refusal(Exception):
-    """The server did not answer with a stream."""
 
 
 class StreamClient(asyncio.Protocol):
@@ -86,7 +83,7 @@ class StreamClient(asyncio.Protocol):
             self.tally.live -= 1
             self.tally.cut += 1
         if self.up and not self.up.done():
-            self.up.set_exception(Refusal(f"closed before the first event: {exc or 'the end of the stream'}"))
+            self.up.set_exception(NoStream(f"closed before the first event: {exc or 'the end of the stream'}"))
         self._away()
 
     def data_received(self, data: bytes) -> None:
@@ -163,7 +160,7 @@ class StreamClient(asyncio.Protocol):
 
     def _refused(self, head: bytes) -> None:
         if self.up and not self.up.done():
-            self.up.set_exception(Refusal(head.partition(b"\r\n")[0].decode(errors="replace")))
+            self.up.set_exception(NoStream(head.partition(b"\r\n")[0].decode(errors="replace")))
         cast(asyncio.Transport, self.transport).abort()
 
     def _control(self, data: bytes) -> None:

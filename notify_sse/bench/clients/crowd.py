@@ -16,9 +16,10 @@ from typing import Any, Final
 import msgspec
 
 from notify_sse.auth import mint
-from notify_sse.bench.clients.client import Refusal, StreamClient, Tally
+from notify_sse.bench.clients.client import StreamClient, Tally
 from notify_sse.bench.stamp import mark, recipient_name
-from notify_sse.config import Settings, variable
+from notify_sse.config import read_settings, variable
+from notify_sse.errors import NoStream
 
 IP_BIND_ADDRESS_NO_PORT: Final = 24
 """Linux, ip(7): choose the port at connect, so that one is free again for each source address."""
@@ -92,7 +93,7 @@ class Crowd:
                 try:
                     async with asyncio.timeout(OPEN_TIMEOUT_S):
                         live_ns = await (await self._open(place, resume=resume))
-                except (OSError, Refusal) as exc:
+                except (OSError, NoStream) as exc:
                     opened.failures[f"{type(exc).__name__}: {exc}"] += 1
                     self.clients[place].drop()
                 else:
@@ -137,7 +138,7 @@ def _token(where: Where, recipient: str) -> str:
     environ = {variable("jwt_secret"): where.secret, variable("jwt_audience"): where.audience}
     if where.issuer:
         environ[variable("jwt_issuer")] = where.issuer
-    return mint(Settings.from_environ(environ), recipient, ttl_s=where.ttl_s)
+    return mint(read_settings(environ), recipient, ttl_s=where.ttl_s)
 
 
 class Calls:

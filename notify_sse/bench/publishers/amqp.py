@@ -14,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from pamqp import commands, frame, header
 
-from notify_sse.bench.publishers.outlet import MAX_IN_FLIGHT, Outbound, Unsent
+from notify_sse.bench.publishers.outlet import MAX_IN_FLIGHT, Outbound
+from notify_sse.errors import Unsent
 
 HEAD: Final = struct.Struct(">BHI")
 METHOD: Final = struct.Struct(">HH")

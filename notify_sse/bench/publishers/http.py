@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Self, cast
 
-from notify_sse.bench.publishers.outlet import MAX_IN_FLIGHT, Outbound, Unsent
+from notify_sse.bench.publishers.outlet import MAX_IN_FLIGHT, Outbound
+from notify_sse.errors import Unsent
 
 CONNECTIONS: Final = 4
 MOST_PIPELINED: Final = 64
-SERVER_ERRORS: Final = 500
 
 
 class HttpOutlet:
@@ -27,7 +27,6 @@ class HttpOutlet:
         self.batch = batch
         self.room_made = asyncio.Event()
         self.lost: Exception | None = None
-        self._address = host, port
         self._path = path
         self._head = (
             f" HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"

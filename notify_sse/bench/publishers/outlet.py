@@ -10,10 +10,6 @@ MAX_IN_FLIGHT: Final = 20_000
 """Unconfirmed notifications at which the publisher waits; it is told as lateness then."""
 
 
-class Unsent(Exception):
-    """The server does not take what is published."""
-
-
 class Outbound(msgspec.Struct, frozen=True, gc=False):
     """One notification on its way out. Those of one `index` (a recipient, or -1 for a topic) keep their order."""
 

@@ -1,6 +1,7 @@
 """`notify-sse bench`: how fast is it here? Puts load on a service and measures what comes out."""
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,7 +9,8 @@ import click
 import msgspec
 import uvloop
 
-from notify_sse.cli.options import read_settings, service_url
+from notify_sse.cli.options import service_url
+from notify_sse.config import read_settings
 
 NAMES: Final = ("idle", "steady", "broadcast", "burst", "herd", "replay", "churn", "ramp")
 POSITIVE: Final = click.FloatRange(min=0, min_open=True)
@@ -82,7 +84,7 @@ def command(
     if bare:
         launch = bare_server()
     elif url:
-        settings = read_settings()
+        settings = read_settings(os.environ)
         launch = target.running(service_url(settings, url), settings, watched, over_http=over_http)
     else:
         launch = target.served(

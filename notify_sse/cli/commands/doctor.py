@@ -7,9 +7,10 @@ from typing import Final
 
 import click
 
-from notify_sse.cli.diagnosis import Finding, findings
+from notify_sse.cli.diagnosis import findings
 from notify_sse.cli.options import json_option, print_json
-from notify_sse.config import PREFIX, Settings
+from notify_sse.config import PREFIX, read_settings
+from notify_sse.core.ports import Finding
 from notify_sse.errors import BadConfiguration
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -34,20 +35,20 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 async def _examine(*, as_json: bool) -> list[Finding]:
     found = []
 
-    def tell(finding: Finding) -> None:
+    def report(finding: Finding) -> None:
         found.append(finding)
         if not as_json:
             _show(finding)
 
     try:
-        settings = Settings.from_environ(os.environ)
+        settings = read_settings(os.environ)
     except BadConfiguration as exc:
-        tell(Finding("settings", "error", str(exc), "`notify-sse settings --markdown` describes them all"))
+        report(Finding("settings", "error", str(exc), "`notify-sse settings --markdown` describes them all"))
         return found
     given = sum(1 for name in os.environ if name.startswith(PREFIX))
-    tell(Finding("settings", "ok", f"{given} set in the environment" if given else "all at their defaults"))
+    report(Finding("settings", "ok", f"{given} set in the environment" if given else "all at their defaults"))
     async for finding in findings(settings):
-        tell(finding)
+        report(finding)
     return found
 
 

@@ -1,13 +1,12 @@
 """`notify-sse migrate`."""
 
 import asyncio
+import os
 
 import click
 
-from notify_sse.cli.options import read_settings
-from notify_sse.config import Settings
-from notify_sse.store import open_store
-from notify_sse.store.schema import migrate
+from notify_sse.config import Settings, read_settings
+from notify_sse.store import migrate, open_store
 from notify_sse.telemetry import logs
 
 
@@ -22,8 +21,8 @@ def command(*, new_epoch: bool) -> None:
 
     Prints what was done. The service does this by itself for an empty database and for SQLite.
     """
-    settings = read_settings()
-    logs.set_up(settings)
+    settings = read_settings(os.environ)
+    logs.set_up(level=settings.log_level, log_format=settings.log_format)
     asyncio.run(_migrate(settings, new_epoch=new_epoch))
 
 

@@ -17,7 +17,7 @@ from notify_sse.auth import PUBLISH
 from notify_sse.cli import discard_stdout
 from notify_sse.cli.lines import Line, Progress, batches, parsed
 from notify_sse.cli.options import client_settings, json_option, print_json, service_options, service_url, tokens
-from notify_sse.cli.senders import Accepted, HttpRoute, Route, amqp_route
+from notify_sse.cli.senders import Accepted, HttpSender, Sender, amqp_sender
 from notify_sse.config import Settings
 from notify_sse.errors import BadNotification, NotifyError
 
@@ -78,17 +78,17 @@ def _input(payload: str | None, given: dict[str, str]) -> IO[bytes] | None:
 
 async def _publish(job: _Job, stream: IO[bytes] | None) -> None:
     async with AsyncExitStack() as stack:
-        route = await _route(job, stack)
+        sender = await _sender(job, stack)
         if stream is None:
             try:
-                _show(job, await route.send([_single(job)]))
+                _show(job, await sender.send([_single(job)]))
             except BadNotification as exc:
                 raise click.UsageError(str(exc)) from exc
             return
         count = 0
         try:
             with Progress(stream, ids_shown=not job.quiet) as progress:
-                async for lines in _published(job, route, stream):
+                async for lines in _published(job, sender, stream):
                     progress.advance(lines)
                     count += len(lines)
         except NotifyError:
@@ -97,19 +97,19 @@ async def _publish(job: _Job, stream: IO[bytes] | None) -> None:
         click.echo(f"notify-sse: {count} published", err=True)
 
 
-async def _published(job: _Job, route: Route, stream: IO[bytes]) -> AsyncIterator[list[Line]]:
-    """Publish the lines of `stream`; gives each batch once it is safe."""
+async def _published(job: _Job, sender: Sender, stream: IO[bytes]) -> AsyncIterator[list[Line]]:
+    """Publish the lines of `stream`; yields each batch once it is safe."""
     async for batch in batches(stream):
         lines = [_identified(parsed(number, raw, job.given)) for number, raw in batch]
-        _show(job, await route.send(lines))
+        _show(job, await sender.send(lines))
         yield lines
 
 
-async def _route(job: _Job, stack: AsyncExitStack) -> Route:
+async def _sender(job: _Job, stack: AsyncExitStack) -> Sender:
     if not job.settings.embedded_broker and job.url is None:
-        return await stack.enter_async_context(amqp_route(job.settings))
+        return await stack.enter_async_context(amqp_sender(job.settings))
     token_for = tokens(job.settings, job.token, "notify-sse publish", scopes=[PUBLISH], ttl_s=60)
-    return await stack.enter_async_context(HttpRoute(service_url(job.settings, job.url), token_for=token_for))
+    return await stack.enter_async_context(HttpSender(service_url(job.settings, job.url), token_for=token_for))
 
 
 def _single(job: _Job) -> Line:
@@ -127,7 +127,7 @@ def _identified(line: Line) -> Line:
 
 
 def _show(job: _Job, accepted: list[Accepted]) -> None:
-    """Print the ids. That nobody reads them any more is no reason to publish no more."""
+    """Print the ids. When their reader has gone (`| head`), publishing goes on all the same."""
     if job.quiet:
         return
     try:

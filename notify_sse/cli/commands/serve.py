@@ -7,7 +7,7 @@ import sys
 import click
 
 from notify_sse.cli import Misconfigured
-from notify_sse.cli.options import read_settings
+from notify_sse.config import read_settings
 from notify_sse.telemetry import logs
 
 
@@ -23,8 +23,8 @@ def command(*, host: str | None, port: int | None, workers: int | None, role: st
     development mode, on http://127.0.0.1:8000.
     """
     _raise_file_limit()
-    settings = read_settings(host=host, port=port, workers=workers, role=role)
-    logs.set_up(settings)
+    settings = read_settings(os.environ, host=host, port=port, workers=workers, role=role)
+    logs.set_up(level=settings.log_level, log_format=settings.log_format)
     from notify_sse.server import supervisor  # noqa: PLC0415  (after logging is set up: libraries log while they are imported)
 
     code = supervisor.serve(settings)

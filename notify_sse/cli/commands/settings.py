@@ -6,8 +6,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import click
 import msgspec
 
-from notify_sse.cli.options import json_option, print_json, read_settings
-from notify_sse.config import SECRETS, Settings, variable
+from notify_sse.cli.options import json_option, print_json
+from notify_sse.config import SECRETS, Settings, read_settings, variable
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -99,7 +99,7 @@ def command(*, as_json: bool, as_markdown: bool) -> None:
     if as_markdown:
         click.echo(markdown(), nl=False)
         return
-    settings = read_settings()
+    settings = read_settings(os.environ)
     rows = [(one, settings.shown(one.field), _source(one.field)) for one in described()]
     if as_json:
         print_json([_row(one, value, source) for one, value, source in rows])

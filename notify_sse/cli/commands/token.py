@@ -1,12 +1,14 @@
 """`notify-sse token`."""
 
+import os
 import time
 from typing import Final
 
 import click
 
 from notify_sse.auth import ADMIN, PUBLISH, READ
-from notify_sse.cli.options import json_option, minted, names, print_json, read_settings
+from notify_sse.cli.options import json_option, minted, names, print_json
+from notify_sse.config import read_settings
 
 EXAMPLES: Final = """\b
 notify-sse token --sub alice
@@ -29,7 +31,7 @@ def command(*, subject: str, scopes: tuple[str, ...], topics: tuple[str, ...], t
     if unknown:
         raise click.UsageError(f"--scope: there is no scope {unknown[0]}; there are {READ}, {PUBLISH} and {ADMIN}")
     now = time.time()
-    token = minted(read_settings(), subject, scopes=names(scopes), topics=names(topics), ttl_s=ttl_s, now=now)
+    token = minted(read_settings(os.environ), subject, scopes=names(scopes), topics=names(topics), ttl_s=ttl_s, now=now)
     if as_json:
         print_json({"token": token, "sub": subject, "expires_at": round(round(now, 3) + ttl_s, 3)})
     else:

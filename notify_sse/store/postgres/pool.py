@@ -1,7 +1,7 @@
 """A pool of connections to Postgres that heals itself, and the one place where its errors become ours.
 
-Below `postgres.PostgresStore`, which has one for each kind of work. `databases` keeps the pool; the work itself runs on
-the asyncpg connection, one autocommitted statement at a time, so no transaction is ever left open.
+`PostgresStore` has one for each kind of work. `databases` keeps the connections; the work itself runs on the asyncpg
+connection, one autocommitted statement at a time, so no transaction is ever left open.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ _ADVICE: Final = {
     "42501": "the database user lacks a privilege; trying again until it is granted",
 }
 """By SQLSTATE or its class: refusals that need a person."""
-# The connection is of no more use, or leads to a server that is no longer the primary.
+# The connection cannot be used any more, or leads to a server that is no longer the primary.
 _BROKEN: Final = frozenset(("08", "57P01", "57P02", "57P03", "57P05", "25006"))
 
 
@@ -73,7 +73,7 @@ async def connect(url: str, *, settings: dict[str, str], command_timeout_s: floa
     except ValueError:
         # asyncpg's message may hold a part of the password.
         raise BadConfiguration(
-            "NOTIFY_SSE_DATABASE_URL is not a URL of Postgres that can be used "
+            "NOTIFY_SSE_DATABASE_URL: is not a URL of Postgres that can be used "
             "(special characters in a password must be percent-encoded)"
         ) from None
     transport = connection._transport  # noqa: SLF001 - asyncpg offers no other way to its socket

@@ -1,8 +1,8 @@
 """The log in Postgres.
 
-Appends, repairs of the tail, and replays each have connections of their own, so that none keeps another waiting. Each
-operation is one autocommitted statement: one round trip, one snapshot, and nothing held by a client that freezes.
-Errors and connections are `pool`'s matter, the schema is `schema`'s.
+Appends, repairs of the tail, and replays each have their own connections, so that none keeps another waiting. Each
+operation is one autocommitted statement: it takes one round trip, it reads one snapshot, and a process that freezes
+holds no lock. `pool` has the connections and the errors, `schema` the schema.
 """
 
 import asyncio
@@ -16,9 +16,11 @@ import asyncpg
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
-from notify_sse.store import page, schema
+from notify_sse.store import page
 from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
+from notify_sse.store.postgres import schema
 from notify_sse.store.postgres.pool import PostgresPool
+from notify_sse.store.schema import require_expected
 
 APPEND_CONNECTIONS: Final = 2
 READ_CONNECTIONS: Final = 2
@@ -44,11 +46,11 @@ class PostgresStore:
     async def open(self) -> None:
         for pool in (self._writes, self._reads, self._replays):
             pool.open()
-        revision = await self._reads.run(schema.postgres_revision)
+        revision = await self._reads.run(schema.revision_of)
         if revision is None:
             await schema.migrate(self._url)
         else:
-            schema.require_expected(revision)
+            require_expected(revision)
 
     async def close(self) -> None:
         await asyncio.gather(self._replays.close(), self._reads.close(), self._writes.close())
@@ -61,7 +63,8 @@ class PostgresStore:
                 try:
                     return await connection.fetchrow("SELECT * FROM log_append($1, $2, $3, $4, $5, $6)", *columns)
                 except asyncpg.UniqueViolationError:
-                    # Somebody wrote past the head's lock. What they wrote is seen now, or it is no duplicate at all.
+                    # Another program wrote these ids without taking the head's lock. The next attempt sees its rows as
+                    # duplicates; when it still fails, the ids themselves are taken.
                     continue
             raise StoreUnavailable("the log was written to by something else: its ids go beyond its head")
 

@@ -1,7 +1,7 @@
 """The SQLite file: where it is, how it is opened, and the one place where SQLite's errors become ours.
 
-Below `sqlite.SqliteStore` and `schema`. `databases` opens a connection (and a thread) each time one is asked for: good
-enough for reading, while the one writer keeps its own open.
+`databases` opens a connection (and a thread) each time one is asked for. That is good enough for reading; the one
+writer keeps its connection open.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ CLOSE_TIMEOUT_S: Final = 5.0
 MAGIC: Final = b"SQLite format 3\0"
 FOREIGN: Final = (sqlite3.Error, OSError, OverflowError, ValueError)
 _NO_PLACE: Final = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EROFS)
-# Somebody wrote rows past the head: nothing that the batch is to blame for.
+# Another program wrote rows beyond the head. The batch is not to blame.
 _TAKEN: Final = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID", "SQLITE_CONSTRAINT_UNIQUE")
 
 
@@ -39,7 +39,7 @@ def path_of(url: str) -> Path:
     name = unquote(parts.path.removeprefix("/"))
     if parts.netloc or parts.query or parts.fragment or name in ("", ":memory:") or name.endswith("/"):
         raise BadConfiguration(
-            "NOTIFY_SSE_DATABASE_URL must be sqlite:///relative/file or sqlite:////absolute/file, kept on disk"
+            "NOTIFY_SSE_DATABASE_URL: must be sqlite:///relative/file or sqlite:////absolute/file, kept on disk"
         )
     path = Path(name)
     try:

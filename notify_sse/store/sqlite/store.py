@@ -1,7 +1,7 @@
 """The log in a SQLite file: the embedded default, for one serving process.
 
 Other processes (the commands) may read it, and even append, at the same time. SQLite has one write lock, taken before
-the head is read, so commit order is the order of ids here as well. Connections and errors are `file`'s matter.
+the head is read, so commit order is the order of ids here as well. `file` has the connections and the errors.
 """
 
 import json
@@ -15,9 +15,10 @@ import aiosqlite
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
-from notify_sse.store import page, schema
+from notify_sse.store import page
 from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
-from notify_sse.store.sqlite import file
+from notify_sse.store.schema import expected_revision
+from notify_sse.store.sqlite import file, schema
 
 READS: Final = 2
 WAIT_S: Final = 10.0
@@ -67,8 +68,8 @@ class SqliteStore:
     async def open(self) -> None:
         for connections in (self._writer, self._reads, self._replays):
             connections.open()
-        # Looked at first: a command that only reads need not wait for the write lock.
-        if await schema.current_revision(self._url) != schema.expected_revision():
+        # Looked at first, so that a command that only reads does not wait for the write lock.
+        if await schema.current_revision(self._url) != expected_revision():
             await schema.migrate(self._url)
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
+from msgspec import Raw
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +16,8 @@ from notify_sse.core.control import Reset
 from notify_sse.core.cursor import Cursor, parse_cursor
 from notify_sse.core.frames import Frame, frame
 from notify_sse.core.ports import Head, Page
-from notify_sse.web.http.problems import BadRequest
+from notify_sse.errors import BadRequest
+from notify_sse.web.http import answers
 from notify_sse.web.service import Service
 from notify_sse.web.streams.longpoll import poll
 from notify_sse.web.streams.request import topics_in
@@ -162,7 +164,6 @@ def _page(page: Page, query: Query, *, after: Cursor | None, before: Cursor | No
 
 
 def _json(frames: Sequence[Frame], *, cursor: Cursor, more: bool, reset: Reset | None) -> Response:
-    items = b",".join(b'%b,"cursor":"%b"}' % (one.body[:-1], one.cursor) for one in frames)
-    rest = msgspec.json.encode({"cursor": str(cursor), "more": more, "reset": reset.data if reset else None})
-    headers = {"Cache-Control": "no-store"}
-    return Response(b'{"items":[%b],%b' % (items, rest[1:]), 200, headers, "application/json")
+    items = tuple(Raw(b'%b,"cursor":"%b"}' % (one.body[:-1], one.cursor)) for one in frames)
+    told = msgspec.convert(reset.data, answers.Reset) if reset else None
+    return answers.answer(answers.HistoryPage(items, str(cursor), more, told))

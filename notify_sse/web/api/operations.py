@@ -1,15 +1,16 @@
 """`/healthz`, `/readyz`, `/metrics`: for operators and their load balancers. No token; keep them off the internet."""
 
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.web.http.answers import answer
+from notify_sse.web.http.answers import Health, Readiness, answer
 from notify_sse.web.service import Service
 
 
 async def healthz(_: Request) -> Response:
     """The process runs and its event loop turns."""
-    return answer({"status": "ok"})
+    return answer(Health("ok"))
 
 
 async def readyz(request: Request) -> Response:
@@ -18,8 +19,8 @@ async def readyz(request: Request) -> Response:
     reason = service.unready()
     if reason is None:
         serves = service.settings.role != "ingest"
-        return answer({"status": "ready"} | ({"cursor": str(service.tail.cursor)} if serves else {}))
-    return answer({"status": "not ready", "reason": reason}, status=503, headers={"Retry-After": "1"})
+        return answer(Readiness("ready", cursor=str(service.tail.cursor) if serves else UNSET))
+    return answer(Readiness("not ready", reason=reason), status=503, headers={"Retry-After": "1"})
 
 
 async def metrics(request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from starlette.requests import Request
@@ -12,11 +12,10 @@ from notify_sse.auth import PUBLISH
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import JSON, is_batch, parse, split_batch
-from notify_sse.errors import BadNotification, Forbidden, StoreUnavailable
+from notify_sse.errors import BadNotification, Conflict, Forbidden, StoreUnavailable
 from notify_sse.log.append import Receipt
-from notify_sse.web.http.answers import answer
+from notify_sse.web.http.answers import PublishOutcome, answer
 from notify_sse.web.http.body import read_body
-from notify_sse.web.http.problems import problem, refusal
 from notify_sse.web.service import Service
 
 MAX_BATCH: Final = 500
@@ -44,9 +43,10 @@ async def publish(request: Request) -> Response:
         async with asyncio.timeout(service.settings.publish_timeout_s):
             receipts = await service.appender.append(notifications)
     except TimeoutError:
-        ids = [one.notification_id for one in notifications]
-        unknown = StoreUnavailable("the outcome is unknown: publish again with the same notification_id")
-        return refusal(unknown, notification_ids=ids)
+        raise StoreUnavailable(
+            "the outcome is unknown: publish again with the same notification_id",
+            notification_ids=[one.notification_id for one in notifications],
+        ) from None
     return _answer(notifications, receipts, batch=batch)
 
 
@@ -73,22 +73,11 @@ def _parsed(raw: bytes, content_type: str, *, max_bytes: int) -> tuple[bool, lis
 
 
 def _answer(notifications: list[Notification], receipts: list[Receipt], *, batch: bool) -> Response:
-    results: list[dict[str, Any]] = [
-        {
-            "notification_id": one.notification_id,
-            "cursor": str(Cursor(receipt.epoch, receipt.stored.id)),
-            "outcome": receipt.stored.outcome,
-        }
+    results = [
+        PublishOutcome(one.notification_id, str(Cursor(receipt.epoch, receipt.stored.id)), receipt.stored.outcome)
         for one, receipt in zip(notifications, receipts, strict=True)
     ]
-    outcomes = {receipt.stored.outcome for receipt in receipts}
+    outcomes = {one.outcome for one in results}
     if "conflict" in outcomes:
-        return problem(
-            409,
-            code="conflict",
-            title="A notification_id was used before with other content",
-            detail="the log keeps the first; `items` says what became of each",
-            field="notification_id",
-            items=results,
-        )
+        raise Conflict("the log keeps the first; `items` says what became of each", items=results)
     return answer(results if batch else results[0], status=201 if "new" in outcomes else 200)

@@ -7,9 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.auth import SESSION_COOKIE, credentials
-from notify_sse.errors import Unauthorized
-from notify_sse.web.http.answers import answer
-from notify_sse.web.http.problems import BadRequest
+from notify_sse.errors import BadRequest, Unauthorized
+from notify_sse.web.http.answers import Session, answer
 from notify_sse.web.service import Service
 
 PATH: Final = "/notifications"
@@ -31,7 +30,7 @@ async def begin(request: Request) -> Response:
         raise BadRequest("token", f"is over {MAX_COOKIE_BYTES} bytes as a cookie, which browsers do not keep")
     grant = await _service(request).verifier.authenticate(request.scope)
     left_s = max(0, int(grant.expires_at - time.time()))
-    response = answer({"recipient_id": grant.subject, "expires_in_s": left_s})
+    response = answer(Session(grant.subject, left_s))
     _set(response, found.token, left_s)
     return response
 

@@ -1,4 +1,4 @@
-"""One debug record a request, without its query: that may hold a token. Streams are counted in the metrics instead."""
+"""Logs each request as one debug record, without its query, which may hold a token. Streams are in the metrics."""
 
 import logging
 import time

@@ -1,13 +1,92 @@
-"""JSON answers. Never cached: every answer is for one recipient."""
+"""The JSON answers: what each holds, and how it is sent. The OpenAPI document describes these same structs.
 
-from typing import Any
+A field that is not always there is `UNSET` then, and left out.
+"""
+
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
 from starlette.responses import Response
+
+from notify_sse.core.control import ResetReason
+from notify_sse.core.cursor import CURSOR, MAX_CURSOR_CHARS
+
+SCHEMA_PATH: Final = "#/components/schemas/"
+HISTORY_ITEM: Final = "HistoryItem"
+
+CursorText = Annotated[str, Meta(pattern=f"^{CURSOR.pattern}$", max_length=MAX_CURSOR_CHARS)]
+Item = Annotated[Raw, Meta(extra_json_schema={"$ref": SCHEMA_PATH + HISTORY_ITEM})]
+"""A stored notification as bytes of JSON: it is sent as it lies in the log, never decoded."""
+
+
+class PublishOutcome(msgspec.Struct, frozen=True):
+    """What became of one notification of a publish. `cursor` is its place in the log."""
+
+    notification_id: str
+    cursor: CursorText
+    outcome: Literal["new", "duplicate", "conflict"]
+
+
+class Reset(msgspec.Struct, frozen=True):
+    """What lay between `from` (null: it was no cursor) and `to` may be lost. `history` is where to read it again."""
+
+    reason: ResetReason
+    from_: str | None = msgspec.field(name="from")
+    to: CursorText
+    history: str
+
+
+class HistoryPage(msgspec.Struct, frozen=True):
+    """Stored notifications. A stream that starts at `cursor` goes on without a gap."""
+
+    items: tuple[Item, ...]
+    cursor: CursorText
+    more: bool
+    reset: Reset | None
+
+
+class Session(msgspec.Struct, frozen=True):
+    """Whose session began, and when its cookie ends."""
+
+    recipient_id: str
+    expires_in_s: int
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The process runs."""
+
+    status: Literal["ok"]
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether this process should get traffic. `cursor`: where its tail stands, when it serves streams."""
+
+    status: Literal["ready", "not ready"]
+    cursor: CursorText | UnsetType = UNSET
+    reason: Literal["draining", "starting", "keys", "store"] | UnsetType = UNSET
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal (RFC 9457).
+
+    `code` is stable. `field` and `reason` say what is wrong with a notification or a request, `items` what became of
+    each notification of a publish, `notification_ids` those of which the outcome is unknown.
+    """
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    items: tuple[PublishOutcome, ...] | UnsetType = UNSET
+    notification_ids: tuple[str, ...] | UnsetType = UNSET
 
 
 def answer(document: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """`document` as JSON."""
+    """`document` as JSON. Never cached: every answer is for one recipient."""
     return Response(
         msgspec.json.encode(document), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json"
     )

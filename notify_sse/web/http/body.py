@@ -1,4 +1,4 @@
-"""Request bodies: bounded in size and time, since Hypercorn gives them no deadline, and read to their end."""
+"""Reads request bodies, bounded in size and in time (Hypercorn sets no deadline), and always to their end."""
 
 import asyncio
 from contextlib import suppress
@@ -7,10 +7,11 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from notify_sse.web.http.problems import BadRequest, BodyTooLarge
+from notify_sse.errors import BadRequest, BodyTooLarge
 
 BODY_S: Final = 15.0
 DISCARDED_BYTES: Final = 33_554_432
+"""Of a request that is refused, at most so much is read and thrown away."""
 
 
 async def read_body(request: Request, *, max_bytes: int) -> bytes:

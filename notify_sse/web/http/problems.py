@@ -1,85 +1,78 @@
-"""Refusals as `application/problem+json` (RFC 9457), each with a stable `code`. The only place that maps our errors."""
+"""Refusals as `application/problem+json` (RFC 9457): which HTTP status each of our errors becomes.
+
+What an error means, its `code`, and what it tells beside its message stand with the error in `errors.py`.
+"""
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import msgspec
+from msgspec import UNSET
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.errors import (
     BadNotification,
+    BadRequest,
+    BodyTooLarge,
+    Conflict,
     Forbidden,
     NotifyError,
     Overloaded,
     StoreRefused,
     StoreUnavailable,
     Unauthorized,
+    VersionNotSupported,
 )
+from notify_sse.web.http.answers import Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
 
-
-class BadRequest(NotifyError):
-    """A request that is not as the contract says; names the parameter."""
-
-    code = "bad_request"
-
-    def __init__(self, field: str, detail: str) -> None:
-        super().__init__(f"{field}: {detail}")
-        self.field = field
-
-
-class VersionNotSupported(NotifyError):
-    """A stream over HTTP/2. Hypercorn's flow control there does not hold the sender back, so that a client which
-    reads nothing would take memory without end.
-    """
-
-    code = "version_not_supported"
-
-
-class BodyTooLarge(NotifyError):
-    """A request body over the limit."""
-
-    code = "body_too_large"
-
-
-_STATUS: Final[dict[type[NotifyError], tuple[int, str]]] = {
-    BadNotification: (400, "The notification breaks the contract"),
-    BadRequest: (400, "The request breaks the contract"),
-    Unauthorized: (401, "No valid token"),
-    Forbidden: (403, "The token does not allow this"),
-    BodyTooLarge: (413, "The body is too large"),
-    StoreRefused: (422, "The database will not store this"),
-    VersionNotSupported: (505, "This version of HTTP is not supported here"),
-    Overloaded: (503, "Try again later"),
-    StoreUnavailable: (503, "The log cannot be reached now"),
+STATUS: Final[dict[type[NotifyError], int]] = {
+    BadNotification: 400,
+    BadRequest: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
+    Conflict: 409,
+    BodyTooLarge: 413,
+    StoreRefused: 422,
+    Overloaded: 503,
+    StoreUnavailable: 503,
+    VersionNotSupported: 505,
 }
 
 
-def problem(
-    status: int, *, code: str, title: str, detail: str, headers: dict[str, str] | None = None, **members: Any
-) -> Response:
-    """A problem document. `members` are further fields of it."""
-    document = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **members}
-    answer = Response(msgspec.json.encode(document), status, {"Cache-Control": "no-store", **(headers or {})})
-    answer.headers["Content-Type"] = MEDIA_TYPE
-    return answer
-
-
-def refusal(exc: NotifyError, **members: Any) -> Response:
+def refusal(exc: NotifyError) -> Response:
     """The answer to a request that failed with `exc`."""
-    status, title = _STATUS.get(type(exc), (500, "Internal error"))
-    if isinstance(exc, BadNotification):
-        if exc.reason == "unsupported_content_type":
-            status = 415
-        return problem(
-            status, code=exc.code, title=title, detail=str(exc), field=exc.field, reason=exc.reason, **members
-        )
-    if isinstance(exc, BadRequest):
-        members["field"] = exc.field
-    return problem(status, code=exc.code, title=title, detail=str(exc), headers=_headers(exc), **members)
+    status = STATUS.get(type(exc), 500)
+    if isinstance(exc, BadNotification) and exc.reason == "unsupported_content_type":
+        status = 415
+    items, unknown = getattr(exc, "items", ()), getattr(exc, "notification_ids", ())
+    document = Problem(
+        type="about:blank",
+        title=exc.meaning(),
+        status=status,
+        code=exc.code,
+        detail=str(exc),
+        field=getattr(exc, "field", UNSET),
+        reason=getattr(exc, "reason", UNSET),
+        items=tuple(items) or UNSET,
+        notification_ids=tuple(unknown) or UNSET,
+    )
+    return _response(document, headers=_headers(exc))
+
+
+def problem(status: int, *, code: str, title: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """A refusal that is no error of ours: a wrong address, a wrong method, a bug."""
+    document = Problem(type="about:blank", title=title, status=status, code=code, detail=detail)
+    return _response(document, headers=headers or {})
+
+
+def _response(document: Problem, *, headers: dict[str, str]) -> Response:
+    response = Response(msgspec.json.encode(document), document.status, {"Cache-Control": "no-store", **headers})
+    response.headers["Content-Type"] = MEDIA_TYPE
+    return response
 
 
 def _headers(exc: NotifyError) -> dict[str, str]:

@@ -15,11 +15,11 @@ from starlette.types import Message, Receive, Scope, Send
 from notify_sse.auth import Grant
 from notify_sse.core.control import CloseReason, ControlEvent
 from notify_sse.core.frames import Frame, encode_control, encode_frames
-from notify_sse.errors import NotifyError, Overloaded
+from notify_sse.errors import BadRequest, NotifyError, Overloaded, VersionNotSupported
 from notify_sse.gateway import eager
 from notify_sse.gateway.connection import Connection
 from notify_sse.web.http.cors import allow_origin
-from notify_sse.web.http.problems import BadRequest, VersionNotSupported, refusal
+from notify_sse.web.http.problems import refusal
 from notify_sse.web.service import Service
 from notify_sse.web.streams.direct import Accepted, accepted
 from notify_sse.web.streams.request import last_event_id, topics_in

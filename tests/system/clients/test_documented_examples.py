@@ -57,6 +57,8 @@ async def test_every_documented_way_to_publish_reaches_an_open_stream(
 
         await asyncio.to_thread(_run_python, _publisher_program(default_names), tmp_path)
         await arrives("Publisher", notification_id="invoice-4711-paid", notification_type="account_update")
+        await arrives("Publisher", notification_id="message-814", notification_type="new_message")
+        await arrives("Publisher", topic="all", notification_type="system_alert")
 
         pika = _example("how-to/publish.md", "Python, with pika", "python")
         await asyncio.to_thread(_run_python, _replaced(pika, default_names, "by-pika"), tmp_path)

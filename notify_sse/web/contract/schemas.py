@@ -1,0 +1,81 @@
+"""The JSON schemas of both contracts: of a notification, from the constants that it is checked with; of the answers,
+from the structs that are sent.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from notify_sse.core import parse
+from notify_sse.web.http import answers
+
+Document = dict[str, Any]
+
+TEXT: Final[Document] = {"type": "string"}
+ANSWERS: Final = (
+    answers.PublishOutcome,
+    answers.HistoryPage,
+    answers.Reset,
+    answers.Session,
+    answers.Health,
+    answers.Readiness,
+    answers.Problem,
+)
+
+
+def ref(name: str) -> Document:
+    """A reference to the schema called `name`."""
+    return {"$ref": answers.SCHEMA_PATH + name}
+
+
+def cursor() -> Document:
+    """The schema of a cursor."""
+    return msgspec.json.schema(answers.CursorText)
+
+
+def components(*, max_bytes: int) -> Document:
+    """Every schema by its name. `max_bytes` is the limit of a notification."""
+    _, made = msgspec.json.schema_components(ANSWERS, ref_template=answers.SCHEMA_PATH + "{name}")
+    return {
+        "Notification": notification(max_bytes=max_bytes),
+        answers.HISTORY_ITEM: history_item(max_bytes=max_bytes),
+        **made,
+    }
+
+
+def notification(*, max_bytes: int) -> Document:
+    """A notification as published (JSON Schema 2020-12)."""
+    time = {"type": "string", "format": "date-time"}
+    return {
+        "type": "object",
+        "description": f"At most {max_bytes} bytes encoded; nested at most {parse.MAX_DEPTH} levels.",
+        "additionalProperties": False,
+        "required": ["notification_type", "payload"],
+        "oneOf": [{"required": ["recipient_id"]}, {"required": ["topic"]}],
+        "properties": {
+            "notification_id": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": parse.MAX_NOTIFICATION_ID_CHARS,
+                "description": "The idempotency key; made by the service when absent.",
+            },
+            "notification_type": {"type": "string", "pattern": f"^{parse.TYPE.pattern}$"},
+            "recipient_id": {
+                "type": "string",
+                "minLength": 1,
+                "description": f"1 to {parse.MAX_RECIPIENT_BYTES} bytes of UTF-8, any characters.",
+            },
+            "topic": {"type": "string", "pattern": f"^{parse.TOPIC.pattern}$"},
+            "timestamp": {**time, "description": "RFC 3339; made by the service when absent."},
+            "payload": {"type": "object"},
+            "expires_at": {**time, "description": "Not delivered after this time."},
+        },
+    }
+
+
+def history_item(*, max_bytes: int) -> Document:
+    """A notification as the log has it: what the publisher left out is filled in, and it has its cursor."""
+    published = notification(max_bytes=max_bytes)
+    required = [*published["required"], "notification_id", "timestamp", "cursor"]
+    properties = {**published["properties"], "cursor": cursor()}
+    return {**published, "description": history_item.__doc__, "required": required, "properties": properties}
