@@ -9,12 +9,11 @@ import time
 from typing import Final
 
 from notify_sse.core.frames import Frame, Reset, frame
-from notify_sse.core.ports import Page, Store
+from notify_sse.core.ports import STORE_RETRY_S, Page, Store
 from notify_sse.errors import StoreUnavailable
 from notify_sse.gateway.connection import Connection
 from notify_sse.telemetry.metrics import Metrics
 
-STORE_RETRY_S: Final = 0.5
 MAX_REST_S: Final = 0.005
 """Before its turn passes on, a page rests for as long as it took to read: replays leave half of the database's time,
 and of this process's, to what is live.
