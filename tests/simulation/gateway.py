@@ -18,7 +18,7 @@ from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Head, Listener, Store
 from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Tail
-from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
+from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded
 from notify_sse.gateway.admission import Gateway, open_connection
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.relay import Relay
@@ -226,12 +226,10 @@ class SimGateway(Process):
         try:
             one = parse(raw, max_bytes=MAX_BYTES, now=datetime.now(UTC), new_id=lambda: "unnamed")
             async with asyncio.timeout(2.0):
-                (receipt,) = await self.appender.append([one])
+                (outcome,) = await self.appender.append([one])
         except BadNotification:
             answer(400)
-        except StoreRefused:
-            answer(422)
         except (Overloaded, TimeoutError):
             answer(503)
         else:
-            answer({"new": 201, "duplicate": 200, "conflict": 409}[receipt.stored.outcome])
+            answer({"new": 201, "duplicate": 200, "conflict": 409, "refused": 422}[outcome.outcome])

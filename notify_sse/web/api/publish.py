@@ -9,12 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.auth import PUBLISH
-from notify_sse.core.frames import Cursor
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import JSON, is_batch, parse, split_batch
-from notify_sse.errors import BadNotification, Forbidden, StoreUnavailable
+from notify_sse.errors import BadNotification, Forbidden, StoreRefused, StoreUnavailable
 from notify_sse.gateway.admission import Gateway
-from notify_sse.log.append import Receipt
+from notify_sse.log.append import Outcome, Refused
 from notify_sse.web.http.answers import answer
 from notify_sse.web.http.body import read_body
 from notify_sse.web.http.problems import problem, refusal
@@ -25,9 +24,11 @@ _LENIENT: Final = {"": JSON, "text/plain": JSON, "application/x-www-form-urlenco
 
 
 async def publish(request: Request) -> Response:
-    """201 when something was stored, 200 when all of it was known, 409 when a notification_id came with other content.
+    """201 when something was stored, 200 when all of it was known, 409 when a notification_id came with other content,
+    422 when the database refuses one.
 
-    An array is checked whole before any of it is stored. A 409 lists what became of each item: the others are stored.
+    An array is checked whole before any of it is stored. A 409 or 422 lists what became of each item: the others are
+    stored.
     """
     gateway: Gateway = request.app.state.gateway
     grant = await gateway.verifier.authenticate(request.scope)
@@ -42,12 +43,12 @@ async def publish(request: Request) -> Response:
         raise
     try:
         async with asyncio.timeout(gateway.settings.publish_timeout_s):
-            receipts = await gateway.appender.append(notifications)
+            outcomes = await gateway.appender.append(notifications)
     except TimeoutError:
         ids = [one.notification_id for one in notifications]
         unknown = StoreUnavailable("the outcome is unknown: publish again with the same notification_id")
         return refusal(unknown, notification_ids=ids)
-    return _answer(notifications, receipts, batch=batch)
+    return _answer(notifications, outcomes, batch=batch)
 
 
 def _parsed(raw: bytes, content_type: str, *, max_bytes: int) -> tuple[bool, list[Notification]]:
@@ -72,17 +73,12 @@ def _parsed(raw: bytes, content_type: str, *, max_bytes: int) -> tuple[bool, lis
     return True, notifications
 
 
-def _answer(notifications: list[Notification], receipts: list[Receipt], *, batch: bool) -> Response:
-    results: list[dict[str, Any]] = [
-        {
-            "notification_id": one.notification_id,
-            "cursor": str(Cursor(receipt.epoch, receipt.stored.id)),
-            "outcome": receipt.stored.outcome,
-        }
-        for one, receipt in zip(notifications, receipts, strict=True)
-    ]
-    outcomes = {receipt.stored.outcome for receipt in receipts}
-    if "conflict" in outcomes:
+def _answer(notifications: list[Notification], outcomes: list[Outcome], *, batch: bool) -> Response:
+    results = [_result(one, outcome) for one, outcome in zip(notifications, outcomes, strict=True)]
+    if refused := [outcome for outcome in outcomes if isinstance(outcome, Refused)]:
+        return refusal(StoreRefused(refused[0].detail), items=results)
+    seen = {outcome.outcome for outcome in outcomes}
+    if "conflict" in seen:
         return problem(
             409,
             code="conflict",
@@ -91,4 +87,12 @@ def _answer(notifications: list[Notification], receipts: list[Receipt], *, batch
             field="notification_id",
             items=results,
         )
-    return answer(results if batch else results[0], status=201 if "new" in outcomes else 200)
+    return answer(results if batch else results[0], status=201 if "new" in seen else 200)
+
+
+def _result(notification: Notification, outcome: Outcome) -> dict[str, Any]:
+    """What became of one notification; one that was refused has no cursor."""
+    result = {"notification_id": notification.notification_id}
+    if not isinstance(outcome, Refused):
+        result["cursor"] = str(outcome.cursor)
+    return result | {"outcome": outcome.outcome}
