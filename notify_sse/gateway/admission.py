@@ -20,8 +20,8 @@ from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.relay import Relay
 from notify_sse.log.append import Appender
-from notify_sse.log.watch import Watch
 from notify_sse.telemetry.metrics import Metrics
+from notify_sse.telemetry.outage import LOG_HEAD, Outage
 
 CATCH_UP_S: Final = 5.0
 MAX_TOPICS: Final = 50
@@ -43,7 +43,7 @@ class Gateway:
         pump: Pump,
         appender: Appender,
         verifier: Verifier,
-        watch: Watch,
+        store_outage: Outage,
         revoke: Callable[[str], None],
     ) -> None:
         self.settings = settings
@@ -54,7 +54,7 @@ class Gateway:
         self.pump = pump
         self.appender = appender
         self.verifier = verifier
-        self.watch = watch
+        self.store_outage = store_outage
         self.revoke = revoke
         self.draining = False
         self._random = random.Random()  # noqa: S311 - spreads load, keeps no secret
@@ -64,11 +64,11 @@ class Gateway:
         if self.draining:
             return "draining"
         ingests_only = self.settings.role == "ingest"
-        if not (self.watch.seen if ingests_only else self.relay.filled):
+        if not (self.store_outage.reached(LOG_HEAD) if ingests_only else self.relay.filled):
             return "starting"
         if not self.verifier.ready:
             return "keys"
-        return "store" if (self.watch.away if ingests_only else self.relay.store_away) else None
+        return "store" if self.store_outage.away(LOG_HEAD) else None
 
     def channels(self, grant: Grant, topics: Iterable[str]) -> tuple[str, ...]:
         """What a stream of `grant` that names `topics` reads. Raises `Forbidden` for what is not granted."""
