@@ -120,10 +120,15 @@ class Conflict(NotifyError):
 class StoreRefused(NotifyError):
     """The database will not store this.
 
-    The content of the batch is to blame: trying again does not help. Nothing was stored.
+    The content is to blame: trying again does not help. `items` holds the outcome of each notification of the publish,
+    as it is answered: the others are stored.
     """
 
     code = "store_refused"
+
+    def __init__(self, message: str, *, items: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.items = items
 
 
 class BadRequest(NotifyError):

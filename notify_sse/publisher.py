@@ -6,6 +6,7 @@ broker is away, which repeats nothing: the log knows the id.
 """
 
 import asyncio
+import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -15,9 +16,9 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import msgspec
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from notify_sse.broker import DEFAULT_PREFIX, open_broker
+from notify_sse.core.backoff import Backoff
 from notify_sse.core.channels import routing_key
 from notify_sse.core.parse import MSGPACK, parse, rfc3339
 from notify_sse.core.ports import Listener, Message
@@ -135,21 +136,17 @@ class Publisher:
             raise failures[0]
 
     async def _until_confirmed(self, attempt: Callable[[], Awaitable[None]]) -> None:
-        failures: list[BaseException | None] = [None]
-
-        def remember(state: RetryCallState) -> None:
-            failures[0] = state.outcome.exception() if state.outcome else None
-
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(BrokerUnavailable),
-            wait=wait_random_exponential(multiplier=FIRST_RETRY_S, max=LAST_RETRY_S),
-            after=remember,
-        )
+        backoff = Backoff(first_s=FIRST_RETRY_S, last_s=LAST_RETRY_S, draw=random.random)
+        last: BrokerUnavailable | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
-                await retrying(attempt)
+                while True:
+                    try:
+                        return await attempt()
+                    except BrokerUnavailable as exc:
+                        last = exc
+                    await asyncio.sleep(backoff.next_s())
         except TimeoutError as exc:
-            last = failures[0]
             reason = f": {last}" if last else ""
             raise BrokerUnavailable(f"not confirmed within {self._timeout_s:g} s{reason}") from (last or exc)
 

@@ -5,23 +5,21 @@ whatever `int()` does, and passes over claims that are missing.
 """
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 import msgspec
 
+from notify_sse.core.parse import MAX_RECIPIENT_BYTES, TOPIC
 from notify_sse.errors import TokenRefused
 
 READ: Final = "notifications:read"
 PUBLISH: Final = "notifications:publish"
 ADMIN: Final = "notifications:admin"
 
-MAX_SUBJECT_BYTES: Final = 200
 LEEWAY_S: Final = 30.0
 """How far the issuer's clock may be ahead of ours, for `nbf` and `iat`. `exp` has none: a stream ends at it."""
 _LATEST: Final = 253_402_300_800.0  # the year 10000: beyond, times overflow in the libraries below us
-_TOPIC: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -96,7 +94,7 @@ def _subject(claim: object) -> str:
         size = len(claim.encode())
     except UnicodeEncodeError:
         _refuse("sub is not Unicode")
-    if not 1 <= size <= MAX_SUBJECT_BYTES:
+    if not 1 <= size <= MAX_RECIPIENT_BYTES:
         _refuse("sub is empty or too long")
     return claim
 
@@ -108,6 +106,6 @@ def _scopes(claim: object) -> frozenset[str]:
 
 
 def _topics(claim: object) -> frozenset[str]:
-    if not isinstance(claim, list) or not all(isinstance(t, str) and _TOPIC.fullmatch(t) for t in claim):
+    if not isinstance(claim, list) or not all(isinstance(t, str) and TOPIC.fullmatch(t) for t in claim):
         _refuse("topics is not a list of topics")
     return frozenset(claim)

@@ -16,7 +16,7 @@ import uvloop
 
 from notify_sse.bench.publishers.publishing import Way
 from notify_sse.bench.target import HTTP_BATCH, Launch, Target, free_port, process
-from notify_sse.bench.worker import raise_file_limit
+from notify_sse.server.files import raise_file_limit
 from notify_sse.server.listening import BACKLOG
 
 HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nevent: connected\ndata: {}\n\n"

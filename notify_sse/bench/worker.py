@@ -6,7 +6,6 @@ garbage collector off once it is set up, so that its pauses are not taken for th
 
 import asyncio
 import importlib
-import resource
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,6 +15,7 @@ import msgspec
 import uvloop
 
 from notify_sse.errors import WorkerFailed
+from notify_sse.server.files import raise_file_limit
 
 LENGTH_BYTES: Final = 4
 STOP_TIMEOUT_S: Final = 5.0
@@ -105,13 +105,6 @@ class Worker:
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_exception(WorkerFailed(f"the load tool's process {self.pid} ended unexpectedly"))
-
-
-def raise_file_limit() -> int:
-    """Let this process open as many files as it may; returns how many."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return most
 
 
 async def _work(handlers: Handlers, sock: socket.socket) -> None:

@@ -17,13 +17,14 @@ from httpx_sse import EventSource as Frames
 from httpx_sse import ServerSentEvent, SSEError
 
 from notify_sse.cli.remote import bearer, refused
+from notify_sse.core.backoff import Backoff
 
 CONNECT_TIMEOUT_S: Final = 10.0
 SILENCE_S: Final = 60.0
 """How long nothing may come before the service has said how often it sends heartbeats."""
 BEATS: Final = 2.5
 """After so many heartbeats' time of silence the connection counts as dead."""
-FIRST_RETRY_S: Final = 0.5
+FIRST_RETRY_S: Final = 1.0
 LAST_RETRY_S: Final = 8.0
 
 
@@ -54,7 +55,7 @@ class EventSource:
         self._params = {"topics": ",".join(topics)} if topics else {}
         self._silence_s = SILENCE_S
         self._told_retry_s: float | None = None
-        self._failures = 0
+        self._backoff = Backoff(first_s=FIRST_RETRY_S, last_s=LAST_RETRY_S, draw=random.random)
         self._last_note = ""
 
     async def events(self) -> AsyncGenerator[Received | Note, None]:
@@ -82,13 +83,10 @@ class EventSource:
                 await asyncio.sleep(wait_s)
 
     def _pause_s(self) -> float:
-        """What the service asked for, once; then doubling, with jitter, so that many do not come back together."""
+        """What the service asked for, once; then what the back-off says."""
         told, self._told_retry_s = self._told_retry_s, None
-        self._failures += 1
-        if told is not None:
-            return told
-        ceiling: float = min(LAST_RETRY_S, FIRST_RETRY_S * 2**self._failures)
-        return random.uniform(ceiling / 2, ceiling)  # noqa: S311  (a pause is no secret)
+        pause_s = self._backoff.next_s()
+        return pause_s if told is None else told
 
     async def _connection(self, client: httpx.AsyncClient) -> AsyncGenerator[Received | Note, None]:
         headers = {"Accept": "text/event-stream", **bearer(self._token_for())}
@@ -126,7 +124,7 @@ class EventSource:
 
     def _control(self, event: str, data: dict[str, Any]) -> Note | None:
         if event in ("connected", "reset"):
-            self._failures = 0
+            self._backoff.reset()
             self._last_note = ""
         if event == "connected":
             self._silence_s = max(BEATS * float(data["heartbeat_s"]), 5.0)

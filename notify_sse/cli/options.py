@@ -9,7 +9,9 @@ import msgspec
 
 from notify_sse.auth import mint
 from notify_sse.config import Settings, read_settings, variable
+from notify_sse.server.listening import local_url
 from notify_sse.telemetry import logs
+from notify_sse.telemetry.printable import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,8 +47,7 @@ def service_url(settings: Settings, url: str | None) -> str:
         if not url.startswith(("http://", "https://")):
             raise click.UsageError("--url must begin with http:// or https://")
         return url.rstrip("/")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return local_url(settings.host, settings.port)
 
 
 def tokens(settings: Settings, token: str | None, subject: str, **grants: Any) -> Callable[[], str]:
@@ -77,11 +78,6 @@ def print_json(document: Any) -> None:
 def print_line(*parts: object) -> None:
     """Fields on one line of stdout. Control characters are escaped: what others publish must not drive a terminal."""
     click.echo("  ".join(printable(str(part)) for part in parts))
-
-
-def printable(text: str) -> str:
-    """`text` without control characters."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def describe(document: dict[str, Any]) -> tuple[str, ...]:

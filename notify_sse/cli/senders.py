@@ -4,6 +4,9 @@ Both send a batch in order, and send it again while the other side is away. Ever
 then, so sending it again repeats nothing.
 """
 
+import asyncio
+import random
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -12,11 +15,11 @@ from typing import Any, Final, Protocol, Self
 import click
 import httpx
 import msgspec
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from notify_sse.cli.lines import Line
 from notify_sse.cli.remote import TIMEOUT_S, bearer, refused, unreachable
 from notify_sse.config import Settings
+from notify_sse.core.backoff import Backoff
 from notify_sse.errors import BadNotification, Conflict, ServiceRefused, ServiceUnreachable
 from notify_sse.publisher import Publisher
 
@@ -87,17 +90,26 @@ class HttpSender:
     async def send(self, lines: Sequence[Line]) -> list[Accepted]:
         """See `Sender.send`."""
         body = msgspec.json.encode([line.document for line in lines])
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(_passing),
-            wait=wait_random_exponential(multiplier=FIRST_RETRY_S, max=LAST_RETRY_S),
-            stop=stop_after_delay(RETRY_FOR_S),
-            before_sleep=_report_first_failure,
-            reraise=True,
-        )
         try:
-            return msgspec.convert(await retrying(self._post, body), list[Accepted])
+            return msgspec.convert(await self._post_until_answered(body), list[Accepted])
         except ServiceRefused as exc:
             raise _explained(lines, exc) from exc
+
+    async def _post_until_answered(self, body: bytes) -> Any:
+        """Post again for as long as that may help, but no longer than RETRY_FOR_S; the first failure is told."""
+        backoff = Backoff(first_s=FIRST_RETRY_S, last_s=LAST_RETRY_S, draw=random.random)
+        give_up_at = time.monotonic() + RETRY_FOR_S
+        told = False
+        while True:
+            try:
+                return await self._post(body)
+            except (ServiceUnreachable, ServiceRefused) as exc:
+                if not _passing(exc) or time.monotonic() >= give_up_at:
+                    raise
+                if not told:
+                    told = True
+                    click.echo(f"notify-sse: {exc}; trying for {RETRY_FOR_S:g} s", err=True)
+            await asyncio.sleep(backoff.next_s())
 
     async def _post(self, body: bytes) -> Any:
         headers = {"Content-Type": "application/json", **bearer(self._token_for())}
@@ -110,13 +122,8 @@ class HttpSender:
         return response.json()
 
 
-def _report_first_failure(state: RetryCallState) -> None:
-    if state.attempt_number == 1 and state.outcome is not None:
-        click.echo(f"notify-sse: {state.outcome.exception()}; trying for {RETRY_FOR_S:g} s", err=True)
-
-
-def _passing(exc: BaseException) -> bool:
-    return isinstance(exc, ServiceUnreachable) or (isinstance(exc, ServiceRefused) and exc.passing)
+def _passing(exc: ServiceUnreachable | ServiceRefused) -> bool:
+    return isinstance(exc, ServiceUnreachable) or exc.passing
 
 
 def _explained(lines: Sequence[Line], refusal: ServiceRefused) -> Exception:

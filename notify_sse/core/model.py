@@ -1,13 +1,15 @@
-"""The nouns: a notification, the event that it becomes in the log, the announcement of a batch.
+"""The nouns: a notification, the event that it becomes in the log, and what processes tell each other.
 
 First in the flow: every other module speaks of these. Plain frozen values; no I/O, no clock.
 """
 
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-ANNOUNCEMENT_VERSION: Final = 1
+LIVE_VERSION: Final = 1
+"""Of what processes tell each other over the live exchange. A receiver passes over fields that it does not know."""
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -39,35 +41,72 @@ class Announcement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A committed batch: `events` are `first`, `first + 1`, … of the log of that `epoch`.
 
     With no events it is a hint that the log reaches at least `first - 1` (for a batch too large to send, or one
-    whose ids are scattered): the relay then reads the log. With `revoked`, the id of a token, it says nothing of the
-    log, but that the streams which were opened with that token are to end. Receivers ignore fields that they do not
-    know, so a version N can be read by N-1.
+    whose ids are scattered): the relay then reads the log.
     """
 
     epoch: str
     first: int
     events: tuple[Event, ...] = ()
-    revoked: str = ""
-    v: int = ANNOUNCEMENT_VERSION
+    v: int = LIVE_VERSION
 
     def encode(self) -> bytes:
-        return _encode_announcement(self)
+        """As it travels over the live exchange."""
+        return _encode(self)
 
 
-_encode_announcement = msgspec.msgpack.Encoder().encode
+class Revocation(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="revocation"):
+    """The token `token_id` is good no more: the streams that were opened with it are to end."""
+
+    token_id: str
+    v: int = LIVE_VERSION
+
+    def encode(self) -> bytes:
+        """As it travels over the live exchange."""
+        return _encode(self)
+
+
+class Unknown(msgspec.Struct, frozen=True, gc=False):
+    """A message of a `kind` that this version does not know, from a later one. It is for others."""
+
+    kind: str
+
+
+class _RevocationBefore(msgspec.Struct):
+    """How a revocation travelled before it was a message of its own: in the place of a batch that began at id 0."""
+
+    revoked: str
+
+
+_encode = msgspec.msgpack.Encoder().encode
 _decode_announcement = msgspec.msgpack.Decoder(Announcement).decode
+_decode_revocation = msgspec.msgpack.Decoder(Revocation).decode
+_decode_revocation_before = msgspec.msgpack.Decoder(_RevocationBefore).decode
+_decode_unknown = msgspec.msgpack.Decoder(Unknown).decode
 
 
-def decode_announcement(body: bytes) -> Announcement | None:
-    """The announcement in `body`, or None when it is not one that we can read.
+def decode_live(body: bytes) -> Announcement | Revocation | Unknown | None:
+    """What was told over the live exchange, or None when it is nothing that we can read.
 
-    None is harmless: an announcement is only a fast path, and the log repairs what it does not deliver.
+    None is harmless: what is told of the log is only a fast path, and the log repairs what it does not deliver.
     """
+    # Announcements first: nearly every message is one, and they are the only large ones.
     try:
         announcement = _decode_announcement(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+        return _decode_other(body)
+    if announcement.first < 1:  # ids begin at 1
+        return _decode_other(body)
     for place, event in enumerate(announcement.events, announcement.first):
         if event.id != place:
             return None
     return announcement
+
+
+def _decode_other(body: bytes) -> Revocation | Unknown | None:
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_revocation(body)
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return Revocation(_decode_revocation_before(body).revoked)
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_unknown(body)
+    return None

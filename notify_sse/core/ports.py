@@ -6,11 +6,14 @@ method of a broker `BrokerUnavailable`; foreign exceptions never pass a port.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
 from notify_sse.core.model import Event, Notification
+
+STORE_RETRY_S: Final = 0.5
+"""How soon to ask a store again that is away. Fixed: who asks is few (one opens it, a bounded number replay)."""
 
 
 class Head(msgspec.Struct, frozen=True):

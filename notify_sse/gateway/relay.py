@@ -12,12 +12,12 @@ from typing import Final, Generic
 
 from notify_sse.core.frames import Frame, frame
 from notify_sse.core.hub import Hub, ReaderT
-from notify_sse.core.model import Announcement, decode_announcement
+from notify_sse.core.model import Announcement
 from notify_sse.core.ports import Head, Page, Store
 from notify_sse.core.tail import Hole, Tail
 from notify_sse.errors import StoreUnavailable
 from notify_sse.telemetry.metrics import Metrics
-from notify_sse.telemetry.outage import Outage
+from notify_sse.telemetry.outage import LOG_HEAD, Outage
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ STRETCH_EVENTS: Final = 2000
 
 
 class Relay(Generic[ReaderT]):
-    """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`, revoked tokens to `revoke`."""
+    """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`."""
 
     def __init__(
         self,
@@ -39,7 +39,6 @@ class Relay(Generic[ReaderT]):
         *,
         outage: Outage,
         drive: Callable[[list[ReaderT]], None],
-        revoke: Callable[[str], None],
     ) -> None:
         self._store = store
         self._tail = tail
@@ -47,22 +46,9 @@ class Relay(Generic[ReaderT]):
         self._metrics = metrics
         self._outage = outage
         self._drive = drive
-        self._revoke = revoke
         self._wanted = asyncio.Event()
         self._repaired: asyncio.Future[None] | None = None
-        self._store_away = False
         self._filled = asyncio.Event()
-
-    def hear(self, body: bytes) -> None:
-        """An announcement from the broker. One that cannot be read is left to the comparison with the head."""
-        announcement = decode_announcement(body)
-        if announcement is None:
-            self._metrics.announcements_unreadable.inc()
-            self._wanted.set()
-        elif announcement.revoked:
-            self._revoke(announcement.revoked)
-        else:
-            self.take(announcement)
 
     def take(self, announcement: Announcement) -> None:
         """An announcement from this process, or from the broker. Synchronous: extends, wakes, drives."""
@@ -95,7 +81,7 @@ class Relay(Generic[ReaderT]):
                     await self._fill(max_events=max_events, max_bytes=max_bytes)
                 await self._follow()
             except StoreUnavailable as exc:
-                self._note_away(exc)
+                self._outage.lost(LOG_HEAD, str(exc), advice=exc.advice)
                 await asyncio.sleep(COMPARE_S / 2)
 
     async def _fill(self, *, max_events: int, max_bytes: int) -> None:
@@ -117,7 +103,7 @@ class Relay(Generic[ReaderT]):
                 raise
             if waiting and not waiting.done():
                 waiting.set_result(None)
-            self._note_back()
+            self._outage.back(LOG_HEAD)
 
     async def _asked(self) -> bool:
         try:
@@ -185,14 +171,6 @@ class Relay(Generic[ReaderT]):
         self._tail.restart(head.epoch, start=start)
         self._drive(self._hub.wake_all())
 
-    def _note_away(self, exc: StoreUnavailable) -> None:
-        self._outage.lost("relay", str(exc), advice=exc.advice)
-        self._store_away = True
-
-    def _note_back(self) -> None:
-        self._outage.back("relay")
-        self._store_away = False
-
     @property
     def filled(self) -> bool:
         """Whether the tail holds the log's newest stretch: before, no stream can be placed."""
@@ -201,11 +179,6 @@ class Relay(Generic[ReaderT]):
     async def when_filled(self) -> None:
         """Wait until `filled`."""
         await self._filled.wait()
-
-    @property
-    def store_away(self) -> bool:
-        """Whether the last comparison with the log failed."""
-        return self._store_away
 
 
 def _frames(page: Page) -> list[Frame]:

@@ -10,13 +10,12 @@ from typing import Final
 
 from notify_sse.core.control import Reset
 from notify_sse.core.frames import Frame, frame
-from notify_sse.core.ports import Page, Store
+from notify_sse.core.ports import STORE_RETRY_S, Page, Store
 from notify_sse.core.stream import Stream
 from notify_sse.errors import StoreUnavailable
 from notify_sse.gateway.connection import Connection
 from notify_sse.telemetry.metrics import Metrics
 
-STORE_RETRY_S: Final = 0.5
 MAX_REST_S: Final = 0.005
 """After reading a page, keep the slot for as long as the read took (at most this long): replays use at most half of the
 database's time, and of this process's.

@@ -3,17 +3,22 @@
 Between whoever accepts notifications (HTTP, the ingest queue) and the store. While one batch commits, what arrives
 gathers for the next, so that throughput grows with load and a lone notification waits for nobody. After the commit, in
 this order: announce, then answer the callers (who ack or answer 2xx). It never announces what is not committed.
+
+What the database refuses is found out here, and nowhere else: every caller is told what became of each notification.
 """
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
+from notify_sse.core.backoff import Backoff
+from notify_sse.core.cursor import Cursor
 from notify_sse.core.model import Announcement, Event, Notification
-from notify_sse.core.ports import Appended, Store, Stored
+from notify_sse.core.ports import Appended, Store
 from notify_sse.errors import Overloaded, StoreRefused, StoreUnavailable
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
@@ -21,28 +26,40 @@ from notify_sse.telemetry.outage import Outage
 MAX_BATCH: Final = 1000
 MAX_BATCH_BYTES: Final = 4_194_304
 MAX_WAITING: Final = 20_000
-RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
+FIRST_RETRY_S: Final = 0.05
+LAST_RETRY_S: Final = 1.0
 
 
-class Receipt(msgspec.Struct, frozen=True):
-    """What became of one notification, and the epoch that its id belongs to."""
+class Logged(msgspec.Struct, frozen=True):
+    """The log holds this notification_id at `cursor`.
 
-    epoch: str
-    stored: Stored
+    `new`: since now. `duplicate`: since before, with the same content. `conflict`: since before, with other content;
+    what came now is not in the log.
+    """
+
+    outcome: Literal["new", "duplicate", "conflict"]
+    cursor: Cursor
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The database will not have this notification, and never will; `detail` is what it said. Nothing was stored."""
+
+    detail: str
+    outcome: Literal["refused"] = "refused"
+
+
+Outcome = Logged | Refused
+"""What became of one notification."""
 
 
 class _Waiting:
-    """One caller's notifications, all in one batch or in several, and the future that it awaits."""
+    """One caller's notifications, and the future that it awaits."""
 
     __slots__ = ("done", "notifications")
 
-    def __init__(self, notifications: Sequence[Notification], done: asyncio.Future[list[Receipt]]) -> None:
+    def __init__(self, notifications: Sequence[Notification], done: asyncio.Future[list[Outcome]]) -> None:
         self.notifications = notifications
         self.done = done
-
-    def fail(self, exc: Exception) -> None:
-        if not self.done.done():
-            self.done.set_exception(exc)
 
 
 class Appender:
@@ -59,15 +76,15 @@ class Appender:
         self._waiting = 0
         self._arrived = asyncio.Event()
 
-    async def append(self, notifications: Sequence[Notification]) -> list[Receipt]:
-        """Append `notifications`; returns a receipt for each, in their order, once they are committed and announced.
+    async def append(self, notifications: Sequence[Notification]) -> list[Outcome]:
+        """Append `notifications`; returns the outcome of each, in their order, once all are committed and announced.
 
-        Waits for as long as the database is away: bound it with a timeout. Cancelled, the outcome is unknown. Raises
-        `Overloaded` when too many wait already, `StoreRefused` when the database will not have one of them.
+        One that the database refuses does not touch the others. Waits for as long as the database is away: bound it
+        with a timeout. Cancelled, the outcome is unknown. Raises `Overloaded` when too many wait already.
         """
         if self._waiting and self._waiting + len(notifications) > MAX_WAITING:
             raise Overloaded("too many notifications wait for the database")
-        done: asyncio.Future[list[Receipt]] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(notifications, done))
         self._waiting += len(notifications)
         self._arrived.set()
@@ -82,15 +99,18 @@ class Appender:
                 await self._commit(batch)
 
     def _take(self) -> list[_Waiting]:
+        """The callers of the next batch: as many as fit, in their order, and always one when any waits."""
         batch: list[_Waiting] = []
         count = size = 0
         while self._queue:
             caller = self._queue[0]
+            # It gave up before its turn: whoever published gets no answer and tries again, so do not store it now.
             if caller.done.cancelled():
                 self._waiting -= len(self._queue.popleft().notifications)
                 continue
             count += len(caller.notifications)
             size += sum(len(notification.body) for notification in caller.notifications)
+            # A caller is never cut in two. One that is over the limits by itself gets a batch of its own.
             if batch and (count > MAX_BATCH or size > MAX_BATCH_BYTES):
                 break
             batch.append(self._queue.popleft())
@@ -99,49 +119,52 @@ class Appender:
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         together = [notification for caller in batch for notification in caller.notifications]
+        outcomes = await self._store_all(together)
+        start = 0
+        for caller in batch:
+            own = outcomes[start : start + len(caller.notifications)]
+            start += len(caller.notifications)
+            # It may have given up meanwhile. What was stored for it stays; a retry finds it as a duplicate.
+            if not caller.done.done():
+                caller.done.set_result(own)
+
+    async def _store_all(self, together: Sequence[Notification]) -> list[Outcome]:
+        """Commit and announce `together`, in one transaction or, if the database refuses that, in several."""
         try:
             appended = await self._append_until_stored(together)
         except StoreRefused as exc:
-            await self._isolate(batch, exc)
-            return
+            # Nothing of the transaction was stored, and the database does not say which one is at fault. Halve it until
+            # that one stands alone: about 2 log2(n) transactions, in which all others are stored, in their order.
+            if len(together) == 1:
+                return [Refused(str(exc))]
+            middle = len(together) // 2
+            return [*await self._store_all(together[:middle]), *await self._store_all(together[middle:])]
+        # Before anybody is answered: whoever acks on the answer leaves nothing unannounced behind.
         self._announce(appended, together)
-        place = 0
-        for caller in batch:
-            stored = appended.stored[place : place + len(caller.notifications)]
-            place += len(caller.notifications)
-            if not caller.done.done():
-                caller.done.set_result([Receipt(appended.epoch, one) for one in stored])
-
-    async def _isolate(self, batch: list[_Waiting], exc: StoreRefused) -> None:
-        """One of the batch is refused by the database: commit caller by caller, so that only its own learns of it."""
-        if len(batch) == 1:
-            batch[0].fail(exc)
-            return
-        for caller in batch:
-            await self._commit([caller])
+        return [Logged(stored.outcome, Cursor(appended.epoch, stored.id)) for stored in appended.stored]
 
     async def _append_until_stored(self, together: Sequence[Notification]) -> Appended:
         """Try again for as long as the database is away. Safe: what was committed comes back as a duplicate."""
-        attempt = 0
+        backoff = Backoff(first_s=FIRST_RETRY_S, last_s=LAST_RETRY_S, draw=random.random)
         while True:
             try:
                 with self._metrics.append_seconds.time():
                     appended = await self._store.append(together)
             except StoreUnavailable as exc:
                 self._outage.lost("append", str(exc), advice=exc.advice)
-                await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
-                attempt += 1
+                await asyncio.sleep(backoff.next_s())
             else:
                 self._outage.back("append")
                 return appended
 
     def _announce(self, appended: Appended, together: Sequence[Notification]) -> None:
+        self._metrics.count_appended(appended.stored)
+        # Only what is new, with its content: a duplicate is where it was, and a conflict's content is not the log's.
         events = tuple(
-            Event(stored.id, one.channel, one.notification_type, one.body, one.expires_ms)
-            for stored, one in zip(appended.stored, together, strict=True)
+            Event(stored.id, new.channel, new.notification_type, new.body, new.expires_ms)
+            for stored, new in zip(appended.stored, together, strict=True)
             if stored.outcome == "new"
         )
-        self._metrics.count_appended(appended.stored)
         if events:
             self._on_committed(Announcement(appended.epoch, events[0].id, events))
         elif highest := max((stored.id for stored in appended.stored), default=0):

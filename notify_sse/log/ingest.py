@@ -10,20 +10,20 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, assert_never
 from uuid import uuid4
 
 from notify_sse.core.channels import routing_key
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Delivery
-from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
-from notify_sse.log.append import Appender, Receipt
+from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded
+from notify_sse.log.append import Appender, Logged, Outcome, Refused
 from notify_sse.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-BURY_RETRY_S: Final = 1.0
+DEAD_LETTER_RETRY_S: Final = 1.0
 
 
 class Ingest:
@@ -39,7 +39,7 @@ class Ingest:
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._burials: set[asyncio.Task[None]] = set()
+        self._dead_lettering: set[asyncio.Task[None]] = set()
 
     def deliver(self, delivery: Delivery) -> None:
         """One message, in queue order. Synchronous, so that order is kept."""
@@ -50,8 +50,8 @@ class Ingest:
     async def finish(self) -> None:
         """Return once everything delivered so far is acked (after `Broker.stop_consuming`)."""
         await self._idle.wait()
-        if self._burials:
-            await asyncio.wait(self._burials)
+        if self._dead_lettering:
+            await asyncio.wait(self._dead_lettering)
 
     async def run(self) -> None:
         """Take batch after batch, until cancelled. What is under way then stays unacked and is redelivered."""
@@ -64,10 +64,11 @@ class Ingest:
                     await self._take([self._queue.popleft() for _ in range(count)])
                 self._idle.set()
         finally:
-            for burial in self._burials:
-                burial.cancel()
+            for task in self._dead_lettering:
+                task.cancel()
 
     async def _take(self, deliveries: Sequence[Delivery]) -> None:
+        """Check, append, then ack: each delivery once it is in the log, or safe in the dead letters."""
         self._metrics.ingested.inc(len(deliveries))
         good: list[tuple[Delivery, Notification]] = []
         bad: list[tuple[Delivery, BadNotification]] = []
@@ -77,13 +78,16 @@ class Ingest:
             except BadNotification as exc:
                 bad.append((delivery, exc))
         bad += await self._append(good)
+        # From here on all that is not bad is committed and announced. The bad are acked by the task that dead-letters
+        # them, so that nothing here waits for the broker to take a publish.
         if bad:
-            self._bury_aside(bad)
+            self._dead_letter_in_background(bad)
             refused = {id(delivery) for delivery, _ in bad}
             deliveries = [delivery for delivery in deliveries if id(delivery) not in refused]
         await self._ack(deliveries)
 
     async def _ack(self, deliveries: Sequence[Delivery]) -> None:
+        """Ack `deliveries`. An ack that is lost costs a redelivery, which the log knows: no reason to stop."""
         try:
             await self._broker.ack(deliveries)
         except BrokerUnavailable as exc:
@@ -106,53 +110,42 @@ class Ingest:
         return notification
 
     async def _append(self, good: Sequence[tuple[Delivery, Notification]]) -> list[tuple[Delivery, BadNotification]]:
-        """Append; returns those that the log refused."""
+        """Append; returns those that are not in the log now, each with why."""
         if not good:
             return []
-        try:
-            receipts = await self._append_when_possible([notification for _, notification in good])
-        except StoreRefused as exc:
-            return await self._isolate(good, exc)
+        outcomes = await self._append_when_possible([notification for _, notification in good])
         return [
-            (delivery, _conflict(receipt.stored.id))
-            for (delivery, _), receipt in zip(good, receipts, strict=True)
-            if receipt.stored.outcome == "conflict"
+            (delivery, refusal)
+            for (delivery, _), outcome in zip(good, outcomes, strict=True)
+            if (refusal := _refusal(outcome))
         ]
 
-    async def _append_when_possible(self, notifications: Sequence[Notification]) -> list[Receipt]:
+    async def _append_when_possible(self, notifications: Sequence[Notification]) -> list[Outcome]:
         while True:
             try:
                 return await self._appender.append(notifications)
             except Overloaded as exc:
                 await asyncio.sleep(exc.retry_after_s)
 
-    async def _isolate(
-        self, good: Sequence[tuple[Delivery, Notification]], exc: StoreRefused
-    ) -> list[tuple[Delivery, BadNotification]]:
-        """The database refused the batch: halve it until the one at fault stands alone."""
-        if len(good) == 1:
-            return [(good[0][0], BadNotification(field="body", reason="store_refused", detail=str(exc)))]
-        middle = len(good) // 2
-        return await self._append(good[:middle]) + await self._append(good[middle:])
+    def _dead_letter_in_background(self, bad: Sequence[tuple[Delivery, BadNotification]]) -> None:
+        """Dead-letter them in a task of their own: an alarm at the broker can keep a publish waiting for minutes."""
+        task = asyncio.get_running_loop().create_task(self._dead_letter_and_ack(bad))
+        self._dead_lettering.add(task)
+        task.add_done_callback(self._dead_lettering.discard)
 
-    def _bury_aside(self, bad: Sequence[tuple[Delivery, BadNotification]]) -> None:
-        """Dead-letter each in a task of its own: an alarm at the broker can keep a publish waiting for minutes."""
-        burial = asyncio.get_running_loop().create_task(self._bury(bad))
-        self._burials.add(burial)
-        burial.add_done_callback(self._burials.discard)
-
-    async def _bury(self, bad: Sequence[tuple[Delivery, BadNotification]]) -> None:
+    async def _dead_letter_and_ack(self, bad: Sequence[tuple[Delivery, BadNotification]]) -> None:
         for delivery, exc in bad:
             self._metrics.refused.labels("amqp", exc.reason).inc()
             try:
-                await self._dead_letter(delivery, exc)
+                await self._dead_letter_until_safe(delivery, exc)
             except Exception:
+                # One message that cannot be dead-lettered must not keep the others from it. Unacked, it comes again.
                 logger.exception("a message cannot be dead-lettered; it stays unacked", extra={"action": "dead_letter"})
                 self._metrics.dead_letters_failed.inc()
             else:
                 await self._ack([delivery])
 
-    async def _dead_letter(self, delivery: Delivery, exc: BadNotification) -> None:
+    async def _dead_letter_until_safe(self, delivery: Delivery, exc: BadNotification) -> None:
         """Return once it is safe there. Tries again for as long as it is not: left unacked, it would take a place of
         the prefetch until the connection is lost.
         """
@@ -161,13 +154,22 @@ class Ingest:
                 return await self._broker.dead_letter(delivery, reason=exc.reason, detail=str(exc))
             except BrokerUnavailable:
                 self._metrics.dead_letters_failed.inc()
-                await asyncio.sleep(BURY_RETRY_S)
+                await asyncio.sleep(DEAD_LETTER_RETRY_S)
 
 
 def _new_id() -> str:
     return str(uuid4())
 
 
-def _conflict(original: int) -> BadNotification:
-    detail = f"is in the log already, at {original}, with other content"
-    return BadNotification(field="notification_id", reason="conflict", detail=detail)
+def _refusal(outcome: Outcome) -> BadNotification | None:
+    """Why a message with this outcome is a dead letter, or None when it is none."""
+    match outcome:
+        case Logged(outcome="conflict", cursor=cursor):
+            detail = f"is in the log already, at {cursor.position}, with other content"
+            return BadNotification(field="notification_id", reason="conflict", detail=detail)
+        case Logged():
+            return None
+        case Refused(detail=detail):
+            return BadNotification(field="body", reason="store_refused", detail=detail)
+        case other:
+            assert_never(other)

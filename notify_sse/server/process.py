@@ -16,22 +16,25 @@ from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
 from notify_sse.auth import Verifier
+from notify_sse.auth.revocations import Revocations
 from notify_sse.broker import open_broker
+from notify_sse.broker.live import LiveExchange
 from notify_sse.config import Settings
 from notify_sse.core.hub import Hub
-from notify_sse.core.model import Announcement
-from notify_sse.core.ports import Listener
+from notify_sse.core.ports import STORE_RETRY_S, Listener
 from notify_sse.core.tail import Tail
 from notify_sse.errors import BadConfiguration, BrokerUnavailable, SchemaOutdated, StoreUnavailable
 from notify_sse.gateway.admission import Admission, Limits
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.live import LiveMessages
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
+from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
 from notify_sse.log.retention import Retention
-from notify_sse.log.watch import Watch
+from notify_sse.log.watch import watch
 from notify_sse.server.garbage import GarbagePolicy
 from notify_sse.server.listening import BACKLOG, url_of
 from notify_sse.store import open_store
@@ -43,12 +46,10 @@ from notify_sse.web.streams.direct import ServerLoop
 
 logger = logging.getLogger(__name__)
 
-STORE_RETRY_S: Final = 0.5
 GRACE_S: Final = 0.5
 """For the last bytes of closed connections, out of DRAIN_S."""
 HISTORY_CONNECTIONS: Final = 2
 """Beside those of the replays, so that a page of the history need not wait for them."""
-MAX_ANNOUNCED_BYTES: Final = 1_048_576
 
 
 class Process:
@@ -57,7 +58,7 @@ class Process:
     def __init__(self, settings: Settings, *, on_ready: Callable[[], None] | None = None) -> None:
         self.settings = settings
         self._on_ready = on_ready
-        self._outage = Outage("the store")
+        self._store_outage = Outage("the store")
         self.metrics = metrics = Metrics()
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
         self.broker = open_broker(
@@ -80,9 +81,11 @@ class Process:
             self.tail,
             hub,
             metrics,
-            outage=self._outage,
+            outage=self._store_outage,
             drive=self.pump.drive,
-            revoke=self.registry.end_token,
+        )
+        self.live_messages = LiveMessages(
+            metrics, take=self.relay.take, revoke=self.registry.end_token, repair=self.relay.repair
         )
         self.admission = Admission(
             self.tail,
@@ -95,7 +98,10 @@ class Process:
                 serves=settings.role != "ingest",
             ),
         )
-        self.appender = Appender(self.store, metrics, outage=self._outage, on_committed=self._announce)
+        tell_others = None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=self._spawn).tell
+        announcer = Announcer(take_here=None if settings.role == "ingest" else self.relay.take, tell_others=tell_others)
+        revocations = Revocations(end_here=self.registry.end_token, tell_others=tell_others)
+        self.appender = Appender(self.store, metrics, outage=self._store_outage, on_committed=announcer.announce)
         self.ingest = Ingest(
             self.broker,
             self.appender,
@@ -105,7 +111,6 @@ class Process:
         )
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
         self.verifier = Verifier(settings)
-        self.watch = Watch(self.store, outage=self._outage)
         self.service = Service(
             settings,
             metrics=metrics,
@@ -116,8 +121,8 @@ class Process:
             admission=self.admission,
             appender=self.appender,
             verifier=self.verifier,
-            watch=self.watch,
-            end_token=self._revoke,
+            store_outage=self._store_outage,
+            end_token=revocations.revoke,
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
@@ -139,7 +144,7 @@ class Process:
             Listener(
                 on_connected=self._connected,
                 on_delivery=None if role == "gateway" else self.ingest.deliver,
-                on_announcement=None if role == "ingest" else self.relay.hear,
+                on_announcement=None if role == "ingest" else self.live_messages.hear,
             )
         )
         logger.info("serving", extra={"action": "start", "url": url_of(listener), "role": role})
@@ -161,7 +166,7 @@ class Process:
             return
         self._spawn(self.appender.run())
         if self.settings.role == "ingest":
-            self._spawn(self.watch.run())
+            self._spawn(watch(self.store, self._store_outage))
         else:
             limits = self.settings
             self._spawn(self.relay.run(max_events=limits.tail_max_events, max_bytes=limits.tail_max_bytes))
@@ -178,7 +183,7 @@ class Process:
             try:
                 await self.store.open()
             except StoreUnavailable as exc:
-                self._outage.lost("open", str(exc), advice=exc.advice)
+                self._store_outage.lost("open", str(exc), advice=exc.advice)
                 await asyncio.sleep(STORE_RETRY_S)
             except (BadConfiguration, SchemaOutdated) as exc:
                 logger.error("the database cannot be used: %s", exc, extra={"action": "open"})  # noqa: TRY400 - one line
@@ -186,35 +191,12 @@ class Process:
                 self._stop.set()
                 return False
             else:
-                self._outage.back("open")
+                self._store_outage.back("open")
                 return True
 
     def _connected(self) -> None:
         self.metrics.broker_connects.inc()
         self.relay.repair()
-
-    def _announce(self, announcement: Announcement) -> None:
-        """A batch was committed here: to our own streams directly, to the other processes through the broker."""
-        if self.settings.role != "ingest":
-            self.relay.take(announcement)
-        if self.settings.embedded_broker:
-            return
-        body = announcement.encode()
-        if len(body) > MAX_ANNOUNCED_BYTES:
-            body = Announcement(announcement.epoch, announcement.first + len(announcement.events)).encode()
-        self._spawn(self._tell_others(body))
-
-    def _revoke(self, token_id: str) -> None:
-        """End the streams of a token, here and, as far as the broker reaches, in the other processes."""
-        self.registry.end_token(token_id)
-        if not self.settings.embedded_broker:
-            self._spawn(self._tell_others(Announcement(self.tail.epoch, 0, revoked=token_id).encode()))
-
-    async def _tell_others(self, body: bytes) -> None:
-        try:
-            await self.broker.announce(body)
-        except BrokerUnavailable:
-            self.metrics.announce_failed.inc()  # the others compare with the log's head once a second
 
     async def _drained(self) -> None:
         """Hypercorn's shutdown trigger: returns when nothing is left to lose."""

@@ -8,6 +8,7 @@ forks, waits, and passes signals on.
 import ctypes
 import logging
 import os
+import random
 import signal
 import socket
 import tempfile
@@ -18,12 +19,14 @@ from typing import Final
 
 from notify_sse.auth import Verifier
 from notify_sse.config import Settings
+from notify_sse.core.backoff import Backoff
 from notify_sse.errors import BadConfiguration
 from notify_sse.server.listening import listen
 
 logger = logging.getLogger(__name__)
 
-BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+FIRST_RESTART_S: Final = 0.5
+LAST_RESTART_S: Final = 5.0
 STEADY_S: Final = 10.0
 """A worker that lived for so long is replaced at once when it dies."""
 READY: Final = signal.SIGUSR1
@@ -58,7 +61,7 @@ class Supervisor:
         self._listener = listener
         self._count = count
         self._started: dict[int, float] = {}
-        self._early_deaths = 0
+        self._backoff = Backoff(first_s=FIRST_RESTART_S, last_s=LAST_RESTART_S, draw=random.random)
         self._restart_at = 0.0
         self._retiring: list[int] = []
         self._stopping = False
@@ -146,8 +149,9 @@ class Supervisor:
             self._exit_code = self._exit_code or max(0, code)
             self._restart_at = 0.0
             return
-        self._early_deaths = 0 if lived_s >= STEADY_S else self._early_deaths + 1
-        delay_s = BACKOFF_S[min(self._early_deaths, len(BACKOFF_S) - 1)] if self._early_deaths else 0.0
+        if steady := lived_s >= STEADY_S:
+            self._backoff.reset()
+        delay_s = 0.0 if steady else round(self._backoff.next_s(), 3)
         self._restart_at = time.monotonic() + delay_s
         logger.warning(
             "worker died; another takes its place",

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TextIO
 
 import msgspec
 
+from notify_sse.telemetry.printable import printable
 from notify_sse.telemetry.redaction import redacted
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -51,8 +52,8 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, then the traceback when there is one."""
-        fields = "".join(f" {name}={_one_line(value)}" for name, value in _extra(record).items())
-        line = f"{_time(record)} {record.levelname} {record.name}: {_one_line(record.getMessage())}{fields}"
+        fields = "".join(f" {name}={printable(str(value))}" for name, value in _extra(record).items())
+        line = f"{_time(record)} {record.levelname} {record.name}: {printable(record.getMessage())}{fields}"
         trace = _trace(self, record)
         return redacted(f"{line}\n{trace}" if trace else line)
 
@@ -89,12 +90,6 @@ def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
         record.exc_text = formatter.formatException(record.exc_info)
     stack = formatter.formatStack(record.stack_info) if record.stack_info else ""
     return "\n".join(part for part in (record.exc_text, stack) if part)
-
-
-def _one_line(value: object) -> str:
-    """`value` in one line: what comes from outside cannot forge a second record."""
-    text = str(value)
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _safe(value: object) -> object:

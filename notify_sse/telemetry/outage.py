@@ -1,12 +1,19 @@
-"""What the log says of a store or a broker that is away: once when it goes and once when it is back, whoever notices.
+"""The judge of whether a store or a broker is away. Every part that asks it reports here.
 
-Several parts lose it and find it again, each in its own time: this is where they agree. Says nothing to clients.
+Logs once when it goes away and once when it is back, however many parts notice, each in its own time. Readiness reads
+the judgement here; nothing is said to clients.
 """
 
 import logging
 import time
+from typing import Final
 
 logger = logging.getLogger(__name__)
+
+LOG_HEAD: Final = "head"
+"""The part that asks a store where its log stands, once a second in every process. Readiness goes by this part alone: a
+store that only takes no writes can still serve streams.
+"""
 
 
 class Outage:
@@ -15,6 +22,7 @@ class Outage:
     def __init__(self, what: str) -> None:
         self._what = what
         self._missing: set[str] = set()
+        self._reached: set[str] = set()
         self._since = 0.0
         self._advised: set[str] = set()
 
@@ -32,6 +40,7 @@ class Outage:
 
     def back(self, part: str) -> None:
         """`part` reaches it (again). Idempotent."""
+        self._reached.add(part)
         if part not in self._missing:
             return
         self._missing.discard(part)
@@ -39,3 +48,11 @@ class Outage:
             self._advised.clear()
             outage_s = round(time.monotonic() - self._since, 3)
             logger.warning("%s is back", self._what, extra={"action": "back", "outage_s": outage_s})
+
+    def away(self, part: str) -> bool:
+        """Whether `part` could not reach it when it last tried."""
+        return part in self._missing
+
+    def reached(self, part: str) -> bool:
+        """Whether `part` has reached it at all since this process started."""
+        return part in self._reached

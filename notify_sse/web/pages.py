@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from notify_sse.auth import PUBLISH, READ, mint
+from notify_sse.core.parse import MAX_RECIPIENT_BYTES
 from notify_sse.errors import BadRequest, Forbidden
 from notify_sse.web.http.answers import answer
 from notify_sse.web.http.body import read_body
@@ -24,7 +25,7 @@ LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 class Wanted(msgspec.Struct):
     """The token that the demo asks for."""
 
-    recipient_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    recipient_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_RECIPIENT_BYTES)]
     ttl_s: Annotated[int, msgspec.Meta(ge=1, le=DEMO_TOKEN_S)] = DEMO_TOKEN_S
     publish: bool = False
 
@@ -66,5 +67,8 @@ async def demo_token(request: Request) -> Response:
     except msgspec.DecodeError as exc:
         raise BadRequest("body", str(exc)) from None
     scopes = [READ, PUBLISH] if wanted.publish else [READ]
-    token = mint(service.settings, wanted.recipient_id, scopes=scopes, topics=["news"], ttl_s=wanted.ttl_s)
+    try:
+        token = mint(service.settings, wanted.recipient_id, scopes=scopes, topics=["news"], ttl_s=wanted.ttl_s)
+    except ValueError as exc:  # up to the limit in characters, but over it in bytes
+        raise BadRequest("recipient_id", str(exc)) from None
     return answer({"token": token, "expires_in_s": wanted.ttl_s})

@@ -12,8 +12,8 @@ from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
 from notify_sse.log.append import Appender
-from notify_sse.log.watch import Watch
 from notify_sse.telemetry.metrics import Metrics
+from notify_sse.telemetry.outage import LOG_HEAD, Outage
 
 
 class Service:
@@ -31,7 +31,7 @@ class Service:
         admission: Admission,
         appender: Appender,
         verifier: Verifier,
-        watch: Watch,
+        store_outage: Outage,
         end_token: Callable[[str], None],
     ) -> None:
         self.settings = settings
@@ -44,15 +44,15 @@ class Service:
         self.verifier = verifier
         self.end_token = end_token
         self._relay = relay
-        self._watch = watch
+        self._store_outage = store_outage
 
     def unready(self) -> Literal["draining", "starting", "keys", "store"] | None:
         """Why this process should get no traffic, or None when it should."""
         if self.admission.draining:
             return "draining"
         ingests_only = self.settings.role == "ingest"
-        if not (self._watch.seen if ingests_only else self._relay.filled):
+        if not (self._store_outage.reached(LOG_HEAD) if ingests_only else self._relay.filled):
             return "starting"
         if not self.verifier.ready:
             return "keys"
-        return "store" if (self._watch.away if ingests_only else self._relay.store_away) else None
+        return "store" if self._store_outage.away(LOG_HEAD) else None

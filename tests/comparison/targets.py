@@ -12,7 +12,7 @@ from pathlib import Path
 from notify_sse.bench.bare import bare_server
 from notify_sse.bench.publishers.publishing import Way
 from notify_sse.bench.target import Launch, Target, free_port, process, served
-from notify_sse.bench.worker import raise_file_limit
+from notify_sse.server.files import raise_file_limit
 from tests.support.services import PostgresServer, RabbitServer
 
 EMBEDDED = "embedded"

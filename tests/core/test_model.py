@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notify_sse.core.channels import EVERYONE, recipient_channel, routing_key, topic_channel
-from notify_sse.core.model import Announcement, Event, decode_announcement
+from notify_sse.core.model import Announcement, Event, decode_live
 from tests.support.notifications import recipients, topics, types
 
 ADVERSARIAL = (
@@ -73,23 +73,23 @@ events = st.lists(st.tuples(recipients, types, st.binary(max_size=20), st.intege
 def test_an_announcement_survives_the_wire(epoch: str, first: int, contents: list[tuple[str, str, bytes, int]]) -> None:
     batch = tuple(Event(place, *content) for place, content in enumerate(contents, first))
     announcement = Announcement(epoch, first, batch)
-    assert decode_announcement(announcement.encode()) == announcement
+    assert decode_live(announcement.encode()) == announcement
 
 
 def test_an_announcement_of_a_later_version_is_read() -> None:
     """Fields that this version does not know are passed over."""
     later = {"epoch": "e", "first": 3, "events": [[3, "topic:all", "t", b"{}", 0, "more"]], "v": 2, "news": {"a": 1}}
-    announcement = decode_announcement(msgspec.msgpack.encode(later))
+    announcement = decode_live(msgspec.msgpack.encode(later))
     assert announcement == Announcement("e", 3, (Event(3, "topic:all", "t", b"{}"),), v=2)
 
 
 @given(st.binary(max_size=100))
-def test_noise_is_no_announcement(body: bytes) -> None:
-    assert decode_announcement(body) is None
+def test_noise_is_no_message(body: bytes) -> None:
+    assert decode_live(body) is None
 
 
 def test_ids_that_do_not_follow_each_other_are_no_announcement() -> None:
     """What is not contiguous must not reach the tail."""
     odd = Announcement("e", 3, (Event(3, "c", "t", b""), Event(5, "c", "t", b"")))
-    assert decode_announcement(odd.encode()) is None
-    assert decode_announcement(Announcement("e", 2, (Event(3, "c", "t", b""),)).encode()) is None
+    assert decode_live(odd.encode()) is None
+    assert decode_live(Announcement("e", 2, (Event(3, "c", "t", b""),)).encode()) is None

@@ -49,7 +49,7 @@ POINTS: dict[str, Point] = {
     "before a dead letter": Point(f"{BROKER}.dead_letter", "before", "amqp", 3),
     "within a dead letter": Point(f"{BROKER}.dead_letter", "within", "amqp", 3),
     "dead-lettered, not acked": Point(f"{BROKER}.dead_letter", "after", "amqp", 3),
-    "after a dead letter's ack": Point("notify_sse.log.ingest:Ingest._bury", "after", "amqp", 3),
+    "after a dead letter's ack": Point("notify_sse.log.ingest:Ingest._dead_letter_and_ack", "after", "amqp", 3),
     "before the append (HTTP)": Point(f"{STORE}.append", "before", "http"),
     "within the append (HTTP)": Point(f"{STORE}.append", "within", "http"),
     "committed, not announced (HTTP)": Point(f"{STORE}.append", "after", "http"),

@@ -23,16 +23,15 @@ class Bench:
         self.tail = Tail(max_events=max_events, max_bytes=10**9)
         self.hub: Hub[Stream] = Hub()
         self.driven: list[Stream] = []
-        self.revoked: list[str] = []
         self.max_events = max_events
+        self.outage = Outage("the store")
         self.relay = Relay(
             self.store.port,
             self.tail,
             self.hub,
             metrics(self.tally),
-            outage=Outage("the store"),
+            outage=self.outage,
             drive=self.driven.extend,
-            revoke=self.revoked.append,
         )
 
     def running(self) -> AbstractAsyncContextManager[None]:

@@ -36,7 +36,7 @@ async def test_announcements_in_order_need_no_read() -> None:
         stream = bench.sleeper()
         calls = bench.store.calls.copy()
         for count in (1, 4, 2):
-            bench.relay.hear(bench.add(count).encode())
+            bench.relay.take(bench.add(count))
             assert bench.at_head()
             assert bench.driven == [stream]
             stream.pull(bench.tail, now_ms=0)
@@ -54,7 +54,7 @@ async def test_repeats_and_overlaps_are_dropped() -> None:
         one, two = bench.add(2), bench.add(3)
         both = Announcement("e0", 1, one.events + two.events)
         for announcement in (one, one, both, two, one, both):
-            bench.relay.hear(announcement.encode())
+            bench.relay.take(announcement)
         assert bench.held() == [1, 2, 3, 4, 5]
     assert bench.tally["duplicates dropped"] == 14
     assert bench.tally["holes found"] == 0
@@ -70,24 +70,11 @@ async def test_a_hole_is_read_from_the_log(order: tuple[int, ...]) -> None:
         stream = bench.sleeper()
         announcements = [bench.add(2), bench.add(1), bench.add(2)]
         for place in order:
-            bench.relay.hear(announcements[place].encode())
+            bench.relay.take(announcements[place])
         await until(bench.at_head)
         assert bench.held() == [1, 2, 3, 4, 5]
         assert stream in bench.driven
     assert bench.tally["holes found"] >= 1
-
-
-async def test_a_revoked_token_is_passed_on_and_says_nothing_of_the_log() -> None:
-    """Nor to a version that does not know of it, which takes it for a hint of what it has already."""
-    bench = Bench(rows=2)
-    async with bench.running():
-        await until(bench.at_head)
-        told = Announcement(bench.tail.epoch, 0, revoked="t")
-        bench.relay.hear(told.encode())
-        assert bench.revoked == ["t"]
-        bench.relay.hear(Announcement(bench.tail.epoch, 0).encode())
-        assert bench.at_head()
-        assert not bench.tally["holes_found"]
 
 
 async def test_a_lost_announcement_is_found_though_nothing_follows() -> None:
@@ -101,20 +88,18 @@ async def test_a_lost_announcement_is_found_though_nothing_follows() -> None:
 
 
 @pytest.mark.usefixtures("never_by_itself")
-async def test_a_reconnect_a_hint_and_what_cannot_be_read_each_ask_the_log() -> None:
+async def test_a_reconnect_and_a_hint_each_ask_the_log() -> None:
     bench = Bench()
     async with bench.running():
         await until(lambda: bench.relay.filled)
         for ask in (
             bench.relay.repair,
-            lambda: bench.relay.hear(Announcement("e0", len(bench.store.database.rows) + 1).encode()),
-            lambda: bench.relay.hear(b"noise"),
+            lambda: bench.relay.take(Announcement("e0", len(bench.store.database.rows) + 1)),
         ):
             bench.add(2)
             assert not bench.at_head()
             ask()
             await until(bench.at_head)
-    assert bench.tally["announcement unreadable"] == 1
 
 
 @pytest.mark.usefixtures("never_by_itself")
@@ -123,8 +108,8 @@ async def test_a_hint_of_what_is_known_asks_nothing() -> None:
     async with bench.running():
         await until(lambda: bench.relay.filled)
         calls = bench.store.calls.copy()
-        bench.relay.hear(Announcement("e0", 6).encode())
-        bench.relay.hear(Announcement("e0", 2).encode())
+        bench.relay.take(Announcement("e0", 6))
+        bench.relay.take(Announcement("e0", 2))
         await asyncio.sleep(0.02)
         assert bench.store.calls == calls
 
@@ -135,10 +120,10 @@ async def test_announcements_that_come_during_a_read_are_not_taken_twice() -> No
         await until(lambda: bench.relay.filled)
         bench.store.gate.clear()
         one, two = bench.add(2), bench.add(2)
-        bench.relay.hear(two.encode())
+        bench.relay.take(two)
         await until(lambda: bench.store.calls["head"] >= 1)
-        bench.relay.hear(one.encode())
-        bench.relay.hear(two.encode())
+        bench.relay.take(one)
+        bench.relay.take(two)
         assert bench.held() == [1, 2, 3, 4]
         bench.store.gate.set()
         await bench.relay.catch_up()

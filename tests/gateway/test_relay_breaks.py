@@ -9,6 +9,7 @@ from notify_sse.core.cursor import Cursor
 from notify_sse.core.model import Announcement, Event
 from notify_sse.core.stream import Stream, Turn
 from notify_sse.errors import StoreUnavailable
+from notify_sse.telemetry.outage import LOG_HEAD
 from tests.gateway.relays import Bench
 from tests.support.doubles import until
 
@@ -137,11 +138,11 @@ async def test_catching_up_waits_while_the_store_is_away() -> None:
         bench.add(3)
         bench.store.failures = [StoreUnavailable("away")] * 3
         first = asyncio.ensure_future(bench.relay.catch_up())
-        await until(lambda: bench.relay.store_away)
+        await until(lambda: bench.outage.away(LOG_HEAD))
         second = asyncio.ensure_future(bench.relay.catch_up())
         await asyncio.gather(first, second)
         assert bench.at_head()
-        await until(lambda: not bench.relay.store_away)
+        await until(lambda: not bench.outage.away(LOG_HEAD))
 
 
 async def test_a_caller_that_gives_up_does_not_take_the_others_along() -> None:
@@ -170,12 +171,12 @@ async def test_live_goes_on_while_the_store_is_away() -> None:
     async with bench.running():
         await until(lambda: bench.relay.filled)
         bench.store.gate.clear()
-        bench.relay.hear(bench.add(2).encode())
+        bench.relay.take(bench.add(2))
         assert bench.held() == [1, 2]
         lost, after = bench.add(1), bench.add(1)
-        bench.relay.hear(after.encode())
+        bench.relay.take(after)
         assert bench.held() == [1, 2]
-        bench.relay.hear(lost.encode())
+        bench.relay.take(lost)
         assert bench.held() == [1, 2, 3]
         bench.store.gate.set()
         await until(bench.at_head)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from notify_sse.core.cursor import Cursor
 from notify_sse.core.model import Announcement, Notification
-from notify_sse.core.ports import Stored
-from notify_sse.errors import Overloaded, StoreRefused, StoreUnavailable
+from notify_sse.errors import Overloaded, StoreUnavailable
 from notify_sse.log import append as module
-from notify_sse.log.append import Appender, Receipt
+from notify_sse.log.append import Appender, Logged, Outcome, Refused
 from notify_sse.telemetry.outage import Outage
 from tests.simulation.database import POISON
 from tests.support.doubles import HandStore, metrics, notification, running, until
@@ -28,21 +28,26 @@ class Bench:
         self.heard.append(announcement)
         self.told += [f"announced {event.id}" for event in announcement.events]
 
-    async def append(self, *names: str) -> list[Receipt]:
+    async def append(self, *names: str) -> list[Outcome]:
         return await self.append_all([notification(name) for name in names])
 
-    async def append_all(self, batch: Sequence[Notification]) -> list[Receipt]:
-        receipts = await self.appender.append(batch)
-        self.told += [f"answered {receipt.stored.id}" for receipt in receipts]
-        return receipts
+    async def append_all(self, batch: Sequence[Notification]) -> list[Outcome]:
+        outcomes = await self.appender.append(batch)
+        self.told += [f"answered {position}" for _, position in brief(outcomes)]
+        return outcomes
 
 
-def outcomes(receipts: list[Receipt]) -> list[tuple[str, int]]:
-    return [(receipt.stored.outcome, receipt.stored.id) for receipt in receipts]
+def brief(outcomes: list[Outcome]) -> list[tuple[str, int]]:
+    """Each with its position in the log, 0 for none."""
+    return [(one.outcome, 0 if isinstance(one, Refused) else one.cursor.position) for one in outcomes]
+
+
+def poison(name: str) -> Notification:
+    return notification(name, kind=POISON)
 
 
 async def test_what_arrives_during_a_commit_goes_together_into_the_next() -> None:
-    """So that throughput grows with load; and each caller gets its own receipts, in its own order."""
+    """So that throughput grows with load; and each caller gets its own outcomes, in its own order."""
     bench = Bench()
     bench.store.gate.clear()
     async with running(bench.appender.run()):
@@ -51,8 +56,8 @@ async def test_what_arrives_during_a_commit_goes_together_into_the_next() -> Non
         others = [asyncio.ensure_future(bench.append(*names)) for names in (["b", "c"], ["d"], ["e", "a", "f"])]
         await asyncio.sleep(0)
         bench.store.gate.set()
-        assert outcomes(await first) == [("new", 1)]
-        assert [outcomes(await other) for other in others] == [
+        assert brief(await first) == [("new", 1)]
+        assert [brief(await other) for other in others] == [
             [("new", 2), ("new", 3)],
             [("new", 4)],
             [("new", 5), ("duplicate", 1), ("new", 6)],
@@ -63,7 +68,7 @@ async def test_what_arrives_during_a_commit_goes_together_into_the_next() -> Non
 async def test_a_lone_notification_waits_for_nobody() -> None:
     bench = Bench()
     async with running(bench.appender.run()):
-        assert await bench.append("a") == [Receipt("e0", Stored("new", 1))]
+        assert await bench.append("a") == [Logged("new", Cursor("e0", 1))]
         assert bench.store.batches == [["a"]]
 
 
@@ -81,8 +86,8 @@ async def test_only_what_is_new_is_announced_with_its_content() -> None:
     async with running(bench.appender.run()):
         await bench.append("a")
         changed = notification("a", text="changed")
-        receipts = await bench.append_all([notification("a"), changed, notification("b")])
-    assert outcomes(receipts) == [("duplicate", 1), ("conflict", 1), ("new", 2)]
+        outcomes = await bench.append_all([notification("a"), changed, notification("b")])
+    assert brief(outcomes) == [("duplicate", 1), ("conflict", 1), ("new", 2)]
     assert [event.id for event in bench.heard[-1].events] == [2]
     assert bench.heard[-1].first == 2
 
@@ -104,8 +109,8 @@ async def test_an_absent_store_is_waited_for() -> None:
         waiting = asyncio.ensure_future(bench.append("a"))
         await until(lambda: len(bench.store.batches) == 2)
         later = asyncio.ensure_future(bench.append("b"))
-        assert outcomes(await waiting) == [("new", 1)]
-        assert outcomes(await later) == [("new", 2)]
+        assert brief(await waiting) == [("new", 1)]
+        assert brief(await later) == [("new", 2)]
     assert bench.store.batches == [["a"]] * 4 + [["b"]]
 
 
@@ -114,27 +119,57 @@ async def test_an_unknown_outcome_is_found_out() -> None:
     bench = Bench()
     bench.store.late = [StoreUnavailable("the answer was lost")]
     async with running(bench.appender.run()):
-        assert outcomes(await bench.append("a", "b")) == [("duplicate", 1), ("duplicate", 2)]
+        assert brief(await bench.append("a", "b")) == [("duplicate", 1), ("duplicate", 2)]
     assert len(bench.store.database.rows) == 2
     assert bench.heard == [Announcement("e0", 3)]
 
 
-async def test_a_refusal_reaches_only_the_caller_at_fault() -> None:
+async def test_a_refusal_touches_nobody_else() -> None:
+    """Neither other callers nor the caller's own others; all is stored in its order, and each is told of its own."""
     bench = Bench()
     bench.store.gate.clear()
     async with running(bench.appender.run()):
         blocker = asyncio.ensure_future(bench.append("blocker"))
         await until(lambda: bench.store.batches)
         good = [asyncio.ensure_future(bench.append(name)) for name in ("a", "b")]
-        bad = asyncio.ensure_future(bench.append_all([notification("c"), notification("x", kind=POISON)]))
-        last = asyncio.ensure_future(bench.append("d"))
+        bad = asyncio.ensure_future(bench.append_all([notification("c"), poison("x"), notification("d")]))
+        last = asyncio.ensure_future(bench.append("e"))
         await asyncio.sleep(0)
         bench.store.gate.set()
         await blocker
-        assert [outcomes(await one) for one in good] == [[("new", 2)], [("new", 3)]]
-        with pytest.raises(StoreRefused):
-            await bad
-        assert outcomes(await last) == [("new", 4)]
+        assert [brief(await one) for one in good] == [[("new", 2)], [("new", 3)]]
+        assert brief(await bad) == [("new", 4), ("refused", 0), ("new", 5)]
+        assert brief(await last) == [("new", 6)]
+    assert [event.id for announcement in bench.heard for event in announcement.events] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_refusal_says_what_the_database_said() -> None:
+    bench = Bench()
+    async with running(bench.appender.run()):
+        assert await bench.append_all([poison("x")]) == [Refused("will not have it")]
+    assert bench.heard == []
+
+
+@pytest.mark.parametrize("place", [0, 1, 255, 256, 511])
+async def test_who_is_refused_is_found_by_halving(place: int) -> None:
+    """One bad notification costs about twice the logarithm of its batch in transactions, not one for each beside it."""
+    bench = Bench()
+    batch = [poison("x") if number == place else notification(f"n{number}") for number in range(512)]
+    async with running(bench.appender.run()):
+        outcomes = await bench.append_all(batch)
+    assert [number for number, one in enumerate(outcomes) if isinstance(one, Refused)] == [place]
+    assert [position for _, position in brief(outcomes) if position] == list(range(1, 512))
+    assert len(bench.store.batches) == 1 + 2 * 9
+
+
+async def test_several_refusals_are_all_found_while_the_store_comes_and_goes() -> None:
+    bench = Bench()
+    names = "abcdefghij"
+    bench.store.failures = [StoreUnavailable("away"), StoreUnavailable("away")]
+    async with running(bench.appender.run()):
+        outcomes = await bench.append_all([poison(name) if name in "adej" else notification(name) for name in names])
+    assert [name for name, one in zip(names, outcomes, strict=True) if isinstance(one, Refused)] == list("adej")
+    assert sorted(bench.store.database.known, key=lambda name: bench.store.database.known[name]) == list("bcfghi")
 
 
 async def test_a_caller_that_gave_up_before_its_turn_is_not_stored() -> None:
@@ -147,8 +182,8 @@ async def test_a_caller_that_gave_up_before_its_turn_is_not_stored() -> None:
         second.cancel()
         first.cancel()
         bench.store.gate.set()
-        assert outcomes(await third)[0][0] == "new"
-        assert outcomes(await bench.append("d"))[0][0] == "new"
+        assert brief(await third)[0][0] == "new"
+        assert brief(await bench.append("d"))[0][0] == "new"
     stored = [one for batch in bench.store.batches for one in batch]
     assert stored.count("c") == 1
 

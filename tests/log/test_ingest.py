@@ -130,7 +130,7 @@ async def test_what_is_not_safe_in_the_dead_letters_is_tried_again_and_not_acked
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Left unacked for good it would take a place of the prefetch, until nothing is delivered any more."""
-    monkeypatch.setattr(module, "BURY_RETRY_S", 0.01)
+    monkeypatch.setattr(module, "DEAD_LETTER_RETRY_S", 0.01)
     bench = Bench()
     bench.broker.failures = 3
     bench.broker.on_ack = lambda name: None if name != "bad" or bench.broker.dead else pytest.fail("acked unsafe")

@@ -28,6 +28,9 @@ _VISIBLE_LATER: Final = """appended = self._database.append(batch)
     self._loop.call_later(self._rng.random(), self._database.uncommitted.difference_update, early)
     return appended"""
 
+_LATER_HALF_FIRST: Final = """later = await self._store_all(together[middle:])
+        return [*await self._store_all(together[:middle]), *later]"""
+
 
 def _bug(name: str, row: int, defence: str, *changes: tuple[str, str, str]) -> Mutant:
     return Mutant(name, row, defence, tuple(Change(where, old, new) for where, old, new in changes))
@@ -39,7 +42,7 @@ APPEND: Final = (
         0,
         "store, then announce",
         (
-            "notify_sse.log.append:Appender._commit",
+            "notify_sse.log.append:Appender._store_all",
             "try:\n        appended = await self._append_until_stored(together)\n",
             _ANNOUNCED_EARLY,
         ),
@@ -50,15 +53,15 @@ APPEND: Final = (
         "after an unknown outcome the same batch is tried again",
         (
             "notify_sse.log.append:Appender._append_until_stored",
-            "await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])",
+            "await asyncio.sleep(backoff.next_s())",
             "raise StoreRefused('away') from exc",
         ),
     ),
     _bug(
         "answers mixed up",
         0,
-        "each caller gets its own receipts",
-        ("notify_sse.log.append:Appender._commit", "place += len(caller.notifications)", "pass"),
+        "each caller gets its own outcomes",
+        ("notify_sse.log.append:Appender._commit", "start += len(caller.notifications)", "pass"),
     ),
     _bug(
         "known ones announced as new",
@@ -70,13 +73,37 @@ APPEND: Final = (
         "one refusal for the whole batch",
         13,
         "what the database refuses is found out alone",
-        ("notify_sse.log.append:Appender._isolate", "await self._commit([caller])", "caller.fail(exc)"),
+        (
+            "notify_sse.log.append:Appender._store_all",
+            "if len(together) == 1:\n            return [Refused(str(exc))]",
+            "if together:\n            return [Refused(str(exc)) for _ in together]",
+        ),
+    ),
+    _bug(
+        "second half of a refused batch forgotten",
+        13,
+        "what stands beside a refused one is stored",
+        (
+            "notify_sse.log.append:Appender._store_all",
+            "*await self._store_all(together[middle:])",
+            "*(Refused(str(exc)) for _ in together[middle:])",
+        ),
+    ),
+    _bug(
+        "halves of a refused batch swapped",
+        13,
+        "a batch that is cut keeps its order",
+        (
+            "notify_sse.log.append:Appender._store_all",
+            "return [*await self._store_all(together[:middle]), *await self._store_all(together[middle:])]",
+            _LATER_HALF_FIRST,
+        ),
     ),
     _bug(
         "commits but tells nobody",
         2,
         "a commit is announced, and found by comparing if that is lost",
-        ("notify_sse.log.append:Appender._commit", "self._announce(appended, together)", "pass"),
+        ("notify_sse.log.append:Appender._store_all", "self._announce(appended, together)", "pass"),
         ("notify_sse.gateway.relay:Relay._asked", "asyncio.timeout(COMPARE_S)", "asyncio.timeout(None)"),
     ),
 )
@@ -96,13 +123,21 @@ INGEST: Final = (
         "refused ones vanish",
         13,
         "what is refused goes to the dead letters",
-        ("notify_sse.log.ingest:Ingest._bury", "await self._dead_letter(delivery, exc)", "pass"),
+        (
+            "notify_sse.log.ingest:Ingest._dead_letter_and_ack",
+            "await self._dead_letter_until_safe(delivery, exc)",
+            "pass",
+        ),
     ),
     _bug(
         "ack what is not safe in the dead letters",
         13,
         "a dead letter is acked only once it is safe",
-        ("notify_sse.log.ingest:Ingest._dead_letter", "await asyncio.sleep(BURY_RETRY_S)", "return"),
+        (
+            "notify_sse.log.ingest:Ingest._dead_letter_until_safe",
+            "await asyncio.sleep(DEAD_LETTER_RETRY_S)",
+            "return",
+        ),
     ),
     _bug(
         "key not compared with the body",
@@ -117,19 +152,10 @@ INGEST: Final = (
         ("notify_sse.log.ingest:Ingest.run", "self._queue.popleft()", "self._queue.pop()"),
     ),
     _bug(
-        "one refusal takes the batch with it",
+        "refused by the database, yet acked",
         13,
-        "nothing waits or falls behind a refused one",
-        (
-            "notify_sse.log.ingest:Ingest._isolate",
-            "if len(good) == 1:",
-            "refusal = BadNotification(field='body', reason='store_refused', detail=str(exc))\n    if good:",
-        ),
-        (
-            "notify_sse.log.ingest:Ingest._isolate",
-            'return [(good[0][0], BadNotification(field="body", reason="store_refused", detail=str(exc)))]',
-            "return [(delivery, refusal) for delivery, _ in good]",
-        ),
+        "what the database refuses goes to the dead letters too",
+        ("notify_sse.log.ingest:Ingest._append", "if (refusal := _refusal(outcome))", "if (refusal := None)"),
     ),
 )
 

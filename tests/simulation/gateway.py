@@ -10,18 +10,20 @@ from typing import Any, cast
 import msgspec
 
 from notify_sse.auth import Grant
+from notify_sse.broker.live import LiveExchange
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.hub import Hub
-from notify_sse.core.model import Announcement
 from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Head, Listener, Store
 from notify_sse.core.tail import Tail
-from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded, StoreRefused
+from notify_sse.errors import BadNotification, Overloaded
 from notify_sse.gateway.admission import Admission, Limits
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.live import LiveMessages
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
+from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
 from notify_sse.telemetry.metrics import Metrics
@@ -104,12 +106,15 @@ class SimGateway(Process):
         self.pump.deadlines.resolution_s = sizes.heartbeat_s / 4
         self.registry = Registry(self.pump, self.hub, metrics)
         outage = Outage("the store")
-        self.relay = CountedRelay(
-            store, self.tail, self.hub, metrics, outage=outage, drive=self._drive, revoke=self.registry.end_token
-        )
+        self.relay = CountedRelay(store, self.tail, self.hub, metrics, outage=outage, drive=self._drive)
         self.relay.tally = tally
-        self.appender = Appender(store, metrics, outage=outage, on_committed=self._committed)
+        self.live_messages = LiveMessages(
+            metrics, take=self.relay.take, revoke=self.registry.end_token, repair=self.relay.repair
+        )
         broker = cast("Broker", self.link)
+        live = LiveExchange(broker, metrics, spawn=self.spawn)
+        announcer = Announcer(take_here=self.relay.take, tell_others=live.tell)
+        self.appender = Appender(store, metrics, outage=outage, on_committed=announcer.announce)
         self.ingest = Ingest(broker, self.appender, metrics, batch=sizes.ingest_batch, max_bytes=MAX_BYTES)
         limits = Limits(max_streams=1000, max_streams_per_recipient=1000)
         self.admission = Admission(self.tail, self.relay, self.registry, metrics, limits=limits)
@@ -122,7 +127,7 @@ class SimGateway(Process):
         listener = Listener(
             on_connected=self.relay.repair,
             on_delivery=self.ingest.deliver,
-            on_announcement=self.relay.hear,
+            on_announcement=self.live_messages.hear,
         )
         self.spawn(self.link.start(listener))
 
@@ -148,16 +153,6 @@ class SimGateway(Process):
     def _drive(self, connections: list[Connection]) -> None:
         self._tally["woken"] += len(connections)
         self.pump.drive(connections)
-
-    def _committed(self, announcement: Announcement) -> None:
-        self.relay.take(announcement)
-        self.spawn(self._announce(announcement.encode()))
-
-    async def _announce(self, body: bytes) -> None:
-        try:
-            await self.link.announce(body)
-        except BrokerUnavailable:
-            self._tally["announce failed"] += 1
 
     def caught_up(self, wire: Wire, database: Database) -> bool:
         """Whether the stream on `wire` has sent all that the log has, and the client has received it."""
@@ -215,12 +210,10 @@ class SimGateway(Process):
         try:
             one = parse(raw, max_bytes=MAX_BYTES, now=datetime.now(UTC), new_id=lambda: "unnamed")
             async with asyncio.timeout(2.0):
-                (receipt,) = await self.appender.append([one])
+                (outcome,) = await self.appender.append([one])
         except BadNotification:
             answer(400)
-        except StoreRefused:
-            answer(422)
         except (Overloaded, TimeoutError):
             answer(503)
         else:
-            answer({"new": 201, "duplicate": 200, "conflict": 409}[receipt.stored.outcome])
+            answer({"new": 201, "duplicate": 200, "conflict": 409, "refused": 422}[outcome.outcome])

@@ -277,7 +277,7 @@ def _quiet(tally: Counter[str]) -> Iterator[None]:
 def _virtual_time(loop: SimLoop, rng: Random) -> Iterator[None]:
     """The clocks and the dice of the core are the run's own."""
     clock = SimpleNamespace(monotonic=lambda: loop.now, time=lambda: WALL_S + loop.now)
-    dice = SimpleNamespace(Random=lambda: rng)
+    dice = SimpleNamespace(Random=lambda: rng, random=rng.random)
     with ExitStack() as stack:
         for module, name, value in (
             (pump, "time", clock),
@@ -286,6 +286,7 @@ def _virtual_time(loop: SimLoop, rng: Random) -> Iterator[None]:
             (registry, "random", dice),
             (admission, "random", dice),
             (admission, "uuid4", lambda: SimpleNamespace(hex=f"{rng.getrandbits(64):x}")),
+            (append, "random", dice),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from notify_sse.telemetry.outage import Outage
+from notify_sse.telemetry.outage import LOG_HEAD, Outage
 
 
 def test_several_parts_are_one_outage(caplog: pytest.LogCaptureFixture) -> None:
@@ -34,3 +34,20 @@ def test_advice_is_given_once_an_outage(caplog: pytest.LogCaptureFixture) -> Non
         outage.back("relay")
         outage.back("append")
         caplog.clear()
+
+
+def test_it_knows_which_part_has_reached_it_and_which_cannot() -> None:
+    """A store that takes no writes can be read all the same; one that was never reached is not said to be away."""
+    outage = Outage("the store")
+    assert not outage.reached(LOG_HEAD)
+    assert not outage.away(LOG_HEAD)
+    outage.lost("append", "read only")
+    outage.back(LOG_HEAD)
+    assert outage.reached(LOG_HEAD)
+    assert not outage.away(LOG_HEAD)
+    assert outage.away("append")
+    outage.lost(LOG_HEAD, "refused")
+    assert outage.reached(LOG_HEAD)
+    assert outage.away(LOG_HEAD)
+    outage.back(LOG_HEAD)
+    assert not outage.away(LOG_HEAD)

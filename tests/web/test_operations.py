@@ -117,7 +117,8 @@ async def test_the_demo_makes_tokens_for_its_own_page_only(service: ServiceFacto
         assert made.json()["expires_in_s"] == 300
         rebound = await api.http.post("/demo/token", json={"recipient_id": "a"}, headers={"Host": "evil.example"})
         assert (rebound.status_code, rebound.json()["code"]) == (403, "forbidden")
-        for wrong in (b"junk", b"{}", b'{"recipient_id": 7}', b'{"recipient_id": "a", "ttl_s": 301}'):
+        too_long = f'{{"recipient_id": "{"é" * 101}"}}'.encode()
+        for wrong in (b"junk", b"{}", b'{"recipient_id": 7}', b'{"recipient_id": "a", "ttl_s": 301}', too_long):
             refused = await api.http.post("/demo/token", content=wrong)
             assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
 

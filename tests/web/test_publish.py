@@ -6,6 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from notify_sse.core.cursor import Cursor
+from notify_sse.errors import StoreRefused
+from notify_sse.log.append import Logged, Refused
+from notify_sse.web.api.publish import _answer
+from notify_sse.web.http.problems import refusal
+from tests.support import doubles
 from tests.support.api import Api, bearer, fresh, notification
 from tests.support.service import Service
 
@@ -104,6 +110,26 @@ async def test_in_an_array_a_conflict_spares_the_others(shared: Service) -> None
         assert answer.status_code == 409
         assert [one["outcome"] for one in answer.json()["items"]] == ["conflict", "new"]
         assert len((await api.history(alice, after=start)).json()["items"]) == 2
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_what_the_database_refuses_is_422_with_what_became_of_each(batch: bool) -> None:
+    """Made by hand: the checks let nothing through that either database is known to refuse. A conflict beside it is
+    among the items; the refused one has no cursor."""
+    documents = [doubles.notification("a"), doubles.notification("b"), doubles.notification("c")]
+    outcomes = [Logged("new", Cursor("e0", 7)), Refused("the database refuses it"), Logged("conflict", Cursor("e0", 3))]
+    with pytest.raises(StoreRefused) as refused:
+        _answer(documents if batch else documents[1:2], outcomes if batch else outcomes[1:2], batch=batch)
+    answer = refusal(refused.value)
+    problem = msgspec.json.decode(answer.body)
+    assert (answer.status_code, problem["code"]) == (422, "store_refused")
+    assert problem["detail"] == "the database refuses it"
+    items = [
+        {"notification_id": "a", "cursor": "e0.7", "outcome": "new"},
+        {"notification_id": "b", "outcome": "refused"},
+        {"notification_id": "c", "cursor": "e0.3", "outcome": "conflict"},
+    ]
+    assert problem["items"] == (items if batch else items[1:2])
 
 
 async def test_an_array_is_refused_whole(shared: Service) -> None:

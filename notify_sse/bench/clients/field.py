@@ -22,8 +22,9 @@ from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.publishers import publishing
 from notify_sse.bench.report.meter import Meter
 from notify_sse.bench.target import Target
-from notify_sse.bench.worker import Worker, raise_file_limit
+from notify_sse.bench.worker import Worker
 from notify_sse.errors import CannotMeasure
+from notify_sse.server.files import raise_file_limit
 
 SPARE_FILES: Final = 300
 POLL_S: Final = 0.1

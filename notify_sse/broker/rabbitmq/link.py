@@ -22,6 +22,7 @@ from aiormq import (
 from yarl import URL
 
 from notify_sse.broker.rabbitmq.session import Session, described, translated
+from notify_sse.core.backoff import Backoff
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.telemetry.outage import Outage
 from notify_sse.telemetry.redaction import redacted
@@ -74,7 +75,7 @@ class Link:
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
-        self._attempt = 0
+        self._backoff = Backoff(first_s=FIRST_RETRY_S, last_s=LAST_RETRY_S, draw=random.random)
         self._lost_by = ""
 
     @property
@@ -114,8 +115,7 @@ class Link:
         while not self._closing:
             cause = await self._live_once()
             self._tell_loss(cause)
-            await asyncio.sleep(_pause_s(self._attempt))
-            self._attempt += 1
+            await asyncio.sleep(self._backoff.next_s())
 
     async def _live_once(self) -> BaseException | None:
         """One session from connect to loss; returns why it ended. Nothing but cancellation ends the task."""
@@ -148,7 +148,7 @@ class Link:
             self._up.clear()
         else:
             self._up.set()
-            self._attempt = 0
+            self._backoff.reset()
             self._outage.back(self._name)
         self._on_change()
 
@@ -157,9 +157,3 @@ class Link:
         self._lost_by = redacted(described(cause)) if cause else ""
         advice = next((advice for kind, advice in ADVICE if isinstance(cause, kind)), "")
         self._outage.lost(self._name, self._lost_by, advice=advice)
-
-
-def _pause_s(attempt: int) -> float:
-    """Doubling up to a cap, with jitter, so that many gateways do not come back in the same instant."""
-    ceiling: float = min(LAST_RETRY_S, FIRST_RETRY_S * 2**attempt)
-    return random.uniform(ceiling / 2, ceiling)  # noqa: S311  a pause is no secret

@@ -1,13 +1,13 @@
 """`notify-sse serve`."""
 
 import os
-import resource
 import sys
 
 import click
 
 from notify_sse.cli import Misconfigured
 from notify_sse.config import read_settings
+from notify_sse.server.files import raise_file_limit
 from notify_sse.telemetry import logs
 
 
@@ -22,16 +22,10 @@ def command(*, host: str | None, port: int | None, workers: int | None, role: st
     An empty database is set up, an SQLite file also migrated. Without any setting this is the embedded service in
     development mode, on http://127.0.0.1:8000.
     """
-    _raise_file_limit()
+    raise_file_limit()
     settings = read_settings(os.environ, host=host, port=port, workers=workers, role=role)
     logs.set_up(level=settings.log_level, log_format=settings.log_format)
     from notify_sse.server import supervisor  # noqa: PLC0415  (after logging is set up: libraries log while they are imported)
 
     code = supervisor.serve(settings)
     sys.exit(Misconfigured.exit_code if code == os.EX_CONFIG else code)
-
-
-def _raise_file_limit() -> None:
-    """Every stream is an open file. The usual soft limit of 1024 is for programs that use select(); we do not."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.auth import PUBLISH
-from notify_sse.core.cursor import Cursor
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import JSON, is_batch, parse, split_batch
-from notify_sse.errors import BadNotification, Conflict, Forbidden, StoreUnavailable
-from notify_sse.log.append import Receipt
+from notify_sse.errors import BadNotification, Conflict, Forbidden, StoreRefused, StoreUnavailable
+from notify_sse.log.append import Outcome, Refused
 from notify_sse.web.http.answers import PublishOutcome, answer
 from notify_sse.web.http.body import read_body
 from notify_sse.web.service import Service
@@ -24,9 +24,11 @@ _LENIENT: Final = {"": JSON, "text/plain": JSON, "application/x-www-form-urlenco
 
 
 async def publish(request: Request) -> Response:
-    """201 when something was stored, 200 when all of it was known, 409 when a notification_id came with other content.
+    """201 when something was stored, 200 when all of it was known, 409 when a notification_id came with other content,
+    422 when the database refuses one.
 
-    An array is checked whole before any of it is stored. A 409 lists what became of each item: the others are stored.
+    An array is checked whole before any of it is stored. A 409 or 422 lists what became of each item: the others are
+    stored.
     """
     service: Service = request.app.state.service
     grant = await service.verifier.authenticate(request.scope)
@@ -41,13 +43,13 @@ async def publish(request: Request) -> Response:
         raise
     try:
         async with asyncio.timeout(service.settings.publish_timeout_s):
-            receipts = await service.appender.append(notifications)
+            outcomes = await service.appender.append(notifications)
     except TimeoutError:
         raise StoreUnavailable(
             "the outcome is unknown: publish again with the same notification_id",
             notification_ids=[one.notification_id for one in notifications],
         ) from None
-    return _answer(notifications, receipts, batch=batch)
+    return _answer(notifications, outcomes, batch=batch)
 
 
 def _parsed(raw: bytes, content_type: str, *, max_bytes: int) -> tuple[bool, list[Notification]]:
@@ -72,12 +74,17 @@ def _parsed(raw: bytes, content_type: str, *, max_bytes: int) -> tuple[bool, lis
     return True, notifications
 
 
-def _answer(notifications: list[Notification], receipts: list[Receipt], *, batch: bool) -> Response:
-    results = [
-        PublishOutcome(one.notification_id, str(Cursor(receipt.epoch, receipt.stored.id)), receipt.stored.outcome)
-        for one, receipt in zip(notifications, receipts, strict=True)
-    ]
-    outcomes = {one.outcome for one in results}
-    if "conflict" in outcomes:
+def _answer(notifications: list[Notification], outcomes: list[Outcome], *, batch: bool) -> Response:
+    results = [_result(one, outcome) for one, outcome in zip(notifications, outcomes, strict=True)]
+    if refused := [outcome for outcome in outcomes if isinstance(outcome, Refused)]:
+        raise StoreRefused(refused[0].detail, items=results)
+    seen = {outcome.outcome for outcome in outcomes}
+    if "conflict" in seen:
         raise Conflict("the log keeps the first; `items` says what became of each", items=results)
-    return answer(results if batch else results[0], status=201 if "new" in outcomes else 200)
+    return answer(results if batch else results[0], status=201 if "new" in seen else 200)
+
+
+def _result(notification: Notification, outcome: Outcome) -> PublishOutcome:
+    """What became of one notification; one that was refused has no cursor."""
+    cursor = UNSET if isinstance(outcome, Refused) else str(outcome.cursor)
+    return PublishOutcome(notification.notification_id, outcome.outcome, cursor)

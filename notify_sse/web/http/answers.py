@@ -21,11 +21,13 @@ Item = Annotated[Raw, Meta(extra_json_schema={"$ref": SCHEMA_PATH + HISTORY_ITEM
 
 
 class PublishOutcome(msgspec.Struct, frozen=True):
-    """What became of one notification of a publish. `cursor` is its place in the log."""
+    """What became of one notification of a publish. `cursor` is its place in the log; one that the database refused has
+    none.
+    """
 
     notification_id: str
-    cursor: CursorText
-    outcome: Literal["new", "duplicate", "conflict"]
+    outcome: Literal["new", "duplicate", "conflict", "refused"]
+    cursor: CursorText | UnsetType = UNSET
 
 
 class Reset(msgspec.Struct, frozen=True):

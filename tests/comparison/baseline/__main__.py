@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from notify_sse.bench.worker import raise_file_limit
+from notify_sse.server.files import raise_file_limit
 
 SECRET = os.environ["BASELINE_JWT_SECRET"]
 EXCHANGE = os.environ["BASELINE_EXCHANGE"]

@@ -1,0 +1,43 @@
+"""The receiving side of the live exchange: each message to the part that it is for.
+
+What cannot be read may have been an announcement, so the log is asked. A message of a kind that only a later version
+knows is for that version's processes: during a rolling deploy both are there.
+"""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from notify_sse.core.model import Announcement, Revocation, Unknown, decode_live
+from notify_sse.telemetry.metrics import Metrics
+
+
+class LiveMessages:
+    """`take` gets announcements, `revoke` the ids of revoked tokens; `repair` is called when something may be lost."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        take: Callable[[Announcement], None],
+        revoke: Callable[[str], None],
+        repair: Callable[[], None],
+    ) -> None:
+        self._metrics = metrics
+        self._take = take
+        self._revoke = revoke
+        self._repair = repair
+
+    def hear(self, body: bytes) -> None:
+        """One message from the broker. Synchronous; takes anything."""
+        match decode_live(body):
+            case Announcement() as announcement:
+                self._take(announcement)
+            case Revocation(token_id=token_id):
+                self._revoke(token_id)
+            case Unknown():
+                pass
+            case None:
+                self._metrics.announcements_unreadable.inc()
+                self._repair()
+            case other:
+                assert_never(other)
