@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notify_sse.bench.clients.client import Refusal, StreamClient, Tally
+from notify_sse.bench.clients.stream_client import Refusal, StreamClient, Tally
 from notify_sse.bench.stamp import Bodies, mark
 
 RUN = "0123abcd"
