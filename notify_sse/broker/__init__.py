@@ -1,4 +1,4 @@
-"""The adapters of the `Broker` port: RabbitMQ, and one inside the process. `open_broker` chooses by the URL."""
+"""RabbitMQ and the in-process broker, behind the `Broker` port. `open_broker` chooses by the URL."""
 
 from typing import Final
 from urllib.parse import urlsplit
