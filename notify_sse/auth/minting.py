@@ -1,4 +1,4 @@
-"""Makes tokens: for the commands, for trying things out, and for services that share the secret."""
+"""Makes tokens: for the commands, for trials, and for services that share the secret."""
 
 import secrets
 import time
@@ -7,7 +7,7 @@ from typing import Any
 
 from jose import jwt
 
-from notify_sse.auth.grant import Refused, grant_of
+from notify_sse.auth.grant import TokenRefused, grant_of
 from notify_sse.auth.keys import HS256, signing_secret
 from notify_sse.config import Settings
 
@@ -21,10 +21,10 @@ def mint(
     ttl_s: float = 300,
     now: float | None = None,
 ) -> str:
-    """A token for `subject` (a recipient) that this service accepts for `ttl_s` seconds.
+    """A token for `subject` (on a stream: the recipient) that this service accepts for `ttl_s` seconds.
 
-    Without `scopes` it may read. Raises `BadConfiguration` when only a public key is configured, ValueError when the
-    service would not accept such a token.
+    Without `scopes` it may only read. Raises `BadConfiguration` when only a public key is configured, and ValueError
+    when the service would refuse such a token.
     """
     issued_at = round(time.time() if now is None else now, 3)
     claims: dict[str, Any] = {
@@ -42,7 +42,7 @@ def mint(
         claims["iss"] = settings.jwt_issuer
     try:
         grant_of(claims, audience=settings.jwt_audience, issuer=settings.jwt_issuer, now=issued_at, token_id="")
-    except Refused as exc:
+    except TokenRefused as exc:
         raise ValueError(f"the service would refuse such a token: {exc}") from None
     token: str = jwt.encode(claims, signing_secret(settings), algorithm=HS256)
     return token
