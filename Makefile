@@ -17,7 +17,7 @@ PYTHON_IN_VENV := $(VENV)/bin/python
 INSTALL = echo 'installing into $(VENV) …' >&2; $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
 PACKAGING := setup.cfg pyproject.toml notify_sse/__init__.py
 
-.PHONY: run test check lint services services-stop bench fault mutants clean help
+.PHONY: run test check lint docs services services-stop bench fault mutants clean help
 
 run: $(VENV)/.run ## the service on the embedded default, with its demo page (no broker, no database needed)
 	@exec $(PYTHON_IN_VENV) -m notify_sse serve $(ARGS)
@@ -32,6 +32,9 @@ lint: $(VENV)/.check ## ruff, mypy and the import rules only
 	@$(VENV)/bin/ruff format --check .
 	@$(PYTHON_IN_VENV) -m mypy
 	@$(VENV)/bin/lint-imports
+
+docs: $(VENV)/.docs ## the documentation site with search, into build/docs; fails on a link that leads nowhere
+	@$(VENV)/bin/zensical build --config-file mkdocs.yml --clean --strict
 
 services: $(PYTHON_IN_VENV) ## start RabbitMQ and Postgres for development, and print what to export
 	@$(PYTHON_IN_VENV) -m tests.support.services up
@@ -50,7 +53,7 @@ mutants: $(VENV)/.test ## take the defences out one by one, and show which test 
 
 clean: ## stop the services, and remove everything that make made
 	@if [ -e .services/state.json ]; then $(MAKE) services-stop; fi
-	@rm -rf $(VENV) .services build dist *.egg-info tests/system/clients/node_modules tests/client/node_modules .pytest_cache .mypy_cache \
+	@rm -rf $(VENV) .services build dist .cache *.egg-info tests/system/clients/node_modules tests/client/node_modules .pytest_cache .mypy_cache \
 		.ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -65,10 +68,14 @@ $(VENV)/.run: $(PACKAGING) | $(PYTHON_IN_VENV)
 	@$(INSTALL) .
 	@touch $@
 
+$(VENV)/.docs: $(PACKAGING) | $(PYTHON_IN_VENV)
+	@$(INSTALL) '.[docs]'
+	@touch $@ $(VENV)/.run
+
 $(VENV)/.test: $(PACKAGING) | $(PYTHON_IN_VENV)
 	@$(INSTALL) '.[test]'
-	@touch $@ $(VENV)/.run
+	@touch $@ $(VENV)/.docs $(VENV)/.run
 
 $(VENV)/.check: $(PACKAGING) | $(PYTHON_IN_VENV)
 	@$(INSTALL) '.[test,check]'
-	@touch $@ $(VENV)/.test $(VENV)/.run
+	@touch $@ $(VENV)/.test $(VENV)/.docs $(VENV)/.run

@@ -29,7 +29,7 @@
     ├── CannotMeasure          `bench`: the service to be measured does not start
     ├── WorkerFailed           `bench`: one of its processes failed
     ├── NoStream               `bench`: the server did not answer with a stream
-    └── Unsent                 `bench`: the server does not take what is published
+    └── SendFailed                 `bench`: the server does not take what is published
 
 `web/http/problems.py` says which HTTP status an error becomes. Ends of streams are values (`frames.closing`), not
 exceptions. An adapter translates foreign exceptions in one place. Pure: no I/O.
@@ -284,7 +284,7 @@ class NoStream(NotifyError):
     code = "no_stream"
 
 
-class Unsent(NotifyError):
+class SendFailed(NotifyError):
     """The server does not take what is published."""
 
     code = "unsent"

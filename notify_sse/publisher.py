@@ -1,8 +1,8 @@
 """Publishing from a Python service, through RabbitMQ: `from notify_sse import Publisher`.
 
-A thin client of the AMQP contract: what it does, any AMQP client can do (docs/reference/amqp.md). It checks a
-notification before it is sent, waits for the broker's confirm, and tries again with the same notification_id while the
-broker is away, which repeats nothing: the log knows the id.
+It is thin: any AMQP library can do what it does (docs/reference/amqp.md). It checks a notification before it sends it,
+and waits for the broker's confirm. While the broker is away it tries again with the same notification_id. That repeats
+nothing: the log knows the id.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from notify_sse.errors import BadConfiguration, BadNotification, BrokerUnavailab
 DEFAULT_MAX_BYTES: Final = 16_384
 DEFAULT_TIMEOUT_S: Final = 30.0
 ATTEMPT_TIMEOUT_S: Final = 5.0
-IN_FLIGHT: Final = 500
+MAX_IN_FLIGHT: Final = 500
 FIRST_RETRY_S: Final = 0.2
 LAST_RETRY_S: Final = 2.0
 
@@ -38,9 +38,9 @@ class Publisher:
         async with Publisher("amqp://guest:guest@localhost/") as publisher:
             await publisher.publish(recipient_id="alice", notification_type="new_message", payload={"text": "hi"})
 
-    One is enough for a process, and may be used by many tasks at once. `timeout_s` bounds each call, over however many
-    attempts and reconnects. `max_bytes` is the service's NOTIFY_SSE_MAX_NOTIFICATION_BYTES, `amqp_prefix` its
-    NOTIFY_SSE_AMQP_PREFIX. Entering does not wait for the broker; the first publish does.
+    One is enough for a process; many tasks may use it at once. `timeout_s` bounds each call, with all its attempts and
+    reconnects. `max_bytes` is the service's NOTIFY_SSE_MAX_NOTIFICATION_BYTES, and `amqp_prefix` is its
+    NOTIFY_SSE_AMQP_PREFIX. Entering the context does not wait for the broker; the first publish does.
     """
 
     def __init__(
@@ -85,11 +85,13 @@ class Publisher:
     ) -> str:
         """Publish one notification to a recipient or to a topic. Returns its notification_id once it is confirmed.
 
-        Give a `notification_id` of your own (such as the id of the row that it tells of) where you may publish the
-        same again; one is made otherwise. Times are aware datetimes or RFC 3339 strings; the service fills in
-        `timestamp`. Raises `BadNotification` before anything is sent, and `BrokerUnavailable` when there was no
-        confirm within the timeout: the outcome is then unknown, as it is after a cancellation, and publishing it
-        again with the same notification_id is safe.
+        Give a `notification_id` of your own when you may publish the same again, for example the id of the database
+        row that the notification is about. Without one, an id is made. Times are aware datetimes or RFC 3339 strings;
+        the service fills in a missing `timestamp`.
+
+        Raises `BadNotification` before anything is sent. Raises `BrokerUnavailable` when there was no confirm within
+        the timeout. The outcome is then unknown, as it is after a cancellation; publishing again with the same
+        notification_id is safe.
         """
         fields = {
             "notification_id": notification_id,
@@ -107,13 +109,13 @@ class Publisher:
     async def publish_many(self, notifications: Iterable[Mapping[str, Any]]) -> list[str]:
         """Publish many, each a mapping with the arguments of `publish`. Returns their ids, in order.
 
-        All are checked before any is sent: `BadNotification` names the item, as in `[3].payload`. Those of one
-        recipient stay in order. `timeout_s` bounds each 500 of them. Raises `NotAllPublished`, which names those that
-        have no confirm; the outcome of each of these is unknown.
+        All are checked before any is sent: `BadNotification` names the item, such as `[3].payload`. Notifications of
+        one recipient stay in order. `timeout_s` bounds each 500 of them. Raises `NotAllPublished`, which names those
+        without a confirm; the outcome of each of these is unknown.
         """
         messages = [self._checked(index, fields) for index, fields in enumerate(notifications)]
-        for start in range(0, len(messages), IN_FLIGHT):
-            after = start + IN_FLIGHT
+        for start in range(0, len(messages), MAX_IN_FLIGHT):
+            after = start + MAX_IN_FLIGHT
             window = dict(enumerate(messages[start:after], start))
             try:
                 await self._until_confirmed(partial(self._publish_window, window))
@@ -124,7 +126,7 @@ class Publisher:
         return [message.message_id for message in messages]
 
     async def _publish_window(self, window: dict[int, Message]) -> None:
-        """Publish all of `window` at once, in order; what is confirmed is taken out of it."""
+        """Publish all of `window` at once, in order; remove from it what is confirmed."""
         outcomes = await asyncio.gather(*map(self._broker.publish, window.values()), return_exceptions=True)
         failures = []
         for index, outcome in zip(tuple(window), outcomes, strict=True):
@@ -157,11 +159,11 @@ class Publisher:
             raise exc.within(f"[{index}]") from exc
 
     def _message(self, fields: Mapping[str, Any]) -> Message:
-        given = {name: _plain(value) for name, value in fields.items() if value is not None}
+        given = {name: _json_value(value) for name, value in fields.items() if value is not None}
         given.setdefault("notification_id", uuid.uuid4().hex)
         try:
             body = msgspec.json.encode(given)
-            exact = msgspec.msgpack.encode(given)  # JSON would make null of a NaN
+            exact = msgspec.msgpack.encode(given)  # for the check: JSON would turn a NaN into null
         except (TypeError, ValueError, OverflowError, RecursionError) as exc:
             raise BadNotification(field="payload", reason="invalid_field", detail=f"is not JSON: {exc}") from exc
         if len(body) > self._max_bytes:
@@ -175,8 +177,8 @@ class Publisher:
         )
 
 
-def _plain(value: Any) -> Any:
-    """A time as the contract has it; anything else as it is."""
+def _json_value(value: Any) -> Any:
+    """A datetime as RFC 3339 text; any other value unchanged."""
     if not isinstance(value, datetime):
         return value
     return rfc3339(value.astimezone(UTC)) if value.tzinfo else value.isoformat()

@@ -1,7 +1,7 @@
-"""Who is asking, and what they may do: tokens, the keys that they are verified with, and where they are found.
+"""Who asks, and what they may do: where a request carries its token, the keys that verify it, and what it grants.
 
-Between `config` and `web`: the web asks `Verifier.authenticate(scope)` for a `Grant` and never sees a key. The commands
-make tokens with `mint`. Rejects with `Unauthorized`, whatever is wrong; must never log or show a token.
+The room `web` asks `Verifier.authenticate(scope)` for a `Grant`, and never sees a key. The commands make tokens with
+`mint`. Whatever is wrong with a token, the answer is `Unauthorized`. This room must never log or show a token.
 """
 
 from notify_sse.auth.credentials import SESSION_COOKIE, Credentials, credentials

@@ -1,6 +1,6 @@
-"""Where a request carries its token: the header, else the session cookie, else the query. Works on a bare ASGI scope.
+"""Finds the token of a request: in the header, else in the session cookie, else in the query. Reads an ASGI scope.
 
-Knows nothing of keys; the `Verifier` decides whether the token is good.
+It knows nothing of keys: the `Verifier` decides whether the token is good.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,15 +24,15 @@ class Credentials(msgspec.Struct, frozen=True):
     via: Literal["header", "cookie", "query"]
 
     def __repr__(self) -> str:
-        """Not the token itself."""
+        """The place only, never the token."""
         return f"Credentials(via={self.via!r})"
 
 
 def credentials(scope: Mapping[str, Any]) -> Credentials | None:
-    """The token of a request or WebSocket handshake with this ASGI `scope`; None when it brings none.
+    """The token of the request or WebSocket handshake with this ASGI `scope`; None when it has none.
 
-    An `Authorization` header of another scheme is passed over: it may be meant for a proxy. Raises `Unauthorized`
-    when there is more than one in the same place, or no end of query parameters.
+    An `Authorization` header of another scheme is ignored: it may be for a proxy. Raises `Unauthorized` when one place
+    has more than one token, or when the query has over `MAX_QUERY_FIELDS` parameters.
     """
     bearers: list[str] = []
     cookies: list[str] = []
@@ -56,11 +56,12 @@ def credentials(scope: Mapping[str, Any]) -> Credentials | None:
     return None
 
 
-def of_another_site(scope: Mapping[str, Any], *, trusted: Collection[str]) -> bool:
-    """Whether a page of another origin than ours or the `trusted` ones has its browser make this request.
+def is_cross_site(scope: Mapping[str, Any], *, trusted: Collection[str]) -> bool:
+    """Whether a page of a foreign origin caused this request: neither ours nor one of the `trusted` ones.
 
-    A browser adds the session cookie to those of a sibling origin too (`SameSite` minds sites, not origins), and to a
-    WebSocket's handshake, which no CORS holds back. It says so itself in `Sec-Fetch-Site`, which no page can set.
+    Such a request may carry the session cookie. `SameSite` looks at the site, not at the origin, so a page of a sibling
+    origin sends it too; and CORS does not apply to WebSocket handshakes. The browser tells where the request comes
+    from in `Sec-Fetch-Site`, which no page can set.
     """
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     return headers.get(b"sec-fetch-site") in ("same-site", "cross-site") and headers.get(b"origin") not in trusted

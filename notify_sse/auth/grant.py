@@ -1,7 +1,7 @@
-"""What a token grants, and the checks of its claims. Pure: the caller gives the time.
+"""From the claims of a token to what it grants. Pure: the caller gives the time.
 
-The signature was verified before (`verifier`). Every claim is checked for its type here, since python-jose accepts
-whatever `int()` does, and passes over claims that are missing.
+The verifier has verified the signature before. Here every claim is checked for its type and range: python-jose accepts
+whatever `int()` accepts, and ignores claims that are missing.
 """
 
 import math
@@ -18,15 +18,16 @@ PUBLISH: Final = "notifications:publish"
 ADMIN: Final = "notifications:admin"
 
 LEEWAY_S: Final = 30.0
-"""How far the issuer's clock may be ahead of ours, for `nbf` and `iat`. `exp` has none: a stream ends at it."""
-_LATEST: Final = 253_402_300_800.0  # the year 10000: beyond, times overflow in the libraries below us
+"""How far the issuer's clock may be ahead of ours, for `nbf` and `iat`. Not for `exp`: a stream ends at that time."""
+_LATEST: Final = 253_402_300_800.0  # the year 10000: later times overflow in the libraries that we use
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a verified token allows: `subject` is the recipient; `topics` are those it may add to a stream.
+    """What a verified token allows.
 
-    `expires_at` and `issued_at` are Unix seconds. `token_id` identifies the token without giving it away: it is
-    made from what was signed, so that another encoding of the same signature does not change it.
+    `subject` is the token's `sub`: on a stream, the recipient. `topics` are those that a stream may add. `expires_at`
+    and `issued_at` are Unix seconds. `token_id` identifies the token without showing it: a hash of the part that is
+    signed, since one signature has more than one encoding.
     """
 
     subject: str
@@ -37,7 +38,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     token_id: str
 
     def lifetime_s(self, *, now: float) -> float:
-        """For how long the token was issued; when it does not say, what is left of it at `now`."""
+        """The lifetime for which the token was issued. Without `iat` in it: what is left of it at `now`."""
         return self.expires_at - (now if self.issued_at is None else self.issued_at)
 
 

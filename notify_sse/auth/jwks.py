@@ -1,6 +1,7 @@
-"""Keeps the keys of a JWK set fresh: read at the start, every few minutes, and when a token names an unknown key.
+"""Keeps the keys of a JWK set fresh: reads it at the start, every few minutes, and when a token names an unknown key.
 
-The last good set is kept whatever happens to its source. Runs one task; verifying never waits for it.
+The last good set stays in use, whatever happens to its source. One task reads; verifying never waits for it, except for
+a token with an unknown key.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class Jwks:
-    """The keys at `source` (a URL or a file). `on_change` is called when other keys take the place of the last ones."""
+    """The keys at `source` (a URL or a file). `on_change` is called when a reading brings other keys."""
 
     def __init__(
         self,
@@ -49,27 +50,27 @@ class Jwks:
 
     @property
     def loaded(self) -> bool:
-        """Whether there are keys: those last read with success."""
+        """Whether a set was read with success at least once."""
         return self._keys is not None
 
     def find(self, kid: object) -> Key | None:
-        """The key that a token names, of those last read with success."""
+        """The key that a token names, in the last good set; None when it has no such key."""
         return self._keys.find(kid) if self._keys is not None else None
 
     def load_file(self) -> None:
-        """Read the keys now, when they are in a file. One that cannot be used is `BadConfiguration`: nothing would mend
-        it by itself.
+        """Read the keys now, when `source` is a file. Raises `BadConfiguration` when it cannot be used: waiting would
+        not help.
         """
         if self._remote:
             return
         try:
-            self._take(self._read_file())
+            self._use(self._read_file())
         except (OSError, ValueError) as exc:
             detail = redacted(f"{type(exc).__name__}: {exc}")
             raise BadConfiguration(f"{variable('jwks_url')}: cannot be read as a JWK set ({detail})") from None
 
     async def start(self) -> None:
-        """Read the keys, then keep reading them. A server that is down is logged and tried again."""
+        """Read the keys, and keep reading them. When the server is down, log it and try again."""
         await self.refresh()
         self._periodic = asyncio.create_task(self._keep_fresh(), name="jwks")
 
@@ -81,17 +82,18 @@ class Jwks:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def refresh(self) -> None:
-        """Read the keys now; callers at the same time share one reading. Failures are logged, not raised.
+        """Read the keys now. Several callers at the same time share one reading. Failures are logged, not raised.
 
-        Cancelling a caller does not cancel the reading, which others may wait for.
+        Cancelling a caller does not cancel the reading: others may wait for it.
         """
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_once(), name="jwks read")
         await asyncio.shield(self._reading)
 
     async def refresh_for_unknown_kid(self) -> bool:
-        """Read the keys because a token names one that we do not have. At most once in `unknown_kid_s`, however many
-        tokens ask: anyone can make up a `kid`. Returns whether the keys were read.
+        """Read the keys, because a token names a key that we do not have. Returns whether they were read.
+
+        At most one reading in `unknown_kid_s`, however many tokens ask: anyone can make up a `kid`.
         """
         running = self._reading is not None and not self._reading.done()
         now = asyncio.get_running_loop().time()
@@ -113,7 +115,7 @@ class Jwks:
 
     async def _read_once(self) -> None:
         try:
-            self._take(await (self._fetch() if self._remote else asyncio.to_thread(self._read_file)))
+            self._use(await (self._fetch() if self._remote else asyncio.to_thread(self._read_file)))
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as exc:
             self._report_failure(exc)
             return
@@ -121,7 +123,7 @@ class Jwks:
             logger.info("keys are read again", extra={"action": "jwks_recovered"})
         self._failing = False
 
-    def _take(self, document: bytes) -> None:
+    def _use(self, document: bytes) -> None:
         """Use the keys of `document`; ValueError when it is no key set."""
         if self._keys is not None and document == self._document:
             return
@@ -131,7 +133,7 @@ class Jwks:
         logger.info("keys read", extra={"action": "jwks_read", "keys": len(keys.by_kid), "skipped": keys.skipped})
 
     def _report_failure(self, exc: Exception) -> None:
-        """Once per outage. An ERROR when there are no keys at all, since then nobody gets in."""
+        """Log the first failure of an outage. An ERROR when there are no keys at all: every token is refused then."""
         if not self._failing:
             fields = {
                 "action": "jwks_failed",

@@ -1,7 +1,7 @@
 """The keys that tokens are verified with, each bound to one algorithm when it is loaded.
 
-The algorithm follows from the kind of the key: a secret is HS256, RSA is RS256, P-256 is ES256. What a token's
-header says never chooses it. `VerificationKeys` finds the key of a token; where keys come from decides how.
+The kind of the key decides the algorithm: a secret is HS256, RSA is RS256, P-256 is ES256. The header of a token never
+decides it. A `KeyFinder` finds the key of a token: one fixed key, or a lookup in a JWK set.
 """
 
 import contextlib
@@ -29,13 +29,13 @@ DEVELOPMENT_KEY_FILE: Final = "dev-secret"
 
 
 class Key(msgspec.Struct, frozen=True):
-    """A key, prepared for python-jose, and the one algorithm that it is good for."""
+    """A key, prepared for python-jose, and the one algorithm that it may be used with."""
 
     algorithm: str
     prepared: Any
 
     def __repr__(self) -> str:
-        """Not the key itself."""
+        """The algorithm only, never the key."""
         return f"Key({self.algorithm})"
 
 
@@ -53,8 +53,8 @@ def secret_key(secret: str) -> Key:
 def signing_secret(settings: Settings) -> str:
     """The secret that tokens are signed with: the configured one, else the generated one of development mode.
 
-    The generated one is kept in the state directory, so that `serve` and the commands beside it share it. Raises
-    `BadConfiguration` when the configured key is public and can only verify.
+    The generated secret is a file in the state directory, so that `serve` and the other commands share it. Raises
+    `BadConfiguration` when only a public key is configured: that can verify tokens, but not sign them.
     """
     if settings.jwt_secret is not None:
         return settings.jwt_secret
@@ -65,14 +65,14 @@ def signing_secret(settings: Settings) -> str:
         )
     path = Path(settings.state_dir, DEVELOPMENT_KEY_FILE)
     try:
-        return _kept(path) or _generated(path)
+        return _read_secret(path) or _generate_secret(path)
     except OSError as exc:
         raise BadConfiguration(
             f"{variable('state_dir')}: cannot keep the development key there ({exc.strerror}: {path})"
         ) from exc
 
 
-def _kept(path: Path) -> str | None:
+def _read_secret(path: Path) -> str | None:
     try:
         return path.read_text("ascii").strip() or None
     except FileNotFoundError:
@@ -81,8 +81,8 @@ def _kept(path: Path) -> str | None:
         raise BadConfiguration(f"{variable('state_dir')}: {path} is not a key; remove it") from None
 
 
-def _generated(path: Path) -> str:
-    """Make the file in one step (a link), so that of two processes starting at once both get the same key."""
+def _generate_secret(path: Path) -> str:
+    """Make the file in one step (a link), so that two processes that start at once get the same secret."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{DEVELOPMENT_KEY_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -91,20 +91,20 @@ def _generated(path: Path) -> str:
             file.write(secrets.token_hex(32) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was faster: its key counts
+        with contextlib.suppress(FileExistsError):  # another process was faster: its secret counts
             path.hardlink_to(draft)
     finally:
         draft.unlink()
-    kept = _kept(path)
-    if kept is None:
+    secret = _read_secret(path)
+    if secret is None:
         raise BadConfiguration(f"{variable('state_dir')}: {path} is empty; remove it")
-    return kept
+    return secret
 
 
 def public_key(settings: Settings) -> Key:
     """The key in `jwt_public_key` (PEM text, or the path of a file). Raises `BadConfiguration`."""
     given = settings.jwt_public_key or ""
-    # Env files cannot hold line ends, so keys are often written with a literal \n.
+    # An env file cannot hold line ends, so keys are often written with a literal \n in it.
     pem = given.replace("\\n", "\n") if "-----BEGIN" in given else _file_text(given)
     if "PRIVATE KEY-----" in pem:
         raise _unusable_public("is a private key; give the service the public one")
@@ -138,23 +138,23 @@ def _unusable_public(reason: str) -> BadConfiguration:
 
 
 class KeySet(msgspec.Struct, frozen=True):
-    """The usable keys of a JWK set by `kid`, and the one for tokens without a `kid` when there is no choice."""
+    """The usable keys of a JWK set by `kid`. `only` is for tokens without a `kid`: the key, when there is just one."""
 
     by_kid: Mapping[str, Key]
     only: Key | None
     skipped: int
 
     def find(self, kid: object) -> Key | None:
-        """The key named `kid`: a lookup in a dictionary, so a `kid` that is a path or an injection names nothing."""
+        """The key named `kid`. A lookup in a dictionary: a `kid` that is a path or an injection finds nothing."""
         if kid is None:
             return self.only
         return self.by_kid.get(kid) if isinstance(kid, str) else None
 
 
 def key_set(document: bytes) -> KeySet:
-    """The keys in a JWK set (RFC 7517). Those of other kinds or uses are skipped, since mixed sets are common.
+    """The keys in a JWK set (RFC 7517). Keys of other kinds or uses are skipped: mixed sets are common.
 
-    Raises ValueError when it is no JWK set, or has no key that we can use.
+    Raises ValueError when `document` is no JWK set, or when it has no key that we can use.
     """
     try:
         listed = json.loads(document)["keys"]
@@ -180,7 +180,7 @@ def _usable(listed: list[Any]) -> Iterator[tuple[object, Key]]:
 
 
 def _key_of(item: dict[str, Any]) -> Key | None:
-    """A symmetric key in a JWK set is never used: the set is meant to be public."""
+    """The key of one member, None when we cannot use it. A symmetric key is never used: JWK sets are public."""
     algorithm = {"RSA": RS256, "EC": ES256}.get(str(item.get("kty")))
     if algorithm is None or item.get("use", "sig") != "sig" or item.get("alg", algorithm) != algorithm:
         return None

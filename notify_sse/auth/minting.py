@@ -1,4 +1,4 @@
-"""Makes tokens: for the commands, for trying things out, and for services that share the secret."""
+"""Makes tokens: for the commands, for trials, and for services that share the secret."""
 
 import secrets
 import time
@@ -22,10 +22,10 @@ def mint(
     ttl_s: float = 300,
     now: float | None = None,
 ) -> str:
-    """A token for `subject` (a recipient) that this service accepts for `ttl_s` seconds.
+    """A token for `subject` (on a stream: the recipient) that this service accepts for `ttl_s` seconds.
 
-    Without `scopes` it may read. Raises `BadConfiguration` when only a public key is configured, ValueError when the
-    service would not accept such a token.
+    Without `scopes` it may only read. Raises `BadConfiguration` when only a public key is configured, and ValueError
+    when the service would refuse such a token.
     """
     issued_at = round(time.time() if now is None else now, 3)
     claims: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """From a token to a `Grant`: the one place where tokens are verified.
 
-Synchronous and free of I/O on the hot path, with a cache: ten thousand streams that reconnect bring tokens that were
-verified a moment ago. Only a token that names an unknown key may wait, for one reading of the key set.
+Verifying is synchronous and does no I/O. It has a cache: ten thousand streams that reconnect bring tokens that were
+verified a moment ago. Only a token that names an unknown key may wait, for one reading of the JWK set.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from jose import jws
 
-from notify_sse.auth.credentials import credentials, of_another_site
+from notify_sse.auth.credentials import credentials, is_cross_site
 from notify_sse.auth.grant import Grant, grant_of
 from notify_sse.auth.jwks import Jwks
 from notify_sse.auth.keys import Key, KeyFinder, public_key, secret_key, signing_secret
@@ -25,7 +25,7 @@ from notify_sse.errors import TokenRefused, Unauthorized
 MAX_TOKEN_BYTES: Final = 8192
 CACHED_TOKENS: Final = 8192
 _REFUSAL: Final = "the token is not valid"
-# Exactly three base64url parts: five are an encrypted token, and python-jose would pass over foreign characters.
+# Exactly three base64url parts. Five would be an encrypted token; and python-jose ignores foreign characters.
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class _UnknownKey(TokenRefused):
 
 
 class Verifier:
-    """Verifies tokens with the key that `settings` configure. `clock` gives Unix seconds.
+    """Verifies tokens with the key that `settings` name. `clock` gives Unix seconds.
 
     Raises `BadConfiguration` when the configured key cannot be used.
     """
@@ -53,7 +53,7 @@ class Verifier:
 
     def _key_finder(self, settings: Settings) -> KeyFinder:
         if settings.jwks_url is not None:
-            # Keys that were withdrawn must not live on in the cache.
+            # A token whose key was withdrawn must not be found in the cache.
             self._jwks = Jwks(settings.jwks_url, on_change=self._verified.clear)
             self._jwks.load_file()
             return self._jwks.find
@@ -62,11 +62,11 @@ class Verifier:
 
     @property
     def ready(self) -> bool:
-        """Whether there is a key; only a key set whose server was never reached is not."""
+        """Whether there is a key. False only for a JWK set that was never read yet."""
         return self._jwks is None or self._jwks.loaded
 
     async def start(self) -> None:
-        """Read the key set, where one is configured, and keep it fresh."""
+        """Read the JWK set and keep it fresh, when one is configured."""
         if self._jwks is not None:
             await self._jwks.start()
 
@@ -78,12 +78,12 @@ class Verifier:
     async def authenticate(self, scope: Mapping[str, Any]) -> Grant:
         """The grant of the request or WebSocket handshake with this ASGI `scope`.
 
-        Raises `Unauthorized`. Suspends only when the token names an unknown key; cancelling it is harmless.
+        Raises `Unauthorized`. Waits only when the token names an unknown key. A cancellation does no harm.
         """
         found = credentials(scope)
         if found is None:
             raise Unauthorized("a token is required: Authorization: Bearer, the session cookie, or access_token")
-        if found.via == "cookie" and of_another_site(scope, trusted=self._cors_origins):
+        if found.via == "cookie" and is_cross_site(scope, trusted=self._cors_origins):
             raise Unauthorized("the session cookie is not taken from another site's page")
         grant = await self.verify_or_refresh(found.token)
         if found.via == "query":
@@ -91,7 +91,7 @@ class Verifier:
         return grant
 
     async def verify_or_refresh(self, token: str) -> Grant:
-        """As `verify`; when the token names an unknown key, the key set is read again first (at a bounded rate)."""
+        """As `verify`. When the token names an unknown key, read the JWK set again first, at a bounded rate."""
         try:
             return self._verify(token)
         except _UnknownKey:
@@ -102,14 +102,14 @@ class Verifier:
             raise _unauthorized(exc) from None
 
     def verify(self, token: str) -> Grant:
-        """The grant of `token`. Raises `Unauthorized`, whatever is wrong with it. Does no I/O."""
+        """The grant of `token`. Raises `Unauthorized`, whatever is wrong with the token. Does no I/O."""
         try:
             return self._verify(token)
         except TokenRefused as exc:
             raise _unauthorized(exc) from None
 
     def check_query_lifetime(self, grant: Grant) -> None:
-        """Raise `Unauthorized` when the token lives too long to be sent in a URL, which others may write down."""
+        """Raise `Unauthorized` when the token lives too long to be sent in a URL: proxies and servers log URLs."""
         if grant.lifetime_s(now=self._clock()) > self._query_token_max_ttl_s:
             raise Unauthorized(
                 f"a token in access_token may live {self._query_token_max_ttl_s} seconds at most; "
@@ -139,7 +139,7 @@ class Verifier:
         try:
             header = jws.get_unverified_header(token)
             key = self._key_for(header)
-            # Not jwt.decode: its checks of claims take what int() takes and skip what is missing; ours are strict.
+            # Not jwt.decode: it accepts times that are strings, and ignores missing claims. `grant_of` is strict.
             signed = jws.verify(token, key.prepared, algorithms=[key.algorithm])
             return grant_of(
                 msgspec.json.decode(signed, type=dict[str, Any]),
@@ -165,6 +165,6 @@ class Verifier:
 
 
 def _unauthorized(refused: TokenRefused) -> Unauthorized:
-    """One answer for all; the reason stays with us, at DEBUG since anyone can cause it at any rate."""
+    """One answer for all reasons. The reason is logged only, at DEBUG, since anyone can cause it at any rate."""
     logger.debug("token refused", extra={"action": "token_refused", "reason": str(refused)})
     return Unauthorized(_REFUSAL)

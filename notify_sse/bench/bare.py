@@ -1,7 +1,8 @@
-"""The least that could be called a hub: takes publishes over HTTP and writes each to the streams it is for.
+"""The bare server: takes publishes over HTTP and writes each to the streams that it is for. Nothing else.
 
-No log, no cursors, no check of tokens (it only reads who they are for). It shows what the load tool itself can take in,
-and what a Python server costs before it does anything; nobody should serve with it.
+It has no log and no cursors, and it reads a token without verifying it. It is the floor of every comparison: it shows
+how much the load tool itself can take in, and what a Python server costs before it does anything. Nobody should serve
+users with it. It is here, and not with the tests, because `notify-sse bench --bare` is a command for users.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import Final, cast
 import msgspec
 import uvloop
 
-from notify_sse.bench.publishers.publishing import Way
+from notify_sse.bench.publishers.publisher_process import PublishAddress
 from notify_sse.bench.target import HTTP_BATCH, Launch, Target, free_port, process
 from notify_sse.server.files import raise_file_limit
 from notify_sse.server.listening import BACKLOG
@@ -34,7 +35,7 @@ class _Subject(msgspec.Struct):
 
 
 class _Connection(asyncio.Protocol):
-    """A stream or a publisher, by its method."""
+    """One HTTP connection: a GET is a stream, a POST is a publisher."""
 
     def __init__(self, streams: dict[str, asyncio.Transport]) -> None:
         self._streams = streams
@@ -50,15 +51,15 @@ class _Connection(asyncio.Protocol):
             del self._streams[self._name]
 
     def data_received(self, data: bytes) -> None:
-        came = self._buffer + data
-        while (head_end := came.find(b"\r\n\r\n")) >= 0:
-            head = came[:head_end]
+        received = self._buffer + data
+        while (head_end := received.find(b"\r\n\r\n")) >= 0:
+            head = received[:head_end]
             after = head_end + 4 + _length(head)
-            if len(came) < after:
+            if len(received) < after:
                 break
-            self._request(head, came[head_end + 4 : after])
-            came = came[after:]
-        self._buffer = came
+            self._request(head, received[head_end + 4 : after])
+            received = received[after:]
+        self._buffer = received
 
     def _request(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"POST"):
@@ -73,12 +74,12 @@ class _Connection(asyncio.Protocol):
 
     def _publish(self, body: bytes) -> None:
         for raw in msgspec.json.decode(body, type=list[msgspec.Raw]):
-            to = msgspec.json.decode(raw, type=_Published)
+            published = msgspec.json.decode(raw, type=_Published)
             frame = b"id: 0\ndata: %b\n\n" % bytes(raw)
-            if to.topic == EVERYONE:
+            if published.topic == EVERYONE:
                 for transport in list(self._streams.values()):
                     transport.write(frame)
-            elif stream := self._streams.get(to.recipient_id):
+            elif stream := self._streams.get(published.recipient_id):
                 stream.write(frame)
 
 
@@ -93,15 +94,15 @@ def _subject(head: bytes) -> str:
 
 
 def bare_server() -> Launch:
-    """This server, in a process of its own for each scenario."""
+    """Starts the bare server, in a process of its own, for each scenario."""
 
     @asynccontextmanager
     async def launch() -> AsyncIterator[Target]:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         async with process([sys.executable, "-m", __name__, str(port)], {}, ready_url=url) as pid:
-            way = Way("http", host="127.0.0.1", port=port, path="/notifications", batch=HTTP_BATCH)
-            yield Target("bare", url, way, secret="-" * 32, pids={"server": [pid]}, metrics=False)
+            publish_to = PublishAddress("http", host="127.0.0.1", port=port, path="/notifications", batch=HTTP_BATCH)
+            yield Target("bare", url, publish_to, secret="-" * 32, pids={"server": [pid]}, metrics=False)
 
     return launch
 

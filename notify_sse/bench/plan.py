@@ -1,4 +1,4 @@
-"""What a run of the load tool is to do, and where it tells how far it is."""
+"""The size of a run: how many streams, what rate, how long. And `Progress`, which prints how far the run is."""
 
 import sys
 import time
@@ -6,13 +6,17 @@ from typing import Final
 
 import msgspec
 
-TOLD_EVERY_S: Final = 0.5
+SHOWN_EVERY_S: Final = 0.5
 LOGGED_EVERY_S: Final = 10.0
-"""Where nobody watches (a file, CI), lines are fewer."""
+"""Where nobody watches (a file, CI), a line comes less often."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of everything. `at_once`: connects in flight in each client process."""
+    """The amounts of a run; every scenario reads those that concern it.
+
+    `at_once` is how many connects are in flight in each client process. `filler` is the bytes of text in each payload.
+    `sources` are the loopback addresses that the clients connect from: each has its own range of ports.
+    """
 
     streams: int = 1000
     rate: float = 500.0
@@ -35,29 +39,29 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress:
-    """Says on stderr what goes on: one line that changes on a terminal, a line now and then elsewhere."""
+    """Prints progress to stderr: one line that changes on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._watched = sys.stderr.isatty()
-        self._told = 0.0
-        self._shown = False
+        self._terminal = sys.stderr.isatty()
+        self._shown_at = 0.0
+        self._line_open = False
 
-    def now(self, text: str) -> None:
-        """How far it is; dropped when the last was a moment ago."""
-        every_s = TOLD_EVERY_S if self._watched else LOGGED_EVERY_S
-        if self._quiet or time.monotonic() - self._told < every_s:
+    def update(self, text: str) -> None:
+        """Show how far the run is. Dropped when the last line is too young."""
+        every_s = SHOWN_EVERY_S if self._terminal else LOGGED_EVERY_S
+        if self._quiet or time.monotonic() - self._shown_at < every_s:
             return
-        self._told = time.monotonic()
-        self._write(f"\r\x1b[K{text}" if self._watched else f"{text}\n")
-        self._shown = self._watched
+        self._shown_at = time.monotonic()
+        self._write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
+        self._line_open = self._terminal
 
-    def step(self, text: str) -> None:
-        """Something begins."""
+    def begin(self, text: str) -> None:
+        """Show on a line of its own what begins now."""
         if not self._quiet:
-            self._write(f"\r\x1b[K{text}\n" if self._shown else f"{text}\n")
-            self._shown = False
-            self._told = time.monotonic()
+            self._write(f"\r\x1b[K{text}\n" if self._line_open else f"{text}\n")
+            self._line_open = False
+            self._shown_at = time.monotonic()
 
     def _write(self, text: str) -> None:
         sys.stderr.write(text)

@@ -1,4 +1,4 @@
-"""Scenarios by name, run one after another on a target."""
+"""Runs scenarios by name, one after another, on a target."""
 
 import signal
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 
 
 def new_report() -> Report:
-    """A report of this machine, as yet empty."""
+    """An empty report of this machine."""
     return Report(datetime.now(UTC).isoformat(timespec="seconds"), __version__, machine())
 
 
 def end_in_order() -> None:
-    """Take SIGTERM as Ctrl-C, so that what was started for the load is ended too."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job finds ignored
+    """Treat SIGTERM as Ctrl-C, so that the processes that were started for the load are ended too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 

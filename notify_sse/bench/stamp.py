@@ -1,7 +1,8 @@
-"""What the publisher writes into every payload, and the clients look for: run, channel, number and time.
+"""The stamp in every payload, which the clients search for: run, channel, number and due time.
 
-Of fixed width, so that a client finds it with one search and two slices, whatever server wrapped it. Numbers count up
-from 0 in each channel, so that a loss, a repeat or a disorder shows on the spot.
+It has a fixed width, so a client finds it with one search and two slices, whatever server wrapped it. Numbers count
+from 0 in each channel, so a client sees a loss, a repeat or a disorder at once. An example:
+`"bench":"0123abcdr0000000004…` is run `0123abcd`, a recipient's channel (`r`), number 4.
 """
 
 from typing import Final
@@ -16,7 +17,7 @@ _TYPE: Final = "bench"
 
 
 def mark(run: str) -> bytes:
-    """What stands before each stamp of `run`."""
+    """The text before each stamp of `run`."""
     return b'"bench":"%b' % run.encode()
 
 

@@ -1,4 +1,4 @@
-"""What is measured: a service that runs already, or one that is started for a scenario and ended after it."""
+"""The server under test: one that runs already, or one that is started for each scenario and ended after it."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from notify_sse.auth import PUBLISH, mint
-from notify_sse.bench.publishers.publishing import Way
+from notify_sse.bench.publishers.publisher_process import PublishAddress
 from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.config import PREFIX, Settings, read_settings, variable
 from notify_sse.errors import CannotMeasure
@@ -29,15 +29,15 @@ Launch = Callable[[], AbstractAsyncContextManager["Target"]]
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A running service: where its streams are, how to publish, which pids belong to whom.
+    """A running server: where its streams are, where to publish, and which processes belong to it.
 
-    `topic_path`: where to hear a topic, when that is not `path`. `pids`: groups `server`, `broker`, `database`.
-    `metrics`: it has our `/metrics`; without, what needs them is left out.
+    `topic_path` is where a topic is read, when that is not `path`. `pids` has the groups `server`, `broker` and
+    `database`. `metrics` says whether the server has our `/metrics`; without it, the figures that need it are left out.
     """
 
     name: str
     url: str
-    way: Way
+    publish_to: PublishAddress
     path: str = "/notifications/stream"
     secret: str = ""
     audience: str = "notify-sse"
@@ -49,16 +49,16 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def host(self) -> str:
-        """Where it listens."""
+        """The host of `url`."""
         return urlsplit(self.url).hostname or "127.0.0.1"
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port of `url`; 80 when it names none."""
         return urlsplit(self.url).port or 80
 
     async def metric(self, name: str) -> float | None:
-        """The sum of a metric of ours over its labels, from `/metrics`."""
+        """One of our metrics, summed over its labels, from `/metrics`. None when the server does not have it."""
         if not self.metrics:
             return None
         async with httpx.AsyncClient() as client:
@@ -67,13 +67,13 @@ class Target(msgspec.Struct, frozen=True):
         return sum(float(line.rpartition(" ")[2]) for line in found) if found else None
 
 
-def way_to(url: str, settings: Settings, *, over_http: bool = False) -> Way:
-    """How to publish to the service at `url`: over AMQP when `settings` name a broker, unless told else; or HTTP."""
+def publish_address(url: str, settings: Settings, *, over_http: bool = False) -> PublishAddress:
+    """Where to publish for the service at `url`: RabbitMQ when `settings` name one and not `over_http`, else HTTP."""
     if not (over_http or settings.embedded_broker):
-        return Way("amqp", url=settings.broker_url, exchange=settings.amqp_prefix)
+        return PublishAddress("amqp", url=settings.broker_url, exchange=settings.amqp_prefix)
     parts = urlsplit(url)
     token = mint(settings, "bench", scopes=[PUBLISH], ttl_s=86_400)
-    return Way(
+    return PublishAddress(
         "http",
         host=parts.hostname or "127.0.0.1",
         port=parts.port or 80,
@@ -83,15 +83,15 @@ def way_to(url: str, settings: Settings, *, over_http: bool = False) -> Way:
     )
 
 
-def running(url: str, settings: Settings, pids: Mapping[str, list[int]], *, over_http: bool = False) -> Launch:
-    """A service that runs already, with these settings."""
+def running_service(url: str, settings: Settings, pids: Mapping[str, list[int]], *, over_http: bool = False) -> Launch:
+    """A service that runs already, with these settings. It is neither started nor ended."""
 
     @asynccontextmanager
     async def launch() -> AsyncIterator[Target]:
         yield Target(
             name=url,
             url=url,
-            way=way_to(url, settings, over_http=over_http),
+            publish_to=publish_address(url, settings, over_http=over_http),
             secret=settings.jwt_secret or "",
             audience=settings.jwt_audience,
             issuer=settings.jwt_issuer,
@@ -101,7 +101,7 @@ def running(url: str, settings: Settings, pids: Mapping[str, list[int]], *, over
     return launch
 
 
-def served(
+def started_service(
     name: str,
     *,
     broker_url: str = MEMORY,
@@ -110,10 +110,10 @@ def served(
     env: Mapping[str, str] | None = None,
     over_http: bool = False,
 ) -> Launch:
-    """A service of our own for each scenario: the embedded default, unless URLs are given.
+    """A service that is started for each scenario: the embedded default, unless URLs are given.
 
-    Nothing of the caller's settings reaches it, since a load test must not write into a log that is in use. `env`
-    holds further settings by their full names.
+    It gets none of the caller's settings, since a load test must not write into a log that is in use. `env` holds
+    further settings by their full names.
     """
     secret = secrets.token_hex(32)
     prefix = f"bench-{secrets.token_hex(4)}"
@@ -136,8 +136,14 @@ def served(
             command = [sys.executable, "-m", "notify_sse", "serve", "--port", str(port)]
             try:
                 async with process(command, environ, ready_url=f"{url}/readyz") as pid:
-                    way = way_to(url, read_settings(environ), over_http=over_http)
-                    yield Target(name=name, url=url, way=way, secret=secret, pids=dict(pids or {}) | {"server": [pid]})
+                    publish_to = publish_address(url, read_settings(environ), over_http=over_http)
+                    yield Target(
+                        name=name,
+                        url=url,
+                        publish_to=publish_to,
+                        secret=secret,
+                        pids=dict(pids or {}) | {"server": [pid]},
+                    )
             finally:
                 if broker_url != MEMORY:
                     await _remove_topology(broker_url, Topology(prefix))
@@ -146,7 +152,7 @@ def served(
 
 
 async def _remove_topology(broker_url: str, topology: Topology) -> None:
-    """Leave nothing of ours in a RabbitMQ that may be somebody's."""
+    """Remove our exchanges and queues: the RabbitMQ may be in use by others."""
     connection = await aio_pika.connect(broker_url)
     async with connection:
         channel = await connection.channel()
@@ -187,7 +193,7 @@ async def _answering(child: asyncio.subprocess.Process, url: str) -> None:
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise CannotMeasure(f"{url} was not ready within {START_TIMEOUT_S:g} s") from None
-    raise CannotMeasure(f"what was to be measured ended with {child.returncode} while it started")
+    raise CannotMeasure(f"the server under test ended with {child.returncode} while it started")
 
 
 def free_port() -> int:

@@ -1,7 +1,7 @@
-"""Processes that work for the controller, and the line between: calls and answers as MessagePack over a socket pair.
+"""Worker processes and the pipe to them: the controller calls, the worker answers, in MessagePack over a socket pair.
 
-Both ends are here. A worker is a module whose `handlers()` gives what can be called; it runs on uvloop, with the
-garbage collector off once it is set up, so that its pauses are not taken for the server's.
+Both ends are in this module. A worker runs a module whose `handlers()` names what can be called. It runs on uvloop; the
+clients switch the garbage collector off once they are set up, so that its pauses are not taken for the server's.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ STOP_TIMEOUT_S: Final = 5.0
 Handlers = Mapping[str, Callable[..., Awaitable[Any]]]
 
 
-class Line:
-    """One end of the line."""
+class Pipe:
+    """One end of a socket pair, for messages."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -31,31 +31,31 @@ class Line:
 
     @classmethod
     async def on(cls, sock: socket.socket) -> Self:
-        """On one end of a socket pair."""
+        """A pipe on `sock`."""
         return cls(*await asyncio.open_connection(sock=sock))
 
     def write(self, message: Any) -> None:
-        """Send one message, soon."""
+        """Send one message. Does not wait."""
         data = msgspec.msgpack.encode(message)
         self._writer.write(len(data).to_bytes(LENGTH_BYTES) + data)
 
     async def read(self) -> Any:
-        """The next message. Raises `asyncio.IncompleteReadError` at the end of the line."""
+        """The next message. Raises `asyncio.IncompleteReadError` when the other end is closed."""
         length = int.from_bytes(await self._reader.readexactly(LENGTH_BYTES))
         return msgspec.msgpack.decode(await self._reader.readexactly(length))
 
     def close(self) -> None:
-        """End the line."""
+        """Close this end: the other one reads the end."""
         self._writer.close()
 
 
 class Worker:
-    """A process of ours, as the controller sees it."""
+    """A worker process, as the controller sees it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, line: Line) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, pipe: Pipe) -> None:
         self.pid = process.pid
         self._process = process
-        self._line = line
+        self._pipe = pipe
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._count = 0
         self._reading = asyncio.create_task(self._read())
@@ -68,20 +68,20 @@ class Worker:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", __name__, module, str(theirs.fileno()), pass_fds=(theirs.fileno(),)
             )
-        return cls(process, await Line.on(ours))
+        return cls(process, await Pipe.on(ours))
 
     async def call(self, method: str, **arguments: Any) -> Any:
         """Call a handler; calls may overlap. Raises `WorkerFailed`."""
         self._count += 1
         answer = self._answers[self._count] = asyncio.get_running_loop().create_future()
-        self._line.write((self._count, method, arguments))
+        self._pipe.write((self._count, method, arguments))
         if self._reading.done():
             raise WorkerFailed(f"the load tool's process {self.pid} has ended")
         return await answer
 
     async def stop(self) -> None:
         """End it."""
-        self._line.close()
+        self._pipe.close()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._process.wait()
@@ -93,7 +93,7 @@ class Worker:
     async def _read(self) -> None:
         try:
             while True:
-                number, value, error = await self._line.read()
+                number, value, error = await self._pipe.read()
                 answer = self._answers.pop(number)
                 if answer.done():
                     continue
@@ -108,18 +108,18 @@ class Worker:
 
 
 async def _work(handlers: Handlers, sock: socket.socket) -> None:
-    line = await Line.on(sock)
+    pipe = await Pipe.on(sock)
     tasks: set[asyncio.Task[None]] = set()
 
     async def answer(number: int, method: str, arguments: dict[str, Any]) -> None:
         try:
-            line.write((number, await handlers[method](**arguments), None))
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the controller is told
-            line.write((number, None, f"{method}: {type(exc).__name__}: {exc}"))
+            pipe.write((number, await handlers[method](**arguments), None))
+        except Exception as exc:  # noqa: BLE001 - the controller is told, whatever it is
+            pipe.write((number, None, f"{method}: {type(exc).__name__}: {exc}"))
 
     while True:
         try:
-            call = await line.read()
+            call = await pipe.read()
         except (asyncio.IncompleteReadError, ConnectionError):
             break
         task = asyncio.create_task(answer(*call))
@@ -128,7 +128,7 @@ async def _work(handlers: Handlers, sock: socket.socket) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    line.close()
+    pipe.close()
 
 
 def main(module: str, fileno: str) -> None:

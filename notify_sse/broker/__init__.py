@@ -1,4 +1,4 @@
-"""RabbitMQ and a broker inside the process, behind the `Broker` port. The broker's URL chooses the adapter."""
+"""RabbitMQ and the in-process broker, behind the `Broker` port. `open_broker` chooses by the URL."""
 
 from collections.abc import AsyncIterator
 from typing import Final

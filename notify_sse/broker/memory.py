@@ -1,8 +1,8 @@
-"""The `Broker` port inside one process, for the embedded default: nothing to install, nothing between processes.
+"""The `Broker` port inside one process, for the embedded default: there is nothing to install.
 
-It keeps the port's promises. A publish returns only once ingest acked the message, so it is in the log by then; what
-was not acked is delivered again; a refused message becomes a dead letter. Nothing survives a restart, and nothing
-needs to: what was never acked was never confirmed to its publisher either.
+It keeps the port's promises. A publish returns only once ingest has acked the message, so the message is in the log by
+then. A message that was not acked is delivered again, and a refused message becomes a dead letter. Nothing survives a
+restart, and nothing has to: a message that was never acked was never confirmed to its publisher either.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ MAX_DEAD_LETTERS: Final = 10_000
 PUBLISH_TIMEOUT_S: Final = 10.0
 
 
-class _Entry:
-    """One message in the ingest queue, and the promise to its publisher."""
+class _QueuedMessage:
+    """One message in the ingest queue. `stored` is done when ingest has acked it: its publisher waits for that."""
 
     def __init__(self, message: Message) -> None:
         self.message = message
@@ -30,38 +30,38 @@ class _Entry:
 
 
 class MemoryExchange:
-    """What a RabbitMQ would hold: the ingest queue, the dead letters, and who is connected."""
+    """In place of a RabbitMQ server: the ingest queue, the dead letters, and the connected brokers."""
 
     def __init__(self) -> None:
-        self.waiting: deque[_Entry] = deque()
+        self.waiting: deque[_QueuedMessage] = deque()
         self.dead: deque[DeadLetter] = deque(maxlen=MAX_DEAD_LETTERS)
-        self.members: list[MemoryBroker] = []
+        self.brokers: list[MemoryBroker] = []
         self.tags = itertools.count(1)
 
-    def put(self, message: Message) -> _Entry:
-        """Queue `message`, and deliver it if someone consumes."""
+    def put(self, message: Message) -> _QueuedMessage:
+        """Queue `message`, and deliver it when a broker consumes."""
         if len(self.waiting) >= MAX_WAITING:
             raise BrokerUnavailable(f"{MAX_WAITING} messages are waiting to be stored")
-        entry = _Entry(message)
-        self.waiting.append(entry)
-        self.flow()
-        return entry
+        queued = _QueuedMessage(message)
+        self.waiting.append(queued)
+        self.deliver_waiting()
+        return queued
 
-    def put_back(self, entries: Sequence[_Entry]) -> None:
-        """Deliveries that were never acked, back in their old place: before all that still waits."""
-        for entry in entries:
-            entry.redelivered = True
-        self.waiting.extendleft(reversed(entries))
+    def put_back(self, messages: Sequence[_QueuedMessage]) -> None:
+        """Put deliveries that were never acked back into their old place: before all that still wait."""
+        for queued in messages:
+            queued.redelivered = True
+        self.waiting.extendleft(reversed(messages))
 
-    def flow(self) -> None:
-        """Deliver to the active consumer, which is the first that came and is not done."""
-        active = next((member for member in self.members if member.wants_or_holds), None)
+    def deliver_waiting(self) -> None:
+        """Deliver to the active consumer: the first broker in line."""
+        active = next((broker for broker in self.brokers if broker.in_line), None)
         while active is not None and active.has_room and self.waiting:
-            active.receive(self.waiting.popleft())
+            active.receive_message(self.waiting.popleft())
 
 
 class MemoryBroker:
-    """See `ports.Broker`. Brokers of one `MemoryExchange` are to each other as processes on one RabbitMQ."""
+    """See `ports.Broker`. Several brokers of one `MemoryExchange` behave as several processes on one RabbitMQ."""
 
     def __init__(
         self,
@@ -75,72 +75,72 @@ class MemoryBroker:
         self._publish_timeout_s = publish_timeout_s
         self._listener: Listener | None = None
         self._consuming = False
-        self._in_hand: dict[int, _Entry] = {}
-        self._published: set[_Entry] = set()
+        self._unacked: dict[int, _QueuedMessage] = {}
+        self._published: set[_QueuedMessage] = set()
 
     @property
     def connected(self) -> bool:
         return self._listener is not None
 
     @property
-    def wants_or_holds(self) -> bool:
-        """Whether this one is, or is in line to be, the active consumer."""
-        return self._consuming or bool(self._in_hand)
+    def in_line(self) -> bool:
+        """Whether this broker is the active consumer or waits to become it. With unacked deliveries it stays active."""
+        return self._consuming or bool(self._unacked)
 
     @property
     def has_room(self) -> bool:
-        return self._consuming and len(self._in_hand) < self._prefetch
+        return self._consuming and len(self._unacked) < self._prefetch
 
     async def start(self, listener: Listener) -> None:
         self._listener = listener
         self._consuming = listener.on_delivery is not None
-        self._exchange.members.append(self)
+        self._exchange.brokers.append(self)
         asyncio.get_running_loop().call_soon(self._begin, listener)
 
     def _begin(self, listener: Listener) -> None:
         if self._listener is listener:
-            self._exchange.flow()
+            self._exchange.deliver_waiting()
             listener.on_connected()
 
     async def stop_consuming(self) -> None:
         self._consuming = False
-        self._exchange.flow()
+        self._exchange.deliver_waiting()
 
     async def close(self) -> None:
         self._listener = None
         self._consuming = False
-        if self in self._exchange.members:
-            self._exchange.members.remove(self)
-        self._exchange.put_back(list(self._in_hand.values()))
-        self._in_hand.clear()
-        for entry in self._published:
-            if not entry.stored.done():
-                entry.stored.set_exception(BrokerUnavailable("the broker was closed"))
-        self._exchange.flow()
+        if self in self._exchange.brokers:
+            self._exchange.brokers.remove(self)
+        self._exchange.put_back(list(self._unacked.values()))
+        self._unacked.clear()
+        for queued in self._published:
+            if not queued.stored.done():
+                queued.stored.set_exception(BrokerUnavailable("the broker was closed"))
+        self._exchange.deliver_waiting()
 
     async def publish(self, message: Message) -> None:
         self._check_connected()
-        entry = self._exchange.put(message)
-        self._published.add(entry)
+        queued = self._exchange.put(message)
+        self._published.add(queued)
         try:
             async with asyncio.timeout(self._publish_timeout_s):
-                await entry.stored
+                await queued.stored
         except TimeoutError as exc:
             raise BrokerUnavailable(f"not stored within {self._publish_timeout_s:g} s") from exc
         finally:
-            self._published.discard(entry)
+            self._published.discard(queued)
 
     async def announce(self, body: bytes) -> None:
         self._check_connected()
-        for member in self._exchange.members:
-            asyncio.get_running_loop().call_soon(member.hear, body)
+        for broker in self._exchange.brokers:
+            asyncio.get_running_loop().call_soon(broker.receive_announcement, body)
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            entry = self._in_hand.pop(delivery.tag, None)
-            if entry is not None and not entry.stored.done():
-                entry.stored.set_result(None)
-        self._exchange.flow()
+            queued = self._unacked.pop(delivery.tag, None)
+            if queued is not None and not queued.stored.done():
+                queued.stored.set_result(None)
+        self._exchange.deliver_waiting()
 
     async def dead_letter(self, delivery: Delivery, *, reason: str, detail: str) -> None:
         self._check_connected()
@@ -182,25 +182,25 @@ class MemoryBroker:
         self._exchange.dead.clear()
         return purged
 
-    def receive(self, entry: _Entry) -> None:
-        """Take one message from the queue; called by the exchange."""
+    def receive_message(self, queued: _QueuedMessage) -> None:
+        """Take one message from the queue. The exchange calls it."""
         assert self._listener is not None
         assert self._listener.on_delivery is not None
         tag = next(self._exchange.tags)
-        self._in_hand[tag] = entry
+        self._unacked[tag] = queued
         self._listener.on_delivery(
             Delivery(
-                body=entry.message.body,
-                routing_key=entry.message.routing_key,
-                content_type=entry.message.content_type,
-                message_id=entry.message.message_id or None,
-                redelivered=entry.redelivered,
+                body=queued.message.body,
+                routing_key=queued.message.routing_key,
+                content_type=queued.message.content_type,
+                message_id=queued.message.message_id or None,
+                redelivered=queued.redelivered,
                 tag=tag,
             )
         )
 
-    def hear(self, body: bytes) -> None:
-        """Take one announcement; called by the exchange's other members."""
+    def receive_announcement(self, body: bytes) -> None:
+        """Take one announcement. The announcing broker calls it for every broker of the exchange."""
         if self._listener is not None and self._listener.on_announcement is not None:
             self._listener.on_announcement(body)
 

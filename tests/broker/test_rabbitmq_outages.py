@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from notify_sse.broker.rabbitmq.session import Session
+from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection
 from notify_sse.errors import BrokerUnavailable
 from tests.broker.brokers import message, publishing, running, texts
 from tests.broker.rabbitmq import Open, entered, passed, published, silent
@@ -170,15 +170,15 @@ async def test_stopping_while_connecting_keeps_nobody_from_consuming(
 ) -> None:
     """A process that is told to stop in the very moment in which it becomes the active consumer gives that up."""
     stopping = open_broker()
-    consume = Session.consume
+    consume = AmqpConnection.consume
 
-    async def consume_and_be_stopped(session: Session, *args: Any, **options: Any) -> Any:
-        leave = await consume(session, *args, **options)
+    async def consume_and_be_stopped(connection: AmqpConnection, *args: Any, **options: Any) -> Any:
+        close_channel = await consume(connection, *args, **options)
         monkeypatch.undo()
         await stopping.stop_consuming()
-        return leave
+        return close_channel
 
-    monkeypatch.setattr(Session, "consume", consume_and_be_stopped)
+    monkeypatch.setattr(AmqpConnection, "consume", consume_and_be_stopped)
     async with (
         running(stopping, consumes=True) as one,
         running(open_broker(), consumes=True, acks=True) as two,

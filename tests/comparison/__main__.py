@@ -14,7 +14,7 @@ from aio_pika.exceptions import AMQPError
 
 from notify_sse.bench import run
 from notify_sse.bench.plan import Progress
-from notify_sse.bench.report import page
+from notify_sse.bench.report import html_report
 from notify_sse.bench.report.results import Outcome, Report, table
 from notify_sse.bench.target import Launch
 from notify_sse.errors import NotifyError
@@ -55,7 +55,7 @@ def main(
     """Measure the service on RabbitMQ with Postgres and on the embedded default, beside three others."""
     progress = Progress()
     if NCHAN in (targets or TARGETS) and not nchan_installed():
-        progress.step("nchan is left out: on Debian, apt-get install nginx libnginx-mod-nchan")
+        progress.begin("nchan is left out: on Debian, apt-get install nginx libnginx-mod-nchan")
     report = _kept(json_to) or run.new_report()
     run.end_in_order()
     with _launches() as found:
@@ -69,7 +69,7 @@ def main(
                 if not no_page:
                     document.write(to, report, size=size)
                 if html_to:
-                    html_to.write_text(page.rendered(report))
+                    html_to.write_text(html_report.rendered(report))
     click.echo(table(report))
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from notify_sse.bench.report.page import drawn
+from notify_sse.bench.report.html_report import drawn
 from notify_sse.bench.report.results import Outcome, Plot, Report, number
 from tests.comparison.targets import BARE, BASELINE, EMBEDDED, NCHAN, STACK
 

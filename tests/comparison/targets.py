@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from notify_sse.bench.bare import bare_server
-from notify_sse.bench.publishers.publishing import Way
-from notify_sse.bench.target import Launch, Target, free_port, process, served
+from notify_sse.bench.publishers.publisher_process import PublishAddress
+from notify_sse.bench.target import Launch, Target, free_port, process, started_service
 from notify_sse.server.files import raise_file_limit
 from tests.support.services import PostgresServer, RabbitServer
 
@@ -29,10 +29,10 @@ def launches(broker: RabbitServer, database: PostgresServer) -> dict[str, Launch
     assert broker.process
     assert database.process
     pids = {"broker": [broker.process.pid], "database": [database.process.pid]}
-    stack = served(STACK, broker_url=broker.url, database_url=database.create_database(), pids=pids)
+    stack = started_service(STACK, broker_url=broker.url, database_url=database.create_database(), pids=pids)
     found = {
         STACK: stack,
-        EMBEDDED: served(EMBEDDED),
+        EMBEDDED: started_service(EMBEDDED),
         BASELINE: _baseline(broker.url, database.create_database(), pids),
         NCHAN: _nchan(),
         BARE: bare_server(),
@@ -59,8 +59,8 @@ def _baseline(broker_url: str, database_url: str, pids: dict[str, list[int]]) ->
         }
         command = [sys.executable, "-m", "tests.comparison.baseline"]
         async with process(command, environ, ready_url=f"{url}/readyz") as pid:
-            way = Way("amqp", url=broker_url, exchange=exchange)
-            yield Target(BASELINE, url, way, secret=secret, pids=pids | {"server": [pid]}, metrics=False)
+            publish_to = PublishAddress("amqp", url=broker_url, exchange=exchange)
+            yield Target(BASELINE, url, publish_to, secret=secret, pids=pids | {"server": [pid]}, metrics=False)
 
     return launch
 
@@ -73,12 +73,14 @@ def _nchan() -> Launch:
         with tempfile.TemporaryDirectory(prefix="notify-sse-nchan-") as directory:
             config = _nginx_config(Path(directory), port=port, files=files)
             async with process(["nginx", "-c", str(config)], {}, ready_url=f"{url}/readyz") as pid:
-                way = Way("http", host="127.0.0.1", port=port, path="/notifications?to={recipient}", batch=1)
+                publish_to = PublishAddress(
+                    "http", host="127.0.0.1", port=port, path="/notifications?to={recipient}", batch=1
+                )
                 path = "/notifications/stream?recipient="
                 yield Target(
                     NCHAN,
                     url,
-                    way,
+                    publish_to,
                     path=f"{path}{{recipient}}",
                     topic_path=f"{path}all",
                     pids={"server": [pid]},

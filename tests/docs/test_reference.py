@@ -44,7 +44,7 @@ def test_every_link_of_the_docs_leads_to_a_file() -> None:
     root = REFERENCE.parents[1]
     broken = [
         f"{source.relative_to(root)} → {target}"
-        for source in [root / "README.md", *(root / "docs").rglob("*.md")]
+        for source in [*root.glob("*.md"), *(root / "docs").rglob("*.md")]
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", source.read_text(encoding="utf-8"))
         if not (source.parent / target).exists()
     ]

@@ -8,7 +8,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
-CONTRACT = ("run", "test", "check", "services", "services-stop", "bench", "fault", "mutants", "clean", "help")
+CONTRACT = ("run", "test", "check", "docs", "services", "services-stop", "bench", "fault", "mutants", "clean", "help")
 
 
 def _make(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""A publishing connection to RabbitMQ for load: one channel, confirms, nothing decoded but what is needed.
+"""An AMQP connection that only publishes, for load: one channel, confirms, and it decodes only what it needs.
 
 pamqp (aiormq's own codec) makes the frames of the handshake; publishes and confirms are packed and read by hand, since
 a publish through aiormq costs as much as the service spends on a notification, and would be measured with it.
@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from pamqp import commands, frame, header
 
-from notify_sse.bench.publishers.outlet import MAX_IN_FLIGHT, Outbound
-from notify_sse.errors import Unsent
+from notify_sse.bench.publishers.sender import MAX_IN_FLIGHT, Outbound
+from notify_sse.errors import SendFailed
 
 HEAD: Final = struct.Struct(">BHI")
 METHOD: Final = struct.Struct(">HH")
@@ -32,7 +32,7 @@ CHANNEL: Final = 1
 PORTS: Final = {"amqp": 5672, "amqps": 5671}
 
 
-class AmqpOutlet(asyncio.Protocol):
+class AmqpSender(asyncio.Protocol):
     """Publishes to `exchange` and counts the confirms."""
 
     def __init__(self, exchange: str) -> None:
@@ -51,27 +51,27 @@ class AmqpOutlet(asyncio.Protocol):
         """Connect to `url` and open a channel with confirms."""
         parts = urlsplit(url)
         loop, tls = asyncio.get_running_loop(), parts.scheme == "amqps" or None
-        _, outlet = await loop.create_connection(
+        _, sender = await loop.create_connection(
             lambda: cls(exchange), parts.hostname or "127.0.0.1", parts.port or PORTS[parts.scheme], ssl=tls
         )
-        await outlet.shake(parts.username or "guest", parts.password or "guest", unquote(parts.path[1:]) or "/")
-        return outlet
+        await sender.log_in(parts.username or "guest", parts.password or "guest", unquote(parts.path[1:]) or "/")
+        return sender
 
-    async def shake(self, user: str, password: str, vhost: str) -> None:
+    async def log_in(self, user: str, password: str, vhost: str) -> None:
         """Log in and open the channel."""
         self._transport.write(frame.marshal(header.ProtocolHeader(), 0))
         await self._answer()
-        self._tell(commands.Connection.StartOk({}, "PLAIN", f"\0{user}\0{password}"), 0)
+        self._send_method(commands.Connection.StartOk({}, "PLAIN", f"\0{user}\0{password}"), 0)
         tune = await self._answer()
-        self._tell(commands.Connection.TuneOk(tune.channel_max, tune.frame_max, 0), 0)
-        self._tell(commands.Connection.Open(vhost), 0)
+        self._send_method(commands.Connection.TuneOk(tune.channel_max, tune.frame_max, 0), 0)
+        self._send_method(commands.Connection.Open(vhost), 0)
         await self._answer()
-        self._tell(commands.Channel.Open(), CHANNEL)
+        self._send_method(commands.Channel.Open(), CHANNEL)
         await self._answer()
-        self._tell(commands.Confirm.Select(), CHANNEL)
+        self._send_method(commands.Confirm.Select(), CHANNEL)
         await self._answer()
 
-    def _tell(self, command: Any, channel: int) -> None:
+    def _send_method(self, command: Any, channel: int) -> None:
         self._transport.write(frame.marshal(command, channel))
 
     async def _answer(self) -> Any:
@@ -122,25 +122,25 @@ class AmqpOutlet(asyncio.Protocol):
         self._room.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits."""
-        self._lost = self._lost or exc or Unsent("the broker closed the connection")
+        """Wake whoever waits for an answer or for room."""
+        self._lost = self._lost or exc or SendFailed("the broker closed the connection")
         self._methods.put_nowait(self._lost)
         self._room.set()
 
     def data_received(self, data: bytes) -> None:
         """Read the confirms; the rest matters only during the handshake."""
-        came = self._buffer
-        came += data
-        start, end, now = 0, len(came), time.monotonic_ns()
+        received = self._buffer
+        received += data
+        start, end, now = 0, len(received), time.monotonic_ns()
         while end - start > HEAD.size:
-            kind, _, size = HEAD.unpack_from(came, start)
+            kind, _, size = HEAD.unpack_from(received, start)
             after = start + HEAD.size + size + 1
             if after > end:
                 break
             if kind == 1:
-                self._method(bytes(came[start:after]), now)
+                self._method(bytes(received[start:after]), now)
             start = after
-        del came[:start]
+        del received[:start]
         if self._has_room():
             self._room.set()
 
@@ -151,13 +151,13 @@ class AmqpOutlet(asyncio.Protocol):
         elif method == BASIC_RETURN:
             self.failed += 1
         elif method in {CONNECTION_CLOSE, CHANNEL_CLOSE}:
-            self._lost = Unsent(f"the broker refused it: {frame.unmarshal(raw)[2]}")
+            self._lost = SendFailed(f"the broker refused it: {frame.unmarshal(raw)[2]}")
             self._transport.abort()
         else:
             self._methods.put_nowait(frame.unmarshal(raw)[2])
 
     def _confirm(self, tag: int, multiple: int, *, good: bool, now: int) -> None:
-        """One by its tag, or all up to it. Those beyond a gap come one by one, and the gap later with all below."""
+        """The broker confirmed `tag`, or all up to it. It may confirm 3, and later all up to 4: each counts once."""
         waiting = self._waiting
         before = len(waiting)
         if multiple & 1:

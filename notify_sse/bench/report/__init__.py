@@ -1,1 +1,1 @@
-"""What was measured, and how it is shown."""
+"""The report: what was measured, and how it is shown."""

@@ -1,4 +1,4 @@
-"""What was measured: figures by name, samples behind them, plots; as a table for people and JSON for programs."""
+"""The results: figures by name, and plots; printed as a table for people, and as JSON for programs."""
 
 from array import array
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ Points = list[tuple[float, float]]
 
 
 class Plot(msgspec.Struct):
-    """Lines over one axis. `log` draws the upright axis logarithmically."""
+    """Lines over one x axis. `logarithmic` is about the y axis; in JSON it is `log`."""
 
     title: str
     x: str
     y: str
     lines: dict[str, Points]
-    log: bool = False
+    logarithmic: bool = msgspec.field(default=False, name="log")
 
 
 class Outcome(msgspec.Struct):
-    """One scenario on one target. Figures carry their unit at the end of the name; None: not to be had here."""
+    """One scenario on one target. Figures carry their unit at the end of the name; None: it cannot be measured here."""
 
     target: str
     scenario: str
@@ -34,7 +34,7 @@ class Outcome(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """A whole run."""
+    """All outcomes of a run."""
 
     started: str
     version: str
@@ -42,14 +42,14 @@ class Report(msgspec.Struct):
     outcomes: list[Outcome] = msgspec.field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
-        """Take `outcome`, in the place of an older one of the same scenario on the same target."""
+        """Add `outcome`. It replaces an older one of the same scenario on the same target."""
         key = (outcome.scenario, outcome.target)
         self.outcomes = [one for one in self.outcomes if (one.scenario, one.target) != key]
         self.outcomes.append(outcome)
 
 
 def rank(ordered: Sequence[int], share: float) -> int:
-    """The percentile `share` (0 to 1) of what is in order already."""
+    """The percentile `share` (0 to 1) of sorted samples."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
@@ -72,11 +72,11 @@ def over_time(due_ns: "array[int]", delay_ns: "array[int]", *, title: str) -> Pl
     for second, delays in sorted(seconds.items()):
         for name, value in latency_figures(array("q", delays)).items():
             lines[name.removesuffix("_ms")].append((float(second), value or 0.0))
-    return Plot(title, "second", "ms", lines, log=True)
+    return Plot(title, "second", "ms", lines, logarithmic=True)
 
 
 def slope(points: Points) -> float:
-    """Of the straight line that fits best."""
+    """The slope of the straight line that fits `points` best."""
     mean_x = sum(x for x, _ in points) / len(points)
     mean_y = sum(y for _, y in points) / len(points)
     spread = sum((x - mean_x) ** 2 for x, _ in points)

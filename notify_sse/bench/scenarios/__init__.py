@@ -1,1 +1,1 @@
-"""What happens to a target: one function for each scenario."""
+"""The scenarios: what happens to a target, one function for each."""

@@ -1,14 +1,14 @@
-"""Streams that hear nothing but heartbeats: what each costs in memory, to open, and at rest, as they become more."""
+"""The idle scenario: streams that get only heartbeats. What does each cost: memory, CPU to open, CPU at rest?"""
 
 import asyncio
 from typing import Final
 
 import msgspec
 
-from notify_sse.bench.clients.field import Field
+from notify_sse.bench.controller import Controller
 from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.report.results import Outcome, Plot, slope
-from notify_sse.bench.scenarios.load import note_failures, scene
+from notify_sse.bench.scenarios.load import note_failures, prepared
 from notify_sse.bench.target import Launch
 
 STEPS: Final = 4
@@ -18,7 +18,7 @@ HEARTBEAT_S: Final = 15.0
 
 
 class _Step(msgspec.Struct):
-    """So many streams open, and the server then. `rest_percent` is of one core, by group."""
+    """The server with this many streams open. `rest_percent` is of one core, by group of processes."""
 
     streams: float
     memory_kb: float
@@ -28,29 +28,29 @@ class _Step(msgspec.Struct):
 
 
 async def idle(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
-    """Open the streams in steps, and let each step rest: for a heartbeat's time, the last for the plan's."""
+    """Open the streams in steps. Each step rests for a heartbeat interval, the last one for the plan's seconds."""
     given = {"seconds": plan.seconds}
-    async with scene("idle", launch, plan, progress, streams=plan.streams, given=given) as (field, outcome):
+    async with prepared("idle", launch, plan, progress, streams=plan.streams, given=given) as (controller, outcome):
         first = min(FIRST_STREAMS, plan.streams // 2)
         sizes = [first + (plan.streams - first) * step // STEPS for step in range(STEPS + 1)]
         short_s = min(HEARTBEAT_S, plan.seconds)
-        steps = [await _step(field, outcome, size, rest_s=short_s) for size in sizes[:-1]]
-        steps.append(await _step(field, outcome, sizes[-1], rest_s=plan.seconds))
+        steps = [await _step(controller, outcome, size, rest_s=short_s) for size in sizes[:-1]]
+        steps.append(await _step(controller, outcome, sizes[-1], rest_s=plan.seconds))
         outcome.figures |= _figures(steps)
         outcome.plots += _plots(steps)
     return outcome
 
 
-async def _step(field: Field, outcome: Outcome, size: int, *, rest_s: float) -> _Step:
-    before = field.meter.cpu_s()
-    opened = await field.open(size - field.opened)
+async def _step(controller: Controller, outcome: Outcome, size: int, *, rest_s: float) -> _Step:
+    before = controller.meter.cpu_s()
+    opened = await controller.open(size - controller.opened)
     note_failures(outcome, opened)
-    opening_cpu_s = field.meter.cpu_s().get("server", 0.0) - before.get("server", 0.0)
-    await asyncio.sleep(field.plan.rest_s)
-    memory_kb = field.meter.memory_bytes("server") / 1024
-    before = field.meter.cpu_s()
+    opening_cpu_s = controller.meter.cpu_s().get("server", 0.0) - before.get("server", 0.0)
+    await asyncio.sleep(controller.plan.rest_s)
+    memory_kb = controller.meter.memory_bytes("server") / 1024
+    before = controller.meter.cpu_s()
     await asyncio.sleep(rest_s)
-    rest = {name: 100 * (after - before[name]) / rest_s for name, after in field.meter.cpu_s().items()}
+    rest = {name: 100 * (after - before[name]) / rest_s for name, after in controller.meter.cpu_s().items()}
     return _Step(float(size), memory_kb, opened.per_s, opening_cpu_s, rest)
 
 

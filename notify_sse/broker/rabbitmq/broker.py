@@ -1,7 +1,7 @@
-"""The `Broker` port on RabbitMQ: the wiring of its two connections.
+"""The `Broker` port on RabbitMQ: two AMQP connections, and what is done on each.
 
-One consumes (ingest queue, live queue), one publishes (notifications, announcements, dead letters). Each is kept up by
-its own `Link`; the broker counts as connected while every link that was asked for is up.
+One consumes (ingest queue, live queue), one publishes (notifications, announcements, dead letters). A `Link` keeps each
+of them up. The broker counts as connected while every link that was started is up.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from typing import Final
 from aiormq import ChannelAccessRefused
 
 from notify_sse.broker.rabbitmq import dead_letters
+from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, translated
 from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, IngestConsumer, ack_all, listen_live
 from notify_sse.broker.rabbitmq.link import Link
-from notify_sse.broker.rabbitmq.publishing import PublishingChannels, deadline, left
-from notify_sse.broker.rabbitmq.session import Session, translated
+from notify_sse.broker.rabbitmq.publishing import PublishingChannels, deadline_after, remaining_s
 from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.core.ports import DeadLetter, Delivery, Listener, Message
 from notify_sse.errors import BrokerUnavailable
@@ -49,7 +49,7 @@ class RabbitMQBroker:
         self._live_queue_max_messages = live_queue_max_messages
         outage = Outage("the broker")
 
-        def link(name: str, prepare: Callable[[Session], Awaitable[None]]) -> Link:
+        def link(name: str, prepare: Callable[[AmqpConnection], Awaitable[None]]) -> Link:
             return Link(broker_url, name=name, prepare=prepare, outage=outage, on_change=self._link_changed)
 
         self._consuming = link("consuming", self._prepare_consuming)
@@ -85,12 +85,12 @@ class RabbitMQBroker:
         self._links = []
 
     async def publish(self, message: Message) -> None:
-        due = deadline(self._publish_timeout_s)
-        channels = await self._publishing_channels(due)
-        await channels.publish(self._topology.notifications, message, timeout_s=left(due))
+        deadline_s = deadline_after(self._publish_timeout_s)
+        channels = await self._publishing_channels(deadline_s)
+        await channels.publish(self._topology.notifications, message, timeout_s=remaining_s(deadline_s))
 
     async def announce(self, body: bytes) -> None:
-        self._publishing.now()
+        self._publishing.connection_now()
         assert self._channels is not None
         await self._channels.announce(self._topology, body)
 
@@ -98,76 +98,76 @@ class RabbitMQBroker:
         await ack_all(deliveries)
 
     async def dead_letter(self, delivery: Delivery, *, reason: str, detail: str) -> None:
-        due = deadline(self._publish_timeout_s)
-        channels = await self._publishing_channels(due)
+        deadline_s = deadline_after(self._publish_timeout_s)
+        channels = await self._publishing_channels(deadline_s)
         await channels.publish(
             self._topology.dead_letter_exchange,
             Message(
                 body=delivery.body,
-                routing_key=dead_letters.short(delivery.routing_key),
-                message_id=dead_letters.short(delivery.message_id or ""),
-                content_type=dead_letters.short(delivery.content_type),
+                routing_key=dead_letters.cut_to_short_string(delivery.routing_key),
+                message_id=dead_letters.cut_to_short_string(delivery.message_id or ""),
+                content_type=dead_letters.cut_to_short_string(delivery.content_type),
             ),
-            timeout_s=left(due),
+            timeout_s=remaining_s(deadline_s),
             headers=dead_letters.headers_of(delivery, reason=reason, detail=detail),
         )
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
-        session = await self._publishing.session(timeout_s=self._publish_timeout_s)
+        connection = await self._publishing.connection(timeout_s=self._publish_timeout_s)
         with translated():
             queue, timeout_s = self._topology.dead, self._publish_timeout_s
-            async with session.throwaway_channel() as channel:
+            async with connection.temporary_channel() as channel:
                 found = await dead_letters.peek(channel, queue, limit=limit, timeout_s=timeout_s)
-            async with session.throwaway_channel() as channel:
+            async with connection.temporary_channel() as channel:
                 await dead_letters.wait_until_back(channel, queue, len(found), timeout_s=timeout_s)
         return found
 
     async def replay_dead_letters(self, *, limit: int) -> int:
-        channels = await self._publishing_channels(deadline(self._publish_timeout_s))
+        channels = await self._publishing_channels(deadline_after(self._publish_timeout_s))
         with translated():
-            async with channels.session.throwaway_channel() as channel:
+            async with channels.connection.temporary_channel() as channel:
                 return await dead_letters.replay(
                     channel, channels, self._topology, limit=limit, timeout_s=self._publish_timeout_s
                 )
 
     async def purge_dead_letters(self) -> int:
-        session = await self._publishing.session(timeout_s=self._publish_timeout_s)
+        connection = await self._publishing.connection(timeout_s=self._publish_timeout_s)
         with translated():
-            async with session.throwaway_channel() as channel:
+            async with connection.temporary_channel() as channel:
                 purged = await channel.queue_purge(self._topology.dead, timeout=self._publish_timeout_s)
         return purged.message_count or 0
 
-    async def _publishing_channels(self, due: float) -> PublishingChannels:
-        await self._publishing.session(timeout_s=left(due))
+    async def _publishing_channels(self, deadline_s: float) -> PublishingChannels:
+        await self._publishing.connection(timeout_s=remaining_s(deadline_s))
         assert self._channels is not None
         return self._channels
 
-    async def _prepare_publishing(self, session: Session) -> None:
-        # A user who may only publish cannot declare; a message that finds no queue comes back as an error.
+    async def _prepare_publishing(self, connection: AmqpConnection) -> None:
+        # A user who may only publish cannot declare. Without a queue, each publish comes back as an error.
         with suppress(ChannelAccessRefused):
-            await self._declare(session)
-        self._channels = await PublishingChannels.open(session)
+            await self._declare(connection)
+        self._channels = await PublishingChannels.open(connection)
 
-    async def _prepare_consuming(self, session: Session) -> None:
+    async def _prepare_consuming(self, connection: AmqpConnection) -> None:
         listener = self._listener
         assert listener is not None
-        await self._declare(session)
+        await self._declare(connection)
         if listener.on_announcement is not None:
             await listen_live(
-                session,
+                connection,
                 self._topology,
                 max_messages=self._live_queue_max_messages,
                 on_announcement=listener.on_announcement,
             )
         if listener.on_delivery is not None and self._consume_ingest:
             self._ingest = IngestConsumer(listener.on_delivery)
-            await self._ingest.consume(session, queue=self._topology.ingest, prefetch=self._prefetch)
+            await self._ingest.consume(connection, queue=self._topology.ingest, prefetch=self._prefetch)
 
-    async def _declare(self, session: Session) -> None:
-        """One link at a time, and with patience: RabbitMQ 3.10 does not take it well when a quorum queue is first
-        declared twice at once.
+    async def _declare(self, connection: AmqpConnection) -> None:
+        """Declare the topology, one link at a time and with a long timeout: RabbitMQ 3.10 can fail when two
+        connections declare the same new quorum queue at once.
         """
-        async with self._declaring, session.throwaway_channel() as channel:
+        async with self._declaring, connection.temporary_channel() as channel:
             await self._topology.declare(channel, timeout_s=DECLARE_TIMEOUT_S)
 
     def _link_changed(self) -> None:

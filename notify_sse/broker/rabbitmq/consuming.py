@@ -1,6 +1,7 @@
-"""The consuming connection to RabbitMQ: the ingest queue, and this process's own queue on the live exchange.
+"""The consuming AMQP connection: the ingest queue, and this process's own queue on the live exchange.
 
-A connection of its own: an alarm of the broker blocks the socket of whoever publishes, and acks must not wait for that.
+It is a connection of its own: during a memory or disk alarm RabbitMQ stops reading from every connection that
+publishes, and acks must not wait for that.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from typing import Final
 
 from aiormq import Channel
 
-from notify_sse.broker.rabbitmq.session import CONNECT_TIMEOUT_S, FOREIGN, Session
+from notify_sse.broker.rabbitmq.amqp_connection import CONNECT_TIMEOUT_S, FOREIGN_ERRORS, AmqpConnection
 from notify_sse.broker.rabbitmq.topology import LIVE_KEY, Topology
 from notify_sse.broker.rabbitmq.wire import Received
 from notify_sse.core.ports import Delivery
@@ -21,26 +22,26 @@ DEFAULT_CONTENT_TYPE: Final = "application/json"
 
 
 class IngestConsumer:
-    """The ingest queue on one channel: which deliveries are out, and how they are acked."""
+    """The ingest queue on one channel: which deliveries are not acked yet, and how they are acked."""
 
     def __init__(self, on_delivery: Callable[[Delivery], None]) -> None:
         self._on_delivery = on_delivery
         self._channel: Channel | None = None
-        self._leave: Callable[[], Awaitable[None]] | None = None
+        self._close_channel: Callable[[], Awaitable[None]] | None = None
         self._outstanding: OrderedDict[int, bool] = OrderedDict()
-        """The tags that are out, in queue order, each with whether it was acked. Not a dict, whose first key is found
-        by walking over all that were removed before it."""
+        """The tags that RabbitMQ waits for, in queue order. The value says whether ingest is done with it, so that an
+        ack may be sent. Not a dict: finding the first key of a dict walks over all that were removed before it."""
         self._acking = asyncio.Lock()
         self._stopping = False
 
-    async def consume(self, session: Session, *, queue: str, prefetch: int) -> None:
-        """Start the flow. The broker makes one consumer of the queue the active one; the others wait."""
-        channel = await session.channel()
+    async def consume(self, connection: AmqpConnection, *, queue: str, prefetch: int) -> None:
+        """Start consuming. The broker makes one consumer of the queue the active one; the others wait."""
+        channel = await connection.channel()
         await channel.basic_qos(prefetch_count=prefetch, timeout=CONNECT_TIMEOUT_S)
         self._channel = channel
-        self._leave = await session.consume(channel, queue, on_message=self._deliver)
+        self._close_channel = await connection.consume(channel, queue, on_message=self._deliver)
         async with self._acking:
-            await self._leave_when_done()  # stop() may have come meanwhile
+            await self._close_when_done()  # stop() may have been called meanwhile
 
     def _deliver(self, message: Received) -> None:
         if self._stopping:
@@ -58,35 +59,38 @@ class IngestConsumer:
         )
 
     async def stop(self) -> None:
-        """Hand over nothing more; once what was handed over is acked, let another process become active.
+        """Hand over no more deliveries. Once all of them are acked, close the channel: another process is active then.
 
-        The channel stays until then. Cancelling the consumer at once would make another process active while
-        messages are still in hand here, and it would store later ones of a recipient before earlier ones.
+        Cancelling the consumer at once would make another process active while this one still holds deliveries.
+        The other process would then store later notifications of a recipient before earlier ones.
         """
         self._stopping = True
         async with self._acking:
-            await self._leave_when_done()
+            await self._close_when_done()
 
     async def ack(self, tags: Sequence[int]) -> None:
-        """Ack `tags`: with one frame what is contiguous from the lowest outstanding, one by one what is beyond.
+        """Ack `tags`: those from the lowest outstanding tag on with one frame, those beyond a gap one by one.
 
-        One call sends at a time: were a frame for a later tag to overtake, RabbitMQ would not know the earlier one
-        any more, and close the channel.
+        Example: 1 to 5 are outstanding, and 1, 2 and 4 are acked. One frame says "all up to 2", another says "4". Tag 3
+        stays outstanding; the next call that acks it sends "all up to 3".
         """
         wanted = [tag for tag in tags if tag in self._outstanding]
         self._outstanding.update(dict.fromkeys(wanted, True))
+        # One call sends at a time. If a frame "all up to a later tag" overtook the frame of an earlier tag, RabbitMQ
+        # would not know the earlier tag any more, and would close the channel.
         async with self._acking:
             if self._channel is None:
                 return
             if upto := self._take_contiguous():
                 await self._channel.basic_ack(upto, multiple=True, wait=False)
+            # What is left of `wanted` lies beyond a gap. A call that waited for the lock may find its tags acked.
             for tag in wanted:
                 if self._outstanding.pop(tag, None):
                     await self._channel.basic_ack(tag, wait=False)
-            await self._leave_when_done()
+            await self._close_when_done()
 
     def _take_contiguous(self) -> int:
-        """Forget the acked ones that no unacked one comes before; returns the last of them, or 0."""
+        """Forget the done tags before the first that is not done; returns the last of them, or 0."""
         upto = 0
         while self._outstanding:
             lowest = next(iter(self._outstanding))
@@ -96,20 +100,21 @@ class IngestConsumer:
             upto = lowest
         return upto
 
-    async def _leave_when_done(self) -> None:
-        if self._stopping and not self._outstanding and self._leave is not None:
-            leave, self._leave, self._channel = self._leave, None, None
-            await leave()
+    async def _close_when_done(self) -> None:
+        if self._stopping and not self._outstanding and self._close_channel is not None:
+            close_channel, self._close_channel, self._channel = self._close_channel, None, None
+            await close_channel()
 
 
 async def listen_live(
-    session: Session, topology: Topology, *, max_messages: int, on_announcement: Callable[[bytes], None]
+    connection: AmqpConnection, topology: Topology, *, max_messages: int, on_announcement: Callable[[bytes], None]
 ) -> None:
-    """A fresh queue on the live exchange for this session: exclusive, bounded, gone with the connection.
+    """Consume the announcements from a new queue that is exclusive to this connection, and goes with it.
 
-    Bounded by dropping the oldest: a hole is repaired from the log. Without acks, as there is nothing to redeliver.
+    The queue is bounded and drops its oldest message: that is a hole, which the relay repairs from the log. There are
+    no acks, since nothing has to be redelivered.
     """
-    channel = await session.channel()
+    channel = await connection.channel()
     queue = f"{topology.live}.{uuid.uuid4().hex}"
     await channel.queue_declare(
         queue,
@@ -118,11 +123,11 @@ async def listen_live(
         timeout=CONNECT_TIMEOUT_S,
     )
     await channel.queue_bind(queue, topology.live, LIVE_KEY, timeout=CONNECT_TIMEOUT_S)
-    await session.consume(channel, queue, on_message=lambda message: on_announcement(message.body), no_ack=True)
+    await connection.consume(channel, queue, on_message=lambda message: on_announcement(message.body), no_ack=True)
 
 
 async def ack_all(deliveries: Sequence[Delivery]) -> None:
-    """Ack each delivery on the consumer that it came from. A dead one's are skipped: they will be redelivered."""
+    """Ack each delivery on the consumer that it came from. When that is lost, skip: RabbitMQ will redeliver."""
     by_consumer: dict[IngestConsumer, list[int]] = {}
     for delivery in deliveries:
         consumer, tag = delivery.tag
@@ -130,5 +135,5 @@ async def ack_all(deliveries: Sequence[Delivery]) -> None:
     for consumer, tags in by_consumer.items():
         try:
             await consumer.ack(tags)
-        except FOREIGN:
+        except FOREIGN_ERRORS:
             continue

@@ -1,6 +1,6 @@
 """The dead-letter queue on RabbitMQ: what refused messages carry, and how they are read, replayed and purged.
 
-A dead letter is either ours (refused at ingest, with `x-notify-*` headers) or the broker's own (delivered too often).
+A dead letter comes from us (refused at ingest, with `x-notify-*` headers) or from the broker (delivered too often).
 """
 
 import asyncio
@@ -22,12 +22,12 @@ MESSAGE_ID: Final = "x-notify-message-id"
 DIED_AT: Final = "x-notify-died-at"
 MAX_DETAIL_CHARS: Final = 500
 MAX_SHORT_BYTES: Final = 255
-BACK_S: Final = 2.0
-BACK_EVERY_S: Final = 0.01
+RETURN_TIMEOUT_S: Final = 2.0
+RETURN_POLL_S: Final = 0.01
 
 
 def headers_of(delivery: Delivery, *, reason: str, detail: str) -> dict[str, Any]:
-    """What a refused message carries into the dead-letter queue."""
+    """The headers of a refused message in the dead-letter queue."""
     headers = {
         REASON: reason,
         DETAIL: detail[:MAX_DETAIL_CHARS],
@@ -35,17 +35,17 @@ def headers_of(delivery: Delivery, *, reason: str, detail: str) -> dict[str, Any
         DIED_AT: datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
     if delivery.message_id is not None:
-        # The property alone would not tell: aiormq makes up a message_id where there is none.
+        # A header, because the property is not enough: aiormq makes up a message_id where there is none.
         headers[MESSAGE_ID] = delivery.message_id
     return headers
 
 
-def short(text: str) -> str:
-    """As much of `text` as AMQP takes for a property: what was not UTF-8 has grown on the way in."""
+def cut_to_short_string(text: str) -> str:
+    """As much of `text` as fits into an AMQP short string. Text that was not UTF-8 has grown on the way in."""
     return text.encode()[:MAX_SHORT_BYTES].decode(errors="ignore")
 
 
-def read(message: DeliveredMessage) -> DeadLetter:
+def dead_letter_of(message: DeliveredMessage) -> DeadLetter:
     """A message of the dead-letter queue as a `DeadLetter`."""
     properties = message.header.properties
     headers: dict[str, Any] = dict(properties.headers or {})
@@ -76,24 +76,26 @@ def _broker_time(headers: dict[str, Any]) -> str:
 
 
 async def peek(channel: Channel, queue: str, *, limit: int, timeout_s: float) -> list[DeadLetter]:
-    """The oldest dead letters. They are got and not acked: closing `channel` puts them back, in order."""
+    """The oldest dead letters. They are got and not acked, so that closing `channel` puts them back in order."""
     found: list[DeadLetter] = []
     while len(found) < limit:
         message = await channel.basic_get(queue, timeout=timeout_s)
         if not isinstance(message.delivery, spec.Basic.GetOk):
             break
-        found.append(read(message))
+        found.append(dead_letter_of(message))
     return found
 
 
 async def wait_until_back(channel: Channel, queue: str, count: int, *, timeout_s: float) -> None:
-    """Returns once `count` messages are ready in `queue`: it takes them back some time after a channel was closed, and
-    whoever replays or purges right after a look must find them. Gives up quietly: another may have taken them.
+    """Return once `count` messages are ready in `queue`.
+
+    RabbitMQ puts messages back some time after their channel was closed. A replay or a purge right after a look must
+    find them. Gives up without an error: another process may have taken them.
     """
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(BACK_S):
-            while await _ready(channel, queue, timeout_s) < count:  # noqa: ASYNC110 - the broker tells nobody
-                await asyncio.sleep(BACK_EVERY_S)
+        async with asyncio.timeout(RETURN_TIMEOUT_S):
+            while await _ready(channel, queue, timeout_s) < count:  # noqa: ASYNC110 - the broker sends no event for it
+                await asyncio.sleep(RETURN_POLL_S)
 
 
 async def _ready(channel: Channel, queue: str, timeout_s: float) -> int:
@@ -108,18 +110,18 @@ async def replay(
     limit: int,
     timeout_s: float,
 ) -> int:
-    """Publish the oldest dead letters to the notifications exchange again; each is acked once that is confirmed.
+    """Publish the oldest dead letters to the notifications exchange again; ack each once its publish is confirmed.
 
-    At most as many as there are at the start: one that is refused again comes back to this queue while we read it.
+    At most as many as the queue holds at the start: one that is refused again comes back while we read.
     """
-    there = await _ready(channel, topology.dead, timeout_s)
+    at_start = await _ready(channel, topology.dead, timeout_s)
     replayed = 0
-    while replayed < min(limit, there):
+    while replayed < min(limit, at_start):
         message = await channel.basic_get(topology.dead, timeout=timeout_s)
         delivery = message.delivery
         if not isinstance(delivery, spec.Basic.GetOk) or delivery.delivery_tag is None:
             break
-        letter = read(message)
+        letter = dead_letter_of(message)
         await publishing.publish(
             topology.notifications,
             Message(

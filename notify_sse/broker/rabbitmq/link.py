@@ -1,8 +1,8 @@
-"""A connection to RabbitMQ that is kept up: connect, prepare, wait for the loss, back off, again.
+"""A link keeps one AMQP connection up: connect, prepare, wait for the loss, back off, connect again.
 
-Our own, and not aio-pika's `connect_robust`, which restores one thing at a time, keeps the name of a queue that the
-broker may still hold for the dead connection, and is slow to notice a loss (docs/adr/0005-broker.md). What is
-prepared on each new connection is its owner's affair.
+We do not use aio-pika's `connect_robust`. It restores one thing at a time, it keeps the name of a queue that the broker
+may still hold for the dead connection, and it is slow to notice a loss (docs/adr/0005-broker.md). The owner of the link
+says what to prepare on each new connection: channels, queues, consumers.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from aiormq import (
 )
 from yarl import URL
 
-from notify_sse.broker.rabbitmq.session import Session, described, translated
+from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, one_line, translated
 from notify_sse.core.backoff import Backoff
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.telemetry.outage import Outage
@@ -44,17 +44,16 @@ ADVICE: Final = (
     (ConnectionNotAllowed, "the broker refuses the virtual host of NOTIFY_SSE_BROKER_URL; retrying until it does not"),
     (ChannelAccessRefused, "the broker user lacks a permission; retrying until it is granted"),
 )
-"""Refusals that need a person, each with what to do."""
-
+"""Refusals that only a person can end, each with what to do."""
 
 logger = logging.getLogger(__name__)
 
 
 class Link:
-    """A connection to RabbitMQ that is made again after each loss, for ever.
+    """Keeps one AMQP connection up, for ever: after each loss it makes a new one.
 
-    `prepare` is called on each new session, and makes it useful; the link is up once it returned. `on_change` is
-    called after the link went up or down.
+    `prepare` is called with each new connection; the link is up once `prepare` has returned. `on_change` is called
+    after the link went up or down.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Link:
         broker_url: str,
         *,
         name: str,
-        prepare: Callable[[Session], Awaitable[None]],
+        prepare: Callable[[AmqpConnection], Awaitable[None]],
         outage: Outage,
         on_change: Callable[[], None],
     ) -> None:
@@ -71,22 +70,22 @@ class Link:
         self._prepare = prepare
         self._outage = outage
         self._on_change = on_change
-        self._session: Session | None = None
+        self._connection: AmqpConnection | None = None
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self._backoff = Backoff(first_s=FIRST_RETRY_S, last_s=LAST_RETRY_S, draw=random.random)
-        self._lost_by = ""
+        self._loss = ""
 
     @property
     def up(self) -> bool:
-        return self._session is not None
+        return self._connection is not None
 
     def start(self) -> None:
         """Begin to connect, in the background. Idempotent."""
         self._closing = False
         if self._task is None:
-            self._task = asyncio.create_task(self._keep(), name=f"notify-sse {self._name}")
+            self._task = asyncio.create_task(self._keep_up(), name=f"notify-sse {self._name}")
 
     async def close(self) -> None:
         """Disconnect, and stay so. Never raises."""
@@ -96,55 +95,55 @@ class Link:
             await asyncio.wait([self._task])
             self._task = None
 
-    def now(self) -> Session:
-        """The session, if the link is up; else `BrokerUnavailable` at once."""
-        if self._session is None:
-            why = f" ({self._lost_by})" if self._lost_by else ""
+    def connection_now(self) -> AmqpConnection:
+        """The connection, when the link is up. Raises `BrokerUnavailable` at once when it is down."""
+        if self._connection is None:
+            why = f" ({self._loss})" if self._loss else ""
             raise BrokerUnavailable(f"not connected to the broker{why}")
-        return self._session
+        return self._connection
 
-    async def session(self, *, timeout_s: float) -> Session:
-        """The session, waiting at most `timeout_s` for the link to come up."""
-        if self._session is None:
+    async def connection(self, *, timeout_s: float) -> AmqpConnection:
+        """The connection; waits at most `timeout_s` for the link to come up, then raises `BrokerUnavailable`."""
+        if self._connection is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._up.wait()
-        return self.now()
+        return self.connection_now()
 
-    async def _keep(self) -> None:
+    async def _keep_up(self) -> None:
         while not self._closing:
-            cause = await self._live_once()
-            self._tell_loss(cause)
+            cause = await self._connect_once()
+            self._report_loss(cause)
             await asyncio.sleep(self._backoff.next_s())
 
-    async def _live_once(self) -> BaseException | None:
-        """One session from connect to loss; returns why it ended. Nothing but cancellation ends the task."""
+    async def _connect_once(self) -> BaseException | None:
+        """One connection, from connect to loss; returns why it ended. Only a cancellation passes."""
         try:
             with translated():
-                return await self._live()
+                return await self._connect_until_lost()
         except BrokerUnavailable as exc:
             return exc.__cause__
         except Exception as exc:
             logger.exception("unexpected error on the connection to the broker", extra={"action": "broker_error"})
             return exc
 
-    async def _live(self) -> BaseException | None:
-        session = await Session.open(self._url, name=f"notify-sse {self._name}")
+    async def _connect_until_lost(self) -> BaseException | None:
+        connection = await AmqpConnection.open(self._url, name=f"notify-sse {self._name}")
         try:
-            await self._prepare(session)
+            await self._prepare(connection)
             if self._closing:  # aiormq's use of `wait_for` can swallow a cancellation
                 return None
-            self._change(session)
-            return await session.lost()
+            self._set_connection(connection)
+            return await connection.wait_lost()
         finally:
-            self._change(None)
-            await session.close()
+            self._set_connection(None)
+            await connection.close()
 
-    def _change(self, session: Session | None) -> None:
-        if session is self._session:
+    def _set_connection(self, connection: AmqpConnection | None) -> None:
+        if connection is self._connection:
             return
-        self._session = session
-        if session is None:
+        self._connection = connection
+        if connection is None:
             self._up.clear()
         else:
             self._up.set()
@@ -152,8 +151,8 @@ class Link:
             self._outage.back(self._name)
         self._on_change()
 
-    def _tell_loss(self, cause: BaseException | None) -> None:
-        """However many attempts it takes; what needs a person is told as soon as it is seen."""
-        self._lost_by = redacted(described(cause)) if cause else ""
+    def _report_loss(self, cause: BaseException | None) -> None:
+        """Log the loss once, however many attempts follow. A refusal that needs a person is logged when it is seen."""
+        self._loss = redacted(one_line(cause)) if cause else ""
         advice = next((advice for kind, advice in ADVICE if isinstance(cause, kind)), "")
-        self._outage.lost(self._name, self._lost_by, advice=advice)
+        self._outage.lost(self._name, self._loss, advice=advice)

@@ -1,7 +1,7 @@
-"""The publishing connection to RabbitMQ: notifications and dead letters with confirms, announcements without.
+"""The publishing AMQP connection: notifications and dead letters with confirms, announcements without.
 
-A connection of its own, because an alarm of the broker blocks the socket of whoever publishes. Nothing here waits
-without a limit.
+It is a connection of its own, because during a memory or disk alarm RabbitMQ stops reading from every connection that
+publishes; acks must not wait for that. Nothing here waits without a limit.
 """
 
 import time
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiormq import Channel, PublishError, spec
 
-from notify_sse.broker.rabbitmq.session import Session, translated
+from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, translated
 from notify_sse.broker.rabbitmq.topology import LIVE_KEY, Topology
 from notify_sse.core.ports import Message
 from notify_sse.errors import BrokerUnavailable
@@ -20,18 +20,18 @@ TRANSIENT: Final = 1
 
 
 class PublishingChannels:
-    """What is prepared on each session of the publishing connection."""
+    """The two channels of the publishing connection, opened again on each new connection."""
 
-    def __init__(self, session: Session, confirming: Channel, announcing: Channel) -> None:
-        self.session = session
+    def __init__(self, connection: AmqpConnection, confirming: Channel, announcing: Channel) -> None:
+        self.connection = connection
         self.confirming = confirming
         self.announcing = announcing
 
     @classmethod
-    async def open(cls, session: Session) -> "PublishingChannels":
-        channels = cls(session, await session.channel(confirms=True), await session.channel())
-        session.watch(channels.confirming.closing)
-        session.watch(channels.announcing.closing)
+    async def open(cls, connection: AmqpConnection) -> "PublishingChannels":
+        channels = cls(connection, await connection.channel(confirms=True), await connection.channel())
+        connection.watch(channels.confirming.closing)
+        connection.watch(channels.announcing.closing)
         return channels
 
     async def publish(
@@ -44,7 +44,7 @@ class PublishingChannels:
     ) -> None:
         """Publish and wait for the confirm.
 
-        A message that no queue takes is an error, although RabbitMQ confirms it: it is safe nowhere.
+        A message that no queue takes is an error. RabbitMQ confirms it all the same, but has stored it nowhere.
         """
         properties = spec.Basic.Properties(
             content_type=message.content_type,
@@ -64,7 +64,7 @@ class PublishingChannels:
                     wait=False,
                 )
             except PublishError as exc:
-                self.session.lose(exc)  # the next one declares the queue, where we may
+                self.connection.mark_lost(exc)  # the next connection declares the queue, if this user may
                 raise BrokerUnavailable(
                     f"no queue takes what is published to {exchange}: has notify-sse been started on this broker?"
                 ) from exc
@@ -72,10 +72,10 @@ class PublishingChannels:
     async def announce(self, topology: Topology, body: bytes) -> None:
         """Publish to the live exchange without waiting for anything.
 
-        aiormq's `basic_publish` does not suspend while its write queue has room, so with the checks before it this
-        returns at once.
+        Returns at once: aiormq's `basic_publish` does not suspend while its write queue has room, which is looked at
+        first.
         """
-        if self.session.blocked or self.session.backed_up:
+        if self.connection.blocked or self.connection.backed_up:
             raise BrokerUnavailable("the broker reads nothing now")
         with translated():
             await self.announcing.basic_publish(
@@ -87,11 +87,11 @@ class PublishingChannels:
             )
 
 
-def deadline(timeout_s: float) -> float:
+def deadline_after(timeout_s: float) -> float:
     """The monotonic time at which `timeout_s` from now has passed."""
     return time.monotonic() + timeout_s
 
 
-def left(deadline_s: float) -> float:
-    """How long until then; never negative."""
+def remaining_s(deadline_s: float) -> float:
+    """Seconds until `deadline_s`; never negative."""
     return max(0.0, deadline_s - time.monotonic())

@@ -1,8 +1,7 @@
 """The exchanges and queues on RabbitMQ: their names, and how they are declared.
 
-Part of the AMQP contract, so other programs rely on it. Declared again after every connect, by every process: that
-is idempotent, and it is what brings the topology back after an operator removed it. Nothing is published or consumed
-here.
+It is part of the AMQP contract: other programs rely on it. Every process declares it again after every connect. That is
+idempotent, and it brings the topology back after an operator removed it. Nothing is published or consumed here.
 """
 
 from typing import Any, Final
@@ -12,14 +11,14 @@ from aiormq import Channel
 
 DELIVERY_LIMIT: Final = 20
 UNLIMITED: Final = 2**31 - 1
-"""Looking at a dead letter returns it to its queue, which counts as a delivery. RabbitMQ 4 would drop it after 20 of
-those; and 3.10 does not know -1 for "no limit"."""
+"""The delivery limit of the dead-letter queue. A look at a dead letter puts it back into its queue, and that counts as
+a delivery. RabbitMQ 4 would drop it after 20 looks. RabbitMQ 3.10 does not know -1 for "no limit"."""
 
 LIVE_KEY: Final = "log"
 
 
 class Topology(msgspec.Struct, frozen=True):
-    """The names; every one begins with `prefix`."""
+    """The names of our exchanges and queues. Each begins with `prefix`."""
 
     prefix: str
 
@@ -30,7 +29,7 @@ class Topology(msgspec.Struct, frozen=True):
 
     @property
     def ingest(self) -> str:
-        """The quorum queue of what is not in the log yet."""
+        """The quorum queue of messages that are not in the log yet."""
         return f"{self.prefix}.ingest"
 
     @property
@@ -50,8 +49,8 @@ class Topology(msgspec.Struct, frozen=True):
     async def declare(self, channel: Channel, *, timeout_s: float) -> None:
         """Declare all of it. A name that exists with other properties raises `ChannelPreconditionFailed`.
 
-        The dead-letter side comes first, so that nothing can be refused before there is a place for it. The ingest
-        queue takes every key: a message with a wrong one is refused with a reason; unbound, it would vanish.
+        The dead-letter exchange and queue come first: a refused message needs them. The ingest queue is bound to every
+        key, so that a message with a wrong key is refused with a reason; without that binding it would vanish.
         """
         for exchange, kind in (
             (self.dead_letter_exchange, "fanout"),
@@ -70,8 +69,8 @@ class Topology(msgspec.Struct, frozen=True):
             "x-single-active-consumer": True,
             "x-delivery-limit": DELIVERY_LIMIT,
             "x-dead-letter-exchange": self.dead_letter_exchange,
-            # At least once: without it the broker may lose what it dead-letters itself. It needs reject-publish,
-            # which never comes to bear, as the queue has no length limit.
+            # At least once: otherwise the broker may lose messages that it dead-letters itself. It requires
+            # reject-publish, which has no effect here, since the queue has no length limit.
             "x-dead-letter-strategy": "at-least-once",
             "x-overflow": "reject-publish",
         }

@@ -1,10 +1,12 @@
-"""The socket under an aiormq connection, and the fast way for messages past aiormq.
+"""The socket under an AMQP connection, and a tap that takes deliveries off it before aiormq decodes them.
 
-aiormq decodes each message's three frames with every property that the publisher set, and starts a task for it. That is
-slow, the order is then the event loop's, and a property that Python cannot hold (a timestamp in the year 300,000, a
-string that is not UTF-8) ends the connection: one such message would be delivered, and break the connection, for ever.
-So the frames of deliveries on chosen channels are taken out of the stream before aiormq sees it, and only what we use
-of them is read. All other frames are aiormq's; nothing is decided here.
+A delivery is three or more AMQP frames: a method (basic.deliver), a content header, and body frames. aiormq decodes
+every property in the header and starts a task for each message. That is slow, and the order of the tasks is the event
+loop's. A property that Python cannot hold (a timestamp in the year 300,000, a string that is not UTF-8) even ends the
+connection: RabbitMQ would deliver that message again, and break the connection again, for ever.
+
+So the tap takes the frames of deliveries on chosen channels, and reads only the fields that we use. All other frames go
+to aiormq. This module decides nothing.
 """
 
 import asyncio
@@ -20,16 +22,17 @@ from aiormq.connection import TCPTransportFactory, TLSTransportFactory, Transpor
 from yarl import URL
 
 UNANSWERED_S: Final = 10.0
-"""What we sent (heartbeats among it) must be acknowledged by the peer's kernel within this time."""
+"""The peer's kernel must acknowledge what we sent (heartbeats too) within this time (TCP_USER_TIMEOUT)."""
 
 READ_BYTES: Final = 262_144
-SIGN_OF_LIFE_S: Final = 1.0
+HEARTBEAT_EVERY_S: Final = 1.0
 
 METHOD, HEADER, BODY = 1, 2, 3
 PROTOCOL_HEADER: Final = ord("A")
 HEARTBEAT_FRAME: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 DELIVER: Final = b"\x00\x3c\x00\x3c"
-FRAME: Final = struct.Struct(">BHI")
+FRAME_HEAD: Final = struct.Struct(">BHI")
+"""Of an AMQP frame: kind, channel number, size of the payload. After the payload comes one end byte."""
 TAG: Final = struct.Struct(">QB")
 CONTENT: Final = struct.Struct(">xxxxQH")
 FLAGS: Final = struct.Struct(">H")
@@ -40,7 +43,7 @@ CORRELATION_ID, REPLY_TO, EXPIRATION, MESSAGE_ID = 1 << 10, 1 << 9, 1 << 8, 1 <<
 
 
 class Received(msgspec.Struct, gc=False):
-    """One delivered message: what we use of it. Text that is not UTF-8 has U+FFFD in its place."""
+    """The fields that we use of one delivered message. Bytes that are not UTF-8 become U+FFFD."""
 
     tag: int
     redelivered: bool
@@ -51,16 +54,16 @@ class Received(msgspec.Struct, gc=False):
 
 
 class Wire(TransportFactory):
-    """Opens the socket for aiormq, and stays at hand for what aiormq does not offer."""
+    """Opens the socket for aiormq, and gives access to it for what aiormq does not offer."""
 
     def __init__(self) -> None:
-        self._reader: FrameReader | None = None
+        self._reader: AmqpFrameReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
     async def create(self, url: URL, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
         reader, self._writer = await factory.create(url, **options)
-        self._reader = FrameReader(reader)
+        self._reader = AmqpFrameReader(reader)
         sock = self._writer.get_extra_info("socket")
         with suppress(OSError, AttributeError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNANSWERED_S * 1000))
@@ -68,80 +71,83 @@ class Wire(TransportFactory):
 
     @property
     def silent_s(self) -> float:
-        """How long nothing has come in."""
-        return time.monotonic() - self._reader.heard_at if self._reader else 0.0
+        """Seconds since the last bytes came in."""
+        return time.monotonic() - self._reader.last_read_at if self._reader else 0.0
 
     @property
     def unsent_bytes(self) -> int:
-        """How much was written that the socket has not taken."""
+        """How many written bytes the socket has not taken yet."""
         return self._writer.transport.get_write_buffer_size() if self._writer else 0
 
     def abort(self) -> None:
-        """Drop the connection without a word."""
+        """Drop the connection, without AMQP's closing handshake."""
         if self._writer is not None:
             self._writer.transport.abort()
 
     def tap(self, channel_number: int, on_message: Callable[[Received], None]) -> None:
         """From now on, deliveries on that channel go to `on_message`, in order, and not to aiormq.
 
-        `on_message` is called while the socket is read, so it must not block; what it raises ends the connection.
+        `on_message` is called while the socket is read: it must not block. An exception from it ends the connection.
         """
         assert self._reader is not None
         self._reader.taps[channel_number] = Tap(on_message)
 
 
-class FrameReader(asyncio.StreamReader):
-    """What aiormq reads: the frames that came in, without those that a tap took."""
+class AmqpFrameReader(asyncio.StreamReader):
+    """The stream that aiormq reads: all AMQP frames that came in, without those that a tap took."""
 
     def __init__(self, source: asyncio.StreamReader) -> None:
         super().__init__()
         self.taps: dict[int, Tap] = {}
-        self.heard_at = time.monotonic()
+        self.last_read_at = time.monotonic()
         self._source = source
-        self._came = bytearray()
-        self._passed = bytearray()
-        self._shown_at = 0.0
+        self._received = bytearray()
+        self._for_aiormq = bytearray()
+        self._heartbeat_at = 0.0
 
     def at_eof(self) -> bool:
-        return self._source.at_eof() and not self._passed
+        return self._source.at_eof() and not self._for_aiormq
 
     async def readexactly(self, n: int) -> bytes:
-        while len(self._passed) < n:
+        while len(self._for_aiormq) < n:
             chunk = await self._source.read(READ_BYTES)
             if not chunk:
-                raise asyncio.IncompleteReadError(bytes(self._passed), n)
-            self.heard_at = time.monotonic()
-            self._came += chunk
-            self._sort()
-        wanted = bytes(self._passed[:n])
-        del self._passed[:n]
+                raise asyncio.IncompleteReadError(bytes(self._for_aiormq), n)
+            self.last_read_at = time.monotonic()
+            self._received += chunk
+            self._sort_frames()
+        wanted = bytes(self._for_aiormq[:n])
+        del self._for_aiormq[:n]
         return wanted
 
-    def _sort(self) -> None:
-        """Give every complete frame that came to its tap, or pass it on."""
-        came, start, end = self._came, 0, len(self._came)
-        if came[0] == PROTOCOL_HEADER:  # the broker wants another protocol; aiormq says so
-            self._passed += came
+    def _sort_frames(self) -> None:
+        """Give every complete frame to the tap of its channel, or to aiormq."""
+        received, start, end = self._received, 0, len(self._received)
+        # Not a frame: the broker wants another protocol version, and closes. aiormq reports it.
+        if received[0] == PROTOCOL_HEADER:
+            self._for_aiormq += received
             start = end
-        while end - start > FRAME.size:
-            kind, channel, size = FRAME.unpack_from(came, start)
-            after = start + FRAME.size + size + 1
+        while end - start > FRAME_HEAD.size:
+            kind, channel, size = FRAME_HEAD.unpack_from(received, start)
+            after = start + FRAME_HEAD.size + size + 1
+            # A read may end within a frame: the rest of it comes with the next read.
             if after > end:
                 break
+            # A tap refuses what is no delivery, such as the answer to basic.consume on the same channel.
             tap = self.taps.get(channel)
-            if tap is not None and tap.take(kind, bytes(came[start + FRAME.size : after - 1])):
-                self._show_life()
+            if tap is not None and tap.take(kind, bytes(received[start + FRAME_HEAD.size : after - 1])):
+                self._pass_heartbeat()
             else:
-                self._passed += came[start:after]
+                self._for_aiormq += received[start:after]
             start = after
-        del came[:start]
+        del received[:start]
 
-    def _show_life(self) -> None:
-        """A broker that delivers without pause sends no heartbeats, and aiormq must not take that for silence."""
+    def _pass_heartbeat(self) -> None:
+        """Give aiormq a heartbeat: a broker that delivers without pause sends none, and aiormq would find it silent."""
         now = time.monotonic()
-        if now > self._shown_at + SIGN_OF_LIFE_S:
-            self._shown_at = now
-            self._passed += HEARTBEAT_FRAME
+        if now > self._heartbeat_at + HEARTBEAT_EVERY_S:
+            self._heartbeat_at = now
+            self._for_aiormq += HEARTBEAT_FRAME
 
 
 class Tap:
@@ -154,7 +160,7 @@ class Tap:
         self._missing = 0
 
     def take(self, kind: int, payload: bytes) -> bool:
-        """Take a frame if it is part of a delivery."""
+        """Take a frame if it is part of a delivery; returns whether it was."""
         if kind == METHOD:
             if not payload.startswith(DELIVER):
                 return False
@@ -179,7 +185,7 @@ class Tap:
 
 
 def _deliver(payload: bytes) -> Received:
-    """basic.deliver: consumer tag, delivery tag, redelivered, exchange, routing key."""
+    """Read basic.deliver: consumer tag, delivery tag, redelivered, exchange, routing key."""
     at = 5 + payload[4]
     tag, redelivered = TAG.unpack_from(payload, at)
     at += TAG.size
@@ -188,7 +194,7 @@ def _deliver(payload: bytes) -> Received:
 
 
 def _read_header(payload: bytes, message: Received) -> int:
-    """The content header: fills in what we use; returns the body's size in bytes."""
+    """Read the content header: fills in the fields that we use; returns the size of the body in bytes."""
     size, flags = CONTENT.unpack_from(payload)
     at, more = CONTENT.size, flags
     while more & MORE_FLAGS:
@@ -198,12 +204,12 @@ def _read_header(payload: bytes, message: Received) -> int:
         message.content_type = _short(payload, at)
         at += 1 + payload[at]
     if flags & MESSAGE_ID:
-        message.message_id = _short(payload, _place_of_message_id(payload, at, flags))
+        message.message_id = _short(payload, _skip_to_message_id(payload, at, flags))
     return int(size)
 
 
-def _place_of_message_id(payload: bytes, at: int, flags: int) -> int:
-    """Past the properties between content type and message id."""
+def _skip_to_message_id(payload: bytes, at: int, flags: int) -> int:
+    """Where the message id starts: after all properties that are set between content type and message id."""
     if flags & CONTENT_ENCODING:
         at += 1 + payload[at]
     if flags & HEADERS:

@@ -75,19 +75,16 @@ def command(
     from notify_sse.bench import run, target  # noqa: PLC0415  (no other command loads it)
     from notify_sse.bench.bare import bare_server  # noqa: PLC0415
     from notify_sse.bench.plan import Plan, Progress  # noqa: PLC0415
-    from notify_sse.bench.report import (  # noqa: PLC0415
-        page,
-        results,
-    )
+    from notify_sse.bench.report import html_report, results  # noqa: PLC0415
 
     watched = _pids(pids)
     if bare:
         launch = bare_server()
     elif url:
         settings = read_settings(os.environ)
-        launch = target.running(service_url(settings, url), settings, watched, over_http=over_http)
+        launch = target.running_service(service_url(settings, url), settings, watched, over_http=over_http)
     else:
-        launch = target.served(
+        launch = target.started_service(
             "notify-sse",
             broker_url=broker_url or "memory://",
             database_url=database_url,
@@ -102,7 +99,7 @@ def command(
         report.outcomes += runner.run(work)
     click.echo(msgspec.json.encode(report) if as_json else results.table(report))
     if html:
-        html.write_text(page.rendered(report))
+        html.write_text(html_report.rendered(report))
 
 
 def _pids(given: tuple[str, ...]) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""Ways out for the publisher: what an outlet is. `amqp` publishes to RabbitMQ, `http` to the service or another hub."""
+"""The port of the two senders: `amqp` publishes to RabbitMQ, `http` to the service or to another server."""
 
 from array import array
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from typing import Final, Protocol
 import msgspec
 
 MAX_IN_FLIGHT: Final = 20_000
-"""Unconfirmed notifications at which the publisher waits; it is told as lateness then."""
+"""With so many unconfirmed notifications the publisher waits. The wait is reported as lateness."""
 
 
 class Outbound(msgspec.Struct, frozen=True, gc=False):
-    """One notification on its way out. Those of one `index` (a recipient, or -1 for a topic) keep their order."""
+    """One notification to publish. Those of one `index` (a recipient, or -1 for a topic) keep their order."""
 
     index: int
     name: str
@@ -19,8 +19,8 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
     body: bytes
 
 
-class Outlet(Protocol):
-    """Publishes and counts. `failed` are among the confirmed: answered, but refused or not routed."""
+class Sender(Protocol):
+    """Publishes, and counts the answers. `failed` of the `confirmed` were answered, but refused or not routed."""
 
     sent: int
     confirmed: int
@@ -31,7 +31,7 @@ class Outlet(Protocol):
         """Publish in order; does not wait."""
 
     async def room(self) -> None:
-        """Wait until more may be sent. Raises `Unsent` or OSError when the connection is gone."""
+        """Wait until more may be sent. Raises `SendFailed` or OSError when the connection is gone."""
 
     async def close(self) -> None:
         """Drop the connections."""

@@ -1,7 +1,7 @@
 """One SSE client, as cheap as asyncio allows: a protocol that searches each chunk for stamps, and nothing else.
 
-It parses no HTTP chunks and no events: servers write whole events, and what a read cut in two is kept for the next.
-Below `crowd`, which opens and drops clients and owns the tally that they all write to.
+It parses no HTTP chunks and no events: servers write whole events, and an event that a read cut in two waits for the
+next read. `client_process` opens and drops the clients, and owns the tally that they all write to.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from notify_sse.bench.stamp import DUE, KIND_AT, NUMBER, RECIPIENT, STAMP_CHARS
 from notify_sse.errors import NoStream
 
 ENDS: Final = (b"\n\n\r\n", b"\n\n")
-"""How a read ends that cut nothing: after an event, with or without the end of an HTTP chunk."""
+"""A read that ends so has cut no event: the end of an event, with or without the end of an HTTP chunk."""
 
 
 class Tally:
@@ -35,7 +35,7 @@ class Tally:
 
 
 class StreamClient(asyncio.Protocol):
-    """One recipient's stream. `next` holds the number awaited on its own channel and on the topic."""
+    """One recipient's stream. `next` holds the next number expected on its own channel and on the topic."""
 
     __slots__ = ("headed", "index", "last", "live", "missing", "next", "rest", "tally", "transport", "up")
 
@@ -45,9 +45,9 @@ class StreamClient(asyncio.Protocol):
         self.next = [0, 0]
         self.missing: set[tuple[int, int]] | None = None
         self.last = b""
-        self._away()
+        self._reset_connection()
 
-    def _away(self) -> None:
+    def _reset_connection(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.rest = b""
         self.headed = self.live = False
@@ -55,7 +55,7 @@ class StreamClient(asyncio.Protocol):
 
     @property
     def cursor(self) -> bytes:
-        """The id of the last event that came whole."""
+        """The id of the last complete event."""
         at = self.last.rfind(b"id: ")
         return b"" if at < 0 else self.last[at + 4 : self.last.index(b"\n", at)].rstrip()
 
@@ -71,12 +71,12 @@ class StreamClient(asyncio.Protocol):
         transport = self.transport
         if self.live:
             self.tally.live -= 1
-        self._away()
+        self._reset_connection()
         if transport:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The server ended it. Also called after `drop`, when it is no news, and perhaps opened again since."""
+        """The server ended the connection. asyncio calls this after `drop` too, when the client may be open again."""
         if self.transport is None or not self.transport.is_closing():
             return
         if self.live:
@@ -84,7 +84,7 @@ class StreamClient(asyncio.Protocol):
             self.tally.cut += 1
         if self.up and not self.up.done():
             self.up.set_exception(NoStream(f"closed before the first event: {exc or 'the end of the stream'}"))
-        self._away()
+        self._reset_connection()
 
     def data_received(self, data: bytes) -> None:
         """Find and date every stamp."""
@@ -93,7 +93,7 @@ class StreamClient(asyncio.Protocol):
             data = self.rest + data
             self.rest = b""
         if not self.live:
-            data = self._greeted(data, now)
+            data = self._after_head(data, now)
             if not data:
                 return
         if not data.endswith(ENDS):
@@ -115,33 +115,33 @@ class StreamClient(asyncio.Protocol):
             place = data.find(mark, place)
 
     def _count(self, stamp: bytes, now: int) -> None:
-        lane = stamp[KIND_AT] != RECIPIENT[0]
+        channel = stamp[KIND_AT] != RECIPIENT[0]  # 0: the recipient's own, 1: the topic
         number, due = int(stamp[NUMBER]), int(stamp[DUE])
         tally = self.tally
-        if number == self.next[lane]:
-            self.next[lane] = number + 1
-        elif not self._odd(lane, number):
+        if number == self.next[channel]:
+            self.next[channel] = number + 1
+        elif not self._out_of_order(channel, number):
             return
         tally.due_ns.append(due)
         tally.delay_ns.append(now - due)
 
-    def _odd(self, lane: int, number: int) -> bool:
-        """A number out of turn: true when it had not come before."""
+    def _out_of_order(self, channel: int, number: int) -> bool:
+        """Note a number that is not the next one. Returns whether it is new (a gap, or late), and not a repeat."""
         if self.missing is None:
             self.missing = set()
-        if number > self.next[lane]:
-            self.missing.update((lane, one) for one in range(self.next[lane], number))
-            self.next[lane] = number + 1
+        if number > self.next[channel]:
+            self.missing.update((channel, skipped) for skipped in range(self.next[channel], number))
+            self.next[channel] = number + 1
             return True
-        if (lane, number) in self.missing:
-            self.missing.discard((lane, number))
+        if (channel, number) in self.missing:
+            self.missing.discard((channel, number))
             self.tally.disorders += 1
             return True
         self.tally.repeats += 1
         return False
 
-    def _greeted(self, data: bytes, now: int) -> bytes:
-        """What follows the response's head; the first of it makes the stream live."""
+    def _after_head(self, data: bytes, now: int) -> bytes:
+        """The bytes after the response's head. The first of them make the stream live."""
         if not self.headed:
             head, found, data = data.partition(b"\r\n\r\n")
             if not found:
@@ -170,6 +170,6 @@ class StreamClient(asyncio.Protocol):
             self.tally.resets += 1
 
     def lost(self, published: tuple[int, int]) -> int:
-        """How many of those published on its channel and on the topic did not come."""
-        behind = sum(max(0, count - came) for count, came in zip(published, self.next, strict=True))
+        """How many of those published on its channel and on the topic did not arrive."""
+        behind = sum(max(0, count - received) for count, received in zip(published, self.next, strict=True))
         return behind + len(self.missing or ())

@@ -1,6 +1,6 @@
-"""The report as one HTML file: every figure, and the plots as SVG inside it. It loads nothing from anywhere.
+"""The report as one HTML file: every figure, and the plots as SVG. The file loads nothing from elsewhere.
 
-The plots are pygal's (the extra `bench`); without it the figures stand alone.
+pygal (the extra `bench`) draws the plots; without it, the file has only the figures.
 """
 
 import html
@@ -65,7 +65,7 @@ def drawn(plot: Plot) -> str:
         title=plot.title,
         x_title=plot.x,
         y_title=plot.y,
-        logarithmic=plot.log,
+        logarithmic=plot.logarithmic,
         width=WIDTH_PX,
         height=HEIGHT_PX,
         dots_size=2,
@@ -76,7 +76,7 @@ def drawn(plot: Plot) -> str:
     )
     for name, points in plot.lines.items():
         # A logarithmic axis has no place for 0.
-        chart.add(name, [point for point in points if point[1] > 0 or not plot.log])
+        chart.add(name, [point for point in points if point[1] > 0 or not plot.logarithmic])
     return _SCRIPT.sub("", chart.render(is_unicode=True))
 
 

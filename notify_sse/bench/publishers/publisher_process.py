@@ -1,7 +1,7 @@
-"""The publisher's process: notifications at a steady pace, each stamped with the time at which it was due.
+"""The publisher process: publishes at a steady pace, and stamps each notification with the time when it was due.
 
-A notification that could not be sent when it was due keeps its due time, so that a server which makes the publisher
-wait does not look fast for it (no coordinated omission).
+A notification that could not be sent when it was due keeps its due time. So a server that makes the publisher wait does
+not look fast (no coordinated omission).
 """
 
 import asyncio
@@ -12,21 +12,21 @@ from typing import Any, Final
 
 import msgspec
 
-from notify_sse.bench.publishers.amqp import AmqpOutlet
-from notify_sse.bench.publishers.http import HttpOutlet
-from notify_sse.bench.publishers.outlet import Outbound, Outlet
+from notify_sse.bench.publishers.amqp import AmqpSender
+from notify_sse.bench.publishers.http import HttpSender
+from notify_sse.bench.publishers.sender import Outbound, Sender
 from notify_sse.bench.stamp import Bodies, notification_type, recipient_name
 from notify_sse.core.channels import recipient_channel, routing_key, topic_channel
 
 TICK_NS: Final = 2_000_000
 TIMER_NS: Final = 1_500_000
-"""What the loop's timer may be late by; a tick within it counts as on time, and is stamped with the time it is."""
+"""How late the event loop's timer may be. A tick within it counts as on time, and is stamped with the present time."""
 SLICE: Final = 500
 TOPIC_INDEX: Final = -1
 
 
-class Way(msgspec.Struct, frozen=True):
-    """How to publish: `amqp` (url, exchange) or `http` (host, port, path, token, batch)."""
+class PublishAddress(msgspec.Struct, frozen=True):
+    """Where to publish: `amqp` (url, exchange) or `http` (host, port, path, token, batch)."""
 
     kind: str
     url: str = ""
@@ -38,11 +38,11 @@ class Way(msgspec.Struct, frozen=True):
     batch: int = 1
 
 
-class Publisher:
-    """Publishes to `streams` recipients in turn, or to a topic."""
+class PacedPublisher:
+    """Publishes to `streams` recipients one after another, or to a topic."""
 
-    def __init__(self, outlet: Outlet, run: str, *, streams: int, filler: int) -> None:
-        self.outlet = outlet
+    def __init__(self, sender: Sender, run: str, *, streams: int, filler: int) -> None:
+        self.sender = sender
         self.numbers = array("I", bytes(4 * streams))
         self.topic_number = 0
         self.last_due_ns = 0
@@ -50,10 +50,10 @@ class Publisher:
         self._bodies = Bodies(run, filler=filler)
         self._names = [recipient_name(run, index) for index in range(streams)]
         self._keys = [routing_key(recipient_channel(name), notification_type()) for name in self._names]
-        self._turn = 0
+        self._next_index = 0
 
     async def pace(self, *, rate: float, seconds: float, streams: int, topic: str | None) -> None:
-        """`rate` a second for so long."""
+        """Publish `rate` a second, for `seconds`."""
         total = round(rate * seconds)
         start, tick, done = time.monotonic_ns() + TICK_NS, 0, 0
         while done < total:
@@ -67,25 +67,25 @@ class Publisher:
             if upto > done:
                 self._send(upto - done, due_ns=now if now - due < TIMER_NS else due, streams=streams, topic=topic)
                 done = upto
-                await self.outlet.room()
+                await self.sender.room()
 
     async def burst(self, count: int, *, streams: int, topic: str | None) -> None:
-        """All at once: due at one moment, sent as fast as they are taken."""
+        """Publish `count` that are all due now, as fast as the server takes them."""
         due = time.monotonic_ns()
         for done in range(0, count, SLICE):
             self._send(min(SLICE, count - done), due_ns=due, streams=streams, topic=topic)
-            await self.outlet.room()
+            await self.sender.room()
             await asyncio.sleep(0)
 
     def _send(self, count: int, *, due_ns: int, streams: int, topic: str | None) -> None:
         self.last_due_ns = due_ns
         if topic is None:
-            self.outlet.send([self._to_next(streams, due_ns) for _ in range(count)])
+            self.sender.send([self._to_next(streams, due_ns) for _ in range(count)])
         else:
-            self.outlet.send([self._to_topic(topic, due_ns) for _ in range(count)])
+            self.sender.send([self._to_topic(topic, due_ns) for _ in range(count)])
 
     def _to_next(self, streams: int, due_ns: int) -> Outbound:
-        index = self._turn = (self._turn + 1) % streams
+        index = self._next_index = (self._next_index + 1) % streams
         number = self.numbers[index]
         self.numbers[index] = number + 1
         name = self._names[index]
@@ -97,29 +97,29 @@ class Publisher:
         return Outbound(TOPIC_INDEX, topic, routing_key(topic_channel(topic), notification_type()), body)
 
 
-class Calls:
-    """What the controller can call."""
+class PublisherCalls:
+    """The calls that the controller makes."""
 
-    async def connect(self, *, way: dict[str, Any], run: str, streams: int, filler: int) -> None:
+    async def connect(self, *, publish_to: dict[str, Any], run: str, streams: int, filler: int) -> None:
         """Connect and get ready."""
-        outlet = await _connected(msgspec.convert(way, Way))
-        self._publisher = Publisher(outlet, run, streams=streams, filler=filler)
+        sender = await _open_sender(msgspec.convert(publish_to, PublishAddress))
+        self._publisher = PacedPublisher(sender, run, streams=streams, filler=filler)
 
     async def pace(self, *, rate: float, seconds: float, streams: int, topic: str | None) -> None:
-        """See `Publisher.pace`."""
+        """See `PacedPublisher.pace`."""
         await self._publisher.pace(rate=rate, seconds=seconds, streams=streams, topic=topic)
 
     async def burst(self, *, count: int, streams: int, topic: str | None) -> None:
-        """See `Publisher.burst`."""
+        """See `PacedPublisher.burst`."""
         await self._publisher.burst(count, streams=streams, topic=topic)
 
     async def status(self) -> dict[str, int]:
-        """How far it is."""
-        outlet = self._publisher.outlet
+        """How much was sent and confirmed so far."""
+        sender = self._publisher.sender
         return {
-            "sent": outlet.sent,
-            "confirmed": outlet.confirmed,
-            "failed": outlet.failed,
+            "sent": sender.sent,
+            "confirmed": sender.confirmed,
+            "failed": sender.failed,
             "topic": self._publisher.topic_number,
             "last_due_ns": self._publisher.last_due_ns,
         }
@@ -127,8 +127,8 @@ class Calls:
     async def samples(self) -> dict[str, bytes]:
         """Delays of the confirms and lateness of the ticks since the last call."""
         publisher = self._publisher
-        confirm, late = publisher.outlet.confirm_ns.tobytes(), publisher.late_ns.tobytes()
-        del publisher.outlet.confirm_ns[:], publisher.late_ns[:]
+        confirm, late = publisher.sender.confirm_ns.tobytes(), publisher.late_ns.tobytes()
+        del publisher.sender.confirm_ns[:], publisher.late_ns[:]
         return {"confirm_ns": confirm, "late_ns": late}
 
     async def numbers(self) -> bytes:
@@ -137,17 +137,19 @@ class Calls:
 
     async def close(self) -> None:
         """Drop the connection."""
-        await self._publisher.outlet.close()
+        await self._publisher.sender.close()
 
 
-async def _connected(way: Way) -> Outlet:
-    if way.kind == "amqp":
-        return await AmqpOutlet.connect(way.url, exchange=way.exchange)
-    return await HttpOutlet.connect(way.host, way.port, path=way.path, token=way.token, batch=way.batch)
+async def _open_sender(publish_to: PublishAddress) -> Sender:
+    if publish_to.kind == "amqp":
+        return await AmqpSender.connect(publish_to.url, exchange=publish_to.exchange)
+    return await HttpSender.connect(
+        publish_to.host, publish_to.port, path=publish_to.path, token=publish_to.token, batch=publish_to.batch
+    )
 
 
 def handlers() -> dict[str, Callable[..., Awaitable[Any]]]:
-    """For `worker`."""
-    calls = Calls()
+    """The calls by name, for `worker`."""
+    calls = PublisherCalls()
     names = ("connect", "pace", "burst", "status", "samples", "numbers", "close")
     return {name: getattr(calls, name) for name in names}

@@ -1,7 +1,7 @@
-"""The controller of one scenario: crowds of clients, a publisher and a meter around one target.
+"""The controller of one scenario: drives the client processes, the publisher process and the meter around one target.
 
-A *phase* is what is measured: the samples of everything that was published in it, until the last of it has arrived or
-nothing arrives any more, and the CPU time that each group of processes used meanwhile.
+A *phase* is one measurement. It publishes, then waits until everything has arrived or nothing arrives any more. Its
+result has a sample for each notification, and the CPU time that each group of processes used meanwhile.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from notify_sse.bench.clients import crowd
-from notify_sse.bench.clients.crowd import Where
+from notify_sse.bench.clients import client_process
+from notify_sse.bench.clients.client_process import Endpoint
 from notify_sse.bench.plan import Plan, Progress
-from notify_sse.bench.publishers import publishing
+from notify_sse.bench.publishers import publisher_process
 from notify_sse.bench.report.meter import Meter
 from notify_sse.bench.target import Target
 from notify_sse.bench.worker import Worker
@@ -31,7 +31,7 @@ POLL_S: Final = 0.1
 
 
 class Opened(msgspec.Struct):
-    """Connections that were made: when each was live (monotonic ns), what each took, and what failed."""
+    """Streams that were opened: when each was live (monotonic ns), how long each took, and which failed."""
 
     started_ns: int
     live_ns: "array[int]"
@@ -50,7 +50,7 @@ class Opened(msgspec.Struct):
 
 
 class Phase(msgspec.Struct):
-    """What was published and received in one phase. `cpu_s` by group, over `seconds`."""
+    """The samples of one phase. `cpu_s` is by group of processes, used within `seconds`."""
 
     due_ns: "array[int]"
     delay_ns: "array[int]"
@@ -63,8 +63,8 @@ class Phase(msgspec.Struct):
     late_ns: "array[int]"
 
 
-class Field:
-    """An async context manager: starts the processes, ends them. `streams` clients are made, none connected."""
+class Controller:
+    """An async context manager: starts the processes and ends them. It makes `streams` clients and connects none."""
 
     def __init__(self, target: Target, plan: Plan, progress: Progress, *, streams: int, label: str, path: str) -> None:
         self.target = target
@@ -76,7 +76,7 @@ class Field:
         self._label = label
         self._path = path
         self._run = secrets.token_hex(4)
-        self._crowds: list[Worker] = []
+        self._client_workers: list[Worker] = []
         self._workers: list[Worker] = []
 
     async def __aenter__(self) -> Self:
@@ -97,10 +97,10 @@ class Field:
         if self.streams > files:
             raise CannotMeasure(f"a process may open {files} connections here, not {self.streams} (ulimit -n)")
         count = min(self.streams, max(plan.client_processes, -(-self.streams // files)))
-        self._crowds = [await self._worker(crowd.__name__) for _ in range(count)]
-        self._publisher = await self._worker(publishing.__name__)
+        self._client_workers = [await self._worker(client_process.__name__) for _ in range(count)]
+        self._publisher = await self._worker(publisher_process.__name__)
         target = self.target
-        where = Where(
+        endpoint = Endpoint(
             host=target.host,
             port=target.port,
             path=self._path,
@@ -110,15 +110,17 @@ class Field:
             audience=target.audience,
             issuer=target.issuer,
         )
-        self._progress.now(f"{self._label}: making {self.streams} clients")
+        self._progress.update(f"{self._label}: making {self.streams} clients")
         await asyncio.gather(
-            self._publisher.call("connect", way=target.way, run=self._run, streams=self.streams, filler=plan.filler),
+            self._publisher.call(
+                "connect", publish_to=target.publish_to, run=self._run, streams=self.streams, filler=plan.filler
+            ),
             *(
-                one.call("gather", where=where, indices=(place, self.streams, count))
-                for place, one in enumerate(self._crowds)
+                one.call("make", endpoint=endpoint, indices=(place, self.streams, count))
+                for place, one in enumerate(self._client_workers)
             ),
         )
-        groups = {"publisher": [self._publisher.pid], "clients": [one.pid for one in self._crowds]}
+        groups = {"publisher": [self._publisher.pid], "clients": [one.pid for one in self._client_workers]}
         self.meter = Meter(target.pids | groups)
 
     async def _worker(self, module: str) -> Worker:
@@ -131,44 +133,49 @@ class Field:
 
     async def open(self, count: int) -> Opened:
         """Open the next `count` streams, as fast as the server takes them."""
-        first, after, step = self.opened, self.opened + count, len(self._crowds)
+        first, after, step = self.opened, self.opened + count, len(self._client_workers)
         calls = [
             one.call("open", count=len(range(first + (place - first) % step, after, step)), at_once=self.plan.at_once)
-            for place, one in enumerate(self._crowds)
+            for place, one in enumerate(self._client_workers)
         ]
         self.opened = after
-        return _merged(await self._watched(asyncio.gather(*calls)))
+        return _merged(await self._with_progress(asyncio.gather(*calls)))
 
     async def drop(self) -> int:
         """Cut every stream; returns the monotonic time in ns of the first cut."""
-        cut_ns: list[int] = await asyncio.gather(*(one.call("drop") for one in self._crowds))
+        cut_ns: list[int] = await asyncio.gather(*(one.call("drop") for one in self._client_workers))
         return min(cut_ns)
 
     async def resume(self, *, at_once: int) -> Opened:
         """Open every stream again, each with its cursor."""
-        calls = [one.call("resume", at_once=at_once) for one in self._crowds]
-        return _merged(await self._watched(asyncio.gather(*calls)))
+        calls = [one.call("resume", at_once=at_once) for one in self._client_workers]
+        return _merged(await self._with_progress(asyncio.gather(*calls)))
 
     async def churn(self, *, per_s: float, seconds: float) -> Opened:
         """Drop and resume that many random streams a second."""
-        each = per_s / len(self._crowds)
-        return _merged(await asyncio.gather(*(one.call("churn", per_s=each, seconds=seconds) for one in self._crowds)))
+        each = per_s / len(self._client_workers)
+        return _merged(
+            await asyncio.gather(*(one.call("churn", per_s=each, seconds=seconds) for one in self._client_workers))
+        )
 
     def pace(self, *, rate: float, seconds: float, topic: str | None = None) -> Awaitable[None]:
-        """Publish at that rate to the open streams in turn, or to a topic."""
+        """Publish `rate` a second, to the open streams one after another, or to a topic."""
         return self._publisher.call("pace", rate=rate, seconds=seconds, streams=self.opened, topic=topic)
 
     def burst(self, count: int, *, topic: str | None = None) -> Awaitable[None]:
         """Publish `count` at once."""
         return self._publisher.call("burst", count=count, streams=self.opened, topic=topic)
 
-    async def phase(self, *works: Awaitable[Any], owed: int = 0) -> Phase:
-        """Do `works`, which publish, and collect what came of it. `owed` were published before, and come now."""
-        await asyncio.gather(*(one.call("clear") for one in self._crowds), self._publisher.call("samples"))
+    async def phase(self, *works: Awaitable[Any], backlog: int = 0) -> Phase:
+        """Run `works`, which publish, and collect the samples.
+
+        `backlog` is how many notifications were published before, and arrive only now.
+        """
+        await asyncio.gather(*(one.call("clear") for one in self._client_workers), self._publisher.call("samples"))
         before, cpu_before, start = await self._publisher.call("status"), self.meter.cpu_s(), time.monotonic()
-        await self._watched(asyncio.gather(*works))
+        await self._with_progress(asyncio.gather(*works))
         publish_s = time.monotonic() - start
-        sent, expected = await self._settle(before, owed)
+        sent, expected = await self._wait_for_arrivals(before, backlog)
         cpu_after, seconds = self.meter.cpu_s(), time.monotonic() - start
         samples = await self._publisher.call("samples")
         tallies = await self._tallies()
@@ -184,12 +191,12 @@ class Field:
             late_ns=array("q", samples["late_ns"]),
         )
 
-    async def _settle(self, before: dict[str, int], owed: int) -> tuple[int, int]:
+    async def _wait_for_arrivals(self, before: dict[str, int], backlog: int) -> tuple[int, int]:
         """Wait until all that was sent has arrived, or nothing has for `settle_s`. Returns sent and expected."""
         most, moved = -1, time.monotonic()
         while True:
             sent, expected, received = await self._counts(before)
-            if received >= expected + owed or time.monotonic() - moved > self.plan.settle_s:
+            if received >= expected + backlog or time.monotonic() - moved > self.plan.settle_s:
                 return sent, expected
             if received > most:
                 most, moved = received, time.monotonic()
@@ -198,17 +205,17 @@ class Field:
     async def _counts(self, before: dict[str, int]) -> tuple[int, int, int]:
         """Sent, deliveries expected, and deliveries since `before`."""
         now = await self._publisher.call("status")
-        statuses = await asyncio.gather(*(one.call("status") for one in self._crowds))
+        statuses = await asyncio.gather(*(one.call("status") for one in self._client_workers))
         sent = now["sent"] - before["sent"]
         on_topic = now["topic"] - before["topic"]
         received = sum(one["received"] for one in statuses)
-        self._progress.now(
+        self._progress.update(
             f"{self._label}: {sum(one['live'] for one in statuses):,} streams, {sent:,} sent, {received:,} received"
         )
         return sent, sent - on_topic + on_topic * self.opened, received
 
-    async def _watched(self, work: "asyncio.Future[Any]") -> Any:
-        """Await `work`, telling how far it is."""
+    async def _with_progress(self, work: "asyncio.Future[Any]") -> Any:
+        """Await `work`, and show its progress."""
         nothing = {"sent": 0, "topic": 0}
         while not work.done():
             await asyncio.wait((work,), timeout=5 * POLL_S)
@@ -216,8 +223,8 @@ class Field:
                 await self._counts(nothing)
         return await work
 
-    async def wrongs(self) -> dict[str, int]:
-        """What went wrong with everything published so far: losses, repeats, disorders, cut streams, resets."""
+    async def anomalies(self) -> dict[str, int]:
+        """What went wrong with all that was published so far: losses, repeats, disorders, cut streams, resets."""
         tallies = await self._tallies()
         return {name: sum(one[name] for one in tallies) for name in ("lost", "repeats", "disorders", "cut", "resets")}
 
@@ -228,7 +235,7 @@ class Field:
     async def _tallies(self) -> list[dict[str, Any]]:
         numbers = await self._publisher.call("numbers")
         topic = (await self._publisher.call("status"))["topic"]
-        calls = [one.call("tally", numbers=numbers, topic=topic) for one in self._crowds]
+        calls = [one.call("tally", numbers=numbers, topic=topic) for one in self._client_workers]
         tallies: list[dict[str, Any]] = await asyncio.gather(*calls)
         return tallies
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notify_sse.bench.clients.client import StreamClient, Tally
+from notify_sse.bench.clients.stream_client import StreamClient, Tally
 from notify_sse.bench.stamp import Bodies, mark
 from notify_sse.errors import NoStream
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pika
 
-from notify_sse.bench.publishers.amqp import AmqpOutlet
-from notify_sse.bench.publishers.outlet import Outbound
+from notify_sse.bench.publishers.amqp import AmqpSender
+from notify_sse.bench.publishers.sender import Outbound
 from tests.support.polling import eventually
 
 
@@ -31,12 +31,12 @@ async def test_confirms_one_by_one_and_all_together_count_once() -> None:
     """RabbitMQ may confirm 3 alone, then all up to 4, in frames that a read cuts anywhere."""
     stream = ack(3, multiple=False) + ack(4, multiple=True) + ack(5, multiple=False)
     for cut in range(len(stream)):
-        outlet = AmqpOutlet("notifications")
-        outlet.connection_made(Wire())
-        outlet.send([message(number) for number in range(5)])
-        outlet.data_received(stream[:cut])
-        outlet.data_received(stream[cut:])
-        assert (outlet.confirmed, outlet.failed, len(outlet.confirm_ns)) == (5, 0, 5)
+        sender = AmqpSender("notifications")
+        sender.connection_made(Wire())
+        sender.send([message(number) for number in range(5)])
+        sender.data_received(stream[:cut])
+        sender.data_received(stream[cut:])
+        assert (sender.confirmed, sender.failed, len(sender.confirm_ns)) == (5, 0, 5)
 
 
 async def test_what_it_publishes_is_what_an_ordinary_client_receives(broker_url: str, amqp_prefix: str) -> None:
@@ -47,18 +47,18 @@ async def test_what_it_publishes_is_what_an_ordinary_client_receives(broker_url:
     channel.exchange_declare(amqp_prefix, "topic", durable=True)
     channel.queue_declare(queue)
     channel.queue_bind(queue, amqp_prefix, "recipient.#")
-    outlet = await AmqpOutlet.connect(broker_url, exchange=amqp_prefix)
+    sender = await AmqpSender.connect(broker_url, exchange=amqp_prefix)
 
     async def all_confirmed() -> bool:
-        return outlet.confirmed == 101
+        return sender.confirmed == 101
 
     try:
-        outlet.send([message(number) for number in range(100)])
-        outlet.send([Outbound(-1, "x", "topic.nobody.bench", b"{}")])
+        sender.send([message(number) for number in range(100)])
+        sender.send([Outbound(-1, "x", "topic.nobody.bench", b"{}")])
         await eventually(all_confirmed, what="the confirms")
     finally:
-        await outlet.close()
-    assert (outlet.sent, outlet.failed) == (101, 1)
+        await sender.close()
+    assert (sender.sent, sender.failed) == (101, 1)
     for number in range(100):
         method, properties, body = channel.basic_get(queue, auto_ack=True)
         assert method.routing_key == "recipient.alice.bench"
