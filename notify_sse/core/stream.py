@@ -20,8 +20,8 @@ MAX_PULL_EVENTS: Final = 500
 MAX_PULL_BYTES: Final = 262_144
 
 
-class Turn(Enum):
-    """What a stream that has nothing to send needs next."""
+class StreamState(Enum):
+    """Where a stream stands that has nothing to send."""
 
     COLD = auto()  # the tail does not reach back to the cursor: read a page of the log
     ASLEEP = auto()  # everything is sent: wait for the hub
@@ -44,7 +44,7 @@ class Stream:
         self.generation = generation
         self.asleep = False
 
-    def pull(self, tail: Tail, *, now_ms: int) -> list[Frame] | Turn | Reset:
+    def pull(self, tail: Tail, *, now_ms: int) -> list[Frame] | StreamState | Reset:
         """The next frames to send (possibly none: pull again), or what has to happen first.
 
         `now_ms`: Unix time; a notification that expired before it is passed over.
@@ -53,11 +53,11 @@ class Stream:
         if self.generation != tail.generation and (reset := self._after_break(tail)):
             return reset
         if self.position < tail.start:
-            return Turn.COLD
+            return StreamState.COLD
         # Falling asleep belongs to the same step as the comparison: an await in between would lose what comes then.
         if self.position >= tail.position:
             self.asleep = True
-            return Turn.ASLEEP
+            return StreamState.ASLEEP
         frames, self.position = tail.after(
             self.position, self.channels, max_events=MAX_PULL_EVENTS, max_bytes=MAX_PULL_BYTES
         )
@@ -66,7 +66,7 @@ class Stream:
     def read(self, frames: list[Frame], *, epoch: str, floor: int, upto: int, now_ms: int) -> list[Frame] | Reset:
         """Take a page of the log that was read from this cursor; returns what to send of it.
 
-        A page of another log says nothing about this one: it is dropped (`pull` tells of the break in its turn).
+        A page of another log says nothing about this one: it is dropped (the next `pull` tells of the break).
         """
         if epoch != self.epoch:
             return []

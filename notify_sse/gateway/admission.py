@@ -63,7 +63,7 @@ class Admission:
             Stream(channels, placed.cursor, generation=self._tail.generation),
             transport,
             connection_id=uuid4().hex,
-            owner=grant.subject,
+            recipient_id=grant.subject,
             token_id=grant.token_id,
             expires_at=grant.expires_at,
             reset=placed.reset,
@@ -117,10 +117,10 @@ class Admission:
             raise self._overloaded("the log cannot be read now") from None
         return resume(last_event_id, self._tail, topics=topics)
 
-    def _make_room(self, owner: str) -> None:
-        """Close the oldest streams of `owner` as `replaced`, so that one more stays within its limit."""
+    def _make_room(self, recipient_id: str) -> None:
+        """Close the oldest streams of a recipient as `replaced`, so that one more stays within its limit."""
         limit = self._limits.max_streams_per_recipient
-        open_now = [one for one in self._registry.of_recipient(owner) if one.close_reason is None]
+        open_now = [one for one in self._registry.of_recipient(recipient_id) if one.close_reason is None]
         oldest_first = sorted(open_now, key=lambda one: one.timing.opened_at)
         for connection in oldest_first[: max(0, len(open_now) + 1 - limit)]:
             self._registry.end(connection, "replaced")

@@ -82,7 +82,7 @@ class Timing:
 class Connection:
     """One open connection.
 
-    `owner` is the recipient whose token opened it, `expires_at` that token's end (Unix seconds), `token_id` tells
+    `recipient_id` is whose token opened it, `expires_at` that token's end (Unix seconds), `token_id` tells
     tokens apart for revocation. `reset` is told right after the greeting. `busy`: the pump waits for its client or for
     the log. `gone`: it has ended, and nothing more is written.
     """
@@ -94,8 +94,8 @@ class Connection:
         "expires_at",
         "gone",
         "id",
-        "owner",
         "page_events",
+        "recipient_id",
         "reset",
         "stream",
         "timing",
@@ -109,7 +109,7 @@ class Connection:
         transport: Transport,
         *,
         connection_id: str,
-        owner: str,
+        recipient_id: str,
         token_id: str = "",
         expires_at: float = NEVER,
         reset: Reset | None = None,
@@ -117,7 +117,7 @@ class Connection:
         self.stream = stream
         self.transport = transport
         self.id = connection_id
-        self.owner = owner
+        self.recipient_id = recipient_id
         self.token_id = token_id
         self.expires_at = expires_at
         self.reset = reset

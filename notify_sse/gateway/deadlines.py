@@ -24,7 +24,7 @@ class Deadlines:
         self.resolution_s = min(0.1, heartbeat_s / 4)
         """How often to look."""
         self._buckets: dict[int, list[Connection]] = {}
-        self._turned_to = 0
+        self._looked_at = 0
 
     def watch(self, connection: Connection, now: float) -> None:
         """Look after `connection` until it is gone."""
@@ -32,7 +32,7 @@ class Deadlines:
 
     def due(self, now: float) -> Iterator[tuple[Connection, Due]]:
         """What is due at `now`: each connection at most once, with the gravest."""
-        for connection in self._turn(now):
+        for connection in self._take_due(now):
             if connection.gone:
                 continue
             if due := self._due(connection, now):
@@ -40,15 +40,15 @@ class Deadlines:
             self._put(connection, self._next(connection, now))
 
     def _put(self, connection: Connection, at: float) -> None:
-        # What is late already goes into the next bucket, or a turn that is under way would never end.
-        bucket = max(int(at / self.resolution_s) + 1, self._turned_to + 1)
+        # What is late already goes into the next bucket, or a look that is under way would never end.
+        bucket = max(int(at / self.resolution_s) + 1, self._looked_at + 1)
         self._buckets.setdefault(bucket, []).append(connection)
 
-    def _turn(self, now: float) -> Iterator[Connection]:
+    def _take_due(self, now: float) -> Iterator[Connection]:
         """Those whose bucket has come, taken out of the wheel."""
-        turn = int(now / self.resolution_s)
-        for bucket in sorted(bucket for bucket in self._buckets if bucket <= turn):
-            self._turned_to = max(self._turned_to, bucket)
+        current = int(now / self.resolution_s)
+        for bucket in sorted(bucket for bucket in self._buckets if bucket <= current):
+            self._looked_at = max(self._looked_at, bucket)
             yield from self._buckets.pop(bucket)
 
     def _due(self, connection: Connection, now: float) -> Due:

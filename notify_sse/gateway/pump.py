@@ -18,7 +18,7 @@ from notify_sse.core.control import CloseReason, Closing, Connected, Expiring, H
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame
 from notify_sse.core.ports import Store
-from notify_sse.core.stream import Turn
+from notify_sse.core.stream import StreamState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway import replay
 from notify_sse.gateway.connection import Connection, Due
@@ -73,7 +73,7 @@ class Pump:
         self._schedule(connection, Due.CONNECTED | Due.RESET if connection.reset else Due.CONNECTED)
 
     def drive(self, connections: Iterable[Connection]) -> None:
-        """Let each of `connections` pull and write until it sleeps. The first slice at once, the others in turns."""
+        """Let each of `connections` pull and write until it sleeps. The first slice at once, the rest later."""
         self._ready.extend(connections)
         if not self._slicing:
             self._serve_slice()
@@ -125,7 +125,7 @@ class Pump:
         """Step by step, until it sleeps, ends, or something has to be waited for."""
         while not connection.gone:
             step = self._step(connection)
-            if isinstance(step, Turn):
+            if isinstance(step, StreamState):
                 return  # asleep: the hub wakes it
             if step is not None:
                 connection.busy = True
@@ -146,26 +146,26 @@ class Pump:
             return
         self.drive((connection,))
 
-    def _step(self, connection: Connection) -> Coroutine[Any, Any, None] | Turn | None:
-        """Do one thing for `connection`. Returns what to wait for, `Turn.ASLEEP`, or None to go on at once."""
+    def _step(self, connection: Connection) -> Coroutine[Any, Any, None] | StreamState | None:
+        """Do one thing for `connection`. Returns what to wait for, `StreamState.ASLEEP`, or None to go on at once."""
         # What the stream says of itself goes first: a greeting before anything, a heartbeat with the cursor of now.
         if connection.due:
             return self._write_due_control(connection)
         # Closing is said; whatever else comes is for the next connection of this client.
         if connection.close_reason:
-            return Turn.ASLEEP
+            return StreamState.ASLEEP
         # Pulling and falling asleep are one step: nothing can arrive in between.
-        turn = connection.stream.pull(self._tail, now_ms=int(time.time() * 1000))
-        if turn is Turn.COLD:
+        pulled = connection.stream.pull(self._tail, now_ms=int(time.time() * 1000))
+        if pulled is StreamState.COLD:
             return self._replay(connection)
-        if isinstance(turn, Turn):
-            return turn
-        return self._write(connection, turn)
+        if isinstance(pulled, StreamState):
+            return pulled
+        return self._write(connection, pulled)
 
-    def _write(self, connection: Connection, turn: list[Frame] | Reset) -> Coroutine[Any, Any, None] | None:
-        if isinstance(turn, Reset):
-            return self._write_reset(connection, turn)
-        return self._write_frames(connection, turn)
+    def _write(self, connection: Connection, pulled: list[Frame] | Reset) -> Coroutine[Any, Any, None] | None:
+        if isinstance(pulled, Reset):
+            return self._write_reset(connection, pulled)
+        return self._write_frames(connection, pulled)
 
     def _write_frames(self, connection: Connection, frames: list[Frame]) -> Coroutine[Any, Any, None] | None:
         """Send `frames` piece by piece.

@@ -117,16 +117,22 @@ class Relay(Generic[ReaderT]):
     async def _compare(self, *, at_once: bool) -> None:
         """Bring the tail to where the log's head was when this was called."""
         tail = self._tail
-        reached = tail.position  # before the read: announcements may move it meanwhile
+        # Remember the position before the read: announcements move it while the store answers, and a head that was read
+        # earlier must not be taken for a log that went back.
+        reached = tail.position
         head = await self._store.head()
+        # Another log, or one that lost its newest events (a standby was promoted): no cursor can be trusted.
         if head.epoch != tail.epoch or head.position < reached:
             self._break_off(head)
             return
+        # Retention removed these from the log. Keep none of them here, or two gateways would answer differently.
         tail.trim(head.floor)
+        # A commit is known to the log a little before its announcement is here. Wait, rather than read for nothing.
         if head.position > tail.position and not at_once:
             await asyncio.sleep(GRACE_S)
         while head.position > tail.position:
             page = await self._store.stretch(tail.position, limit=STRETCH_EVENTS)
+            # The log may break off between two pages, too.
             if page.head.epoch != tail.epoch or page.head.position < head.position:
                 self._break_off(page.head)
                 return

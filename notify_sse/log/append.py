@@ -104,7 +104,7 @@ class Appender:
         count = size = 0
         while self._queue:
             caller = self._queue[0]
-            # It gave up before its turn: whoever published gets no answer and tries again, so do not store it now.
+            # It gave up while it waited: whoever published gets no answer and tries again, so do not store it now.
             if caller.done.cancelled():
                 self._waiting -= len(self._queue.popleft().notifications)
                 continue

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 BATCH: Final = 1000
 PAUSE_S: Final = 0.05
-"""Between two batches: retention takes its turn, never the database."""
+"""Between two batches, so that retention never keeps the database busy for long."""
 MAX_INTERVAL_S: Final = 60.0
 
 

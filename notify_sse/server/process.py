@@ -129,8 +129,8 @@ class Process:
         self._exit_code = 0
         self._expose_gauges()
 
-    async def run(self, listener: socket.socket) -> int:
-        """Serve on `listener` until SIGTERM or SIGINT. Returns the exit code."""
+    async def run(self, listening_socket: socket.socket) -> int:
+        """Serve on `listening_socket` until SIGTERM or SIGINT. Returns the exit code."""
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop.set)
@@ -147,11 +147,11 @@ class Process:
                 on_announcement=None if role == "ingest" else self.live_messages.hear,
             )
         )
-        logger.info("serving", extra={"action": "start", "url": url_of(listener), "role": role})
+        logger.info("serving", extra={"action": "start", "url": url_of(listening_socket), "role": role})
         try:
             await hypercorn_serve(
                 cast(Any, build(self.service)),
-                _server_config(listener, self.settings),
+                _server_config(listening_socket, self.settings),
                 shutdown_trigger=self._drained,
                 mode="asgi",
             )
@@ -253,22 +253,22 @@ class Process:
         gauge("ready", "1 when the process is ready.", lambda: self.service.unready() is None, across="livemin")
 
 
-def run(settings: Settings, listener: socket.socket, *, on_ready: Callable[[], None] | None = None) -> int:
-    """Run one process on `listener` until it is told to stop; returns the exit code. Raises `BadConfiguration`.
+def run(settings: Settings, listening_socket: socket.socket, *, on_ready: Callable[[], None] | None = None) -> int:
+    """Run one process until it is told to stop; returns the exit code. Raises `BadConfiguration`.
 
     `on_ready` is called once, when it could serve streams.
     """
 
     async def main() -> int:
-        return await Process(settings, on_ready=on_ready).run(listener)
+        return await Process(settings, on_ready=on_ready).run(listening_socket)
 
     with asyncio.Runner(loop_factory=ServerLoop) as runner:
         return runner.run(main())
 
 
-def _server_config(listener: socket.socket, settings: Settings) -> Config:
+def _server_config(listening_socket: socket.socket, settings: Settings) -> Config:
     config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
+    config.bind = [f"fd://{listening_socket.fileno()}"]
     config.backlog = BACKLOG
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")

@@ -38,13 +38,13 @@ _PR_SET_PDEATHSIG: Final = 1
 def serve(settings: Settings) -> int:
     """Run the service as `settings` say; returns the exit code. Raises `BadConfiguration`."""
     Verifier(settings)  # a key that cannot be used is told once, and not by every worker
-    listener = listen(settings)
+    listening_socket = listen(settings)
     if settings.workers == 1:
-        return _run()(settings, listener)
+        return _run()(settings, listening_socket)
     with tempfile.TemporaryDirectory(prefix="notify-sse-metrics-") as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # before prometheus-client is imported
         work = partial(_run(), settings, on_ready=partial(os.kill, os.getpid(), READY))
-        return Supervisor(work, listener, count=settings.workers).run()
+        return Supervisor(work, listening_socket, count=settings.workers).run()
 
 
 def _run() -> Callable[..., int]:
@@ -56,9 +56,9 @@ def _run() -> Callable[..., int]:
 class Supervisor:
     """Keeps `count` workers running. `work` is a worker: given the listening socket, it returns an exit code."""
 
-    def __init__(self, work: Callable[[socket.socket], int], listener: socket.socket, *, count: int) -> None:
+    def __init__(self, work: Callable[[socket.socket], int], listening_socket: socket.socket, *, count: int) -> None:
         self._work = work
-        self._listener = listener
+        self._listening_socket = listening_socket
         self._count = count
         self._started: dict[int, float] = {}
         self._backoff = Backoff(first_s=FIRST_RESTART_S, last_s=LAST_RESTART_S, draw=random.random)
@@ -123,7 +123,7 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             signal.signal(READY, signal.SIG_IGN)
-            code = self._work(self._listener)
+            code = self._work(self._listening_socket)
         except BadConfiguration as exc:
             logger.error("%s", exc, extra={"action": "worker"})  # noqa: TRY400 - one line
             code = os.EX_CONFIG

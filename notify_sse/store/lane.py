@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Lane:
-    """`width` units at a time; a caller waits at most `wait_s` for its turn."""
+    """`width` units at a time; a caller waits at most `wait_s` for its slot."""
 
     def __init__(self, *, width: int, wait_s: float) -> None:
         self._turns = asyncio.Semaphore(width)
@@ -24,7 +24,7 @@ class Lane:
         self._closed = False
 
     async def run(self, unit: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `unit()` returns or raises. Cancelled while it waits for its turn, nothing was begun."""
+        """What `unit()` returns or raises. Cancelled while it waits for its slot, nothing was begun."""
         if self._turns.locked():
             await self._wait()
         else:

@@ -11,7 +11,7 @@ from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame, frame
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import Event
-from notify_sse.core.stream import MAX_PULL_EVENTS, Placed, Stream, Turn, resume
+from notify_sse.core.stream import MAX_PULL_EVENTS, Placed, Stream, StreamState, resume
 from notify_sse.core.tail import Tail
 
 NOW_MS = 1_000_000
@@ -42,7 +42,7 @@ def test_below_the_tail_it_is_cold() -> None:
     """It neither sends nor moves: what lies between has to come from the log."""
     tail = tail_of(9, start=5)
     stream = stream_at(4, tail)
-    assert stream.pull(tail, now_ms=NOW_MS) is Turn.COLD
+    assert stream.pull(tail, now_ms=NOW_MS) is StreamState.COLD
     assert stream.position == 4
     assert ids(stream_at(5, tail).pull(tail, now_ms=NOW_MS)) == [6, 7, 8, 9]
 
@@ -52,7 +52,7 @@ def test_at_the_tails_position_it_falls_asleep_in_the_same_step() -> None:
     stream = stream_at(7, tail)
     assert ids(stream.pull(tail, now_ms=NOW_MS)) == [8, 9]
     assert not stream.asleep
-    assert stream.pull(tail, now_ms=NOW_MS) is Turn.ASLEEP
+    assert stream.pull(tail, now_ms=NOW_MS) is StreamState.ASLEEP
     assert stream.asleep
 
 
@@ -62,7 +62,7 @@ def test_beyond_the_tail_it_waits_for_the_tail() -> None:
     stream = stream_at(5, tail)
     page = [made(place) for place in (6, 7)]
     assert ids(stream.read(page, epoch="e", floor=0, upto=7, now_ms=NOW_MS)) == [6, 7]
-    assert stream.pull(tail, now_ms=NOW_MS) is Turn.ASLEEP
+    assert stream.pull(tail, now_ms=NOW_MS) is StreamState.ASLEEP
     hub: Hub[Stream] = Hub()
     hub.join(stream, stream)
     new = tail.extend(6, [made(place) for place in (6, 7, 8)])
@@ -126,8 +126,8 @@ def test_a_page_of_another_log_is_dropped() -> None:
         ("f", 5, 3, Reset("unknown_epoch", Cursor("e", 3), Cursor("f", 5))),
         ("f", 5, 5, Reset("unknown_epoch", Cursor("e", 5), Cursor("f", 5))),
         ("e", 5, 9, Reset("ahead_of_log", Cursor("e", 9), Cursor("e", 5))),
-        ("e", 5, 5, Turn.ASLEEP),
-        ("e", 5, 3, Turn.COLD),
+        ("e", 5, 5, StreamState.ASLEEP),
+        ("e", 5, 3, StreamState.COLD),
     ],
 )
 def test_after_a_break_each_cursor_is_checked(epoch: str, start: int, cursor: int, outcome: object) -> None:
@@ -137,7 +137,7 @@ def test_after_a_break_each_cursor_is_checked(epoch: str, start: int, cursor: in
     tail.restart(epoch, start=start)
     assert stream.pull(tail, now_ms=NOW_MS) == outcome
     if isinstance(outcome, Reset):
-        assert stream.pull(tail, now_ms=NOW_MS) is Turn.ASLEEP
+        assert stream.pull(tail, now_ms=NOW_MS) is StreamState.ASLEEP
         assert stream.seen(tail) == outcome.to
 
 
@@ -147,7 +147,7 @@ def test_only_a_sleeper_has_seen_all_that_the_tail_has() -> None:
     stream = stream_at(4, tail, "topic:other")
     assert stream.seen(tail) == Cursor("e", 4)
     assert stream.pull(tail, now_ms=NOW_MS) == []
-    assert stream.pull(tail, now_ms=NOW_MS) is Turn.ASLEEP
+    assert stream.pull(tail, now_ms=NOW_MS) is StreamState.ASLEEP
     tail.extend(10, [made(10), made(11)])
     assert stream.seen(tail) == Cursor("e", 11)
     tail.restart("f", start=20)
@@ -255,11 +255,11 @@ class Script:
 
     def pull(self, limit: int) -> None:
         turn = self.stream.pull(self.tail, now_ms=NOW_MS)
-        if turn is Turn.COLD:
+        if turn is StreamState.COLD:
             page = [one for one in self.log[self.stream.position :] if one.channel in self.channels][:limit]
             upto = page[-1].id if len(page) == limit else len(self.log)
             turn = self.stream.read(page, epoch="e", floor=0, upto=upto, now_ms=NOW_MS)
-        if turn is not Turn.ASLEEP:
+        if turn is not StreamState.ASLEEP:
             self.sent += ids(turn)
             self.known = Cursor("e", max([self.known.position, *self.sent[-1:]]))
 

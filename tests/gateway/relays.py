@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import Announcement
-from notify_sse.core.stream import Stream, Turn
+from notify_sse.core.stream import Stream, StreamState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.relay import Relay
 from notify_sse.telemetry.outage import Outage
@@ -51,7 +51,7 @@ class Bench:
     def sleeper(self) -> Stream:
         stream = Stream(("recipient:alice", "topic:all"), self.tail.cursor, generation=self.tail.generation)
         self.hub.join(stream, stream)
-        assert stream.pull(self.tail, now_ms=0) is Turn.ASLEEP
+        assert stream.pull(self.tail, now_ms=0) is StreamState.ASLEEP
         return stream
 
     def held(self) -> list[int]:

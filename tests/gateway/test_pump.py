@@ -59,7 +59,7 @@ class Bench:
         self.registry = Registry(self.pump, self.hub, metrics())
         self.transport = SlowTransport()
         stream = Stream(("topic:all",), self.tail.cursor, generation=1)
-        self.connection = Connection(stream, self.transport, connection_id="c", owner="alice", reset=reset)
+        self.connection = Connection(stream, self.transport, connection_id="c", recipient_id="alice", reset=reset)
 
     def publish(self, place: int) -> None:
         """One event, and whoever sleeps is woken for it."""
@@ -138,7 +138,7 @@ async def test_a_transport_that_breaks_ends_its_own_connection_only() -> None:
         Stream(("topic:all",), bench.tail.cursor, generation=1),
         other := SlowTransport(),
         connection_id="d",
-        owner="bob",
+        recipient_id="bob",
     )
     other.gate.set()
     bench.registry.open(good)

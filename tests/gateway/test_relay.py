@@ -6,7 +6,7 @@ import pytest
 
 from notify_sse.core.model import Announcement
 from notify_sse.core.ports import Head
-from notify_sse.core.stream import Turn
+from notify_sse.core.stream import StreamState
 from notify_sse.gateway import relay as module
 from tests.gateway.relays import Bench
 from tests.support.doubles import until
@@ -40,7 +40,7 @@ async def test_announcements_in_order_need_no_read() -> None:
             assert bench.at_head()
             assert bench.driven == [stream]
             stream.pull(bench.tail, now_ms=0)
-            assert stream.pull(bench.tail, now_ms=0) is Turn.ASLEEP
+            assert stream.pull(bench.tail, now_ms=0) is StreamState.ASLEEP
             bench.driven.clear()
         assert bench.store.calls == calls
     assert bench.tally["holes found"] == 0

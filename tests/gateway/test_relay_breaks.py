@@ -7,7 +7,7 @@ import pytest
 from notify_sse.core.control import Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.model import Announcement, Event
-from notify_sse.core.stream import Stream, Turn
+from notify_sse.core.stream import Stream, StreamState
 from notify_sse.errors import StoreUnavailable
 from notify_sse.telemetry.outage import LOG_HEAD
 from tests.gateway.relays import Bench
@@ -53,7 +53,7 @@ async def test_a_log_that_went_back_resets_those_ahead_of_it() -> None:
         bench.store.database.go_back(3)
         await until(lambda: bench.driven)
         assert ahead.pull(bench.tail, now_ms=0) == Reset("ahead_of_log", Cursor("e0", 5), Cursor("e0", 3))
-        assert within.pull(bench.tail, now_ms=0) is Turn.COLD
+        assert within.pull(bench.tail, now_ms=0) is StreamState.COLD
 
 
 async def test_a_log_that_goes_back_between_two_reads_does_not_send_the_relay_round_in_circles() -> None:
@@ -86,7 +86,7 @@ async def test_retention_that_overtook_the_tail_moves_it_and_wakes_everyone() ->
         await until(bench.at_head)
         assert bench.held() == [8, 9]
         assert bench.driven[0] is stream
-        assert stream.pull(bench.tail, now_ms=0) is Turn.COLD
+        assert stream.pull(bench.tail, now_ms=0) is StreamState.COLD
         assert bench.tail.generation == generation
 
 
@@ -100,7 +100,7 @@ async def test_the_tail_forgets_what_retention_removed() -> None:
         bench.store.database.expire(4)
         bench.relay.repair()
         await until(lambda: bench.held() == [5, 6])
-        assert late.pull(bench.tail, now_ms=0) is Turn.COLD
+        assert late.pull(bench.tail, now_ms=0) is StreamState.COLD
         assert sleeper.asleep
         assert not bench.driven
 
@@ -114,7 +114,7 @@ async def test_retention_that_took_everything_moves_the_tail() -> None:
         bench.store.database.expire(9)
         await until(bench.at_head)
         assert (bench.tail.start, len(bench.tail)) == (9, 0)
-        assert stream.pull(bench.tail, now_ms=0) is Turn.COLD
+        assert stream.pull(bench.tail, now_ms=0) is StreamState.COLD
 
 
 async def test_catching_up_waits_for_the_head_of_when_it_was_asked() -> None:

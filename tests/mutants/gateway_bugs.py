@@ -255,9 +255,9 @@ PUMP: Final = (
         "checking and falling asleep are one step",
         (
             "gateway.pump:Pump._serve",
-            "if isinstance(step, Turn):",
+            "if isinstance(step, StreamState):",
             (
-                "if isinstance(step, Turn):\n"
+                "if isinstance(step, StreamState):\n"
                 "            connection.stream.asleep = False\n"
                 "            asyncio.get_running_loop().call_soon(setattr, connection.stream, 'asleep', True)"
             ),

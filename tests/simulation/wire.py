@@ -12,7 +12,7 @@ from typing import Any
 from notify_sse.core.control import CloseReason, ControlEvent, Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame, encode_control, encode_frames
-from notify_sse.core.stream import Stream, Turn
+from notify_sse.core.stream import Stream, StreamState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway import eager
 from tests.simulation.loop import SimLoop
@@ -106,11 +106,11 @@ class CountedStream(Stream):
         super().__init__(stream.channels, Cursor(stream.epoch, stream.position), generation=stream.generation)
         self.tally = tally
 
-    def pull(self, tail: Tail, *, now_ms: int) -> list[Frame] | Turn | Reset:
+    def pull(self, tail: Tail, *, now_ms: int) -> list[Frame] | StreamState | Reset:
         turn = super().pull(tail, now_ms=now_ms)
         if isinstance(turn, list):
             self.tally["warm pulls"] += 1
-        elif turn is Turn.ASLEEP:
+        elif turn is StreamState.ASLEEP:
             self.tally["fell asleep"] += 1
         return turn
 

@@ -98,7 +98,7 @@ def translated(exc: Exception) -> NotifyError:
 
 
 class Reader:
-    """At most `width` snapshots at a time; a caller waits at most `wait_s` for its turn."""
+    """At most `width` snapshots at a time; a caller waits at most `wait_s` for its slot."""
 
     def __init__(self, path: Path, *, width: int, wait_s: float) -> None:
         self._database = database(path)

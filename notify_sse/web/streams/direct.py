@@ -87,7 +87,10 @@ class ServerLoop(uvloop.Loop):
         return cast(asyncio.Server, await super().create_server(accepting, *args, **kwargs))
 
     def cut(self) -> None:
-        """Reset every accepted connection: who has not taken what was sent by now would hold up the end for ever."""
+        """Reset every accepted connection.
+
+        A client that has not read its bytes yet would otherwise delay the shutdown for ever.
+        """
         for protocol in list(self.accepted):
             protocol.transport.abort()
 

@@ -1,7 +1,7 @@
-"""`GET /notifications/ws`: the same stream over WebSocket (RFC 6455), one JSON text frame an event.
+"""`GET /notifications/ws`: the same stream over WebSocket (RFC 6455), one JSON text message an event.
 
-For networks that break Server-Sent Events. Same cursors, same control events, same pump; only the way out differs.
-docs/reference/websocket.md lists the frames and the close codes.
+For networks that break Server-Sent Events. Same cursors, same control events, same pump; only the transport differs.
+docs/reference/websocket.md lists the messages and the close codes.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from notify_sse.web.service import Service
 from notify_sse.web.streams.request import last_event_id, topics_in
 
 AUTH_S: Final = 5.0
-MAX_FRAME_BYTES: Final = 16_384
-BAD_FRAME: Final = 4400
+MAX_MESSAGE_BYTES: Final = 16_384
+BAD_MESSAGE: Final = 4400
 UNAUTHORIZED: Final = 4401
 FORBIDDEN: Final = 4403
 AUTH_TIMEOUT: Final = 4408
@@ -40,14 +40,14 @@ _CLOSE_CODES: Final[dict[CloseReason, int]] = {
 _encode = msgspec.json.Encoder().encode
 
 
-class AuthFrame(msgspec.Struct, frozen=True, tag="auth"):
-    """The first frame of a client that can send neither a header nor a cookie."""
+class AuthMessage(msgspec.Struct, frozen=True, tag="auth"):
+    """The first message of a client that can send neither a header nor a cookie."""
 
     token: str
     last_event_id: str | None = None
 
 
-class PingFrame(msgspec.Struct, frozen=True, tag="ping"):
+class PingMessage(msgspec.Struct, frozen=True, tag="ping"):
     """Asks for a `pong` event; for clients that cannot see protocol pings."""
 
 
@@ -84,7 +84,7 @@ class WsTransport:
             self._task.cancel()
 
     async def pong(self) -> None:
-        """Answer a ping frame. Not through the pump: a frame of its own may stand between any two."""
+        """Answer a ping message. Not through the pump: a message of its own may stand between any two."""
         await self._text(b'{"event":"pong"}')
 
     async def _write(self, frames: Sequence[Frame]) -> None:
@@ -128,16 +128,16 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _greet(service: Service, scope: Scope, receive: Receive) -> tuple[Grant, str | None]:
-    """Whose it is, by header, cookie or query, else by a first frame; and the last event id that it brings."""
+    """Whose it is, by header, cookie or query, else by a first message; and the last event id that it brings."""
     brought = last_event_id(scope, QueryParams(scope["query_string"]))
     if credentials(scope):
         return await service.verifier.authenticate(scope), brought
     try:
         async with asyncio.timeout(AUTH_S):
-            first = _frame(await receive())
+            first = _message(await receive())
     except TimeoutError:
         raise _Hangup(AUTH_TIMEOUT) from None
-    if not isinstance(first, AuthFrame):
+    if not isinstance(first, AuthMessage):
         raise _Hangup(UNAUTHORIZED)
     return await service.verifier.verify_or_refresh(first.token), first.last_event_id or brought
 
@@ -147,19 +147,19 @@ async def _listen(transport: WsTransport, receive: Receive) -> None:
         message = await receive()
         if message["type"] == "websocket.disconnect":
             return
-        if not isinstance(_frame(message), PingFrame):
-            raise _Hangup(BAD_FRAME)
+        if not isinstance(_message(message), PingMessage):
+            raise _Hangup(BAD_MESSAGE)
         await transport.pong()
 
 
-def _frame(message: Message) -> AuthFrame | PingFrame:
+def _message(message: Message) -> AuthMessage | PingMessage:
     data = message.get("text") or message.get("bytes") or b""
-    if len(data) > MAX_FRAME_BYTES:
-        raise _Hangup(BAD_FRAME)
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise _Hangup(BAD_MESSAGE)
     try:
-        return msgspec.json.decode(data, type=AuthFrame | PingFrame)
+        return msgspec.json.decode(data, type=AuthMessage | PingMessage)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise _Hangup(BAD_FRAME) from None
+        raise _Hangup(BAD_MESSAGE) from None
 
 
 async def upgrade_required(_: Request) -> Response:
