@@ -1,5 +1,6 @@
 """The browser client (`/client/`) and, in development only, the demo page (`/`)."""
 
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -19,6 +20,8 @@ from notify_sse.web.service import Service
 
 DEMO_TOKEN_S: Final = 300
 MAX_WANTED_BYTES: Final = 4096
+CLIENT: Final = Path(str(files("notify_sse"))) / "client"
+ENTRY_FOLDERS: Final = ("views", "frameworks")
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -32,11 +35,28 @@ class Wanted(msgspec.Struct):
 
 def routes(*, development: bool) -> list[BaseRoute]:
     """The routes of the pages; the demo and its token only in development."""
-    package = Path(str(files("notify_sse")))
-    served: list[BaseRoute] = [Mount("/client", ClientFiles(directory=package / "client"))]
+    served: list[BaseRoute] = [*entry_points(), Mount("/client", ClientFiles(directory=CLIENT))]
     if development:
         served += [Route("/", demo), Route("/demo/token", demo_token, methods=["POST"])]
     return served
+
+
+def entry_points() -> list[BaseRoute]:
+    """The public addresses of modules that lie in a folder: `/client/store.js` stands for `/client/views/store.js`.
+
+    The answer is a module that exports the other one again. The file itself, at a second address, would be a second
+    module to a browser, and its relative imports would lead nowhere.
+    """
+    modules = [path.relative_to(CLIENT) for folder in ENTRY_FOLDERS for path in sorted(CLIENT.glob(f"{folder}/*.js"))]
+    return [Route(f"/client/{module.name}", _exported_again(module)) for module in modules]
+
+
+def _exported_again(module: Path) -> Callable[[Request], Awaitable[Response]]:
+    async def entry_point(_: Request) -> Response:
+        text = f'export * from "./{module.as_posix()}";\n'
+        return Response(text, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+    return entry_point
 
 
 class ClientFiles(StaticFiles):

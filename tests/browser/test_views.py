@@ -26,6 +26,14 @@ from tests.client import node
 from tests.support.service import Service, ServiceFactory
 
 HERE = Path(__file__).parent
+CLIENT = HERE.parents[1] / "notify_sse/client"
+HOOKS = ("createContext", "createElement", "useContext", "useEffect", "useMemo", "useRef", "useSyncExternalStore")
+BARE_PAGE = f"""<!doctype html>
+<script type="importmap">{{"imports": {{
+  "react": "data:text/javascript,{";".join(f"export const {name} = () => {{}}" for name in HOOKS)}",
+  "zustand/vanilla": "data:text/javascript,export const createStore = () => {{}}"
+}}}}</script>"""
+"""No React and no Zustand: an import map puts empty functions in their place, for a page that has no bundler."""
 TRACED = ["disabled-by-default-devtools.timeline", "devtools.timeline", "toplevel"]
 
 
@@ -225,3 +233,25 @@ async def test_the_banner_takes_what_was_set_before_it_was_defined(service: Serv
         page = await browser.new_page()
         await page.goto(f"{proxy.url}/test/late.html")
         await page.locator("notify-status [part=text]", has_text="Da").wait_for(timeout=10_000)
+
+
+async def test_every_public_module_is_imported_without_a_bundler(service: ServiceFactory, tmp_path: Path) -> None:
+    """By its public address and by its place in the package: the page has one copy of it, whichever is used."""
+    names = {path.stem: path for path in sorted(CLIENT.glob("*/*.js")) if path.parent.name in ("views", "frameworks")}
+    assert len(names) == 7
+    bare = tmp_path / "bare.html"
+    bare.write_text(BARE_PAGE)
+    gateway = service()
+    async with proxied(gateway, {"/test/bare.html": bare}) as proxy, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{proxy.url}/test/bare.html")
+        for name, path in names.items():
+            same = await page.evaluate(
+                """async ([short, full]) => {
+                  const [one, other] = [await import(short), await import(full)];
+                  const exported = Object.keys(other);
+                  return exported.length > 0 && exported.every((key) => one[key] === other[key]);
+                }""",
+                [f"/client/{name}.js", f"/client/{path.relative_to(CLIENT).as_posix()}"],
+            )
+            assert same, name

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bursts } from "../../notify_sse/client/bursts.js";
+import { bursts } from "../../notify_sse/client/views/bursts.js";
 
 /** A page whose frames and clock are turned by hand. */
 function page(t, options) {

@@ -11,7 +11,13 @@ const MAX_CORE_BYTES = 6144;
 const read = (name) => readFileSync(CLIENT + name, "utf8");
 const manifest = JSON.parse(read("package.json"));
 const installed = (name) => fileURLToPath(new URL(`node_modules/notify-sse/${name}`, import.meta.url));
-const modules = readdirSync(CLIENT).filter((name) => name.endsWith(".js"));
+/** What users import: the core, the views and the ties to frameworks. */
+const modules = ["notify-sse.js", ...modulesIn("views"), ...modulesIn("frameworks")];
+
+function modulesIn(folder) {
+  const names = readdirSync(CLIENT + folder).filter((name) => name.endsWith(".js"));
+  return names.map((name) => `${folder}/${name}`);
+}
 
 /** The modules that `name` loads before it runs. */
 function eager(name, found = new Set()) {
@@ -31,7 +37,7 @@ test("the core client is at most 6 KB gzipped, with all that it loads", (t) => {
 
 test("the measure of what is loaded follows imports", () => {
   assert.ok(eager("src/notify-sse.js").has("src/policy.js"));
-  assert.ok(eager("redux.js").has("bursts.js"));
+  assert.ok(eager("frameworks/redux.js").has("views/bursts.js"));
 });
 
 test("the built file is what src/ gives", async () => {
@@ -43,7 +49,7 @@ test("no dependency; frameworks are optional peers, and only their own tie impor
   for (const peer of Object.keys(manifest.peerDependencies)) assert.equal(manifest.peerDependenciesMeta[peer].optional, true);
   for (const name of modules) {
     const bare = [...read(name).matchAll(/from ["']([^."'][^"']*)["']/g)].map(([, specifier]) => specifier.split("/")[0]);
-    for (const specifier of bare) assert.equal(`${specifier}.js`, name);
+    for (const specifier of bare) assert.equal(`frameworks/${specifier}.js`, name);
   }
 });
 

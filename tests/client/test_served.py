@@ -1,5 +1,6 @@
 """The client as the service serves it, and as the wheel carries it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from tests.support.service import ServiceFactory
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "notify_sse/client"
 MODULES = sorted(path.relative_to(CLIENT).as_posix() for path in CLIENT.rglob("*.js"))
+ENTRY_POINTS = ("badge", "bursts", "notify-status", "react", "redux", "store", "zustand")
+"""The modules that users import by `/client/<name>.js`, wherever they lie in the package."""
 
 
 def test_every_module_is_served_as_javascript_and_asked_for_anew(service: ServiceFactory) -> None:
@@ -28,6 +31,19 @@ def test_every_module_is_served_as_javascript_and_asked_for_anew(service: Servic
         again = client.get("/client/notify-sse.js", headers={"If-None-Match": _tag(client)})
         assert again.status_code == 304
         assert client.get("/client/../pyproject.toml").status_code == 404
+
+
+def test_the_public_addresses_of_modules_stay_the_same(service: ServiceFactory) -> None:
+    """Each is a module that exports the one in its folder, so that a page never has two copies of it."""
+    with httpx.Client(base_url=service().url) as client:
+        for name in ENTRY_POINTS:
+            answer = client.get(f"/client/{name}.js")
+            assert answer.status_code == 200, name
+            assert answer.headers["content-type"].startswith("text/javascript"), name
+            assert answer.headers["cache-control"] == "no-cache", name
+            found = re.fullmatch(r'export \* from "\./(\w+/[\w-]+\.js)";\n', answer.text)
+            assert found, answer.text
+            assert found[1] in MODULES
 
 
 def _tag(client: httpx.Client) -> str:

@@ -1,6 +1,6 @@
 // Zustand: a store that follows a manager.
 import { createStore } from "zustand/vanilla";
-import { createNotificationStore } from "./store.js";
+import { createNotificationStore } from "../views/store.js";
 
 /** A vanilla Zustand store: the state of store.js and its actions. In React: `useStore(store, selector)`. */
 export function createZustandStore(manager, options) {

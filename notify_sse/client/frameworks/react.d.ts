@@ -1,6 +1,6 @@
 import type { ReactElement, ReactNode } from "react";
-import type { NotificationConnectionManager } from "./notify-sse.js";
-import type { NotificationStore, NotificationView, StoreOptions } from "./store.js";
+import type { NotificationConnectionManager } from "../notify-sse.js";
+import type { NotificationStore, NotificationView, StoreOptions } from "../views/store.js";
 
 export interface NotificationSocket
   extends NotificationView,

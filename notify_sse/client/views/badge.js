@@ -1,7 +1,7 @@
 // The unread badge: how many notifications came since the user last looked, in every tab and across reloads.
-import { isAfter } from "./src/cursor.js";
+import { isAfter } from "../src/cursor.js";
 import { bursts } from "./bursts.js";
-import { tell } from "./src/tell.js";
+import { tell } from "../src/tell.js";
 import { wants } from "./store.js";
 
 /**

@@ -1,7 +1,7 @@
 // Redux: a reducer, and a middleware that dispatches one action for each burst. Works with plain Redux and with Redux
 // Toolkit; imports neither.
-import { bursts } from "./bursts.js";
-import { EMPTY, merged, received, wants } from "./store.js";
+import { bursts } from "../views/bursts.js";
+import { EMPTY, merged, received, wants } from "../views/store.js";
 
 const type = (name) => `notifications/${name}`;
 

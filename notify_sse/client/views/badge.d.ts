@@ -1,4 +1,4 @@
-import type { NotificationConnectionManager } from "./notify-sse.js";
+import type { NotificationConnectionManager } from "../notify-sse.js";
 
 export interface BadgeOptions {
   /** Where the last read cursor is kept in localStorage. */

@@ -1,6 +1,6 @@
 import type { StoreApi } from "zustand/vanilla";
-import type { NotificationConnectionManager } from "./notify-sse.js";
-import type { NotificationStore, NotificationView, StoreOptions } from "./store.js";
+import type { NotificationConnectionManager } from "../notify-sse.js";
+import type { NotificationStore, NotificationView, StoreOptions } from "../views/store.js";
 
 export interface NotificationSlice
   extends NotificationView,

@@ -1,4 +1,4 @@
-import type { ConnectionState, Notification, NotificationConnectionManager } from "./notify-sse.js";
+import type { ConnectionState, Notification, NotificationConnectionManager } from "../notify-sse.js";
 
 export interface NotificationView {
   connection: ConnectionState | null;

@@ -1,6 +1,6 @@
 // React: `<NotificationProvider manager={…}>` and `useNotificationSocket(selector)`.
 import { createContext, createElement, useContext, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
-import { createNotificationStore } from "./store.js";
+import { createNotificationStore } from "../views/store.js";
 
 const Context = createContext(null);
 

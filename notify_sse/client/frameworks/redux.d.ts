@@ -1,5 +1,5 @@
-import type { ConnectionState, Notification, NotificationConnectionManager, Reset } from "./notify-sse.js";
-import type { BurstOptions, NotificationView } from "./store.js";
+import type { ConnectionState, Notification, NotificationConnectionManager, Reset } from "../notify-sse.js";
+import type { BurstOptions, NotificationView } from "../views/store.js";
 
 /** Not an interface: Redux's own `UnknownAction` wants an index signature, which only an alias has implicitly. */
 export type NotificationAction<Payload = unknown> = {
