@@ -20,7 +20,9 @@ from notify_sse.web.service import Service
 
 DEMO_TOKEN_S: Final = 300
 MAX_WANTED_BYTES: Final = 4096
-CLIENT: Final = Path(str(files("notify_sse"))) / "client"
+PACKAGE: Final = Path(str(files("notify_sse")))
+CLIENT: Final = PACKAGE / "client"
+DEMO: Final = PACKAGE / "demo"
 ENTRY_FOLDERS: Final = ("views", "frameworks")
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -35,9 +37,13 @@ class Wanted(msgspec.Struct):
 
 def routes(*, development: bool) -> list[BaseRoute]:
     """The routes of the pages; the demo and its token only in development."""
-    served: list[BaseRoute] = [*entry_points(), Mount("/client", ClientFiles(directory=CLIENT))]
+    served: list[BaseRoute] = [*entry_points(), Mount("/client", PageFiles(directory=CLIENT))]
     if development:
-        served += [Route("/", demo), Route("/demo/token", demo_token, methods=["POST"])]
+        served += [
+            Route("/", demo),
+            Route("/demo/token", demo_token, methods=["POST"]),
+            Mount("/demo", PageFiles(directory=DEMO)),
+        ]
     return served
 
 
@@ -59,7 +65,7 @@ def _exported_again(module: Path) -> Callable[[Request], Awaitable[Response]]:
     return entry_point
 
 
-class ClientFiles(StaticFiles):
+class PageFiles(StaticFiles):
     """Files that browsers ask for anew each time, and are told that they are the same: modules of two versions must
     never meet in one page.
     """
@@ -72,7 +78,7 @@ class ClientFiles(StaticFiles):
 
 async def demo(_: Request) -> Response:
     """The demo page."""
-    page = files("notify_sse.web").joinpath("demo.html").read_text(encoding="utf-8")
+    page = DEMO.joinpath("demo.html").read_text(encoding="utf-8")
     return HTMLResponse(page, headers={"Cache-Control": "no-store"})
 
 

@@ -1,11 +1,13 @@
 """What operators and their tools ask: liveness, readiness, metrics; and what a wrong address answers."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+import notify_sse
 from tests.support.api import Api, fresh
 from tests.support.service import Service, ServiceFactory
 
@@ -124,7 +126,13 @@ async def test_the_demo_makes_tokens_for_its_own_page_only(service: ServiceFacto
 
 
 async def test_the_demo_page_and_its_tokens_are_for_development_only(plain: Service) -> None:
-    """With a key configured, nobody gets a token for the asking."""
+    """With a key configured, nobody gets a token for the asking, and no file of the demo is served anywhere."""
+    demo = Path(notify_sse.__file__).parent / "demo"
+    names = [path.name for path in demo.iterdir()]
+    assert {"demo.html", "demo.js", "demo.css"} <= set(names)
     async with Api(plain) as api:
         assert (await api.http.get("/")).status_code == 404
+        for name in names:
+            for path in (f"/demo/{name}", f"/client/demo/{name}", f"/client/../demo/{name}", f"/client/{name}"):
+                assert (await api.http.get(path)).status_code == 404, path
         assert (await api.http.post("/demo/token", json={"recipient_id": "alice"})).status_code == 404

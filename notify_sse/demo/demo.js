@@ -1,9 +1,9 @@
 // The demo: a publisher and a recipient side by side, and buttons that break what lies between.
 import { connections, cut, flow, isStalled, stall } from "./breaks.js";
-import "../views/notify-status.js";
-import { createBadge } from "../views/badge.js";
-import { NotificationConnectionManager } from "../notify-sse.js";
-import { createNotificationStore } from "../views/store.js";
+import "/client/notify-status.js";
+import { createBadge } from "/client/badge.js";
+import { NotificationConnectionManager } from "/client/notify-sse.js";
+import { createNotificationStore } from "/client/store.js";
 import { card } from "./cards.js";
 import { example, publish } from "./publisher.js";
 import { Tally } from "./tally.js";
