@@ -1,7 +1,7 @@
 // A tab's end of a shared stream, and the hub's: in what order and in how large pieces a page is told, and when a tab leaves.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Hub } from "../../notify_sse/client/src/tabs/hub.js";
+import { Host } from "../../notify_sse/client/src/tabs/host.js";
 import { Member } from "../../notify_sse/client/src/tabs/member.js";
 import { FakeEventSource, settled } from "./fake-eventsource.mjs";
 
@@ -64,7 +64,7 @@ test("a hub that is stopped tells what came, and nothing of its own end", async 
   globalThis.EventSource = FakeEventSource;
   FakeEventSource.all.length = 0;
   const posted = [];
-  const hub = new Hub({ url: "http://x/notifications", transport: "eventsource" }, (message) => posted.push(message));
+  const hub = new Host({ url: "http://x/notifications", transport: "eventsource" }, (message) => posted.push(message));
   hub.start("e.0");
   await settled();
   const [source] = FakeEventSource.all;

@@ -1,7 +1,7 @@
 // One stream, kept alive: opens lines (transports), swaps them without a gap, retries, falls back, climbs up again.
 // It knows neither pages nor listeners, so that it also runs in a SharedWorker.
 import { isAfter } from "./cursor.js";
-import { Line } from "./line.js";
+import { Stream } from "./stream.js";
 import { INITIAL, PROVEN_MS, RULES, backoffMs, isStopped, messageFor, next } from "./policy.js";
 import { probe, refusal } from "./request.js";
 import * as eventsource from "./transports/eventsource.js";
@@ -117,7 +117,7 @@ export class Connection {
   }
 
   #open(why, rung) {
-    const line = new Line(rung, why, this.options.connectTimeoutMs, {
+    const line = new Stream(rung, why, this.options.connectTimeoutMs, {
       frame: (event, id, data) => this.#hear(line, event, id, data),
       end: (end) => this.#ended(line, end),
     });

@@ -1,9 +1,9 @@
 // What a page holds: listeners, the cursor kept across reloads, and a source of notifications: a connection of its own
 // or a share in one of all tabs.
 import { Connection } from "./connection.js";
-import { cursorKeeper } from "./keep.js";
+import { cursorKeeper } from "./cursor-keeper.js";
 import { watchPage } from "./lifecycle.js";
-import { tell } from "./tell.js";
+import { callListeners } from "./listeners.js";
 
 const DEFAULTS = { url: "/notifications", topics: [], resume: "session", share: "auto" };
 const IDLE = { status: "idle", reason: null, message: "", transport: null, attempt: 0, retryAt: null, shared: null };
@@ -135,6 +135,6 @@ export class NotificationConnectionManager {
   }
 
   #emit(type, value) {
-    tell(this.#listeners.get(type) ?? [], value);
+    callListeners(this.#listeners.get(type) ?? [], value);
   }
 }

@@ -1,7 +1,7 @@
 // The unread badge: how many notifications came since the user last looked, in every tab and across reloads.
 import { isAfter } from "../src/cursor.js";
 import { bursts } from "./bursts.js";
-import { tell } from "../src/tell.js";
+import { callListeners } from "../src/listeners.js";
 import { wants } from "./store.js";
 
 /**
@@ -30,7 +30,7 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
   function show(next) {
     count = next;
     if (app) globalThis.navigator?.[count ? "setAppBadge" : "clearAppBadge"]?.(count || undefined)?.catch(() => {});
-    tell(subscribers, count, text());
+    callListeners(subscribers, count, text());
   }
 
   const text = () => (count > max ? `${max}+` : count ? String(count) : "");

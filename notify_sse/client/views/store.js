@@ -2,7 +2,7 @@
 // framework; the ties to React, Zustand and Redux are made of it.
 import { bursts } from "./bursts.js";
 import { isAfter } from "../src/cursor.js";
-import { tell } from "../src/tell.js";
+import { callListeners } from "../src/listeners.js";
 
 export const EMPTY = Object.freeze({ connection: null, items: Object.freeze([]), last: null, unread: 0, resets: 0 });
 
@@ -20,7 +20,7 @@ export function createNotificationStore(manager, { keep = 200, throttle, types, 
 
   function set(change) {
     state = { ...state, ...change };
-    tell(subscribers, state);
+    callListeners(subscribers, state);
   }
 
   function listen() {

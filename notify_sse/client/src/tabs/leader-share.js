@@ -1,6 +1,6 @@
 // One connection for all tabs, in the tab that holds a Web Lock; the others hear of it on a BroadcastChannel. When
 // that tab dies the browser gives the lock to the next one, which goes on from its own cursor.
-import { Hub } from "./hub.js";
+import { Host } from "./host.js";
 import { Member } from "./member.js";
 
 export class LeaderShare {
@@ -72,7 +72,7 @@ export class LeaderShare {
   #lead(abort) {
     if (abort.signal.aborted || !this.#channel) return null;
     const held = new Promise((resolve) => (this.#resign = resolve));
-    this.#hub = new Hub(this.options, (message) => {
+    this.#hub = new Host(this.options, (message) => {
       this.#channel?.postMessage(message);
       this.member.hear({ data: message });
     });

@@ -1,6 +1,6 @@
 // A tab's end of a shared stream, whatever carries the messages: follows it, and sees to it that the other end lives.
 import { paced } from "../pace.js";
-import { Follower } from "./follower.js";
+import { GapFiller } from "./gap-filler.js";
 
 const PING_MS = 10000;
 /** In a page that was busy for long, the timer may ring before an answer that waits is heard. */
@@ -18,7 +18,7 @@ export class Member {
     Object.assign(this, { say, lost, wanted });
     const { frame, reset, state } = sink;
     this.tellState = (value) => this.#told.push(() => state(value));
-    this.follower = new Follower(options, {
+    this.follower = new GapFiller(options, {
       frame: (value) => this.#told.push(() => frame(value)),
       reset: (value) => this.#told.push(() => reset(value)),
     });

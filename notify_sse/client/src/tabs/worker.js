@@ -1,5 +1,5 @@
 // The SharedWorker: one hub for the tabs of one user. The pages bring the tokens.
-import { Hub } from "./hub.js";
+import { Host } from "./host.js";
 
 /** The next tab is asked as well when one takes this long: it may have died. */
 const NEXT_TAB_MS = 3000;
@@ -26,7 +26,7 @@ function hear(port, message) {
 }
 
 function welcome({ options, cursor, tokens }) {
-  hub ??= new Hub({ ...options, getToken: tokens ? askForToken : undefined }, tell);
+  hub ??= new Host({ ...options, getToken: tokens ? askForToken : undefined }, tell);
   hub.start(cursor);
 }
 

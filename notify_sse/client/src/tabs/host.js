@@ -5,7 +5,7 @@ import { soonest } from "../pace.js";
 /** Frames that come together are posted together: a message costs a tab more than a frame does. */
 const MAX_BATCH = 200;
 
-export class Hub {
+export class Host {
   #frames = [];
 
   /** `post(message)` reaches every tab. */

@@ -1,7 +1,7 @@
 // One tab's view of a shared stream: whatever it missed, its page sees each notification once and in order.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Follower } from "../../notify_sse/client/src/tabs/follower.js";
+import { GapFiller } from "../../notify_sse/client/src/tabs/gap-filler.js";
 
 /** A log of `length` notifications, read in pages; what is sent in `epoch`. */
 function world({ length = 100, epoch = "e", pageSize = 7 } = {}) {
@@ -19,7 +19,7 @@ function world({ length = 100, epoch = "e", pageSize = 7 } = {}) {
     return { items, cursor: `${log.epoch}.${upto}`, more: upto < log.length, reset: null };
   };
   const sink = { frame: ({ event, id }) => event === "message" && seen.push(id), reset: (data) => resets.push(data.to) };
-  return { follower: new Follower({}, sink, read), seen, resets, log };
+  return { follower: new GapFiller({}, sink, read), seen, resets, log };
 }
 
 const frame = (id, prev = id - 1, epoch = "e") => ({ event: "message", id: `${epoch}.${id}`, prev: `${epoch}.${prev}`, data: {} });

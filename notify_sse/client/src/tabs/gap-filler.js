@@ -8,7 +8,7 @@ import { RULES, backoffMs } from "../policy.js";
 /** Frames held while catching up. Those beyond are dropped: what follows them shows the gap, which is read again. */
 const MAX_HELD = 5000;
 
-export class Follower {
+export class GapFiller {
   cursor = null;
   #held = [];
   #reading = null;

@@ -2,7 +2,7 @@
 // that never be silent for longer than its heartbeats allow.
 import { paced } from "./pace.js";
 
-export class Line {
+export class Stream {
   up = false; // its first event came
   opened = false; // the service accepted the request: an end from now on is no refusal
   heartbeatS = 15;
