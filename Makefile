@@ -27,11 +27,12 @@ test: $(VENV)/.test ## the whole suite, against private RabbitMQ and Postgres se
 
 check: lint test ## lint, types, import rules, then the whole suite: what CI runs
 
-lint: $(VENV)/.check ## ruff, mypy and the import rules only
+lint: $(VENV)/.check ## ruff, mypy and the import rules; Biome and tsc for the JavaScript
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(PYTHON_IN_VENV) -m mypy
 	@$(VENV)/bin/lint-imports
+	@$(PYTHON_IN_VENV) -m tests.client
 
 docs: $(VENV)/.docs ## the documentation site with search, into build/docs; fails on a link that leads nowhere
 	@$(VENV)/bin/zensical build --config-file mkdocs.yml --clean --strict

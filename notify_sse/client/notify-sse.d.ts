@@ -17,15 +17,7 @@ export interface Notification<Payload = Record<string, unknown>> {
 
 export type Transport = "eventsource" | "fetch" | "websocket" | "longpoll";
 
-export type Status =
-  | "idle"
-  | "connecting"
-  | "connected"
-  | "reconnecting"
-  | "offline"
-  | "failed"
-  | "paused"
-  | "closed";
+export type Status = "idle" | "connecting" | "connected" | "reconnecting" | "offline" | "failed" | "paused" | "closed";
 
 export interface ConnectionState {
   status: Status;

@@ -73,7 +73,10 @@ globalThis.fetch = async (input, init = {}) => {
   const breaker = new AbortController();
   const act = () => breaker.abort();
   open.add(act);
-  const answer = await nativeFetch(input, { ...init, signal: AbortSignal.any([breaker.signal, init.signal].filter(Boolean)) });
+  const answer = await nativeFetch(input, {
+    ...init,
+    signal: AbortSignal.any([breaker.signal, init.signal].filter(Boolean)),
+  });
   const gate = new TransformStream({
     async transform(chunk, sink) {
       await flowing;

@@ -46,7 +46,11 @@ function body(title, text) {
 function when(timestamp, cursor) {
   const time = document.createElement("time");
   time.dateTime = timestamp;
-  time.textContent = new Date(timestamp).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  time.textContent = new Date(timestamp).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+  });
   time.title = `cursor ${cursor}`;
   return time;
 }

@@ -50,7 +50,8 @@ function begin({ cursor } = {}) {
 }
 
 function getToken({ reason }) {
-  if (reason === "expiring") note("The token nears its end: a second stream takes over before the first is closed", "connected");
+  if (reason === "expiring")
+    note("The token nears its end: a second stream takes over before the first is closed", "connected");
   return token();
 }
 
@@ -72,11 +73,17 @@ function markAllRead() {
 
 function compose() {
   const form = new FormData($("compose"));
-  return example(form.get("type"), { to: form.get("to"), text: form.get("text").trim(), severity: form.get("severity") });
+  return example(form.get("type"), {
+    to: form.get("to"),
+    text: form.get("text").trim(),
+    severity: form.get("severity"),
+  });
 }
 
 const many = (count) =>
-  Array.from({ length: count }, (_, n) => example(n % 10 ? "new_message" : "account_update", { to: me, text: `Number ${n + 1} of ${count}` }));
+  Array.from({ length: count }, (_, n) =>
+    example(n % 10 ? "new_message" : "account_update", { to: me, text: `Number ${n + 1} of ${count}` }),
+  );
 
 const ACTIONS = {
   "one-each": () => send(["new_message", "account_update", "system_alert"].map((type) => example(type, { to: me }))),
@@ -126,7 +133,8 @@ const ACTIONS = {
 function showCounts() {
   const { counts } = tally;
   for (const [name, count] of Object.entries(counts)) $(`count-${name}`).textContent = count.toLocaleString();
-  for (const name of ["missing", "repeated", "disordered"]) $(`count-${name}`).parentElement.dataset.bad = String(counts[name] > 0);
+  for (const name of ["missing", "repeated", "disordered"])
+    $(`count-${name}`).parentElement.dataset.bad = String(counts[name] > 0);
 }
 
 function showList({ items }) {
@@ -149,10 +157,18 @@ function noteState({ status, transport, reason, shared, attempt }) {
   if (now === before) return;
   before = now;
   const why = reason && status !== "connected" ? ` (${reason}${attempt ? `, failure ${attempt}` : ""})` : "";
-  note(`${status[0].toUpperCase()}${status.slice(1)}${why}${status === "connected" ? ` by ${NAMES[transport]}` : ""}`, status);
+  note(
+    `${status[0].toUpperCase()}${status.slice(1)}${why}${status === "connected" ? ` by ${NAMES[transport]}` : ""}`,
+    status,
+  );
 }
 
-const NAMES = { eventsource: "Server-Sent Events", fetch: "fetch streaming", websocket: "WebSocket", longpoll: "long polling" };
+const NAMES = {
+  eventsource: "Server-Sent Events",
+  fetch: "fetch streaming",
+  websocket: "WebSocket",
+  longpoll: "long polling",
+};
 
 function note(text, kind = "") {
   const line = document.createElement("li");
@@ -174,7 +190,10 @@ async function showCommands() {
 function listen() {
   for (const [id, act] of Object.entries(ACTIONS)) $(id).addEventListener("click", () => act());
   $("compose").addEventListener("submit", (event) => (event.preventDefault(), send([compose()])));
-  $("compose").addEventListener("change", () => ($("severity").hidden = new FormData($("compose")).get("type") !== "system_alert"));
+  $("compose").addEventListener(
+    "change",
+    () => ($("severity").hidden = new FormData($("compose")).get("type") !== "system_alert"),
+  );
   for (const id of ["transport", "share"]) $(id).addEventListener("change", () => begin());
   $("commands").addEventListener("toggle", () => $("commands").open && showCommands());
   for (const button of document.querySelectorAll("[data-copy]"))

@@ -1,13 +1,13 @@
 // The page of the view tests, bundled with the real React, Zustand and Redux Toolkit: one manager, and a list, a badge
 // and a banner in each of them, with their renderings counted.
 import { configureStore } from "@reduxjs/toolkit";
-import { StrictMode, createElement as h, useRef } from "react";
-import { createRoot } from "react-dom/client";
-import { useStore } from "zustand";
 import { NotificationConnectionManager } from "notify-sse";
 import { NotificationProvider, useNotificationSocket } from "notify-sse/react";
 import { notificationMiddleware, notificationsReducer } from "notify-sse/redux";
 import { createZustandStore } from "notify-sse/zustand";
+import { createElement as h, StrictMode, useRef } from "react";
+import { createRoot } from "react-dom/client";
+import { useStore } from "zustand";
 
 const options = JSON.parse(new URLSearchParams(location.search).get("options") ?? "{}");
 const renders = {};
@@ -34,32 +34,51 @@ function Counted({ name, children }) {
 }
 
 function Unread() {
-  return h(Counted, { name: "unread" }, useNotificationSocket((socket) => socket.unread));
+  return h(
+    Counted,
+    { name: "unread" },
+    useNotificationSocket((socket) => socket.unread),
+  );
 }
 
 function Status() {
-  return h(Counted, { name: "state" }, useNotificationSocket((socket) => socket.connection.status));
+  return h(
+    Counted,
+    { name: "state" },
+    useNotificationSocket((socket) => socket.connection.status),
+  );
 }
 
 function List() {
   const { items, last, markAllRead } = useNotificationSocket();
   const count = useRef(0);
   renders.list = count.current += 1;
-  return h("section", null,
+  return h(
+    "section",
+    null,
     h("button", { id: "read", onClick: markAllRead }, "Mark all read"),
     h("p", { id: "last" }, last?.payload.n ?? ""),
-    h("ul", { id: "list" }, items.map((item) => h("li", { key: item.notification_id }, item.payload.n))),
+    h(
+      "ul",
+      { id: "list" },
+      items.map((item) => h("li", { key: item.notification_id }, item.payload.n)),
+    ),
   );
 }
 
 const zustand = (window.zustand = createZustandStore(manager));
 function ZustandUnread() {
-  return h(Counted, { name: "zustand" }, useStore(zustand, (state) => state.unread));
+  return h(
+    Counted,
+    { name: "zustand" },
+    useStore(zustand, (state) => state.unread),
+  );
 }
 
 const redux = (window.redux = configureStore({
   reducer: notificationsReducer,
-  middleware: (defaults) => defaults({ serializableCheck: false, immutableCheck: false }).concat(notificationMiddleware(manager)),
+  middleware: (defaults) =>
+    defaults({ serializableCheck: false, immutableCheck: false }).concat(notificationMiddleware(manager)),
 }));
 redux.subscribe(() => window.actions++);
 
@@ -72,7 +91,11 @@ window.unmount = () => root.unmount();
 /** Comes back from an outage; done when every view shows `count`. */
 window.comeBack = async (count) => {
   manager.retryNow();
-  const shows = () => [zustand.getState().unread, redux.getState().unread, +document.getElementById("unread").textContent];
+  const shows = () => [
+    zustand.getState().unread,
+    redux.getState().unread,
+    +document.getElementById("unread").textContent,
+  ];
   while (!shows().every((unread) => unread === count)) await new Promise((resolve) => setTimeout(resolve, 50));
 };
 

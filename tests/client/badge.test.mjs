@@ -75,7 +75,10 @@ test("what was missed is asked for by type, so that others do not fill the page,
   await counting;
   manager.send(9, "x");
   paint();
-  assert.deepEqual(asked, [["a", 100], ["b", 100]]);
+  assert.deepEqual(asked, [
+    ["a", 100],
+    ["b", 100],
+  ]);
   assert.equal(badge.count, 5, "4, 5 and 6 missed, 7 and 8 over the stream");
 });
 

@@ -59,7 +59,10 @@ test("with no cursor it takes that of `connected`, and tells it, so that a reloa
   const { connection, said } = await begun(t);
   sources[0].connected("e.9");
   assert.equal(connection.cursor, "e.9");
-  assert.deepEqual(said.frames.map(({ event, id, prev }) => [event, id, prev]), [["connected", "e.9", null]]);
+  assert.deepEqual(
+    said.frames.map(({ event, id, prev }) => [event, id, prev]),
+    [["connected", "e.9", null]],
+  );
 });
 
 test("the cursor moves only by what was received, not by what `connected` claims", async (t) => {
@@ -235,7 +238,10 @@ test("a transport that connects and then says nothing is left for the next one",
 });
 
 test("streams that are cut young blame their transport only when the service answers", async (t) => {
-  for (const [status, transport] of [[503, "eventsource"], [200, "websocket"]]) {
+  for (const [status, transport] of [
+    [503, "eventsource"],
+    [200, "websocket"],
+  ]) {
     sources.length = 0;
     globalThis.fetch = async () => ({ status });
     const { connection, said, tick } = await begun(t, { transport: "auto", fallbackAfter: 2, cursor: "e.3" });

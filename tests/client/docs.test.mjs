@@ -32,7 +32,10 @@ test("what the how-to shows compiles", () => {
   assert.equal(blocks.length, 7);
   for (const [, name, code] of blocks) writeFileSync(folder + name, code);
   const compilerOptions = { jsx: "react-jsx", typeRoots: [], types: [] };
-  writeFileSync(`${folder}tsconfig.json`, JSON.stringify({ extends: at("tsconfig.json"), compilerOptions, include: ["*"] }));
+  writeFileSync(
+    `${folder}tsconfig.json`,
+    JSON.stringify({ extends: at("tsconfig.json"), compilerOptions, include: ["*"] }),
+  );
   try {
     execFileSync(at("node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" });
   } catch (error) {

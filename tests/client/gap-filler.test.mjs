@@ -13,16 +13,30 @@ function world({ length = 100, epoch = "e", pageSize = 7 } = {}) {
     await null;
     if (log.failures-- > 0) throw new Error("no network");
     const [given, id] = after.split(".");
-    if (given !== log.epoch) return { items: [], cursor: `${log.epoch}.${log.length}`, more: false, reset: { to: `${log.epoch}.${log.length}` } };
+    if (given !== log.epoch)
+      return {
+        items: [],
+        cursor: `${log.epoch}.${log.length}`,
+        more: false,
+        reset: { to: `${log.epoch}.${log.length}` },
+      };
     const upto = Math.min(+id + pageSize, log.length);
     const items = Array.from({ length: upto - id }, (_, n) => ({ cursor: `${log.epoch}.${+id + n + 1}` }));
     return { items, cursor: `${log.epoch}.${upto}`, more: upto < log.length, reset: null };
   };
-  const sink = { frame: ({ event, id }) => event === "message" && seen.push(id), reset: (data) => resets.push(data.to) };
+  const sink = {
+    frame: ({ event, id }) => event === "message" && seen.push(id),
+    reset: (data) => resets.push(data.to),
+  };
   return { follower: new GapFiller({}, sink, read), seen, resets, log };
 }
 
-const frame = (id, prev = id - 1, epoch = "e") => ({ event: "message", id: `${epoch}.${id}`, prev: `${epoch}.${prev}`, data: {} });
+const frame = (id, prev = id - 1, epoch = "e") => ({
+  event: "message",
+  id: `${epoch}.${id}`,
+  prev: `${epoch}.${prev}`,
+  data: {},
+});
 const ids = (from, to, epoch = "e") => Array.from({ length: to - from + 1 }, (_, n) => `${epoch}.${from + n}`);
 const settled = async (follower) => {
   for (let n = 0; n < 200; n++) await new Promise(setImmediate);
@@ -131,5 +145,5 @@ test("random losses, repeats and late joins: each once, in order", async () => {
 });
 
 function generator(seed) {
-  return () => ((seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648);
+  return () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
 }

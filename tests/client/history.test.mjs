@@ -7,7 +7,9 @@ import { readHistory } from "../../notify_sse/client/src/history.js";
 async function signalOf(t, signal) {
   const timeout = new AbortController();
   t.mock.method(AbortSignal, "timeout", (ms) => (assert.equal(ms, 15000), timeout.signal));
-  const given = new Promise((resolve) => (globalThis.fetch = (_, options) => (resolve(options.signal), new Promise(() => {}))));
+  const given = new Promise(
+    (resolve) => (globalThis.fetch = (_, options) => (resolve(options.signal), new Promise(() => {}))),
+  );
   readHistory({ url: "http://x/notifications" }, {}, signal);
   return { timeout, given: await given };
 }

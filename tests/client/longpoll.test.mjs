@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { open } from "../../notify_sse/client/src/transports/longpoll.js";
 
-const jwt = (name, leftS) => `${name}.${Buffer.from(JSON.stringify({ exp: Date.now() / 1000 + leftS })).toString("base64url")}.x`;
+const jwt = (name, leftS) =>
+  `${name}.${Buffer.from(JSON.stringify({ exp: Date.now() / 1000 + leftS })).toString("base64url")}.x`;
 
 /** Polls until `statuses` (of the answers, in turn) are used up; what was asked with what, and how it ended. */
 async function polled(statuses, { token, fresh }) {
@@ -13,12 +14,16 @@ async function polled(statuses, { token, fresh }) {
   globalThis.fetch = async (_, { headers, signal }) => {
     asked.push(headers.authorization.slice("Bearer ".length));
     const status = statuses.shift();
-    if (!status) return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
+    if (!status)
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
     return { status, json: async () => ({ items: [{ cursor: "e.1" }], cursor: "e.1", reset: null }) };
   };
   const freshToken = async (reason) => (reasons.push(reason), fresh());
   const ends = [];
-  const close = open({ base: "http://x/n", cursor: "e.0", token, freshToken }, { take: () => {}, end: (end) => ends.push(end.reason) });
+  const close = open(
+    { base: "http://x/n", cursor: "e.0", token, freshToken },
+    { take: () => {}, end: (end) => ends.push(end.reason) },
+  );
   while (!ends.length && asked.length <= answers) await new Promise(setImmediate);
   close();
   return { asked, reasons, ends };

@@ -14,7 +14,11 @@ beforeEach(() => {
 /** A connected manager, with what it tells noted. */
 async function connected(t, options = {}) {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
-  const manager = new NotificationConnectionManager({ url: "http://x/notifications", transport: "eventsource", ...options });
+  const manager = new NotificationConnectionManager({
+    url: "http://x/notifications",
+    transport: "eventsource",
+    ...options,
+  });
   const told = { states: [], ids: [], resets: [] };
   manager.onState(({ status }) => told.states.push(status));
   manager.onAll(({ cursor }) => told.ids.push(cursor));
@@ -43,7 +47,15 @@ test("after close() no listener is called, also for a reset whose history was un
   answer({ ok: true, json: async () => ({ items: [], cursor: "f.5", more: false }) });
   await new Promise(setImmediate);
   assert.deepEqual(told, { states: ["connecting", "connected", "closed"], ids: [], resets: [] });
-  assert.deepEqual(Object.keys(manager.state), ["status", "reason", "message", "transport", "attempt", "retryAt", "shared"]);
+  assert.deepEqual(Object.keys(manager.state), [
+    "status",
+    "reason",
+    "message",
+    "transport",
+    "attempt",
+    "retryAt",
+    "shared",
+  ]);
 });
 
 test("other topics are read without a word of an end", async (t) => {
@@ -51,7 +63,10 @@ test("other topics are read without a word of an end", async (t) => {
   sources[0].say("message", "e.2", { notification_type: "x" });
   manager.setTopics(["news"]);
   await settled();
-  assert.deepEqual([sources[0].readyState, sources[1].query.topics, sources[1].query.last_event_id], [2, "news", "e.2"]);
+  assert.deepEqual(
+    [sources[0].readyState, sources[1].query.topics, sources[1].query.last_event_id],
+    [2, "news", "e.2"],
+  );
   sources[1].connected("e.2");
   assert.deepEqual(told.states, ["connecting", "connected", "connecting", "connected"]);
 });
@@ -61,7 +76,10 @@ test("a listener that closes and connects again is left with one stream", async 
   const stop = manager.onState(({ status }) => status === "closed" && (stop(), manager.connect()));
   manager.close();
   await settled();
-  assert.deepEqual(sources.map(({ readyState }) => readyState), [2, 0]);
+  assert.deepEqual(
+    sources.map(({ readyState }) => readyState),
+    [2, 0],
+  );
   sources[1].connected("e.1");
   assert.equal(manager.state.status, "connected");
 });

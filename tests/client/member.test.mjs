@@ -16,7 +16,11 @@ function world(t) {
     reset: () => {},
     state: ({ status }) => told.states.push([status, told.ids.length]),
   };
-  const member = new Member({}, sink, { say: ({ ask }) => told.said.push(ask), lost: () => told.lost++, wanted: () => {} });
+  const member = new Member({}, sink, {
+    say: ({ ask }) => told.said.push(ask),
+    lost: () => told.lost++,
+    wanted: () => {},
+  });
   member.start("e.0");
   t.after(() => member.stop());
   return { member, told };
@@ -33,7 +37,10 @@ test("a message of many frames is told in slices, in order, and the state after 
   assert.ok(told.ids.length <= SLICE_MS + 2, `${told.ids.length} at once`);
   for (let before = 0; told.ids.length < 200; before = told.ids.length) await task();
   while (!told.states.length) await task();
-  assert.deepEqual(told.ids, frames(200).map(({ id }) => id));
+  assert.deepEqual(
+    told.ids,
+    frames(200).map(({ id }) => id),
+  );
   assert.deepEqual(told.states, [["connected", 200]]);
 });
 
@@ -71,5 +78,8 @@ test("a hub that is stopped tells what came, and nothing of its own end", async 
   source.connected("e.0");
   source.say("message", "e.1");
   hub.stop();
-  assert.deepEqual(posted.map(({ state, frames }) => state?.status ?? frames.map(({ id }) => id)), ["connecting", "connected", ["e.1"]]);
+  assert.deepEqual(
+    posted.map(({ state, frames }) => state?.status ?? frames.map(({ id }) => id)),
+    ["connecting", "connected", ["e.1"]],
+  );
 });

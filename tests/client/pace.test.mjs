@@ -57,7 +57,10 @@ test("after stop nothing is done, also when it is stopped by what is being done"
   t.mock.timers.enable({ apis: ["Date"] });
   const tasks = [];
   const done = [];
-  const pace = paced((thing) => (t.mock.timers.tick(3), done.push(thing), thing === 5 && pace.stop()), (task) => tasks.push(task));
+  const pace = paced(
+    (thing) => (t.mock.timers.tick(3), done.push(thing), thing === 5 && pace.stop()),
+    (task) => tasks.push(task),
+  );
   range(10).forEach(pace.push);
   while (tasks.length) tasks.shift()();
   assert.deepEqual(done, range(6));

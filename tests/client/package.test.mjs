@@ -1,6 +1,6 @@
 // What is published: its size, its types, and that it needs nothing else.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -46,9 +46,12 @@ test("the built file is what src/ gives", async () => {
 
 test("no dependency; frameworks are optional peers, and only their own tie imports them", () => {
   assert.equal(manifest.dependencies, undefined);
-  for (const peer of Object.keys(manifest.peerDependencies)) assert.equal(manifest.peerDependenciesMeta[peer].optional, true);
+  for (const peer of Object.keys(manifest.peerDependencies))
+    assert.equal(manifest.peerDependenciesMeta[peer].optional, true);
   for (const name of modules) {
-    const bare = [...read(name).matchAll(/from ["']([^."'][^"']*)["']/g)].map(([, specifier]) => specifier.split("/")[0]);
+    const bare = [...read(name).matchAll(/from ["']([^."'][^"']*)["']/g)].map(
+      ([, specifier]) => specifier.split("/")[0],
+    );
     for (const specifier of bare) assert.equal(`frameworks/${specifier}.js`, name);
   }
 });
@@ -56,7 +59,8 @@ test("no dependency; frameworks are optional peers, and only their own tie impor
 test("every entry of the exports map is in the package, with its types", () => {
   const entries = Object.values(manifest.exports).filter((entry) => typeof entry === "object");
   assert.equal(entries.length, 7);
-  for (const { types, default: module } of entries) assert.ok(existsSync(installed(types)) && existsSync(installed(module)));
+  for (const { types, default: module } of entries)
+    assert.ok(existsSync(installed(types)) && existsSync(installed(module)));
 });
 
 test("the types name exactly what the modules export", async () => {
@@ -70,5 +74,8 @@ test("the types name exactly what the modules export", async () => {
 
 test("users import it by its name", async () => {
   const { NotificationConnectionManager } = await import("notify-sse");
-  assert.equal(new NotificationConnectionManager({ url: "http://x/notifications/" }).options.url, "http://x/notifications");
+  assert.equal(
+    new NotificationConnectionManager({ url: "http://x/notifications/" }).options.url,
+    "http://x/notifications",
+  );
 });

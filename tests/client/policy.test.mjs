@@ -1,15 +1,25 @@
 // The state machine of a connection, and its back-off.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { INITIAL, RULES, backoffMs, ceilingMs, messageFor, next } from "../../notify_sse/client/src/policy.js";
+import { backoffMs, ceilingMs, INITIAL, messageFor, next, RULES } from "../../notify_sse/client/src/policy.js";
 
 const rules = { ...RULES, random: () => 1, rungs: 3 };
-const fact = (reason, more = {}) => ({ kind: "down", end: { reason }, livedMs: 0, blame: false, online: true, ...more });
+const fact = (reason, more = {}) => ({
+  kind: "down",
+  end: { reason },
+  livedMs: 0,
+  blame: false,
+  online: true,
+  ...more,
+});
 const after = (facts, from = INITIAL, by = rules) => facts.reduce((state, one) => next(state, one, by), from);
 const up = { kind: "up", rung: 0 };
 
 test("the ceilings of the waits are 1, 2, 4, 8 s and stay there", () => {
-  assert.deepEqual([1, 2, 3, 4, 5, 50].map((n) => ceilingMs(n, rules)), [1000, 2000, 4000, 8000, 8000, 8000]);
+  assert.deepEqual(
+    [1, 2, 3, 4, 5, 50].map((n) => ceilingMs(n, rules)),
+    [1000, 2000, 4000, 8000, 8000, 8000],
+  );
 });
 
 test("the jitter is full: every wait from nothing to the ceiling is as likely as another", () => {
@@ -107,7 +117,11 @@ test("it falls back after three failures that are the transport's own fault, and
   assert.equal(after([blamed, blamed]).rung, 0);
   assert.equal(after([blamed, blamed, blamed]).rung, 1);
   assert.equal(after(Array(8).fill(fact("network"))).rung, 0);
-  assert.equal(after(Array(9).fill(blamed), INITIAL, { ...rules, maxAttempts: 99 }).rung, 0, "round again from the last");
+  assert.equal(
+    after(Array(9).fill(blamed), INITIAL, { ...rules, maxAttempts: 99 }).rung,
+    0,
+    "round again from the last",
+  );
 });
 
 test("with one transport there is nothing to fall back to", () => {

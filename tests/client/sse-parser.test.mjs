@@ -52,7 +52,7 @@ test("a byte order mark at the start is taken away", () => {
 });
 
 test("it does not matter where the bytes are cut: characters, line ends and fields in two", () => {
-  const text = "\ufeffid: é.1\r\nevent: ü\r\ndata: {\"a\":\"\u{1f600}\"}\r\n\r\nid: e.2\rdata: b\r\rdata: c\n\n";
+  const text = '\ufeffid: é.1\r\nevent: ü\r\ndata: {"a":"\u{1f600}"}\r\n\r\nid: e.2\rdata: b\r\rdata: c\n\n';
   const whole = parse(text).events;
   assert.equal(whole.length, 3);
   const length = new TextEncoder().encode(text).length;

@@ -2,14 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configureStore } from "@reduxjs/toolkit";
-import { createElement } from "react";
-import { renderToString } from "react-dom/server";
-import { createStore as createReduxStore, applyMiddleware } from "redux";
 import { NotificationProvider, useNotificationSocket } from "notify-sse/react";
 import {
-  createNotificationsReducer, notificationActions, notificationMiddleware, notificationsReducer,
+  createNotificationsReducer,
+  notificationActions,
+  notificationMiddleware,
+  notificationsReducer,
 } from "notify-sse/redux";
 import { createNotificationStore, merged } from "notify-sse/store";
+import { createElement } from "react";
+import { renderToString } from "react-dom/server";
+import { applyMiddleware, createStore as createReduxStore } from "redux";
 import { FakeManager, frames } from "./fake-manager.mjs";
 
 const cursors = (items) => items.map((item) => item.cursor);
@@ -132,7 +135,10 @@ test("React: rendering alone subscribes to nothing, and `isEqual` compares only 
   const isEqual = (a, b) => (compared.push(a), a === b);
   const Unread = () => `unread ${useNotificationSocket(({ unread }) => unread, isEqual)}`;
   assert.equal(renderToString(createElement(NotificationProvider, { manager }, createElement(Unread))), "unread 0");
-  assert.deepEqual(Object.values(manager.listeners).map(({ size }) => size), [0, 0, 0]);
+  assert.deepEqual(
+    Object.values(manager.listeners).map(({ size }) => size),
+    [0, 0, 0],
+  );
   assert.ok(compared.every((value) => value === 0));
 });
 
@@ -214,7 +220,10 @@ test("Redux: how many items are kept is an option, and a reset brings only the t
   for (let id = 1; id <= 3; id++) manager.send(id, "a");
   paint();
   assert.deepEqual(cursors(store.getState().items), ["e.3", "e.2"]);
-  const reset = [["f.9", "x"], ["f.8", "a"]].map(([cursor, notification_type]) => ({ cursor, notification_type }));
+  const reset = [
+    ["f.9", "x"],
+    ["f.8", "a"],
+  ].map(([cursor, notification_type]) => ({ cursor, notification_type }));
   manager.say("reset", { items: reset });
   assert.deepEqual(cursors(store.getState().items), ["f.8", "e.3"]);
 });

@@ -1,15 +1,18 @@
 // Checked by tsc, never run: how users write it must be accepted, and mistakes must not.
 import { configureStore } from "@reduxjs/toolkit";
-import { applyMiddleware, combineReducers, createStore as createReduxStore } from "redux";
-import { NotificationConnectionManager, type ConnectionState, type Notification } from "notify-sse";
+import { type ConnectionState, type Notification, NotificationConnectionManager } from "notify-sse";
 import { createBadge } from "notify-sse/badge";
+import { NotifyStatus } from "notify-sse/notify-status";
 import { NotificationProvider, useNotificationSocket } from "notify-sse/react";
 import {
-  createNotificationsReducer, notificationActions, notificationMiddleware, notificationsReducer,
+  createNotificationsReducer,
+  notificationActions,
+  notificationMiddleware,
+  notificationsReducer,
 } from "notify-sse/redux";
 import { createNotificationStore } from "notify-sse/store";
 import { createZustandStore } from "notify-sse/zustand";
-import { NotifyStatus } from "notify-sse/notify-status";
+import { applyMiddleware, combineReducers, createStore as createReduxStore } from "redux";
 
 interface Types {
   new_message: { from: string; text: string };

@@ -25,16 +25,25 @@ async function worker(t, count) {
 }
 
 test("a tab may take as long for a token as it could with a connection of its own", async (t) => {
-  const { tabs: [tab], tick } = await worker(t, 1);
+  const {
+    tabs: [tab],
+    tick,
+  } = await worker(t, 1);
   await tick(0);
   await tick(9000);
   tab.say({ ask: "token", wanted: tab.wanted[0], token: "late" });
   await settled();
-  assert.deepEqual(sources.map(({ query }) => query.access_token), ["late"]);
+  assert.deepEqual(
+    sources.map(({ query }) => query.access_token),
+    ["late"],
+  );
 });
 
 test("another tab is asked when one does not answer, and the first answer counts", async (t) => {
-  const { tabs: [dead, alive], tick } = await worker(t, 2);
+  const {
+    tabs: [dead, alive],
+    tick,
+  } = await worker(t, 2);
   await tick(0);
   dead.say({ ask: "ping" });
   await tick(3000);
@@ -42,5 +51,8 @@ test("another tab is asked when one does not answer, and the first answer counts
   alive.say({ ask: "token", wanted: alive.wanted[0], token: "alive" });
   dead.say({ ask: "token", wanted: dead.wanted[0], token: "dead" });
   await settled();
-  assert.deepEqual(sources.map(({ query }) => query.access_token), ["alive"]);
+  assert.deepEqual(
+    sources.map(({ query }) => query.access_token),
+    ["alive"],
+  );
 });

@@ -20,7 +20,9 @@ const CASES = {
   [type("received")]: (state, items, keep) => ({ ...state, ...received(state, items, keep) }),
   [type("connectionChanged")]: (state, connection) => ({ ...state, connection }),
   [type("reset")]: (state, { items }, keep) => ({
-    ...state, resets: state.resets + 1, items: merged(state.items, items ?? [], keep),
+    ...state,
+    resets: state.resets + 1,
+    items: merged(state.items, items ?? [], keep),
   }),
   [type("markAllRead")]: (state) => (state.unread ? { ...state, unread: 0 } : state),
   [type("clear")]: (state) => ({ ...state, items: EMPTY.items, last: null, unread: 0 }),

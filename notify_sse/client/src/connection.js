@@ -1,9 +1,9 @@
 // One stream, kept alive: opens lines (transports), swaps them without a gap, retries, falls back, climbs up again.
 // It knows neither pages nor listeners, so that it also runs in a SharedWorker.
 import { isAfter } from "./cursor.js";
-import { Stream } from "./stream.js";
-import { INITIAL, PROVEN_MS, RULES, backoffMs, isStopped, messageFor, next } from "./policy.js";
+import { backoffMs, INITIAL, isStopped, messageFor, next, PROVEN_MS, RULES } from "./policy.js";
 import { probe, refusal } from "./request.js";
+import { Stream } from "./stream.js";
 import * as eventsource from "./transports/eventsource.js";
 
 const TRANSPORTS = {
@@ -46,8 +46,12 @@ export class Connection {
   get state() {
     const { status, attempt, delayMs, reason, rung } = this.#state;
     return {
-      status, reason, message: messageFor(this.#state), transport: this.names[rung],
-      attempt: status === "connected" ? 0 : attempt, retryAt: delayMs === null ? null : this.retryAt,
+      status,
+      reason,
+      message: messageFor(this.#state),
+      transport: this.names[rung],
+      attempt: status === "connected" ? 0 : attempt,
+      retryAt: delayMs === null ? null : this.retryAt,
     };
   }
 
@@ -128,7 +132,14 @@ export class Connection {
   async #request(why) {
     const { url, topics, withCredentials } = this.options;
     const token = await this.#token(this.#state.denials ? "unauthorized" : why);
-    return { base: url, topics, withCredentials, token, cursor: this.cursor, freshToken: (reason) => this.#token(reason) };
+    return {
+      base: url,
+      topics,
+      withCredentials,
+      token,
+      cursor: this.cursor,
+      freshToken: (reason) => this.#token(reason),
+    };
   }
 
   async #token(reason) {
@@ -205,7 +216,13 @@ export class Connection {
     const young = livedMs < PROVEN_MS && FAULTS.includes(end.reason);
     if (line.up && young) this.#apply({ kind: "try", reason: end.reason }); // finding out takes a while
     const { blame, ...found } = await this.#blame(line, end, young);
-    const fact = { kind: "down", end: { ...end, ...found }, blame, livedMs, online: globalThis.navigator?.onLine ?? true };
+    const fact = {
+      kind: "down",
+      end: { ...end, ...found },
+      blame,
+      livedMs,
+      online: globalThis.navigator?.onLine ?? true,
+    };
     if (turn === this.#turn) this.#apply(fact);
   }
 

@@ -12,7 +12,10 @@ export async function readHistory(options, query = {}, signal) {
   const answer = await fetch(address(url, "history", params), asked);
   if (!answer.ok) throw Object.assign(new Error(`The history answered ${answer.status}`), { status: answer.status });
   const page = await answer.json();
-  return { ...page, next: async () => (page.more ? readHistory(options, { ...query, ...further(page, params) }) : null) };
+  return {
+    ...page,
+    next: async () => (page.more ? readHistory(options, { ...query, ...further(page, params) }) : null),
+  };
 }
 
 /** Ends at `signal`, or in time; browsers without `any` only in time. */
@@ -21,4 +24,5 @@ function limited(signal) {
   return signal ? (AbortSignal.any?.([signal, timeout]) ?? timeout) : timeout;
 }
 
-const further = ({ items, cursor }, { order }) => (order === "asc" ? { after: cursor } : { before: items.at(-1).cursor });
+const further = ({ items, cursor }, { order }) =>
+  order === "asc" ? { after: cursor } : { before: items.at(-1).cursor };

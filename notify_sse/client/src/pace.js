@@ -13,7 +13,7 @@ export function paced(act, nextTask = soonest) {
     if (waiting.length) return waiting.push(thing);
     const nowMs = Date.now();
     if (nowMs - lastMs > GAP_MS) startMs = nowMs;
-    if (nowMs - startMs > SLICE_MS) return waiting.push(thing), nextTask(drain);
+    if (nowMs - startMs > SLICE_MS) return (waiting.push(thing), nextTask(drain));
     act(thing);
     lastMs = Date.now();
   }

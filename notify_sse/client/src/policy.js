@@ -17,7 +17,13 @@ const UNREACHABLE = "Cannot reach notifications. Refresh the page or check your 
 export const INITIAL = { status: "idle", attempt: 0, rung: 0, slips: 0, denials: 0, delayMs: null, reason: null };
 
 export const RULES = {
-  maxAttempts: 10, baseMs: 1000, maxMs: 8000, fallbackAfter: 3, failedRetryMs: 60000, rungs: 1, random: Math.random,
+  maxAttempts: 10,
+  baseMs: 1000,
+  maxMs: 8000,
+  fallbackAfter: 3,
+  failedRetryMs: 60000,
+  rungs: 1,
+  random: Math.random,
 };
 
 /** The longest wait before try `attempt` (from 1): 1, 2, 4, 8, 8 … s. */

@@ -3,7 +3,8 @@
 /** The address of `path` below `base`, with those of `params` that are set. */
 export function address(base, path, params) {
   const url = new URL(`${base}/${path}`, globalThis.document?.baseURI ?? globalThis.location?.href);
-  for (const [name, value] of Object.entries(params)) if (value != null && value !== "") url.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(params))
+    if (value != null && value !== "") url.searchParams.set(name, value);
   return url;
 }
 
@@ -19,7 +20,9 @@ export const proof = ({ token, withCredentials }) => ({
 
 /** The end that an HTTP answer other than 200 is. */
 export const refusal = (status, retryMs) => ({
-  reason: { 401: "unauthorized", 403: "forbidden" }[status] ?? "refused", status, retryMs,
+  reason: { 401: "unauthorized", 403: "forbidden" }[status] ?? "refused",
+  status,
+  retryMs,
 });
 
 /** Asks the service for very little, to learn why a connection failed: the status of its answer, 0 for none. */

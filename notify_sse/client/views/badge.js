@@ -1,7 +1,7 @@
 // The unread badge: how many notifications came since the user last looked, in every tab and across reloads.
 import { isAfter } from "../src/cursor.js";
-import { bursts } from "./bursts.js";
 import { callListeners } from "../src/listeners.js";
+import { bursts } from "./bursts.js";
 import { wants } from "./store.js";
 
 /**
@@ -12,7 +12,10 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
   const place = key ?? `notify-sse:read:${manager.options.url}:${manager.options.user ?? ""}`;
   const subscribers = new Set();
   const wanted = wants(types);
-  const burst = bursts((items) => show(count + items.filter(isUnread).length), { throttle: { "*": everyMs }, nextFrame });
+  const burst = bursts((items) => show(count + items.filter(isUnread).length), {
+    throttle: { "*": everyMs },
+    nextFrame,
+  });
   const missed = new Set(); // cursors that were counted from the history
   let heard = null; // the first cursor that came over the stream
   let read = remembered(place);

@@ -107,7 +107,8 @@ export class NotifyStatus extends (globalThis.HTMLElement ?? class {}) {
   }
 
   #retry() {
-    if (this.dispatchEvent(new Event("retry", { bubbles: true, composed: true, cancelable: true }))) this.#manager?.retryNow();
+    if (this.dispatchEvent(new Event("retry", { bubbles: true, composed: true, cancelable: true })))
+      this.#manager?.retryNow();
   }
 
   #render() {

@@ -1,8 +1,9 @@
 // A page's view of its notifications: the newest ones, how many are unread, how the connection is. Independent of any
 // framework; the ties to React, Zustand and Redux are made of it.
-import { bursts } from "./bursts.js";
+
 import { isAfter } from "../src/cursor.js";
 import { callListeners } from "../src/listeners.js";
+import { bursts } from "./bursts.js";
 
 export const EMPTY = Object.freeze({ connection: null, items: Object.freeze([]), last: null, unread: 0, resets: 0 });
 

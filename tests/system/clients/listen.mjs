@@ -3,8 +3,7 @@ import { EventSource } from "eventsource";
 
 const [url, token] = process.argv.slice(2);
 const source = new EventSource(url, {
-  fetch: (input, init) =>
-    fetch(input, { ...init, headers: { ...init.headers, Authorization: `Bearer ${token}` } }),
+  fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, Authorization: `Bearer ${token}` } }),
 });
 const print = (event) =>
   console.log(JSON.stringify({ event: event.type, id: event.lastEventId, data: event.data ?? null }));

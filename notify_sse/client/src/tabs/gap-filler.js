@@ -3,7 +3,7 @@
 // reads what lies between from the history, holding what comes meanwhile.
 import { isAfter } from "../cursor.js";
 import { readHistory } from "../history.js";
-import { RULES, backoffMs } from "../policy.js";
+import { backoffMs, RULES } from "../policy.js";
 
 /** Frames held while catching up. Those beyond are dropped: what follows them shows the gap, which is read again. */
 const MAX_HELD = 5000;

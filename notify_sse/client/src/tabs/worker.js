@@ -45,7 +45,9 @@ function tell(message) {
 function askForToken({ reason }) {
   const request = ++requests;
   const latest = [...ports].sort(([, a], [, b]) => b - a);
-  const timers = latest.map(([port], turn) => setTimeout(() => port.postMessage({ wanted: request, reason }), turn * NEXT_TAB_MS));
+  const timers = latest.map(([port], turn) =>
+    setTimeout(() => port.postMessage({ wanted: request, reason }), turn * NEXT_TAB_MS),
+  );
   return new Promise((resolve, reject) => {
     const fail = () => reject(new Error("no tab has a token"));
     timers.push(setTimeout(fail, TOKEN_MS));

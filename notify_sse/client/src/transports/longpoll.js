@@ -23,7 +23,7 @@ async function poll(request, line, signal) {
     const answer = await ask(what(cursor, first));
     if (answer.status !== 200) return line.end(refusal(answer.status));
     const page = await answer.json();
-    if (first) line.take(frame("connected", page.reset ? null : cursor ?? page.cursor, { heartbeat_s: WAIT_S }));
+    if (first) line.take(frame("connected", page.reset ? null : (cursor ?? page.cursor), { heartbeat_s: WAIT_S }));
     if (cursor) tell(page, line);
     cursor = page.cursor;
     if (!first && !page.items.length && Date.now() - sentMs < SOON_MS) await pause(SOON_MS);

@@ -3,7 +3,11 @@ import { address, place, refusal } from "../request.js";
 
 const PING_MS = 20000;
 const CLOSES = {
-  1012: "drain", 4001: "token_expired", 4002: "revoked", 4003: "replaced", 4004: "slow_consumer",
+  1012: "drain",
+  4001: "token_expired",
+  4002: "revoked",
+  4003: "replaced",
+  4004: "slow_consumer",
 };
 const STATUSES = { 4401: 401, 4403: 403, 4408: 401 };
 
