@@ -103,6 +103,13 @@ export interface HistoryPage {
   next(): Promise<HistoryPage | null>;
 }
 
+/** What `history()` rejects with when the service refuses. Ask for `code`: the class is not exported. */
+export interface HistoryError extends Error {
+  readonly code: "history";
+  /** The HTTP status of the answer. */
+  readonly status: number;
+}
+
 export type Unsubscribe = () => void;
 
 /** Names the payloads of your types: `new NotificationConnectionManager<{ new_message: { text: string } }>()`. */

@@ -27,3 +27,13 @@ test("a read ends at once when its reader leaves", async (t) => {
   reader.abort();
   assert.ok(given.aborted);
 });
+
+test("a refusal is an error with its code and its status", async () => {
+  globalThis.fetch = async () => ({ ok: false, status: 403 });
+  await assert.rejects(readHistory({ url: "http://x/notifications" }), (error) => {
+    assert.ok(error instanceof Error);
+    assert.deepEqual([error.name, error.code, error.status], ["NotificationError", "history", 403]);
+    assert.equal(error.message, "The history answered 403");
+    return true;
+  });
+});

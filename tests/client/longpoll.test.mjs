@@ -1,6 +1,7 @@
 // Long polling: which token each poll is made with.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TokenError } from "../../notify_sse/client/src/errors.js";
 import { open } from "../../notify_sse/client/src/transports/longpoll.js";
 
 const jwt = (name, leftS) =>
@@ -22,7 +23,7 @@ async function polled(statuses, { token, fresh }) {
   const ends = [];
   const close = open(
     { base: "http://x/n", cursor: "e.0", token, freshToken },
-    { take: () => {}, end: (end) => ends.push(end.reason) },
+    { receive: () => {}, end: (end) => ends.push(end.reason) },
   );
   while (!ends.length && asked.length <= answers) await new Promise(setImmediate);
   close();
@@ -46,6 +47,9 @@ test("a token that is refused is replaced once, and a second refusal is `unautho
 });
 
 test("a token that cannot be had ends it with that reason, not as if the network had failed", async () => {
-  const { ends } = await polled([200, 401], { token: "a", fresh: () => Promise.reject({ reason: "token" }) });
+  const { ends } = await polled([200, 401], {
+    token: "a",
+    fresh: () => Promise.reject(new TokenError(new Error("signed out"))),
+  });
   assert.deepEqual(ends, ["token"]);
 });

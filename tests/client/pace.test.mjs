@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { paced } from "../../notify_sse/client/src/pace.js";
+import { pacedQueue } from "../../notify_sse/client/src/pace.js";
 
 /** Work that takes `costMs` a thing, on a clock of our own. */
 function world(t, costMs) {
@@ -11,7 +11,7 @@ function world(t, costMs) {
     t.mock.timers.tick(costMs);
     done.push(thing);
   };
-  const pace = paced(act, (task) => tasks.push(task));
+  const pace = pacedQueue(act, (task) => tasks.push(task));
   /** Runs the next task; how long it took. */
   const turn = () => {
     const startMs = Date.now();
@@ -57,7 +57,7 @@ test("after stop nothing is done, also when it is stopped by what is being done"
   t.mock.timers.enable({ apis: ["Date"] });
   const tasks = [];
   const done = [];
-  const pace = paced(
+  const pace = pacedQueue(
     (thing) => (t.mock.timers.tick(3), done.push(thing), thing === 5 && pace.stop()),
     (task) => tasks.push(task),
   );

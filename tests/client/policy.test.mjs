@@ -3,17 +3,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backoffMs, ceilingMs, INITIAL, messageFor, next, RULES } from "../../notify_sse/client/src/policy.js";
 
-const rules = { ...RULES, random: () => 1, rungs: 3 };
+const rules = { ...RULES, random: () => 1, levels: 3 };
 const fact = (reason, more = {}) => ({
   kind: "down",
   end: { reason },
   livedMs: 0,
-  blame: false,
+  atFault: false,
   online: true,
   ...more,
 });
 const after = (facts, from = INITIAL, by = rules) => facts.reduce((state, one) => next(state, one, by), from);
-const up = { kind: "up", rung: 0 };
+const up = { kind: "up", level: 0 };
 
 test("the ceilings of the waits are 1, 2, 4, 8 s and stay there", () => {
   assert.deepEqual(
@@ -96,13 +96,13 @@ test("a token refused twice in a row has failed; a forbidden one at once; neithe
 });
 
 test("a swap whose token was refused disturbs nothing, and counts once the stream ends for that", () => {
-  const state = after([up, { kind: "denied" }]);
+  const state = after([up, { kind: "refused" }]);
   assert.equal(state.status, "connected");
   assert.equal(after([fact("token_expired", { livedMs: 9000 }), fact("unauthorized")], state).status, "failed");
 });
 
 test("a revoked token is asked for once more, and replaced streams do not fight", () => {
-  assert.equal(after([up, fact("revoked", { livedMs: 9000 })]).denials, 1);
+  assert.equal(after([up, fact("revoked", { livedMs: 9000 })]).refusals, 1);
   assert.deepEqual([after([up, fact("replaced")]).status, after([up, fact("replaced")]).delayMs], ["failed", null]);
 });
 
@@ -113,22 +113,22 @@ test("off the network nothing counts, and it is tried every 8 s all the same", (
 });
 
 test("it falls back after three failures that are the transport's own fault, and no others", () => {
-  const blamed = fact("refused", { blame: true });
-  assert.equal(after([blamed, blamed]).rung, 0);
-  assert.equal(after([blamed, blamed, blamed]).rung, 1);
-  assert.equal(after(Array(8).fill(fact("network"))).rung, 0);
+  const blamed = fact("refused", { atFault: true });
+  assert.equal(after([blamed, blamed]).level, 0);
+  assert.equal(after([blamed, blamed, blamed]).level, 1);
+  assert.equal(after(Array(8).fill(fact("network"))).level, 0);
   assert.equal(
-    after(Array(9).fill(blamed), INITIAL, { ...rules, maxAttempts: 99 }).rung,
+    after(Array(9).fill(blamed), INITIAL, { ...rules, maxAttempts: 99 }).level,
     0,
     "round again from the last",
   );
 });
 
 test("with one transport there is nothing to fall back to", () => {
-  assert.equal(after(Array(5).fill(fact("refused", { blame: true })), INITIAL, { ...rules, rungs: 1 }).rung, 0);
+  assert.equal(after(Array(5).fill(fact("refused", { atFault: true })), INITIAL, { ...rules, levels: 1 }).level, 0);
 });
 
 test("stopping forgets the failures and keeps the transport", () => {
-  const state = after([{ kind: "up", rung: 2 }, fact("network"), { kind: "stop", status: "paused" }]);
-  assert.deepEqual([state.status, state.attempt, state.rung, state.delayMs], ["paused", 0, 2, null]);
+  const state = after([{ kind: "up", level: 2 }, fact("network"), { kind: "stop", status: "paused" }]);
+  assert.deepEqual([state.status, state.attempt, state.level, state.delayMs], ["paused", 0, 2, null]);
 });

@@ -1,6 +1,7 @@
 // The SharedWorker's side of tokens: the tabs bring them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as messages from "../../notify_sse/client/src/tabs/messages.js";
 import { FakeEventSource, settled } from "./fake-eventsource.mjs";
 
 const sources = FakeEventSource.all;
@@ -13,14 +14,14 @@ async function worker(t, count) {
   sources.length = 0;
   await import("../../notify_sse/client/src/tabs/worker.js");
   const tabs = Array.from({ length: count }, () => {
-    const tab = { wanted: [], postMessage: ({ wanted }) => wanted && tab.wanted.push(wanted) };
+    const tab = { wanted: [], postMessage: ({ type, request }) => type === "needToken" && tab.wanted.push(request) };
     globalThis.onconnect({ ports: [tab] });
     tab.say = (data) => tab.onmessage({ data });
     return tab;
   });
-  t.after(() => tabs.forEach((tab) => tab.say({ ask: "bye" })));
-  for (const tab of tabs) tab.say({ ask: "ping" });
-  for (const tab of tabs) tab.say({ ask: "hello", cursor: "e.1", options: OPTIONS, tokens: true });
+  t.after(() => tabs.forEach((tab) => tab.say(messages.bye())));
+  for (const tab of tabs) tab.say(messages.ping());
+  for (const tab of tabs) tab.say(messages.hello({ cursor: "e.1", options: OPTIONS, hasToken: true }));
   return { tabs, tick: async (ms) => (t.mock.timers.tick(ms), settled()) };
 }
 
@@ -31,7 +32,7 @@ test("a tab may take as long for a token as it could with a connection of its ow
   } = await worker(t, 1);
   await tick(0);
   await tick(9000);
-  tab.say({ ask: "token", wanted: tab.wanted[0], token: "late" });
+  tab.say(messages.token(tab.wanted[0], "late"));
   await settled();
   assert.deepEqual(
     sources.map(({ query }) => query.access_token),
@@ -45,11 +46,11 @@ test("another tab is asked when one does not answer, and the first answer counts
     tick,
   } = await worker(t, 2);
   await tick(0);
-  dead.say({ ask: "ping" });
+  dead.say(messages.ping());
   await tick(3000);
   assert.deepEqual(dead.wanted, alive.wanted);
-  alive.say({ ask: "token", wanted: alive.wanted[0], token: "alive" });
-  dead.say({ ask: "token", wanted: dead.wanted[0], token: "dead" });
+  alive.say(messages.token(alive.wanted[0], "alive"));
+  dead.say(messages.token(dead.wanted[0], "dead"));
   await settled();
   assert.deepEqual(
     sources.map(({ query }) => query.access_token),

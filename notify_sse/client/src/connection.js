@@ -1,11 +1,16 @@
-// One stream, kept alive: opens lines (transports), swaps them without a gap, retries, falls back, climbs up again.
-// It knows neither pages nor listeners, so that it also runs in a SharedWorker.
+// Keeps one stream open: opens streams, swaps them without a gap, retries, falls back, and climbs up again. It knows neither
+// pages nor listeners, so that it also runs in a SharedWorker.
 import { isAfter } from "./cursor.js";
+import { TokenError } from "./errors.js";
 import { backoffMs, INITIAL, isStopped, messageFor, next, PROVEN_MS, RULES } from "./policy.js";
 import { probe, refusal } from "./request.js";
 import { Stream } from "./stream.js";
 import * as eventsource from "./transports/eventsource.js";
 
+/** @import { ConnectionState, ManagerOptions, Status, TokenReason, Transport as TransportName } from "../notify-sse.js" */
+/** @import { End, Fact, PolicyState, Rules, Sink, Source, SourceOptions, StreamRequest, Transport } from "./types.js" */
+
+/** @type {Record<TransportName, () => Transport | Promise<Transport>>} */
 const TRANSPORTS = {
   eventsource: () => eventsource,
   fetch: () => import("./transports/fetch.js"),
@@ -16,241 +21,371 @@ const TRANSPORTS = {
 /** Ends for which a transport itself may be to blame. */
 const FAULTS = ["network", "stalled", "garbled"];
 
-/** The transports to use, best first. */
-function ladder({ transport = "auto", tokenIn }) {
+/** A new token that is about to expire already is not swapped at once, so that such tokens make no storm of swaps. */
+const YOUNG_MS = 1000;
+const YOUNG_DELAY_MS = 300;
+const MAX_SWAP_DELAY_MS = 10000;
+
+/**
+ * The transports to use, best first.
+ *
+ * @param {SourceOptions} options
+ * @returns {TransportName[]}
+ */
+function transportsFor({ transport = "auto", tokenIn }) {
   if (transport !== "auto") return [transport];
-  return [tokenIn === "header" || !globalThis.EventSource ? "fetch" : "eventsource", "websocket", "longpoll"];
+  const best = tokenIn === "header" || !globalThis.EventSource ? "fetch" : "eventsource";
+  return [best, "websocket", "longpoll"];
 }
 
+/** @implements {Source} */
 export class Connection {
+  /** @type {string | null} */
   cursor = null;
+  /** @type {PolicyState} */
   #state = INITIAL;
-  #line = null; // what arrives now
-  #spare = null; // what is about to take over
+  /**
+   * The stream that notifications come from.
+   *
+   * @type {Stream | null}
+   */
+  #stream = null;
+  /**
+   * The stream that is about to take over from it.
+   *
+   * @type {Stream | null}
+   */
+  #spare = null;
+  /** Counts how often all streams were given up. What was begun before that does not count any more. */
   #turn = 0;
-  #retry; // timer: connect again
-  #swaps = {}; // timers: swap; for a better transport, and for all else
-  #failedSwaps = 0; // in a row
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retryTimer;
+  /** @type {number | null} */
+  #retryAt = null;
+  /**
+   * Two timers: an upgrade to a better transport has its own, which no other swap sets back.
+   *
+   * @type {Record<"renew" | "upgrade", ReturnType<typeof setTimeout> | undefined>}
+   */
+  #swapTimers = { renew: undefined, upgrade: undefined };
+  /** Failed swaps in a row. */
+  #failedSwaps = 0;
+  /** @type {SourceOptions & Required<Pick<ManagerOptions, "connectTimeoutMs" | "upgradeAfterMs">>} */
+  #options;
+  #sink;
+  #transports;
+  /** @type {Rules} */
+  #rules;
 
   /**
-   * `sink.state(state)`; `sink.frame({event, id, prev, data})` for each notification and heartbeat, once and in order,
-   * `prev` being the cursor that it follows; `sink.reset(data)`.
+   * @param {SourceOptions} options
+   * @param {Sink} sink is told each notification and heartbeat once and in order
    */
   constructor(options, sink) {
-    this.options = { connectTimeoutMs: 10000, upgradeAfterMs: 60000, ...options };
-    this.names = ladder(options);
-    this.rules = { ...RULES, ...options, rungs: this.names.length };
-    this.sink = sink;
+    this.#options = { connectTimeoutMs: 10000, upgradeAfterMs: 60000, ...options };
+    this.#transports = transportsFor(options);
+    this.#rules = { ...RULES, ...options, levels: this.#transports.length };
+    this.#sink = sink;
   }
 
+  /** @returns {Omit<ConnectionState, "shared">} */
   get state() {
-    const { status, attempt, delayMs, reason, rung } = this.#state;
+    const { status, attempt, delayMs, reason, level } = this.#state;
     return {
       status,
       reason,
       message: messageFor(this.#state),
-      transport: this.names[rung],
+      transport: this.#transports[level],
       attempt: status === "connected" ? 0 : attempt,
-      retryAt: delayMs === null ? null : this.retryAt,
+      retryAt: delayMs === null ? null : this.#retryAt,
     };
   }
 
-  /** Of one that runs already the cursor stays: a hub is told to start by every tab that joins, from where that tab is. */
+  /**
+   * A connection that runs already keeps its cursor: every tab that joins a shared one starts it, from where that tab is.
+   *
+   * @param {string | null} cursor
+   */
   start(cursor) {
     if (!isStopped(this.#state)) return;
     if (cursor) this.cursor = cursor;
     this.#connect("connect");
   }
 
-  /** `status`: "closed", or "paused" for a page that is not alive now. */
+  /** @param {Status} [status] "closed", or "paused" for a page that is not alive now */
   stop(status = "closed") {
-    this.#hangUp();
+    this.#giveUpStreams();
     this.#apply({ kind: "stop", status });
   }
 
-  /** Try now, with all attempts ahead. */
+  /** Tries now, with all attempts ahead. */
   retryNow() {
     if (isStopped(this.#state) || this.#state.status === "connected") return;
-    this.#state = next(this.#state, { kind: "retry" }, this.rules);
+    this.#state = next(this.#state, { kind: "retry" }, this.#rules);
     this.#connect("connect");
   }
 
-  /** The page was shown, or (`changed`) the network is another: is what looks open still alive? */
+  /**
+   * Is what looks open still alive? A second stream finds out.
+   *
+   * @param {boolean} changed
+   */
   wake(changed) {
     const { status, delayMs } = this.#state;
     if (status !== "connected") {
       if (changed || delayMs !== null || status === "failed") this.retryNow();
-    } else if (changed || this.#line.silentMs > this.#line.heartbeatS * 1000) this.#swap("wake");
+    } else if (this.#stream) {
+      const isSilent = this.#stream.silentMs > this.#stream.heartbeatS * 1000;
+      if (changed || isSilent) this.#swap("wake", this.#stream.level);
+    }
   }
 
   offline() {
     if (isStopped(this.#state)) return;
-    this.#hangUp();
+    this.#giveUpStreams();
     this.#apply({ kind: "offline" });
   }
 
+  /** @param {TokenReason} why */
   #connect(why) {
-    this.#hangUp();
+    this.#giveUpStreams();
     this.#apply({ kind: "try" });
-    this.#line = this.#open(why, this.#state.rung);
+    this.#stream = this.#open(why, this.#state.level);
   }
 
-  /** A second line is opened with the cursor; the first is closed once the second is established. */
-  #swap(why, rung = this.#line.rung) {
+  /**
+   * Opens a second stream from the cursor. The first one is closed once the second is up.
+   *
+   * @param {TokenReason} why
+   * @param {number} level
+   */
+  #swap(why, level) {
     this.#spare?.close();
-    this.#spare = this.#open(why, rung);
+    this.#spare = this.#open(why, level);
   }
 
-  /** An upgrade has a clock of its own, which no other swap sets back, and gives way to any other. */
-  #swapLater(delayMs, why, rung) {
-    const clock = why === "upgrade" ? why : "renew";
-    this.#cancelSwap(clock);
-    this.#swaps[clock] = setTimeout(() => {
-      this.#swaps[clock] = null;
-      if (!this.#spare || (clock === "renew" && this.#spare.why === "upgrade")) this.#swap(why, rung);
+  /**
+   * An upgrade gives way to any other swap.
+   *
+   * @param {number} delayMs
+   * @param {TokenReason} why
+   * @param {number} level
+   */
+  #swapLater(delayMs, why, level) {
+    const timer = why === "upgrade" ? "upgrade" : "renew";
+    this.#cancelSwap(timer);
+    this.#swapTimers[timer] = setTimeout(() => {
+      this.#swapTimers[timer] = undefined;
+      if (!this.#spare || (timer === "renew" && this.#spare.why === "upgrade")) this.#swap(why, level);
     }, delayMs);
   }
 
   #cancelSwaps() {
-    for (const clock of ["renew", "upgrade"]) this.#cancelSwap(clock);
+    this.#cancelSwap("renew");
+    this.#cancelSwap("upgrade");
   }
 
-  #cancelSwap(clock) {
-    clearTimeout(this.#swaps[clock]);
-    this.#swaps[clock] = null;
+  /** @param {"renew" | "upgrade"} timer */
+  #cancelSwap(timer) {
+    clearTimeout(this.#swapTimers[timer]);
+    this.#swapTimers[timer] = undefined;
   }
 
-  #open(why, rung) {
-    const line = new Stream(rung, why, this.options.connectTimeoutMs, {
-      frame: (event, id, data) => this.#hear(line, event, id, data),
-      end: (end) => this.#ended(line, end),
+  /**
+   * @param {TokenReason} why
+   * @param {number} level
+   */
+  #open(why, level) {
+    const stream = new Stream(level, why, this.#options.connectTimeoutMs, {
+      frame: (event, id, data) => this.#onFrame(stream, event, id, data),
+      end: (end) => this.#onEnd(stream, end),
     });
-    line.start(TRANSPORTS[this.names[rung]], () => this.#request(why));
-    return line;
+    stream.start(TRANSPORTS[this.#transports[level]], () => this.#request(why));
+    return stream;
   }
 
+  /**
+   * @param {TokenReason} why
+   * @returns {Promise<StreamRequest>}
+   */
   async #request(why) {
-    const { url, topics, withCredentials } = this.options;
-    const token = await this.#token(this.#state.denials ? "unauthorized" : why);
-    return {
-      base: url,
-      topics,
-      withCredentials,
-      token,
-      cursor: this.cursor,
-      freshToken: (reason) => this.#token(reason),
-    };
+    const { url, topics, withCredentials } = this.#options;
+    const token = await this.#token(this.#state.refusals ? "unauthorized" : why);
+    const freshToken = (/** @type {TokenReason} */ reason) => this.#token(reason);
+    return { base: url, topics, withCredentials, token, cursor: this.cursor, freshToken };
   }
 
+  /** @param {TokenReason} reason */
   async #token(reason) {
     try {
-      return await this.options.getToken?.({ reason });
+      return await this.#options.getToken?.({ reason });
     } catch (error) {
-      throw { reason: "token", error };
+      throw new TokenError(error);
     }
   }
 
-  #hear(line, event, id, data) {
-    if (!line.up) this.#established(line, data);
-    if (event === "reset") return this.#reset(id ?? data.to, data);
-    if (event === "expiring") this.#expiring(line, data);
-    if (event === "closing") return line.end({ reason: data.reason, retryMs: data.retry_ms });
+  /**
+   * @param {Stream} stream
+   * @param {string} event
+   * @param {string | null} id
+   * @param {any} data
+   */
+  #onFrame(stream, event, id, data) {
+    if (!stream.isUp) this.#onUp(stream, data.heartbeat_s);
+    if (event === "reset") {
+      this.#onReset(id ?? data.to, data);
+      return;
+    }
+    if (event === "closing") {
+      stream.end({ reason: data.reason, retryMs: data.retry_ms });
+      return;
+    }
+    if (event === "expiring") this.#onExpiring(stream, data.expires_in_s);
     if (event === "connected" && this.cursor) return; // a cursor moves only by what was received
+    // Two streams may send the same: the cursor tells what is new.
     if (!id || !isAfter(id, this.cursor)) return;
     const prev = this.cursor;
     this.cursor = id;
-    this.sink.frame({ event, id, prev, data });
+    this.#sink.frame({ event, id, prev, data });
   }
 
-  #reset(to, data) {
+  /**
+   * @param {string} to
+   * @param {any} data
+   */
+  #onReset(to, data) {
     this.cursor = to;
-    this.sink.reset({ ...data, to });
+    this.#sink.reset({ ...data, to });
   }
 
-  /** Spread over the time that is left; not at once if a token came that was about to expire already. */
-  #expiring({ rung, livedMs }, { expires_in_s: leftS = 0 }) {
-    const delayMs = this.rules.random() * Math.min(leftS * 500, 10000);
-    this.#swapLater(Math.max(delayMs, livedMs < 1000 ? 300 : 0), "expiring", rung);
+  /**
+   * The token nears its end. Swaps are spread over the time that is left, so that a crowd of clients does not come at once.
+   *
+   * @param {Stream} stream
+   */
+  #onExpiring({ level, livedMs }, leftS = 0) {
+    const delayMs = this.#rules.random() * Math.min(leftS * 500, MAX_SWAP_DELAY_MS);
+    this.#swapLater(Math.max(delayMs, livedMs < YOUNG_MS ? YOUNG_DELAY_MS : 0), "expiring", level);
   }
 
-  #established(line, data) {
-    line.established(data.heartbeat_s);
-    if (line === this.#spare) {
-      this.#line?.close();
-      this.#line = line;
+  /**
+   * @param {Stream} stream
+   * @param {number} [heartbeatS]
+   */
+  #onUp(stream, heartbeatS) {
+    stream.markUp(heartbeatS);
+    if (stream === this.#spare) {
+      this.#stream?.close();
+      this.#stream = stream;
       this.#spare = null;
     }
     this.#failedSwaps = 0;
-    this.#apply({ kind: "up", rung: line.rung });
+    this.#apply({ kind: "up", level: stream.level });
     this.#cancelSwap("renew");
-    if (line.rung) return this.#swaps.upgrade ?? this.#swapLater(this.options.upgradeAfterMs, "upgrade", 0);
+    if (stream.level > 0) {
+      if (!this.#swapTimers.upgrade) this.#swapLater(this.#options.upgradeAfterMs, "upgrade", 0);
+      return;
+    }
     this.#cancelSwap("upgrade");
-    // The fallbacks are fetched while that is possible: they will be needed when it is not.
-    for (const name of this.names) Promise.resolve(TRANSPORTS[name]()).catch(() => {});
+    this.#loadFallbacks();
   }
 
-  #ended(line, end) {
-    if (line === this.#spare) return this.#spareEnded(line, end);
-    this.#line = this.#spare; // one that is on its way may still take over
+  /** The fallbacks are fetched while that is possible: they will be needed when it is not. */
+  #loadFallbacks() {
+    for (const name of this.#transports) Promise.resolve(TRANSPORTS[name]()).catch(() => {});
+  }
+
+  /**
+   * @param {Stream} stream
+   * @param {End} end
+   */
+  #onEnd(stream, end) {
+    if (stream === this.#spare) {
+      this.#onSpareEnd(stream, end);
+      return;
+    }
+    this.#stream = this.#spare; // one that is on its way may still take over
     this.#spare = null;
-    if (this.#line) this.#apply({ kind: "try" });
-    else this.#down(line, end);
+    if (this.#stream) this.#apply({ kind: "try" });
+    else this.#onLastEnd(stream, end);
   }
 
-  /** The first line lives on, and the swap is tried again. */
-  async #spareEnded(line, end) {
+  /**
+   * A swap failed. The first stream lives on, and the swap is tried again.
+   *
+   * @param {Stream} stream
+   * @param {End} end
+   */
+  async #onSpareEnd(stream, end) {
     const turn = this.#turn;
-    const { rung, why } = line;
+    const { level } = stream;
+    const why = /** @type {TokenReason} */ (stream.why);
     this.#spare = null;
-    if (why === "upgrade") return this.#swapLater(this.options.upgradeAfterMs, why, rung);
-    this.#swapLater(backoffMs(++this.#failedSwaps, this.rules), why, rung);
-    const { reason = end.reason } = await this.#blame(line, end);
-    if (turn === this.#turn && reason === "unauthorized") this.#apply({ kind: "denied" });
+    if (why === "upgrade") {
+      this.#swapLater(this.#options.upgradeAfterMs, why, level);
+      return;
+    }
+    this.#failedSwaps += 1;
+    this.#swapLater(backoffMs(this.#failedSwaps, this.#rules), why, level);
+    const { reason = end.reason } = await this.#findCause(stream, end, false);
+    if (turn === this.#turn && reason === "unauthorized") this.#apply({ kind: "refused" });
   }
 
-  async #down(line, end) {
+  /**
+   * The only stream ended, or could not be opened.
+   *
+   * @param {Stream} stream
+   * @param {End} end
+   */
+  async #onLastEnd(stream, end) {
     const turn = this.#turn;
     this.#cancelSwaps();
     // Silence is no life: a transport that connects and then says nothing has proved nothing.
-    const livedMs = line.livedMs - (end.reason === "stalled" ? line.silentMs : 0);
-    const young = livedMs < PROVEN_MS && FAULTS.includes(end.reason);
-    if (line.up && young) this.#apply({ kind: "try", reason: end.reason }); // finding out takes a while
-    const { blame, ...found } = await this.#blame(line, end, young);
-    const fact = {
-      kind: "down",
-      end: { ...end, ...found },
-      blame,
-      livedMs,
-      online: globalThis.navigator?.onLine ?? true,
-    };
-    if (turn === this.#turn) this.#apply(fact);
+    const livedMs = stream.livedMs - (end.reason === "stalled" ? stream.silentMs : 0);
+    const isSuspect = livedMs < PROVEN_MS && FAULTS.includes(end.reason);
+    // To find out why takes a while. The page is told before.
+    if (stream.isUp && isSuspect) this.#apply({ kind: "try", reason: end.reason });
+    const { atFault, ...found } = await this.#findCause(stream, end, isSuspect);
+    const online = globalThis.navigator?.onLine ?? true;
+    if (turn === this.#turn) this.#apply({ kind: "down", end: { ...end, ...found }, atFault, livedMs, online });
   }
 
-  /** Whether the transport is at fault: only when the service answers, and this does not work nevertheless. */
-  async #blame({ up, opened, request }, { reason, status }, young) {
-    if (up) return { blame: young && (await probe(request)) === 200 };
-    if (status || !request || (opened && reason !== "timeout")) return { blame: false };
+  /**
+   * Whether the transport is at fault: only when the service answers, and this transport does not work all the same.
+   *
+   * @param {Stream} stream
+   * @param {End} end
+   * @param {boolean} isSuspect
+   * @returns {Promise<{ atFault: boolean } & Partial<End>>}
+   */
+  async #findCause({ isUp, accepted, request }, { reason, status }, isSuspect) {
+    if (!request) return { atFault: false };
+    if (isUp) return { atFault: isSuspect && (await probe(request)) === 200 };
+    if (status || (accepted && reason !== "timeout")) return { atFault: false };
     const answer = await probe(request);
-    return answer === 200 ? { blame: true } : { blame: false, ...(answer && refusal(answer)) };
+    if (answer === 200) return { atFault: true };
+    return { atFault: false, ...(answer ? refusal(answer) : {}) };
   }
 
-  #hangUp() {
-    this.#turn++;
-    clearTimeout(this.#retry);
+  #giveUpStreams() {
+    this.#turn += 1;
+    clearTimeout(this.#retryTimer);
     this.#cancelSwaps();
-    this.#line?.close();
+    this.#stream?.close();
     this.#spare?.close();
-    this.#line = this.#spare = null;
+    this.#stream = null;
+    this.#spare = null;
   }
 
+  /** @param {Fact} fact */
   #apply(fact) {
-    this.#state = next(this.#state, fact, this.rules);
+    this.#state = next(this.#state, fact, this.#rules);
     const { delayMs } = this.#state;
-    clearTimeout(this.#retry);
+    clearTimeout(this.#retryTimer);
     if (delayMs !== null) {
-      this.retryAt = Date.now() + delayMs;
-      this.#retry = setTimeout(() => this.#connect("retry"), delayMs);
+      this.#retryAt = Date.now() + delayMs;
+      this.#retryTimer = setTimeout(() => this.#connect("retry"), delayMs);
     }
-    this.sink.state(this.state);
+    this.#sink.state(this.state);
   }
 }

@@ -1,12 +1,24 @@
-// Cursors, `<epoch>.<id>`: the order of what arrives. Pure.
+// Cursors, `<epoch>.<position>`: the order of what arrives. Pure.
 
 /**
- * Whether `a` lies after `b`. Within one epoch ids strictly rise. A cursor of another epoch is never after: a stream
- * changes its epoch only by a `reset`.
+ * @param {string} cursor
+ * @returns {[epoch: string, position: number]}
+ */
+export function splitCursor(cursor) {
+  const dot = cursor.indexOf(".");
+  return [cursor.slice(0, dot), Number(cursor.slice(dot + 1))];
+}
+
+/**
+ * Whether cursor `a` lies after cursor `b`. Within one epoch positions strictly rise. A cursor of another epoch is never
+ * after: a stream changes its epoch only by a `reset`.
+ *
+ * @param {string} a
+ * @param {string | null} [b]
  */
 export function isAfter(a, b) {
   if (!b) return true;
-  const [epochA, idA] = a.split(".");
-  const [epochB, idB] = b.split(".");
-  return epochA === epochB && +idA > +idB;
+  const [epochA, positionA] = splitCursor(a);
+  const [epochB, positionB] = splitCursor(b);
+  return epochA === epochB && positionA > positionB;
 }

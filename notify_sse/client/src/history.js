@@ -1,28 +1,47 @@
-// Pages of stored notifications.
-import { address, proof } from "./request.js";
+// Reads pages of stored notifications.
+import { HistoryError } from "./errors.js";
+import { buildUrl, fetchOptions } from "./request.js";
+
+/** @import { HistoryPage, HistoryQuery } from "../notify-sse.js" */
+/** @import { SourceOptions } from "./types.js" */
 
 const TIMEOUT_MS = 15000;
 
-/** One page: `{items, cursor, more, reset, next()}`; `next()` reads on in the same direction, null at the end. */
+/**
+ * Reads one page. Its `next()` reads on in the same direction, and gives null at the end.
+ *
+ * @param {SourceOptions} options
+ * @param {HistoryQuery} [query]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<HistoryPage>}
+ */
 export async function readHistory(options, query = {}, signal) {
   const { url, topics, withCredentials, getToken } = options;
   const token = await getToken?.({ reason: "history" });
+  /** @type {HistoryQuery & { topics?: string }} */
   const params = { order: "desc", topics: topics?.join(), ...query };
-  const asked = { ...proof({ token, withCredentials }), signal: limited(signal) };
-  const answer = await fetch(address(url, "history", params), asked);
-  if (!answer.ok) throw Object.assign(new Error(`The history answered ${answer.status}`), { status: answer.status });
+  const answer = await fetch(buildUrl(url, "history", params), {
+    ...fetchOptions({ token, withCredentials }),
+    signal: withTimeout(signal),
+  });
+  if (!answer.ok) throw new HistoryError(answer.status);
   const page = await answer.json();
-  return {
-    ...page,
-    next: async () => (page.more ? readHistory(options, { ...query, ...further(page, params) }) : null),
-  };
+
+  async function next() {
+    if (!page.more) return null;
+    const place = params.order === "asc" ? { after: page.cursor } : { before: page.items.at(-1).cursor };
+    return readHistory(options, { ...query, ...place });
+  }
+
+  return { ...page, next };
 }
 
-/** Ends at `signal`, or in time; browsers without `any` only in time. */
-function limited(signal) {
+/**
+ * A signal that ends at `signal`, or in time. A browser without `AbortSignal.any` only gets the time limit.
+ *
+ * @param {AbortSignal} [signal]
+ */
+function withTimeout(signal) {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   return signal ? (AbortSignal.any?.([signal, timeout]) ?? timeout) : timeout;
 }
-
-const further = ({ items, cursor }, { order }) =>
-  order === "asc" ? { after: cursor } : { before: items.at(-1).cursor };

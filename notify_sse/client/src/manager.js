@@ -1,28 +1,55 @@
-// What a page holds: listeners, the cursor kept across reloads, and a source of notifications: a connection of its own
-// or a share in one of all tabs.
+// What a page holds: listeners, the cursor that is kept across reloads, and a source of notifications, which is a connection
+// of its own or a share in the one of all tabs.
 import { Connection } from "./connection.js";
 import { cursorKeeper } from "./cursor-keeper.js";
 import { watchPage } from "./lifecycle.js";
 import { callListeners } from "./listeners.js";
 
-const DEFAULTS = { url: "/notifications", topics: [], resume: "session", share: "auto" };
-const IDLE = { status: "idle", reason: null, message: "", transport: null, attempt: 0, retryAt: null, shared: null };
+/** @import * as api from "../notify-sse.js" */
+/** @import { Frame, ResetData, Source, SourceOptions } from "./types.js" */
 
+/** @satisfies {api.ManagerOptions} */
+const DEFAULTS = { url: "/notifications", topics: [], resume: "session", share: "auto" };
+
+/** @type {api.ConnectionState} */
+const IDLE = {
+  status: "idle",
+  reason: null,
+  message: "",
+  transport: null,
+  attempt: 0,
+  retryAt: null,
+  shared: null,
+};
+
+// The names of listeners that are not for notifications. No notification's type has a colon.
+const STATE = ":state";
+const RESET = ":reset";
+const ALL = "*";
+
+/** @implements {api.NotificationConnectionManager<any>} */
 export class NotificationConnectionManager {
+  /** @type {string | null} */
   cursor = null;
   state = IDLE;
+  /** @type {Map<string, Set<(value: any) => unknown>>} */
   #listeners = new Map();
   #keeper;
+  /** @type {Source | null} */
   #source = null;
+  /** @type {(() => void) | null} */
   #unwatch = null;
+  /** Counts the sources. A source that was left, perhaps by what a listener just did, says nothing more. */
   #turn = 0;
 
+  /** @param {api.ManagerOptions} [options] */
   constructor(options = {}) {
-    this.options = { ...DEFAULTS, ...options };
-    const { url, resume, user = "", cursor } = this.options;
+    const { url, ...chosen } = { ...DEFAULTS, ...options };
     // Where a server renders there is no base, and nothing is asked.
     const base = globalThis.document?.baseURI ?? globalThis.location?.href ?? "http://localhost";
-    this.options.url = new URL(url, base).href.replace(/\/$/, "");
+    /** @type {SourceOptions} */
+    this.options = { ...chosen, url: new URL(url, base).href.replace(/\/$/, "") };
+    const { resume, user = "", cursor } = chosen;
     this.#keeper = cursorKeeper(resume, `notify-sse:${this.options.url}:${user}`);
     this.cursor = cursor ?? this.#keeper.load();
   }
@@ -31,7 +58,10 @@ export class NotificationConnectionManager {
   connect() {
     if (this.#unwatch) return this;
     this.#unwatch = watchPage({
-      pause: () => (this.#source?.stop("paused"), this.#keeper.write()),
+      pause: () => {
+        this.#source?.stop("paused");
+        this.#keeper.write();
+      },
       resume: () => this.#source?.start(this.cursor),
       wake: (changed) => this.#source?.wake(changed),
       offline: () => this.#source?.offline(),
@@ -40,13 +70,13 @@ export class NotificationConnectionManager {
     return this;
   }
 
-  /** `connect()` goes on from the same cursor. */
+  /** Ends the stream. `connect()` goes on from the same cursor. */
   close() {
     this.#unwatch?.();
     this.#unwatch = null;
     this.#leave();
     this.#keeper.write();
-    if (!["idle", "closed"].includes(this.state.status)) this.#tell({ status: "closed" });
+    if (!["idle", "closed"].includes(this.state.status)) this.#tellState({ status: "closed" });
   }
 
   /** Tries now, whether it waits for the next try or has given up. */
@@ -54,27 +84,45 @@ export class NotificationConnectionManager {
     this.#source?.retryNow();
   }
 
-  /** Calls `listener(notification)` for each of `type`, or for all with `"*"`. Returns what ends that. */
+  /**
+   * Calls `listener` for each notification of `type`, or for all with `"*"`. Returns the function that ends that.
+   *
+   * @param {string} type
+   * @param {(value: any) => unknown} listener
+   */
   on(type, listener) {
     const listeners = this.#listeners.get(type) ?? new Set();
-    this.#listeners.set(type, listeners.add(listener));
-    return () => listeners.delete(listener);
+    this.#listeners.set(type, listeners);
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+    };
   }
 
+  /** @param {(notification: api.Notification) => unknown} listener */
   onAll(listener) {
-    return this.on("*", listener);
+    return this.on(ALL, listener);
   }
 
+  /** @param {(state: api.ConnectionState) => unknown} listener */
   onState(listener) {
-    return this.on(":state", listener); // no notification's type has a colon
+    return this.on(STATE, listener);
   }
 
-  /** What lay between may be lost: `{reason, from, to, items}`, `items` being the newest that are stored, or null. */
+  /**
+   * What lay between may be lost. `items` of the reset are the newest that are stored, or null.
+   *
+   * @param {(reset: api.Reset) => unknown} listener
+   */
   onReset(listener) {
-    return this.on(":reset", listener);
+    return this.on(RESET, listener);
   }
 
-  /** Reads these granted topics from now on, beside the user's own notifications. */
+  /**
+   * Reads these granted topics from now on, beside the user's own notifications.
+   *
+   * @param {readonly string[]} topics
+   */
   setTopics(topics) {
     this.options.topics = [...topics];
     if (!this.#unwatch) return;
@@ -82,58 +130,83 @@ export class NotificationConnectionManager {
     this.#begin();
   }
 
-  /** A page of what is stored, newest first: `{items, cursor, more, reset, next()}`. */
+  /**
+   * A page of what is stored, newest first.
+   *
+   * @param {api.HistoryQuery} [query]
+   */
   async history(query) {
     const { readHistory } = await import("./history.js");
     return readHistory(this.options, query);
   }
 
   async #begin() {
-    const turn = ++this.#turn;
-    const { share, user } = this.options;
-    // Tabs share only what is known to be the same user's: one tab must never see what another's token is for.
-    const shared = share !== "none" && user && (await import("./tabs/share.js").catch(() => null));
+    this.#turn += 1;
+    const turn = this.#turn;
+    const Chosen = await this.#chooseSource();
     if (turn !== this.#turn) return;
-    // A source that was left, perhaps by what a listener just did, says nothing more.
-    const whileIn = (act) => (value) => turn === this.#turn && act(value);
-    this.#source = new (shared ? shared.SharedConnection : Connection)(this.options, {
-      state: whileIn((state) => this.#tell(state)),
-      frame: whileIn((frame) => this.#take(frame)),
-      reset: whileIn((data) => this.#reset(data, turn)),
+    this.#source = new Chosen(this.options, {
+      state: (state) => turn === this.#turn && this.#tellState(state),
+      frame: (frame) => turn === this.#turn && this.#takeFrame(frame),
+      reset: (reset) => turn === this.#turn && this.#tellReset(reset, turn),
     });
     this.#source.start(this.cursor);
   }
 
+  /** Tabs share only what is known to be the same user's: one tab must never see what another tab's token is for. */
+  async #chooseSource() {
+    const { share, user } = this.options;
+    if (share === "none" || !user) return Connection;
+    try {
+      const { SharedConnection } = await import("./tabs/share.js");
+      return SharedConnection;
+    } catch {
+      return Connection; // the module could not be loaded
+    }
+  }
+
   #leave() {
-    this.#turn++;
+    this.#turn += 1;
     const source = this.#source;
     this.#source = null;
     source?.stop();
   }
 
-  #tell(state) {
-    this.#emit(":state", (this.state = { ...IDLE, ...state }));
+  /** @param {Partial<api.ConnectionState>} state */
+  #tellState(state) {
+    this.state = { ...IDLE, ...state };
+    this.#emit(STATE, this.state);
   }
 
-  #take({ event, id, data }) {
+  /** @param {Frame} frame */
+  #takeFrame({ event, id, data }) {
     this.#keep(id);
     if (event !== "message") return;
     data.cursor = id;
     this.#emit(data.notification_type, data);
-    this.#emit("*", data);
+    this.#emit(ALL, data);
   }
 
-  async #reset(data, turn) {
-    this.#keep(data.to);
+  /**
+   * @param {ResetData} reset
+   * @param {number} turn
+   */
+  async #tellReset(reset, turn) {
+    this.#keep(reset.to);
     const page = await this.history().catch(() => null);
-    if (turn === this.#turn) this.#emit(":reset", { ...data, items: page?.items ?? null });
+    if (turn === this.#turn) this.#emit(RESET, { ...reset, items: page?.items ?? null });
   }
 
+  /** @param {string} cursor */
   #keep(cursor) {
     this.cursor = cursor;
     this.#keeper.save(cursor);
   }
 
+  /**
+   * @param {string} type
+   * @param {unknown} value
+   */
   #emit(type, value) {
     callListeners(this.#listeners.get(type) ?? [], value);
   }

@@ -1,40 +1,78 @@
-// Hands many things over without blocking the page: after some ms of work in a row, the rest waits for the next task.
+// Handles many items without blocking the page: after some ms of work in a row, the rest waits for the next task.
 const SLICE_MS = 8;
-/** Things that come this far apart are not of one row. */
+/** Items that come this far apart do not belong to the same row. */
 const GAP_MS = 4;
 
-/** `push(thing)` calls `act(thing)`, at once or later, in order; `stop()` forgets what waits. */
-export function paced(act, nextTask = soonest) {
+/**
+ * A queue: `push(item)` calls `handle(item)`, at once or later, always in order; `stop()` forgets what waits.
+ *
+ * @template Item
+ * @param {(item: Item) => unknown} handle
+ * @param {(task: () => void) => unknown} [nextTask] for tests
+ */
+export function pacedQueue(handle, nextTask = inNextTask) {
+  /** @type {Item[]} */
   let waiting = [];
   let startMs = 0;
   let lastMs = 0;
 
-  function push(thing) {
-    if (waiting.length) return waiting.push(thing);
+  /** @param {Item} item */
+  function push(item) {
+    // What comes while others wait, waits behind them.
+    if (waiting.length) {
+      waiting.push(item);
+      return;
+    }
     const nowMs = Date.now();
     if (nowMs - lastMs > GAP_MS) startMs = nowMs;
-    if (nowMs - startMs > SLICE_MS) return (waiting.push(thing), nextTask(drain));
-    act(thing);
+    if (nowMs - startMs > SLICE_MS) {
+      waiting.push(item);
+      nextTask(drain);
+      return;
+    }
+    handle(item);
     lastMs = Date.now();
   }
 
   function drain() {
     startMs = Date.now();
-    const things = waiting;
+    const items = waiting;
     let done = 0;
-    while (done < things.length && Date.now() - startMs <= SLICE_MS && things === waiting) act(things[done++]);
-    if (things !== waiting) return; // stopped
-    waiting = things.slice(done);
+    // `handle` may call `stop()`, which replaces `waiting`.
+    while (done < items.length && Date.now() - startMs <= SLICE_MS && items === waiting) {
+      handle(items[done]);
+      done += 1;
+    }
+    if (items !== waiting) return;
+    waiting = items.slice(done);
     lastMs = Date.now();
     if (waiting.length) nextTask(drain);
   }
 
-  return { push, stop: () => (waiting = []) };
+  function stop() {
+    waiting = [];
+  }
+
+  return { push, stop };
 }
 
-/** Not a timer: those are held back in pages that are hidden. */
-export function soonest(act) {
+/**
+ * Runs `task` as soon as the browser has handled what is due now. Not a timer: browsers delay timers in hidden pages.
+ *
+ * @param {() => void} task
+ */
+export function inNextTask(task) {
   const { port1, port2 } = new MessageChannel();
-  port1.onmessage = () => (port1.close(), act());
+  port1.onmessage = () => {
+    port1.close();
+    task();
+  };
   port2.postMessage(0);
+}
+
+/** @param {number} ms */
+export function pause(ms) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 }

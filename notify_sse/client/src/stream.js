@@ -1,88 +1,132 @@
-// One connection over one transport, from its opening to its one end, watched: it must answer in time, and after
-// that never be silent for longer than its heartbeats allow.
-import { paced } from "./pace.js";
+// One stream over one transport, from its opening to its one end. It is watched: it must answer in time, and after that
+// it must never be silent for longer than its heartbeats allow.
+import { pacedQueue } from "./pace.js";
+import { reasonFor } from "./request.js";
 
+/** @import { DecodedEvent, End, StreamEnd, StreamRequest, Transport } from "./types.js" */
+
+/**
+ * @typedef {object} StreamListener
+ * @property {(event: string, id: string | null, data: any) => void} frame called for each event
+ * @property {(end: End) => void} end called once, unless `close()` came first
+ */
+
+const DEFAULT_HEARTBEAT_S = 15;
+
+/** @implements {StreamEnd} */
 export class Stream {
-  up = false; // its first event came
-  opened = false; // the service accepted the request: an end from now on is no refusal
-  heartbeatS = 15;
+  /** Its first event came. */
+  isUp = false;
+  accepted = false;
+  heartbeatS = DEFAULT_HEARTBEAT_S;
+  /** @type {StreamRequest | undefined} */
+  request;
   #bornMs = Date.now();
   #heardMs = Date.now();
-  #ended = false;
-  #shut = () => {};
-  #decode;
+  #hasEnded = false;
+  /** @type {() => void} */
+  #closeTransport = () => {};
+  /** @type {(raw: any) => DecodedEvent} */
+  #decode = (raw) => raw;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  #things = paced((thing) => this.#hear(thing)); // what waits at the end is sent again: its cursor was not reached
+  /** What still waits when the stream ends is sent again on the next one: the cursor has not reached it. */
+  #received = pacedQueue((raw) => this.#decodeAndTell(raw));
+  #limitMs;
+  #listener;
 
-  /** `on.frame(event, id, data)` for what arrives; `on.end(end)` once, unless `close()` came first. */
-  constructor(rung, why, limitMs, on) {
-    Object.assign(this, { rung, why, limitMs, on });
+  /**
+   * @param {number} level which transport it uses
+   * @param {string} why it is opened
+   * @param {number} limitMs how long its first event may take
+   * @param {StreamListener} listener
+   */
+  constructor(level, why, limitMs, listener) {
+    this.level = level;
+    this.why = why;
+    this.#limitMs = limitMs;
+    this.#listener = listener;
     this.#watch(limitMs);
   }
 
+  /**
+   * @param {() => Transport | Promise<Transport>} load
+   * @param {() => Promise<StreamRequest>} prepare
+   */
   async start(load, prepare) {
     try {
-      const [{ open, decode }, request] = await Promise.all([load(), prepare()]);
+      const [transport, request] = await Promise.all([load(), prepare()]);
       this.request = request;
-      this.#decode = decode;
-      if (!this.#ended) this.#shut = open(request, this);
+      this.#decode = transport.decode;
+      if (!this.#hasEnded) this.#closeTransport = transport.open(request, this);
     } catch (error) {
-      this.end({ reason: error?.reason ?? "network" });
+      this.end({ reason: reasonFor(error) });
     }
   }
 
   get livedMs() {
-    return this.up ? Date.now() - this.#bornMs : 0;
+    return this.isUp ? Date.now() - this.#bornMs : 0;
   }
 
   get silentMs() {
     return Date.now() - this.#heardMs;
   }
 
-  /** `thing`: what came, as the transport's `decode` takes it; it is decoded when its turn comes. */
-  take(thing) {
+  /**
+   * The transport received something. It is decoded when its turn comes.
+   *
+   * @param {any} raw
+   */
+  receive(raw) {
     this.#heardMs = Date.now();
-    if (!this.#ended) this.#things.push(thing);
+    if (!this.#hasEnded) this.#received.push(raw);
   }
 
-  #hear(thing) {
-    let frame;
+  /** @param {any} raw */
+  #decodeAndTell(raw) {
+    let decoded;
     try {
-      frame = this.#decode(thing);
+      decoded = this.#decode(raw);
     } catch {
-      return this.end({ reason: "garbled" }); // read again from the cursor, never skipped
+      this.end({ reason: "garbled" }); // it is read again from the cursor, never skipped
+      return;
     }
-    if (frame.event !== "pong") this.on.frame(frame.event, frame.id || null, frame.data);
+    if (decoded.event !== "pong") this.#listener.frame(decoded.event, decoded.id || null, decoded.data);
   }
 
-  /** From now on silence is measured by its heartbeats. */
-  established(heartbeatS = 15) {
-    this.up = true;
+  /** The first event came. From now on silence is measured by the heartbeats. */
+  markUp(heartbeatS = DEFAULT_HEARTBEAT_S) {
+    this.isUp = true;
     this.heartbeatS = heartbeatS;
-    this.limitMs = heartbeatS * 2000 + 1000;
+    this.#limitMs = heartbeatS * 2000 + 1000;
     clearTimeout(this.#timer);
-    this.#watch(this.limitMs);
+    this.#watch(this.#limitMs);
   }
 
+  /** @param {End} end */
   end(end) {
-    if (this.#ended) return;
+    if (this.#hasEnded) return;
     this.close();
-    this.on.end(end);
+    this.#listener.end(end);
   }
 
   close() {
-    this.#ended = true;
+    this.#hasEnded = true;
     clearTimeout(this.#timer);
-    this.#things.stop();
-    this.#shut();
+    this.#received.stop();
+    this.#closeTransport();
   }
 
-  // One timer, set anew only when it rings: an event costs nothing but the note of when it came.
+  /**
+   * One timer, which is set again only when it rings. An event only notes when it came, and so costs next to nothing.
+   *
+   * @param {number} ms
+   */
   #watch(ms) {
     this.#timer = setTimeout(() => {
-      const leftMs = this.limitMs - this.silentMs;
+      const leftMs = this.#limitMs - this.silentMs;
       if (leftMs > 0) this.#watch(leftMs);
-      else this.end({ reason: this.up ? "stalled" : "timeout" });
+      else this.end({ reason: this.isUp ? "stalled" : "timeout" });
     }, ms);
   }
 }

@@ -1,84 +1,124 @@
-// One tab's view of a shared stream. Frames are told to all tabs at once, so a tab may have joined late, slept, or
-// stand elsewhere than the tab that leads now. Every frame says which cursor it follows: a tab that is behind that
-// reads what lies between from the history, holding what comes meanwhile.
+// One tab's view of a shared stream. Frames are told to all tabs at once, so a tab may have joined late, slept, or stand
+// elsewhere than the tab that leads now. Every frame says which cursor it follows: a tab that is behind that cursor reads
+// what lies between from the history, and holds what comes meanwhile.
 import { isAfter } from "../cursor.js";
 import { readHistory } from "../history.js";
+import { pause } from "../pace.js";
 import { backoffMs, RULES } from "../policy.js";
 
-/** Frames held while catching up. Those beyond are dropped: what follows them shows the gap, which is read again. */
+/** @import { Frame, ResetData, Sink, SourceOptions } from "../types.js" */
+
+/** Frames held while it catches up. Those beyond are dropped: what follows them shows the gap, which is read again. */
 const MAX_HELD = 5000;
+const PAGE_SIZE = 500;
 
 export class GapFiller {
+  /** @type {string | null} */
   cursor = null;
+  /**
+   * Frames that wait until it has caught up. Those that were held once are not waited for again.
+   *
+   * @type {{ frame: Frame, isLate: boolean }[]}
+   */
   #held = [];
+  /** @type {AbortController | null} */
   #reading = null;
-  #busy = false;
-  #stopped = false;
+  #isBusy = false;
+  #isStopped = false;
+  #options;
+  #sink;
+  #read;
 
+  /**
+   * @param {SourceOptions} options
+   * @param {Pick<Sink, "frame" | "reset">} sink
+   * @param {typeof readHistory} [read] for tests
+   */
   constructor(options, sink, read = readHistory) {
-    Object.assign(this, { options, sink, read });
+    this.#options = options;
+    this.#sink = sink;
+    this.#read = read;
   }
 
+  /** @param {string | null} cursor */
   start(cursor) {
-    this.#stopped = false;
+    this.#isStopped = false;
     if (cursor) this.cursor = cursor;
   }
 
   stop() {
-    this.#stopped = true;
+    this.#isStopped = true;
     this.#held = [];
     this.#reading?.abort();
   }
 
-  /** A `frame` of the shared stream (`{event, id, prev, data}`), or its `{event: "reset", id, data}`. */
-  hear(frame) {
-    if (this.#stopped) return;
-    if (this.#busy) return this.#hold(frame);
-    if (frame.event === "reset") return this.#reset(frame.data);
-    if (this.#isBehind(frame.prev ?? frame.id) && !frame.late) {
-      this.#hold({ ...frame, late: true });
+  /** @param {Frame} frame a frame of the shared stream, or its reset */
+  hear(frame, isLate = false) {
+    if (this.#isStopped) return;
+    if (this.#isBusy) {
+      this.#hold(frame, isLate);
+    } else if (frame.event === "reset") {
+      this.#reset(frame.data);
+    } else if (!isLate && this.#isBehind(frame.prev ?? frame.id)) {
+      this.#hold(frame, true);
       this.#catchUp();
-    } else this.#take(frame);
+    } else {
+      this.#take(frame);
+    }
   }
 
+  /** @param {string} prev */
   #isBehind(prev) {
     return this.cursor && this.cursor !== prev && !isAfter(this.cursor, prev);
   }
 
+  /** @param {Frame} frame */
   #take({ event, id, data }) {
     if (!isAfter(id, this.cursor)) return;
     this.cursor = id;
-    this.sink.frame({ event, id, data });
+    this.#sink.frame({ event, id, data });
   }
 
-  #reset(data) {
-    this.cursor = data.to;
-    this.sink.reset(data);
+  /** @param {ResetData} reset */
+  #reset(reset) {
+    this.cursor = reset.to;
+    this.#sink.reset(reset);
   }
 
-  #hold(frame) {
-    if (this.#held.push(frame) > MAX_HELD) this.#held.splice(0, MAX_HELD / 2);
+  /**
+   * @param {Frame} frame
+   * @param {boolean} isLate
+   */
+  #hold(frame, isLate) {
+    this.#held.push({ frame, isLate });
+    if (this.#held.length > MAX_HELD) this.#held.splice(0, MAX_HELD / 2);
   }
 
   async #catchUp() {
-    this.#busy = true;
-    for (let failures = 0; !this.#stopped; ) {
+    this.#isBusy = true;
+    let failures = 0;
+    let hasMore = true;
+    while (hasMore && !this.#isStopped) {
       try {
-        if (!(await this.#readOn())) break;
+        hasMore = await this.#readPage();
         failures = 0;
       } catch {
-        await new Promise((resolve) => setTimeout(resolve, backoffMs(++failures, RULES)));
+        failures += 1;
+        await pause(backoffMs(failures, RULES));
       }
     }
-    this.#busy = false;
-    this.#held.splice(0).forEach((frame) => this.hear(frame));
+    this.#isBusy = false;
+    const held = this.#held;
+    this.#held = [];
+    for (const { frame, isLate } of held) this.hear(frame, isLate);
   }
 
-  /** One page; whether there is more. */
-  async #readOn() {
-    const { signal } = (this.#reading = new AbortController());
-    const page = await this.read(this.options, { after: this.cursor, order: "asc", limit: 500 }, signal);
-    if (this.#stopped) return false;
+  /** Hands one page over. Returns whether there is more. */
+  async #readPage() {
+    this.#reading = new AbortController();
+    const query = { after: this.cursor ?? undefined, order: /** @type {const} */ ("asc"), limit: PAGE_SIZE };
+    const page = await this.#read(this.#options, query, this.#reading.signal);
+    if (this.#isStopped) return false;
     if (page.reset) this.#reset(page.reset);
     for (const item of page.items) this.#take({ event: "message", id: item.cursor, data: item });
     this.#take({ event: "heartbeat", id: page.cursor });

@@ -1,80 +1,122 @@
 // One connection for all tabs, in a SharedWorker.
 import { Member } from "./member.js";
+import * as messages from "./messages.js";
+
+/** @import { ShareSink, Source, SourceOptions } from "../types.js" */
+/** @import { FromTab, NeedToken } from "./messages.js" */
 
 const WELCOME_MS = 3000;
 
+/** @implements {Source} */
 export class WorkerShare {
-  #worker;
-  #port;
-  #timer;
+  /** @type {SharedWorker | null} */
+  #worker = null;
+  /**
+   * Rings when the worker does not answer.
+   *
+   * @type {ReturnType<typeof setTimeout> | undefined}
+   */
+  #welcomeTimer;
+  #name;
+  #options;
+  #sink;
+  #member;
 
+  /**
+   * @param {string} name of the worker
+   * @param {SourceOptions} options
+   * @param {ShareSink} sink
+   */
   constructor(name, options, sink) {
-    const tell = (state) => sink.state({ ...state, shared: "worker" });
-    const link = {
-      say: (message) => this.#port?.postMessage(message),
-      lost: () => this.#lost(),
-      wanted: (request) => this.#bringToken(request),
+    this.#name = name;
+    this.#options = options;
+    this.#sink = sink;
+    const memberSink = {
+      ...sink,
+      /** @type {ShareSink["state"]} */
+      state: (state) => sink.state({ ...state, shared: "worker" }),
     };
-    Object.assign(this, { name, options, sink, member: new Member(options, { ...sink, state: tell }, link) });
+    this.#member = new Member(options, memberSink, {
+      say: (message) => this.#say(message),
+      lost: () => this.#giveUp(),
+      needToken: (message) => this.#bringToken(message),
+    });
   }
 
+  /** @param {string | null} cursor */
   start(cursor) {
-    if (this.#port) return;
-    this.member.start(cursor);
+    if (this.#worker) return;
+    this.#member.start(cursor);
     try {
-      this.#worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module", name: this.name });
-      this.#worker.onerror = () => this.#lost();
-      this.#port = this.#worker.port;
+      this.#worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module", name: this.#name });
     } catch {
-      return this.#lost(); // another origin, a policy, or a browser without
+      this.#giveUp(); // another origin, a policy, or a browser without workers
+      return;
     }
-    this.#port.onmessage = (event) => (clearTimeout(this.#timer), this.member.hear(event));
-    this.#timer = setTimeout(() => this.#lost(), WELCOME_MS);
+    this.#worker.onerror = () => this.#giveUp();
+    this.#worker.port.onmessage = (event) => {
+      clearTimeout(this.#welcomeTimer);
+      this.#member.hear(event);
+    };
+    this.#welcomeTimer = setTimeout(() => this.#giveUp(), WELCOME_MS);
     this.#hello(cursor);
   }
 
+  /** @param {"closed" | "paused"} [status] */
   stop(status = "closed") {
     this.#leave();
-    this.sink.state({ status });
+    this.#sink.state({ status });
   }
 
+  /** @param {boolean} changed */
   wake(changed) {
-    this.#hello(this.member.cursor); // it may have missed something while it slept
-    this.member.say({ ask: "wake", value: changed });
+    this.#hello(this.#member.cursor); // it may have missed something while it slept
+    this.#say(messages.wake(changed));
   }
 
   offline() {
-    this.member.say({ ask: "offline" });
+    this.#say(messages.offline());
   }
 
   retryNow() {
-    this.member.say({ ask: "retry" });
+    this.#say(messages.retry());
   }
 
+  /** @param {FromTab} message */
+  #say(message) {
+    this.#worker?.port.postMessage(message);
+  }
+
+  /** @param {string | null} cursor */
   #hello(cursor) {
-    const { getToken, random, ...plain } = this.options;
-    this.member.say({ ask: "hello", cursor, options: JSON.parse(JSON.stringify(plain)), tokens: Boolean(getToken) });
+    // Functions cannot be sent. The worker asks the tabs for tokens.
+    const { getToken, random, ...plain } = this.#options;
+    const options = JSON.parse(JSON.stringify(plain));
+    this.#say(messages.hello({ cursor, options, hasToken: Boolean(getToken) }));
   }
 
-  async #bringToken({ wanted, reason }) {
+  /** @param {NeedToken} message */
+  async #bringToken({ request, reason }) {
     try {
-      this.member.say({ ask: "token", wanted, token: await this.options.getToken({ reason }) });
+      const token = await this.#options.getToken?.({ reason });
+      this.#say(messages.token(request, token));
     } catch {
-      this.member.say({ ask: "token", wanted, failed: true });
+      this.#say(messages.noToken(request));
     }
   }
 
   #leave() {
-    clearTimeout(this.#timer);
-    this.member.stop();
-    this.member.say({ ask: "bye" });
-    this.#port?.close();
-    if (this.#worker) this.#worker.onerror = null;
-    this.#worker = this.#port = null;
+    clearTimeout(this.#welcomeTimer);
+    this.#member.stop();
+    this.#say(messages.bye());
+    if (!this.#worker) return;
+    this.#worker.port.close();
+    this.#worker.onerror = null;
+    this.#worker = null;
   }
 
-  #lost() {
+  #giveUp() {
     this.#leave();
-    this.sink.gone();
+    this.#sink.gone();
   }
 }

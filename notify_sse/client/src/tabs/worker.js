@@ -1,59 +1,103 @@
-// The SharedWorker: one hub for the tabs of one user. The pages bring the tokens.
+// The SharedWorker: one host for the tabs of one user. The pages bring the tokens.
+import { NotificationError } from "../errors.js";
 import { Host } from "./host.js";
+import * as messages from "./messages.js";
+
+/** @import { TokenReason } from "../../notify-sse.js" */
+/** @import { FromHost, FromTab, Joining, Token } from "./messages.js" */
 
 /** The next tab is asked as well when one takes this long: it may have died. */
 const NEXT_TAB_MS = 3000;
 /** As long as a connection may take of which the page has the only one. */
 const TOKEN_MS = 10000;
-const FORGET_MS = 180000; // tabs ping every 10 s, and in the background at least every minute
+/** A tab that was not heard for this long is gone. Tabs ping every 10 s, and in the background at least every minute. */
+const FORGET_MS = 180000;
 
-const ports = new Map(); // port → when it was last heard
-const wanted = new Map(); // token requests under way
-let hub = null;
-let requests = 0;
+/**
+ * The tabs, and when each was heard last.
+ *
+ * @type {Map<MessagePort, number>}
+ */
+const ports = new Map();
+/**
+ * The requests for tokens that are under way.
+ *
+ * @type {Map<number, (answer: Token) => void>}
+ */
+const requests = new Map();
+let lastRequest = 0;
+/** @type {Host | null} */
+let host = null;
 
-globalThis.onconnect = ({ ports: [port] }) => {
+/** @type {any} */ (globalThis).onconnect = (/** @type {MessageEvent} */ event) => {
+  const [port] = event.ports;
   port.onmessage = ({ data }) => hear(port, data);
 };
 
+/**
+ * @param {MessagePort} port
+ * @param {FromTab} message
+ */
 function hear(port, message) {
-  if (message.ask === "bye") return leave(port);
+  if (message.type === "bye") {
+    leave(port);
+    return;
+  }
   ports.set(port, Date.now());
-  if (message.ask === "token") return wanted.get(message.wanted)?.(message);
-  if (message.ask === "hello") welcome(message);
-  hub?.hear(message, (reply) => port.postMessage(reply));
-  for (const [other, heardMs] of ports) if (Date.now() - heardMs > FORGET_MS) leave(other);
+  if (message.type === "token") {
+    requests.get(message.request)?.(message);
+    return;
+  }
+  if (message.type === "hello" && message.joining) join(message.joining);
+  host?.hear(message, (reply) => port.postMessage(reply));
+  for (const [other, heardMs] of ports) {
+    if (Date.now() - heardMs > FORGET_MS) leave(other);
+  }
 }
 
-function welcome({ options, cursor, tokens }) {
-  hub ??= new Host({ ...options, getToken: tokens ? askForToken : undefined }, tell);
-  hub.start(cursor);
+/** @param {Joining} joining */
+function join({ options, cursor, hasToken }) {
+  host ??= new Host({ ...options, getToken: hasToken ? askForToken : undefined }, tellAll);
+  host.start(cursor);
 }
 
+/** @param {MessagePort} port */
 function leave(port) {
   ports.delete(port);
   if (ports.size) return;
-  hub?.stop();
-  hub = null;
+  host?.stop();
+  host = null;
 }
 
-function tell(message) {
+/** @param {FromHost} message */
+function tellAll(message) {
   for (const port of ports.keys()) port.postMessage(message);
 }
 
-/** Asks the tabs in turn, the one heard last first; the first answer counts. */
+/**
+ * Asks the tabs in turn, first the one that was heard last. The first answer counts.
+ *
+ * @param {{ reason: TokenReason }} wanted
+ * @returns {Promise<string | null | undefined>}
+ */
 function askForToken({ reason }) {
-  const request = ++requests;
-  const latest = [...ports].sort(([, a], [, b]) => b - a);
-  const timers = latest.map(([port], turn) =>
-    setTimeout(() => port.postMessage({ wanted: request, reason }), turn * NEXT_TAB_MS),
+  lastRequest += 1;
+  const request = lastRequest;
+  const latestFirst = [...ports].sort(([, a], [, b]) => b - a);
+  const timers = latestFirst.map(([port], index) =>
+    setTimeout(() => port.postMessage(messages.needToken(request, reason)), index * NEXT_TAB_MS),
   );
-  return new Promise((resolve, reject) => {
-    const fail = () => reject(new Error("no tab has a token"));
+  /** @type {Promise<string | null | undefined>} */
+  const answered = new Promise((resolve, reject) => {
+    const fail = () => reject(new NotificationError("token", "no tab has a token"));
     timers.push(setTimeout(fail, TOKEN_MS));
-    wanted.set(request, ({ token, failed }) => (failed ? fail() : resolve(token)));
-  }).finally(() => {
+    requests.set(request, ({ token, failed }) => {
+      if (failed) fail();
+      else resolve(token);
+    });
+  });
+  return answered.finally(() => {
     timers.forEach(clearTimeout);
-    wanted.delete(request);
+    requests.delete(request);
   });
 }

@@ -1,16 +1,34 @@
-// Native EventSource, for one connection only: after any error it is thrown away, because the browser's own reconnect
-// sends an old token, knows no back-off, and gives up for ever on an answer other than 200.
-import { address, place } from "../request.js";
+// Native EventSource, for one stream only. After any error it is thrown away, because the browser's own reconnect sends an
+// old token, knows no back-off, and gives up for ever on an answer other than 200.
+//
+// A module of transports/ has `open(request, stream)`, which opens a stream and returns what closes it, and `decode(raw)`
+// for what it gave to `stream.receive(raw)`. It decides nothing: what to do after an end is for connection.js.
+import { buildUrl, streamParams } from "../request.js";
 
-export const EVENTS = ["message", "connected", "heartbeat", "reset", "expiring", "closing"];
+/** @import { StreamEnd, StreamRequest } from "../types.js" */
 
-export const decode = ({ type, lastEventId, data }) => ({ event: type, id: lastEventId, data: JSON.parse(data) });
+const EVENTS = ["message", "connected", "heartbeat", "reset", "expiring", "closing"];
 
-export function open({ base, token, withCredentials, ...rest }, line) {
-  const source = new EventSource(address(base, "stream", { ...place(rest), access_token: token }), { withCredentials });
-  const hear = (event) => line.take(event);
-  for (const type of EVENTS) source.addEventListener(type, hear);
-  source.onopen = () => (line.opened = true);
-  source.onerror = () => line.end({ reason: source.readyState === EventSource.CLOSED ? "refused" : "network" });
+/** @param {MessageEvent} event */
+export function decode({ type, lastEventId, data }) {
+  return { event: type, id: lastEventId, data: JSON.parse(data) };
+}
+
+/**
+ * @param {StreamRequest} request
+ * @param {StreamEnd} stream
+ */
+export function open(request, stream) {
+  const { base, token, withCredentials } = request;
+  const url = buildUrl(base, "stream", { ...streamParams(request), access_token: token });
+  const source = new EventSource(url, { withCredentials });
+  const onEvent = (/** @type {MessageEvent} */ event) => stream.receive(event);
+  for (const type of EVENTS) source.addEventListener(type, onEvent);
+  source.onopen = () => {
+    stream.accepted = true;
+  };
+  source.onerror = () => {
+    stream.end({ reason: source.readyState === EventSource.CLOSED ? "refused" : "network" });
+  };
   return () => source.close();
 }

@@ -1,27 +1,50 @@
 // The event stream read with fetch: the token travels in a header, and the status of a refusal is known.
-import { address, place, proof, refusal } from "../request.js";
+import { buildUrl, fetchOptions, refusal, streamParams } from "../request.js";
 import { sseParser } from "../sse-parser.js";
 
-export const decode = ({ event, id, data }) => ({ event, id, data: JSON.parse(data) });
+/** @import { SseEvent } from "../sse-parser.js" */
+/** @import { StreamEnd, StreamRequest } from "../types.js" */
 
-export function open(request, line) {
+/** @param {SseEvent} event */
+export function decode({ event, id, data }) {
+  return { event, id, data: JSON.parse(data) };
+}
+
+/**
+ * @param {StreamRequest} request
+ * @param {StreamEnd} stream
+ */
+export function open(request, stream) {
   const abort = new AbortController();
-  read(request, line, abort.signal).catch(() => line.end({ reason: "network" }));
+  read(request, stream, abort.signal).catch(() => stream.end({ reason: "network" }));
   return () => abort.abort();
 }
 
-async function read(request, line, signal) {
-  const { headers, ...options } = proof(request);
-  headers.accept = "text/event-stream";
-  const answer = await fetch(address(request.base, "stream", place(request)), { ...options, headers, signal });
-  if (answer.status !== 200 || !answer.body) return line.end(refusal(answer.status, retryAfterMs(answer)));
-  line.opened = true;
-  const parser = sseParser((event) => line.take(event));
-  for (const reader = answer.body.getReader(); ; ) {
+/**
+ * @param {StreamRequest} request
+ * @param {StreamEnd} stream
+ * @param {AbortSignal} signal
+ */
+async function read(request, stream, signal) {
+  const options = fetchOptions(request);
+  const headers = { ...options.headers, accept: "text/event-stream" };
+  const answer = await fetch(buildUrl(request.base, "stream", streamParams(request)), { ...options, headers, signal });
+  if (answer.status !== 200 || !answer.body) {
+    stream.end(refusal(answer.status, retryAfterMs(answer)));
+    return;
+  }
+  stream.accepted = true;
+  const parser = sseParser((event) => stream.receive(event));
+  const reader = answer.body.getReader();
+  for (;;) {
     const { done, value } = await reader.read();
-    if (done) return line.end({ reason: "network", retryMs: parser.retryMs });
+    if (done) break;
     parser.feed(value);
   }
+  stream.end({ reason: "network", retryMs: parser.retryMs });
 }
 
-const retryAfterMs = (answer) => Number(answer.headers.get("retry-after")) * 1000 || 0;
+/** @param {Response} answer */
+function retryAfterMs(answer) {
+  return Number(answer.headers.get("retry-after")) * 1000 || 0;
+}

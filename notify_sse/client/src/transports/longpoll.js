@@ -1,72 +1,122 @@
 // Long polling of the history: for networks that let nothing else through. Each poll is a request of its own.
-import { address, proof, refusal } from "../request.js";
+import { pause } from "../pace.js";
+import { buildUrl, fetchOptions, reasonFor, refusal } from "../request.js";
+
+/** @import { HistoryPage, HistoryQuery } from "../../notify-sse.js" */
+/** @import { DecodedEvent, StreamEnd, StreamRequest } from "../types.js" */
 
 const WAIT_S = 25;
 /** A token that ends before the next answer may come is renewed. */
 const RENEW_MS = WAIT_S * 1000 + 5000;
 /** An empty answer that came sooner than this is followed by a pause: a service that does not wait is not hammered. */
 const SOON_MS = 1000;
+const MAX_ITEMS = 500;
 
-export const decode = (frame) => frame;
+/** @param {DecodedEvent} event */
+export function decode(event) {
+  return event;
+}
 
-export function open(request, line) {
+/**
+ * @param {StreamRequest} request
+ * @param {StreamEnd} stream
+ */
+export function open(request, stream) {
   const abort = new AbortController();
-  poll(request, line, abort.signal).catch(({ reason = "network" }) => line.end({ reason }));
+  poll(request, stream, abort.signal).catch((error) => stream.end({ reason: reasonFor(error) }));
   return () => abort.abort();
 }
 
-async function poll(request, line, signal) {
-  const ask = asker(request, signal);
+/**
+ * @param {StreamRequest} request
+ * @param {StreamEnd} stream
+ * @param {AbortSignal} signal
+ */
+async function poll(request, stream, signal) {
+  const fetchPage = pageFetcher(request, signal);
   let { cursor } = request;
-  for (let first = true; !signal.aborted; first = false) {
+  for (let isFirst = true; !signal.aborted; isFirst = false) {
     const sentMs = Date.now();
-    const answer = await ask(what(cursor, first));
-    if (answer.status !== 200) return line.end(refusal(answer.status));
+    const answer = await fetchPage(queryFrom(cursor, isFirst));
+    if (answer.status !== 200) {
+      stream.end(refusal(answer.status));
+      return;
+    }
+    /** @type {HistoryPage} */
     const page = await answer.json();
-    if (first) line.take(frame("connected", page.reset ? null : (cursor ?? page.cursor), { heartbeat_s: WAIT_S }));
-    if (cursor) tell(page, line);
+    if (isFirst) {
+      const id = page.reset ? null : (cursor ?? page.cursor);
+      stream.receive({ event: "connected", id, data: { heartbeat_s: WAIT_S } });
+    }
+    if (cursor) handOver(page, stream);
     cursor = page.cursor;
-    if (!first && !page.items.length && Date.now() - sentMs < SOON_MS) await pause(SOON_MS);
+    if (!isFirst && !page.items.length && Date.now() - sentMs < SOON_MS) await pause(SOON_MS);
   }
 }
 
-/** Asks for a page with the token that there is, until that nears its end or is refused; a new one is tried once. */
-function asker({ freshToken, ...request }, signal) {
+/**
+ * Asks for pages with the token that there is, until that nears its end or is refused. A new one is tried once.
+ *
+ * @param {StreamRequest} request
+ * @param {AbortSignal} signal
+ */
+function pageFetcher(request, signal) {
+  const { base, topics, withCredentials, freshToken } = request;
   let { token } = request;
-  let polls = 0;
-  return async (query) => {
-    const url = address(request.base, "history", { topics: request.topics?.join(), ...query });
-    const ask = () => fetch(url, { ...proof({ ...request, token }), signal });
-    const isFirst = !polls++; // its token is new: one that is refused ends this line
-    if (!isFirst && endMs(token) - Date.now() < RENEW_MS) token = await freshToken("poll");
+  let isFirst = true;
+
+  /** @param {object} query */
+  async function fetchPage(query) {
+    const url = buildUrl(base, "history", { topics: topics?.join(), ...query });
+    const ask = () => fetch(url, { ...fetchOptions({ token, withCredentials }), signal });
+    if (isFirst) {
+      isFirst = false;
+      return ask(); // its token is new: one that is refused ends this stream
+    }
+    if (endMs(token) - Date.now() < RENEW_MS) token = await freshToken("poll");
     const answer = await ask();
-    if (isFirst || answer.status !== 401) return answer;
+    if (answer.status !== 401) return answer;
     token = await freshToken("unauthorized");
     return ask();
-  };
+  }
+
+  return fetchPage;
 }
 
-/** When a JWT ends, in Unix time; a token of another kind is used until it is refused. */
+/**
+ * When a JWT ends, in Unix time. A token of another kind is used until it is refused.
+ *
+ * @param {string | null | undefined} token
+ */
 function endMs(token) {
+  if (!token) return Number.POSITIVE_INFINITY;
   try {
-    return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))).exp * 1000;
+    const claims = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
+    return JSON.parse(atob(claims)).exp * 1000;
   } catch {
-    return Infinity;
+    return Number.POSITIVE_INFINITY;
   }
 }
 
-/** The first answer is wanted at once: it shows that this works, and, with no cursor, where the log ends now. */
-function what(cursor, first) {
+/**
+ * The first answer is wanted at once: it shows that this works, and, with no cursor, where the log ends now.
+ *
+ * @param {string | null} cursor
+ * @param {boolean} isFirst
+ * @returns {HistoryQuery & { wait?: number }}
+ */
+function queryFrom(cursor, isFirst) {
   if (!cursor) return { order: "desc", limit: 1 };
-  return { after: cursor, limit: 500, wait: first ? null : WAIT_S };
+  if (isFirst) return { after: cursor, limit: MAX_ITEMS };
+  return { after: cursor, limit: MAX_ITEMS, wait: WAIT_S };
 }
 
-function tell({ reset, items, cursor }, line) {
-  if (reset) line.take(frame("reset", reset.to, reset));
-  for (const item of items) line.take(frame("message", item.cursor, item));
-  line.take(frame("heartbeat", cursor, {}));
+/**
+ * @param {HistoryPage} page
+ * @param {StreamEnd} stream
+ */
+function handOver({ reset, items, cursor }, stream) {
+  if (reset) stream.receive({ event: "reset", id: reset.to, data: reset });
+  for (const item of items) stream.receive({ event: "message", id: item.cursor, data: item });
+  stream.receive({ event: "heartbeat", id: cursor, data: {} });
 }
-
-const frame = (event, id, data) => ({ event, id, data });
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

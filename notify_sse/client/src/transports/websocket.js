@@ -1,33 +1,66 @@
 // The stream over a WebSocket (docs/reference/websocket.md). A token goes in the first frame: it stays out of addresses.
-import { address, place, refusal } from "../request.js";
+import { buildUrl, refusal, streamParams } from "../request.js";
+
+/** @import { End, StreamEnd, StreamRequest } from "../types.js" */
 
 const PING_MS = 20000;
-const CLOSES = {
+const TRY_AGAIN_LATER = 1013;
+
+/**
+ * What the service says with the code of a close.
+ *
+ * @type {Record<number, string>}
+ */
+const REASONS = {
   1012: "drain",
   4001: "token_expired",
   4002: "revoked",
   4003: "replaced",
   4004: "slow_consumer",
+  [TRY_AGAIN_LATER]: "refused",
 };
+
+/**
+ * Codes that stand for an HTTP status.
+ *
+ * @type {Record<number, number>}
+ */
 const STATUSES = { 4401: 401, 4403: 403, 4408: 401 };
 
-export const decode = JSON.parse;
-
-export function open({ base, token, ...rest }, line) {
-  const url = address(base, "ws", place(rest));
-  url.protocol = url.protocol.replace("http", "ws");
-  const socket = new WebSocket(url);
-  const pings = setInterval(() => socket.readyState === 1 && socket.send('{"type":"ping"}'), PING_MS);
-  socket.onopen = () => {
-    line.opened = true;
-    if (token) socket.send(JSON.stringify({ type: "auth", token }));
-  };
-  socket.onmessage = ({ data }) => line.take(data);
-  socket.onclose = ({ code }) => line.end(ended(code));
-  return () => (clearInterval(pings), socket.close());
+/** @param {string} text */
+export function decode(text) {
+  return JSON.parse(text);
 }
 
-function ended(code) {
-  if (STATUSES[code]) return refusal(STATUSES[code]);
-  return { reason: CLOSES[code] ?? (code === 1013 ? "refused" : "network") };
+/**
+ * @param {StreamRequest} request
+ * @param {StreamEnd} stream
+ */
+export function open(request, stream) {
+  const { base, token } = request;
+  const url = buildUrl(base, "ws", streamParams(request));
+  url.protocol = url.protocol.replace("http", "ws");
+  const socket = new WebSocket(url);
+  const pings = setInterval(() => {
+    if (socket.readyState === WebSocket.OPEN) socket.send('{"type":"ping"}');
+  }, PING_MS);
+  socket.onopen = () => {
+    stream.accepted = true;
+    if (token) socket.send(JSON.stringify({ type: "auth", token }));
+  };
+  socket.onmessage = ({ data }) => stream.receive(data);
+  socket.onclose = ({ code }) => stream.end(endForCode(code));
+  return () => {
+    clearInterval(pings);
+    socket.close();
+  };
+}
+
+/**
+ * @param {number} code
+ * @returns {End}
+ */
+function endForCode(code) {
+  if (code in STATUSES) return refusal(STATUSES[code]);
+  return { reason: REASONS[code] ?? "network" };
 }

@@ -1,0 +1,56 @@
+// What the client throws and rejects with. Each error has a `code` that stays the same in all versions. Ask for the code,
+// not for the class: notify-sse.js is built as one file, and the modules that it loads later have their own copy of a class.
+
+/**
+ * The root of the client's errors.
+ *
+ * @template {string} Code
+ */
+export class NotificationError extends Error {
+  /**
+   * @param {Code} code
+   * @param {string} message
+   * @param {ErrorOptions} [options]
+   */
+  constructor(code, message, options) {
+    super(message, options);
+    this.name = "NotificationError";
+    this.code = code;
+  }
+}
+
+/**
+ * `getToken` failed. `cause` is what it threw.
+ *
+ * @extends {NotificationError<"token">}
+ */
+export class TokenError extends NotificationError {
+  /** @param {unknown} cause */
+  constructor(cause) {
+    super("token", "getToken() failed", { cause });
+  }
+}
+
+/**
+ * The service refused to give a page of the history. `status` is the HTTP status of its answer.
+ *
+ * @extends {NotificationError<"history">}
+ */
+export class HistoryError extends NotificationError {
+  /** @param {number} status */
+  constructor(status) {
+    super("history", `The history answered ${status}`);
+    this.status = status;
+  }
+}
+
+/**
+ * `useNotificationSocket()` was called outside of a `<NotificationProvider>`.
+ *
+ * @extends {NotificationError<"no_provider">}
+ */
+export class MissingProviderError extends NotificationError {
+  constructor() {
+    super("no_provider", "useNotificationSocket() needs a <NotificationProvider> above it");
+  }
+}
