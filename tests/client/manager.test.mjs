@@ -83,3 +83,21 @@ test("a listener that closes and connects again is left with one stream", async 
   sources[1].connected("e.1");
   assert.equal(manager.state.status, "connected");
 });
+
+test("an option that is given as undefined has its default", async (t) => {
+  globalThis.location = { href: "http://x/app/" };
+  t.after(() => delete globalThis.location);
+  const none = { url: undefined, baseMs: undefined, maxAttempts: undefined, transport: undefined, random: undefined };
+  const manager = new NotificationConnectionManager(none);
+  assert.equal(manager.options.url, "http://x/notifications");
+  globalThis.fetch = async () => ({ status: 503 });
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  t.after(() => manager.close());
+  manager.connect();
+  await settled();
+  sources[0].fail();
+  await settled();
+  const { status, retryAt } = manager.state;
+  assert.equal(status, "reconnecting");
+  assert.ok(Number.isFinite(retryAt), "it waits before it tries again");
+});

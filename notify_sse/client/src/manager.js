@@ -44,7 +44,7 @@ export class NotificationConnectionManager {
 
   /** @param {api.ManagerOptions} [options] */
   constructor(options = {}) {
-    const { url, ...chosen } = { ...DEFAULTS, ...options };
+    const { url, ...chosen } = { ...DEFAULTS, ...withoutUndefined(options) };
     // Where a server renders there is no base, and nothing is asked.
     const base = globalThis.document?.baseURI ?? globalThis.location?.href ?? "http://localhost";
     /** @type {SourceOptions} */
@@ -210,4 +210,14 @@ export class NotificationConnectionManager {
   #emit(type, value) {
     callListeners(this.#listeners.get(type) ?? [], value);
   }
+}
+
+/**
+ * An option that is given as undefined is not given: it must not hide its default.
+ *
+ * @param {api.ManagerOptions} options
+ * @returns {api.ManagerOptions}
+ */
+function withoutUndefined(options) {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
