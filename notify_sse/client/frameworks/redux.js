@@ -1,58 +1,96 @@
-// Redux: a reducer, and a middleware that dispatches one action for each burst. Works with plain Redux and with Redux
-// Toolkit; imports neither.
+// Redux: a reducer, and a middleware that dispatches one action for each burst. Works with plain Redux and with Redux Toolkit,
+// and imports neither.
 import { bursts } from "../views/bursts.js";
 import { EMPTY, merged, received, wants } from "../views/store.js";
 
-const type = (name) => `notifications/${name}`;
+/** @import { Notification, NotificationConnectionManager } from "../notify-sse.js" */
+/** @import { BurstOptions, NotificationView } from "../views/store.js" */
+/** @import { NotificationsReducer } from "./redux.js" */
 
+const RECEIVED = "notifications/received";
+const CONNECTION_CHANGED = "notifications/connectionChanged";
+const RESET = "notifications/reset";
+const MARK_ALL_READ = "notifications/markAllRead";
+const CLEAR = "notifications/clear";
+const CONNECT = "notifications/connect";
+const DISCONNECT = "notifications/disconnect";
+const RETRY_NOW = "notifications/retryNow";
+
+/** @type {typeof import("./redux.js").notificationActions} */
 export const notificationActions = {
-  received: (items) => ({ type: type("received"), payload: items }),
-  connectionChanged: (connection) => ({ type: type("connectionChanged"), payload: connection }),
-  reset: (reset) => ({ type: type("reset"), payload: reset }),
-  markAllRead: () => ({ type: type("markAllRead") }),
-  clear: () => ({ type: type("clear") }),
-  connect: () => ({ type: type("connect") }),
-  disconnect: () => ({ type: type("disconnect") }),
-  retryNow: () => ({ type: type("retryNow") }),
+  received: (items) => ({ type: RECEIVED, payload: items }),
+  connectionChanged: (connection) => ({ type: CONNECTION_CHANGED, payload: connection }),
+  reset: (reset) => ({ type: RESET, payload: reset }),
+  markAllRead: () => ({ type: MARK_ALL_READ }),
+  clear: () => ({ type: CLEAR }),
+  connect: () => ({ type: CONNECT }),
+  disconnect: () => ({ type: DISCONNECT }),
+  retryNow: () => ({ type: RETRY_NOW }),
 };
 
-const CASES = {
-  [type("received")]: (state, items, keep) => ({ ...state, ...received(state, items, keep) }),
-  [type("connectionChanged")]: (state, connection) => ({ ...state, connection }),
-  [type("reset")]: (state, { items }, keep) => ({
-    ...state,
-    resets: state.resets + 1,
-    items: merged(state.items, items ?? [], keep),
-  }),
-  [type("markAllRead")]: (state) => (state.unread ? { ...state, unread: 0 } : state),
-  [type("clear")]: (state) => ({ ...state, items: EMPTY.items, last: null, unread: 0 }),
-};
-
-/** A reducer that keeps the newest `keep` items. */
-export const createNotificationsReducer =
-  ({ keep = 200 } = {}) =>
-  (state = EMPTY, action) =>
-    CASES[action.type]?.(state, action.payload, keep) ?? state;
+/**
+ * A reducer that keeps the newest `keep` items.
+ *
+ * @param {{ keep?: number }} [options]
+ * @returns {NotificationsReducer}
+ */
+export function createNotificationsReducer({ keep = 200 } = {}) {
+  return (state = EMPTY, { type, payload }) => {
+    switch (type) {
+      case RECEIVED:
+        return { ...state, ...received(state, payload, keep) };
+      case CONNECTION_CHANGED:
+        return { ...state, connection: payload };
+      case RESET:
+        return { ...state, resets: state.resets + 1, items: merged(state.items, payload.items ?? [], keep) };
+      case MARK_ALL_READ:
+        return state.unread ? { ...state, unread: 0 } : state;
+      case CLEAR:
+        return { ...state, items: EMPTY.items, last: null, unread: 0 };
+      default:
+        return state;
+    }
+  };
+}
 
 export const notificationsReducer = createNotificationsReducer();
 
-/** Turns what `manager` says into actions, and the actions `connect`, `disconnect`, `retryNow` into calls. */
+/**
+ * Turns what `manager` says into actions, and the actions `connect`, `disconnect`, `retryNow` into calls.
+ *
+ * @param {NotificationConnectionManager<any>} manager
+ * @param {BurstOptions} [options]
+ */
 export function notificationMiddleware(manager, { throttle, types, nextFrame } = {}) {
-  const calls = {
-    [type("connect")]: () => manager.connect(),
-    [type("disconnect")]: () => manager.close(),
-    [type("retryNow")]: () => manager.retryNow(),
-  };
-  const wanted = wants(types);
-  return ({ dispatch }) => {
-    const burst = bursts((items) => dispatch(notificationActions.received(items)), { throttle, nextFrame });
-    manager.onAll((item) => wanted(item) && burst.add(item, item.notification_type));
+  const isWanted = wants(types);
+
+  /** @param {{ dispatch: (action: any) => any }} api */
+  function follow({ dispatch }) {
+    const burst = bursts((/** @type {Notification[]} */ items) => dispatch(notificationActions.received(items)), {
+      throttle,
+      nextFrame,
+    });
+    manager.onAll((item) => {
+      if (isWanted(item)) burst.add(item, item.notification_type);
+    });
     manager.onState((connection) => dispatch(notificationActions.connectionChanged(connection)));
-    manager.onReset(({ items, ...reset }) =>
-      dispatch(notificationActions.reset({ ...reset, items: items?.filter(wanted) ?? null })),
-    );
-    return (next) => (action) => {
-      calls[action.type]?.();
+    manager.onReset((reset) => {
+      const items = reset.items?.filter(isWanted) ?? null;
+      dispatch(notificationActions.reset({ ...reset, items }));
+    });
+  }
+
+  /** @param {string} type */
+  function steer(type) {
+    if (type === CONNECT) manager.connect();
+    if (type === DISCONNECT) manager.close();
+    if (type === RETRY_NOW) manager.retryNow();
+  }
+
+  return (/** @type {{ dispatch: (action: any) => any }} */ api) => {
+    follow(api);
+    return (/** @type {(action: any) => any} */ next) => (/** @type {any} */ action) => {
+      steer(action.type);
       return next(action);
     };
   };

@@ -2,7 +2,18 @@
 import { createStore } from "zustand/vanilla";
 import { createNotificationStore } from "../views/store.js";
 
-/** A vanilla Zustand store: the state of store.js and its actions. In React: `useStore(store, selector)`. */
+/** @import { StoreApi } from "zustand/vanilla" */
+/** @import { NotificationConnectionManager } from "../notify-sse.js" */
+/** @import { StoreOptions } from "../views/store.js" */
+/** @import { NotificationSlice } from "./zustand.js" */
+
+/**
+ * A vanilla Zustand store: the state of views/store.js and its actions. In React: `useStore(store, selector)`.
+ *
+ * @param {NotificationConnectionManager<any>} manager
+ * @param {StoreOptions} [options]
+ * @returns {StoreApi<NotificationSlice>}
+ */
 export function createZustandStore(manager, options) {
   const source = createNotificationStore(manager, options);
   const { getState, subscribe, markAllRead, clear, loadOlder, destroy } = source;

@@ -1,58 +1,101 @@
 // The unread badge: how many notifications came since the user last looked, in every tab and across reloads.
-import { isAfter } from "../src/cursor.js";
+import { isAfter, splitCursor } from "../src/cursor.js";
 import { callListeners } from "../src/listeners.js";
 import { bursts } from "./bursts.js";
 import { wants } from "./store.js";
 
+/** @import { Notification, NotificationConnectionManager } from "../notify-sse.js" */
+/** @import { Badge, BadgeOptions } from "./badge.js" */
+
+const MAX_PAGE = 500;
+/** The badge counts all types together. */
+const ANY_TYPE = "*";
+
 /**
- * `{count, text, subscribe, markAllRead, destroy}` for `manager`. `key`: where the last read cursor is kept in
- * localStorage; `types`: count only these; `max`: beyond it `text` is "99+"; `everyMs`: at most one update in that time.
+ * @param {NotificationConnectionManager<any>} manager
+ * @param {BadgeOptions} [options]
+ * @returns {Badge}
  */
 export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = false, nextFrame } = {}) {
-  const place = key ?? `notify-sse:read:${manager.options.url}:${manager.options.user ?? ""}`;
+  const storageKey = key ?? `notify-sse:read:${manager.options.url}:${manager.options.user ?? ""}`;
+  /** @type {Set<(count: number, text: string) => void>} */
   const subscribers = new Set();
-  const wanted = wants(types);
-  const burst = bursts((items) => show(count + items.filter(isUnread).length), {
-    throttle: { "*": everyMs },
-    nextFrame,
-  });
-  const missed = new Set(); // cursors that were counted from the history
-  let heard = null; // the first cursor that came over the stream
-  let read = remembered(place);
-  let count = 0;
+  const isWanted = wants(types);
+  const burst = bursts(count, { throttle: { [ANY_TYPE]: everyMs }, nextFrame });
+  /**
+   * Cursors that were counted from the history.
+   *
+   * @type {Set<string>}
+   */
+  const missed = new Set();
+  /**
+   * The first cursor that came over the stream.
+   *
+   * @type {string | null}
+   */
+  let firstHeard = null;
+  let read = storedCursor(storageKey);
+  let unread = 0;
 
-  /** What is of another log than the last that was read came after it: a log never comes back. */
-  const isUnread = ({ cursor }) => !missed.has(cursor) && (isAfter(cursor, read) || !isOfOneLog(cursor, read));
-
-  function add(item) {
-    if (!wanted(item)) return;
-    heard ??= item.cursor;
-    burst.add(item, "*");
+  /** @param {Notification} notification */
+  function add(notification) {
+    if (!isWanted(notification)) return;
+    firstHeard ??= notification.cursor;
+    burst.add(notification, ANY_TYPE);
   }
 
+  /** @param {Notification[]} notifications */
+  function count(notifications) {
+    show(unread + notifications.filter(({ cursor }) => isUnread(cursor)).length);
+  }
+
+  /**
+   * What is of another log than the last one that was read came after it: a log never comes back.
+   *
+   * @param {string} cursor
+   */
+  function isUnread(cursor) {
+    if (missed.has(cursor)) return false;
+    return isAfter(cursor, read) || !isOfSameLog(cursor, read);
+  }
+
+  /** @param {number} next */
   function show(next) {
-    count = next;
-    if (app) globalThis.navigator?.[count ? "setAppBadge" : "clearAppBadge"]?.(count || undefined)?.catch(() => {});
-    callListeners(subscribers, count, text());
+    unread = next;
+    if (app) showOnAppIcon(unread);
+    callListeners(subscribers, unread, text());
   }
 
-  const text = () => (count > max ? `${max}+` : count ? String(count) : "");
+  function text() {
+    if (unread > max) return `${max}+`;
+    return unread ? String(unread) : "";
+  }
 
   /** What was missed while no page was open: counted once, up to `max` and one. */
   async function countMissed() {
     if (!read) return;
-    const asked = { after: read, order: "asc", limit: Math.min(max + 1, 500) };
-    const pages = await Promise.all((types ?? [undefined]).map((type) => manager.history({ ...asked, type })));
-    if (asked.after !== read) return; // it was read meanwhile
+    const after = read;
+    const limit = Math.min(max + 1, MAX_PAGE);
+    // A page for each type: notifications of other types must not fill it.
+    const asked = (types ?? [undefined]).map((type) => manager.history({ after, order: "asc", limit, type }));
+    const pages = await Promise.all(asked);
+    if (after !== read) return; // it was read meanwhile
     const items = pages.flatMap((page) => (page.reset ? [] : page.items));
-    const fresh = items.filter(({ cursor }) => isUnread({ cursor }) && !comes(cursor));
+    const fresh = items.filter(({ cursor }) => isUnread(cursor) && !comesByStream(cursor));
     for (const { cursor } of fresh) missed.add(cursor);
-    show(count + fresh.length);
+    show(unread + fresh.length);
   }
 
-  /** Whether the stream brought it, or is about to. */
-  const comes = (cursor) => heard && !isAfter(heard, cursor);
+  /**
+   * Whether the stream brought it, or is about to.
+   *
+   * @param {string} cursor
+   */
+  function comesByStream(cursor) {
+    return firstHeard !== null && !isAfter(firstHeard, cursor);
+  }
 
+  /** @param {string | null} cursor */
   function clear(cursor) {
     read = cursor;
     missed.clear();
@@ -62,46 +105,72 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
 
   function markAllRead() {
     clear(manager.cursor ?? read);
-    remember(place, read);
+    storeCursor(storageKey, read);
   }
 
-  const otherTab = (event) => event.key === place && event.newValue && clear(event.newValue);
-  globalThis.addEventListener?.("storage", otherTab);
+  /** @param {StorageEvent} event */
+  function onStorage(event) {
+    if (event.key === storageKey && event.newValue) clear(event.newValue); // it was read in another tab
+  }
+
+  globalThis.addEventListener?.("storage", onStorage);
   const stop = manager.onAll(add);
 
   return {
     get count() {
-      return count;
+      return unread;
     },
     get text() {
       return text();
     },
     subscribe(subscriber) {
       subscribers.add(subscriber);
-      return () => subscribers.delete(subscriber);
+      return () => {
+        subscribers.delete(subscriber);
+      };
     },
     countMissed,
     markAllRead,
     destroy() {
       stop();
       burst.stop();
-      globalThis.removeEventListener?.("storage", otherTab);
+      globalThis.removeEventListener?.("storage", onStorage);
     },
   };
 }
 
-const isOfOneLog = (a, b) => a.split(".")[0] === b.split(".")[0];
+/** @param {number} count */
+function showOnAppIcon(count) {
+  const { navigator } = globalThis;
+  const shown = count ? navigator?.setAppBadge?.(count) : navigator?.clearAppBadge?.();
+  shown?.catch(() => {}); // the app is not installed
+}
 
-function remembered(place) {
+/**
+ * @param {string} a
+ * @param {string | null} b
+ */
+function isOfSameLog(a, b) {
+  return b !== null && splitCursor(a)[0] === splitCursor(b)[0];
+}
+
+/** @param {string} key */
+function storedCursor(key) {
   try {
-    return globalThis.localStorage?.getItem(place) ?? null;
+    return globalThis.localStorage?.getItem(key) ?? null;
   } catch {
     return null;
   }
 }
 
-function remember(place, cursor) {
+/**
+ * @param {string} key
+ * @param {string | null} cursor
+ */
+function storeCursor(key, cursor) {
   try {
-    if (cursor) globalThis.localStorage?.setItem(place, cursor);
-  } catch {} // a full or forbidden storage: the badge starts anew after a reload
+    if (cursor) globalThis.localStorage?.setItem(key, cursor);
+  } catch {
+    // The storage is full or forbidden: the badge starts anew after a reload.
+  }
 }

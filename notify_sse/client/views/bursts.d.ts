@@ -1,7 +1,12 @@
 import type { BurstOptions } from "./store.js";
 
+export type QueueOptions = Pick<BurstOptions, "throttle" | "nextFrame"> & {
+  /** For tests. */
+  now?: () => number;
+};
+
 export declare function bursts<Item>(
-  hand: (items: Item[]) => void,
-  options?: Pick<BurstOptions, "throttle" | "nextFrame"> & { now?: () => number },
+  hand: (items: Item[]) => unknown,
+  options?: QueueOptions,
 ): { add(item: Item, type?: string): void; stop(): void };
 export declare function soon(act: () => void): () => void;

@@ -15,6 +15,11 @@ export interface StatusTexts {
 export declare class NotifyStatus extends HTMLElement {
   manager: NotificationConnectionManager<any> | null;
   set texts(texts: Partial<StatusTexts>);
+  // The browser calls these.
+  static observedAttributes: string[];
+  connectedCallback(): void;
+  disconnectedCallback(): void;
+  attributeChangedCallback(): void;
 }
 
 declare global {

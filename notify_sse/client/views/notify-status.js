@@ -1,5 +1,9 @@
-// <notify-status>: the connection banner. `element.manager = manager`; that is all it needs.
+// <notify-status>: the connection banner. `element.manager = manager` is all it needs.
 
+/** @import { NotificationConnectionManager, Status } from "../notify-sse.js" */
+/** @import { StatusTexts } from "./notify-status.js" */
+
+/** @type {Readonly<StatusTexts>} */
 const TEXTS = {
   connecting: "Connecting…",
   connected: "Connected",
@@ -50,17 +54,30 @@ const TEMPLATE = `
 </div>
 <span class="spoken" role="status" aria-live="polite"></span>`;
 
+const TICK_MS = 250;
+
+/** While it is so, there is nothing to show. */
+const IDLE = ["idle", "paused", "closed"];
+
+/** Where a server renders there are no elements, and the class only has to be there. */
+const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
+
 /** Attribute `quiet`: hidden while connected. Property `texts`: other words, by name. Event `retry`, cancelable. */
-export class NotifyStatus extends (globalThis.HTMLElement ?? class {}) {
+export class NotifyStatus extends Base {
   static observedAttributes = ["quiet"];
+  /** @type {NotificationConnectionManager<any> | null} */
   #manager = null;
   #texts = TEXTS;
-  #stop = () => {};
+  /** @type {() => void} */
+  #unsubscribe = () => {};
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   #clock;
+  #root;
 
   constructor() {
     super();
-    this.attachShadow({ mode: "open" }).innerHTML = TEMPLATE;
+    this.#root = this.attachShadow({ mode: "open" });
+    this.#root.innerHTML = TEMPLATE;
     this.#part("button").addEventListener("click", () => this.#retry());
   }
 
@@ -73,20 +90,22 @@ export class NotifyStatus extends (globalThis.HTMLElement ?? class {}) {
     if (this.isConnected) this.connectedCallback();
   }
 
+  /** @param {Partial<StatusTexts>} texts */
   set texts(texts) {
     this.#texts = { ...TEXTS, ...texts };
     this.#render();
   }
 
   connectedCallback() {
-    for (const name of ["manager", "texts"]) this.#upgrade(name);
+    this.#upgrade("manager");
+    this.#upgrade("texts");
     this.disconnectedCallback();
-    this.#stop = this.#manager?.onState(() => this.#render()) ?? this.#stop;
+    if (this.#manager) this.#unsubscribe = this.#manager.onState(() => this.#render());
     this.#render();
   }
 
   disconnectedCallback() {
-    this.#stop();
+    this.#unsubscribe();
     clearTimeout(this.#clock);
   }
 
@@ -94,46 +113,73 @@ export class NotifyStatus extends (globalThis.HTMLElement ?? class {}) {
     this.#render();
   }
 
-  /** What a page set before the element was defined hides the property of that name. */
+  /**
+   * What a page set before the element was defined hides the property of that name: it is set again, properly.
+   *
+   * @param {"manager" | "texts"} name
+   */
   #upgrade(name) {
     if (!Object.hasOwn(this, name)) return;
-    const value = this[name];
-    delete this[name];
-    this[name] = value;
+    const value = Reflect.get(this, name);
+    Reflect.deleteProperty(this, name);
+    Reflect.set(this, name, value);
   }
 
+  /** @param {"banner" | "text" | "button"} name */
   #part(name) {
-    return this.shadowRoot.querySelector(`[part=${name}]`);
+    return /** @type {HTMLElement} */ (this.#root.querySelector(`[part=${name}]`));
   }
 
   #retry() {
-    if (this.dispatchEvent(new Event("retry", { bubbles: true, composed: true, cancelable: true })))
-      this.#manager?.retryNow();
+    const event = new Event("retry", { bubbles: true, composed: true, cancelable: true });
+    if (this.dispatchEvent(event)) this.#manager?.retryNow();
   }
 
   #render() {
     clearTimeout(this.#clock);
-    const { status = "idle", retryAt = null, message = "" } = this.#manager?.state ?? {};
-    const idle = ["idle", "paused", "closed"].includes(status);
-    const waitS = status === "reconnecting" && retryAt ? Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)) : 0;
-    this.#part("banner").dataset.status = status;
-    this.#part("banner").hidden = idle || (status === "connected" && this.hasAttribute("quiet"));
-    this.#part("banner").style.display = this.#part("banner").hidden ? "none" : "";
-    this.#part("text").textContent = waitS ? this.#texts.waiting.replace("{s}", waitS) : this.#text(status, message);
+    const status = this.#manager?.state.status ?? "idle";
+    const isIdle = IDLE.includes(status);
+    const waitS = this.#waitS();
+    const text = this.#text(status);
+    this.#showBanner(status, isIdle || (status === "connected" && this.hasAttribute("quiet")));
+    this.#part("text").textContent = waitS ? this.#texts.waiting.replace("{s}", String(waitS)) : text;
     this.#part("button").textContent = this.#texts.retry;
     this.#part("button").hidden = !(waitS || status === "failed" || status === "offline");
-    this.#speak(idle ? "" : this.#text(status, message));
-    if (waitS) this.#clock = setTimeout(() => this.#render(), 250);
+    this.#speak(isIdle ? "" : text);
+    if (waitS) this.#clock = setTimeout(() => this.#render(), TICK_MS);
   }
 
-  #text(status, message) {
-    return this.#texts[status] || message;
+  /** The seconds until the next try, 0 when none is planned. */
+  #waitS() {
+    const { status, retryAt } = this.#manager?.state ?? {};
+    if (status !== "reconnecting" || !retryAt) return 0;
+    return Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
   }
 
+  /** @param {Status} status */
+  #text(status) {
+    /** @type {Partial<Record<Status, string>>} */
+    const texts = this.#texts;
+    return texts[status] || this.#manager?.state.message || "";
+  }
+
+  /**
+   * @param {Status} status
+   * @param {boolean} isHidden
+   */
+  #showBanner(status, isHidden) {
+    const banner = this.#part("banner");
+    banner.dataset.status = status;
+    banner.hidden = isHidden;
+    banner.style.display = isHidden ? "none" : ""; // a page's `::part(banner) { display }` must not show it again
+  }
+
+  /** @param {string} text */
   #speak(text) {
-    const spoken = this.shadowRoot.querySelector(".spoken");
-    if (spoken.textContent !== text) spoken.textContent = text;
+    const spoken = /** @type {HTMLElement} */ (this.#root.querySelector(".spoken"));
+    if (spoken.textContent !== text) spoken.textContent = text; // the same words set again would be read out again
   }
 }
 
-globalThis.customElements?.get("notify-status") ?? globalThis.customElements?.define("notify-status", NotifyStatus);
+const elements = globalThis.customElements;
+if (elements && !elements.get("notify-status")) elements.define("notify-status", NotifyStatus);

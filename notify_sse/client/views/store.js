@@ -1,45 +1,74 @@
-// A page's view of its notifications: the newest ones, how many are unread, how the connection is. Independent of any
-// framework; the ties to React, Zustand and Redux are made of it.
-
-import { isAfter } from "../src/cursor.js";
+// views/ is what a page shows: a store of the newest notifications, an unread badge, a banner. This is the store. It depends on
+// no framework: frameworks/ ties it to React, Zustand and Redux.
+import { isAfter, splitCursor } from "../src/cursor.js";
 import { callListeners } from "../src/listeners.js";
 import { bursts } from "./bursts.js";
 
+/** @import { Notification, NotificationConnectionManager } from "../notify-sse.js" */
+/** @import { NotificationStore, NotificationView, StoreOptions } from "./store.js" */
+
+/** @type {Readonly<NotificationView>} */
 export const EMPTY = Object.freeze({ connection: null, items: Object.freeze([]), last: null, unread: 0, resets: 0 });
 
 /**
- * `{getState, subscribe, listen, markAllRead, clear, loadOlder, destroy}` for `manager`. State is replaced, never
- * changed, at most once a frame. `keep`: how many items; `throttle`: see bursts.js; `types`: only these. With
- * `idle` it follows the manager only from `listen()` on, which returns what ends that.
+ * A store that follows `manager`. Its state is replaced, never changed, at most once a frame.
+ *
+ * @param {NotificationConnectionManager<any>} manager
+ * @param {StoreOptions} [options]
+ * @returns {NotificationStore}
  */
 export function createNotificationStore(manager, { keep = 200, throttle, types, nextFrame, idle = false } = {}) {
+  /** @type {NotificationView} */
   let state = { ...EMPTY, connection: manager.state };
-  let stops = [];
+  /** @type {(() => void)[]} */
+  let unsubscribes = [];
+  /** @type {Set<(state: NotificationView) => void>} */
   const subscribers = new Set();
-  const wanted = wants(types);
-  const burst = bursts((items) => set(received(state, items, keep)), { throttle, nextFrame });
+  const isWanted = wants(types);
+  const burst = bursts((/** @type {Notification[]} */ items) => update(received(state, items, keep)), {
+    throttle,
+    nextFrame,
+  });
 
-  function set(change) {
+  /** @param {Partial<NotificationView>} change */
+  function update(change) {
     state = { ...state, ...change };
     callListeners(subscribers, state);
   }
 
   function listen() {
     stop();
-    stops = [
-      manager.onAll((item) => wanted(item) && burst.add(item, item.notification_type)),
-      manager.onState((connection) => set({ connection })),
-      manager.onReset(({ items }) =>
-        set({ resets: state.resets + 1, items: merged(state.items, (items ?? []).filter(wanted), keep) }),
-      ),
+    unsubscribes = [
+      manager.onAll((item) => {
+        if (isWanted(item)) burst.add(item, item.notification_type);
+      }),
+      manager.onState((connection) => update({ connection })),
+      manager.onReset(({ items }) => {
+        const stored = (items ?? []).filter(isWanted);
+        update({ resets: state.resets + 1, items: merged(state.items, stored, keep) });
+      }),
     ];
-    if (state.connection !== manager.state) set({ connection: manager.state });
+    if (state.connection !== manager.state) update({ connection: manager.state });
     return stop;
   }
 
   function stop() {
-    stops.splice(0).forEach((end) => end());
+    for (const unsubscribe of unsubscribes) unsubscribe();
+    unsubscribes = [];
     burst.stop();
+  }
+
+  /** Adds a page of what was sent before the oldest item. Returns whether there is more. */
+  async function loadOlder(limit = 50) {
+    const type = types?.length === 1 ? types[0] : undefined;
+    let page = await manager.history({ limit, before: oldestCursor(state.items), type });
+    while (page.more && !page.items.some(isWanted)) {
+      const further = await page.next();
+      if (!further) break;
+      page = further;
+    }
+    update({ items: merged(state.items, page.items.filter(isWanted), Number.POSITIVE_INFINITY) });
+    return page.more;
   }
 
   if (!idle) listen();
@@ -48,18 +77,15 @@ export function createNotificationStore(manager, { keep = 200, throttle, types, 
     listen,
     subscribe(subscriber) {
       subscribers.add(subscriber);
-      return () => subscribers.delete(subscriber);
+      return () => {
+        subscribers.delete(subscriber);
+      };
     },
-    markAllRead: () => state.unread && set({ unread: 0 }),
-    clear: () => set({ items: EMPTY.items, last: null, unread: 0 }),
-    /** Adds a page of what was sent before the oldest item; whether there is more. */
-    async loadOlder(limit = 50) {
-      const type = types?.length === 1 ? types[0] : undefined;
-      let page = await manager.history({ limit, before: oldest(state.items), type });
-      while (page.more && !page.items.some(wanted)) page = await page.next();
-      set({ items: merged(state.items, page.items.filter(wanted), Infinity) });
-      return page.more;
+    markAllRead() {
+      if (state.unread) update({ unread: 0 });
     },
+    clear: () => update({ items: EMPTY.items, last: null, unread: 0 }),
+    loadOlder,
     destroy() {
       stop();
       subscribers.clear();
@@ -67,54 +93,91 @@ export function createNotificationStore(manager, { keep = 200, throttle, types, 
   };
 }
 
-/** Whether an item is of one of `types`, if there are any. */
-export const wants = (types) => (item) => !types || types.includes(item.notification_type);
-
-/** The cursor of the oldest item of the newest log: what is of a log before that has no older ones any more. */
-function oldest(items) {
-  if (!items.length) return undefined;
-  const [epoch] = split(items[0].cursor);
-  return items.filter(({ cursor }) => split(cursor)[0] === epoch).at(-1).cursor;
+/**
+ * Tells whether an item is of one of `types`. Without `types` every item is.
+ *
+ * @param {readonly string[]} [types]
+ * @returns {(item: Notification) => boolean}
+ */
+export function wants(types) {
+  return (item) => !types || types.includes(item.notification_type);
 }
 
-/** What changes when `items` (in order of arrival) come. */
+/**
+ * The cursor of the oldest item of the newest log. What is of a log before that has no older ones any more.
+ *
+ * @param {readonly Notification[]} items
+ */
+function oldestCursor(items) {
+  if (!items.length) return undefined;
+  const [epoch] = splitCursor(items[0].cursor);
+  return items.filter(({ cursor }) => splitCursor(cursor)[0] === epoch).at(-1)?.cursor;
+}
+
+/**
+ * What changes when `items` come, in order of arrival.
+ *
+ * @param {NotificationView} state
+ * @param {readonly Notification[]} items
+ * @param {number} keep
+ * @returns {Pick<NotificationView, "items" | "last" | "unread">}
+ */
 export function received(state, items, keep) {
   return {
     items: merged(state.items, items, Math.max(keep, state.items.length)),
-    last: items.reduce(later, state.last),
+    last: items.reduce(laterOf, state.last),
     unread: state.unread + items.length,
   };
 }
 
-/** The one that was sent later: types that were held back come after younger ones of others. */
-const later = (a, b) => (a && isAfter(a.cursor, b.cursor) ? a : b);
+/**
+ * The one that was sent later: types that were held back come after younger ones of other types.
+ *
+ * @param {Notification | null} a
+ * @param {Notification} b
+ * @returns {Notification | null}
+ */
+function laterOf(a, b) {
+  return a && isAfter(a.cursor, b.cursor) ? a : b;
+}
 
-/** Both lists in one, newest first, each cursor once. What is of an older log (before a reset) comes last. */
+/**
+ * Both lists in one, newest first, each cursor once. What is of an older log (before a reset) comes last.
+ *
+ * @param {readonly Notification[]} items newest first
+ * @param {readonly Notification[]} more
+ * @param {number} keep
+ */
 export function merged(items, more, keep) {
-  if (isOrdered(items, more)) return [...more.slice(-keep).reverse(), ...items].slice(0, keep);
-  const ranks = new Map();
+  if (isInOrder(items, more)) return [...more.slice(-keep).reverse(), ...items].slice(0, keep);
+  /** @type {Map<string, number>} */
+  const ranks = new Map(); // of each log, the newest first
+  /** @type {Map<string, { item: Notification, rank: number, position: number }>} */
   const byCursor = new Map();
   for (const item of [...more, ...items]) {
-    const [epoch, id] = split(item.cursor);
-    if (!ranks.has(epoch)) ranks.set(epoch, ranks.size);
-    byCursor.set(item.cursor, { item, rank: ranks.get(epoch), id });
+    const [epoch, position] = splitCursor(item.cursor);
+    const rank = ranks.get(epoch) ?? ranks.size;
+    ranks.set(epoch, rank);
+    byCursor.set(item.cursor, { item, rank, position });
   }
-  const sorted = [...byCursor.values()].sort((a, b) => a.rank - b.rank || b.id - a.id);
+  const sorted = [...byCursor.values()].sort((a, b) => a.rank - b.rank || b.position - a.position);
   return sorted.slice(0, keep).map(({ item }) => item);
 }
 
-/** The usual case, in which there is nothing to sort: `more` rises, and lies after all `items`. */
-function isOrdered([newest], more) {
-  let [epoch, last] = newest ? split(newest.cursor) : [null, -1];
+/**
+ * The usual case, in which there is nothing to sort: `more` rises, and all of it lies after `items`.
+ *
+ * @param {readonly Notification[]} items
+ * @param {readonly Notification[]} more
+ */
+function isInOrder([newest], more) {
+  /** @type {[epoch: string | null, position: number]} */
+  let [epoch, last] = newest ? splitCursor(newest.cursor) : [null, -1];
   for (const { cursor } of more) {
-    const [itsEpoch, id] = split(cursor);
-    if (id <= last || (epoch !== null && epoch !== itsEpoch)) return false;
-    [epoch, last] = [itsEpoch, id];
+    const [itsEpoch, position] = splitCursor(cursor);
+    if (position <= last || (epoch !== null && epoch !== itsEpoch)) return false;
+    epoch = itsEpoch;
+    last = position;
   }
   return true;
-}
-
-function split(cursor) {
-  const dot = cursor.indexOf(".");
-  return [cursor.slice(0, dot), +cursor.slice(dot + 1)];
 }
