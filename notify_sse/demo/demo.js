@@ -1,4 +1,5 @@
-// The demo: a publisher and a recipient side by side, and buttons that break what lies between.
+// demo/ is a page for developers, served in development mode only: a publisher and a recipient side by side, and buttons that
+// break what lies between. It uses the client as any page does, by its public addresses.
 import { connections, cut, flow, isStalled, stall } from "./breaks.js";
 import "/client/notify-status.js";
 import { createBadge } from "/client/badge.js";
@@ -13,8 +14,10 @@ const SHOWN = 60;
 const SHORT_TOKEN_S = 4;
 const SHORT_FOR_MS = 30000;
 const OFFLINE_MS = 5000;
+const STEADY_MS = 500;
 const STALLED =
   "You stalled the network: nothing arrives, nothing is closed. That shows when two heartbeats are missing (31 s, with one every 15 s)";
+const EXPIRING = "The token nears its end: a second stream takes over before the first is closed";
 const $ = (id) => document.getElementById(id);
 
 let manager;
@@ -30,7 +33,8 @@ function begin({ cursor } = {}) {
   manager?.close();
   store?.destroy();
   badge?.destroy();
-  const [transport, share] = [$("transport").value, $("share").value];
+  const transport = $("transport").value;
+  const share = $("share").value;
   if (isStalled()) ACTIONS.stall();
   for (const id of ["cut", "stall"]) {
     $(id).disabled = share === "worker";
@@ -50,21 +54,26 @@ function begin({ cursor } = {}) {
 }
 
 function getToken({ reason }) {
-  if (reason === "expiring")
-    note("The token nears its end: a second stream takes over before the first is closed", "connected");
+  if (reason === "expiring") note(EXPIRING, "connected");
   return token();
 }
 
 async function send(notifications) {
   const stored = (batch) => tally.sent(batch.filter(isMine).map((one) => one.notification_id));
   try {
-    await publish(notifications, stored, (problem) => ($("trouble").textContent = problem));
+    await publish(notifications, stored, showTrouble);
   } catch (error) {
-    $("trouble").textContent = error.message;
+    showTrouble(error.message);
   }
 }
 
-const isMine = ({ recipient_id: to, topic }) => to === me || topic === "all";
+function showTrouble(text) {
+  $("trouble").textContent = text;
+}
+
+function isMine({ recipient_id: to, topic }) {
+  return to === me || topic === "all";
+}
 
 function markAllRead() {
   badge.markAllRead();
@@ -80,30 +89,42 @@ function compose() {
   });
 }
 
-const many = (count) =>
-  Array.from({ length: count }, (_, n) =>
-    example(n % 10 ? "new_message" : "account_update", { to: me, text: `Number ${n + 1} of ${count}` }),
-  );
+function examples(count) {
+  const numbers = Array.from({ length: count }, (_, index) => index + 1);
+  return numbers.map((number) => {
+    const type = number % 10 === 1 ? "account_update" : "new_message";
+    return example(type, { to: me, text: `Number ${number} of ${count}` });
+  });
+}
 
 const ACTIONS = {
   "one-each": () => send(["new_message", "account_update", "system_alert"].map((type) => example(type, { to: me }))),
-  flood: () => send(many(1000)),
+  flood: () => send(examples(1000)),
   steady() {
-    ticking = ticking ? clearInterval(ticking) : setInterval(() => send([example("new_message", { to: me })]), 500);
-    $("steady").ariaPressed = String(Boolean(ticking));
+    if (ticking) {
+      clearInterval(ticking);
+      ticking = null;
+    } else {
+      ticking = setInterval(() => send([example("new_message", { to: me })]), STEADY_MS);
+    }
+    $("steady").ariaPressed = String(ticking !== null);
   },
   cut() {
     note(connections() ? "You cut the connection" : "There is no connection of this tab to cut", "bad");
     cut();
   },
   stall() {
-    isStalled() ? flow() : stall();
+    if (isStalled()) flow();
+    else stall();
     $("stall").ariaPressed = String(isStalled());
     note(isStalled() ? STALLED : "The network flows again", "bad");
   },
   expire() {
     shorten(SHORT_TOKEN_S);
-    setTimeout(() => (shorten(null), note("Tokens last long again")), SHORT_FOR_MS);
+    setTimeout(() => {
+      shorten(null);
+      note("Tokens last long again");
+    }, SHORT_FOR_MS);
     note(`For ${SHORT_FOR_MS / 1000} s every token ends after ${SHORT_TOKEN_S} s`, "bad");
     dispatchEvent(new Event("online")); // another network: the client makes sure with a second stream, whose token is short
   },
@@ -138,7 +159,9 @@ function showCounts() {
 }
 
 function showList({ items }) {
-  for (const item of items) if (!cards.has(item)) cards.set(item, card(item));
+  for (const item of items) {
+    if (!cards.has(item)) cards.set(item, card(item));
+  }
   $("list").replaceChildren(...items.map((item) => cards.get(item)));
   $("empty").hidden = items.length > 0;
 }
@@ -156,11 +179,14 @@ function noteState({ status, transport, reason, shared, attempt }) {
   const now = `${status} ${attempt} ${transport}`;
   if (now === before) return;
   before = now;
-  const why = reason && status !== "connected" ? ` (${reason}${attempt ? `, failure ${attempt}` : ""})` : "";
-  note(
-    `${status[0].toUpperCase()}${status.slice(1)}${why}${status === "connected" ? ` by ${NAMES[transport]}` : ""}`,
-    status,
-  );
+  const word = status[0].toUpperCase() + status.slice(1);
+  if (status === "connected") note(`${word} by ${NAMES[transport]}`, status);
+  else note(word + whyOf(reason, attempt), status);
+}
+
+function whyOf(reason, attempt) {
+  if (!reason) return "";
+  return attempt ? ` (${reason}, failure ${attempt})` : ` (${reason})`;
 }
 
 const NAMES = {
@@ -189,15 +215,20 @@ async function showCommands() {
 
 function listen() {
   for (const [id, act] of Object.entries(ACTIONS)) $(id).addEventListener("click", () => act());
-  $("compose").addEventListener("submit", (event) => (event.preventDefault(), send([compose()])));
-  $("compose").addEventListener(
-    "change",
-    () => ($("severity").hidden = new FormData($("compose")).get("type") !== "system_alert"),
-  );
+  $("compose").addEventListener("submit", (event) => {
+    event.preventDefault();
+    send([compose()]);
+  });
+  $("compose").addEventListener("change", () => {
+    $("severity").hidden = new FormData($("compose")).get("type") !== "system_alert";
+  });
   for (const id of ["transport", "share"]) $(id).addEventListener("change", () => begin());
-  $("commands").addEventListener("toggle", () => $("commands").open && showCommands());
-  for (const button of document.querySelectorAll("[data-copy]"))
+  $("commands").addEventListener("toggle", () => {
+    if ($("commands").open) showCommands();
+  });
+  for (const button of document.querySelectorAll("[data-copy]")) {
     button.addEventListener("click", () => navigator.clipboard?.writeText($(button.dataset.copy).textContent));
+  }
 }
 
 for (const element of document.querySelectorAll("[data-me]")) element.textContent = me;

@@ -13,13 +13,13 @@ export class Tally {
   }
 
   sent(ids) {
-    ids.forEach((id) => this.#sent.add(id));
+    for (const id of ids) this.#sent.add(id);
     this.changed();
   }
 
   received({ notification_id: id, cursor }) {
-    if (this.#received.has(id)) this.repeated++;
-    if (this.#last && !isLater(cursor, this.#last)) this.disordered++;
+    if (this.#received.has(id)) this.repeated += 1;
+    if (this.#last && !isLater(cursor, this.#last)) this.disordered += 1;
     this.#received.set(id, cursor);
     this.#last = cursor;
     this.changed();
@@ -27,7 +27,9 @@ export class Tally {
 
   /** The page asked for all after `cursor` again: that is no repetition. */
   rewind(cursor) {
-    for (const [id, at] of this.#received) if (isLater(at, cursor)) this.#received.delete(id);
+    for (const [id, at] of this.#received) {
+      if (isLater(at, cursor)) this.#received.delete(id);
+    }
     this.#last = cursor;
     this.changed();
   }
@@ -47,11 +49,12 @@ export class Tally {
 
 /** Whether `a` came after `b`; what is of a new log came after all that is of the old one. */
 function isLater(a, b) {
-  const [[epochA, idA], [epochB, idB]] = [a.split("."), b.split(".")];
-  return epochA !== epochB || Number(idA) > Number(idB);
+  const [epochA, positionA] = a.split(".");
+  const [epochB, positionB] = b.split(".");
+  return epochA !== epochB || Number(positionA) > Number(positionB);
 }
 
 function stepBack(cursor) {
-  const [epoch, id] = cursor.split(".");
-  return `${epoch}.${id - 1}`;
+  const [epoch, position] = cursor.split(".");
+  return `${epoch}.${Number(position) - 1}`;
 }

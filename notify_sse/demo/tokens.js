@@ -4,7 +4,9 @@ export const me = new URLSearchParams(location.search).get("user") || "alice";
 
 /** How long the recipient's next tokens last, in s; null for as long as they may. */
 let shortS = null;
-export const shorten = (seconds) => (shortS = seconds);
+export function shorten(seconds) {
+  shortS = seconds;
+}
 
 export async function token({ publish = false } = {}) {
   const wanted = { recipient_id: me, publish, ...(shortS && !publish ? { ttl_s: shortS } : {}) };
