@@ -11,7 +11,7 @@ const types = readFileSync(at("../../notify_sse/client/notify-sse.d.ts"), "utf8"
 
 /** The names that the interface or class `name` declares. */
 function members(name) {
-  const [, body] = types.match(new RegExp(`(?:interface|class) ${name}\\b[^{]*{([^]*?)\\n}`));
+  const [, body] = types.match(new RegExp(`(?:interface|class) ${name}\\b[^{]*{([\\s\\S]*?)\\n}`));
   return [...new Set([...body.matchAll(/^ {2}(?:readonly )?(\w+)(?=[?<(:])/gm)].map(([, member]) => member))];
 }
 
@@ -28,7 +28,7 @@ test("what the how-to shows compiles", () => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const guide = readFileSync(at("../../docs/how-to/frameworks.md"), "utf8");
-  const blocks = [...guide.matchAll(/```tsx?\n\/\/ (\S+)\n([^]*?)```/g)];
+  const blocks = [...guide.matchAll(/```tsx?\n\/\/ (\S+)\n([\s\S]*?)```/g)];
   assert.equal(blocks.length, 7);
   for (const [, name, code] of blocks) writeFileSync(folder + name, code);
   const compilerOptions = { jsx: "react-jsx", typeRoots: [], types: [] };

@@ -2,7 +2,7 @@
 import { configureStore } from "@reduxjs/toolkit";
 import { type ConnectionState, type Notification, NotificationConnectionManager } from "notify-sse";
 import { createBadge } from "notify-sse/badge";
-import { NotifyStatus } from "notify-sse/notify-status";
+import type { NotifyStatus } from "notify-sse/notify-status";
 import { NotificationProvider, useNotificationSocket } from "notify-sse/react";
 import {
   createNotificationsReducer,
