@@ -11,19 +11,20 @@ import inspect
 import shutil
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import pytest
 
 from tests.support import asynchronous, given
 from tests.support.given import Retired
-from tests.support.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory, ServiceOptions, Stack
 from tests.support.services import (
     CannotStart,
     PostgresServer,
     RabbitServer,
+    Server,
     browsers,
     ensure,
     nodejs,
@@ -93,7 +94,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Under a failure, show how the logs of the servers that it used end."""
     report = yield
     if report.failed:
@@ -234,7 +235,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path, _started: list[Servi
     arguments see `Service`.
     """
 
-    def start(*, wait_ready: bool = True, **options: Any) -> Service:
+    def start(*, wait_ready: bool = True, **options: Unpack[ServiceOptions]) -> Service:
         running = Service(tmp_path / f"service-{len(_started)}", **options)
         _started.append(running)
         show_log(request, running.log)
@@ -245,7 +246,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path, _started: list[Servi
 
 
 @pytest.fixture(params=KINDS)
-def on_stack(request: pytest.FixtureRequest, _started: list[Service]) -> Iterator[dict[str, Any]]:
+def on_stack(request: pytest.FixtureRequest, _started: list[Service]) -> Iterator[Stack]:
     """Runs the test on each stack: options for `service`, `service(**on_stack)`."""
     with stack(request.param, request) as options:
         yield options
@@ -259,7 +260,7 @@ def show_log(request: pytest.FixtureRequest, log: Path) -> None:
         logs.append(log)
 
 
-def _revive(server: PostgresServer | RabbitServer) -> None:
+def _revive(server: Server) -> None:
     if server.running:
         server.thaw()
     else:

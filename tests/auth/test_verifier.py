@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -332,7 +333,7 @@ def test_random_headers_and_claims_are_granted_rightly_or_unauthorized(
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "not a public key in PEM"),
         (tokens.private_pem(tokens.ec_key()), "private key"),
         (tokens.public_pem(tokens.rsa_key(1024)), "at least 2048"),
-        (tokens.public_pem(tokens.ec_key(tokens.ec.SECP384R1())), "P-256"),
+        (tokens.public_pem(tokens.ec_key(ec.SECP384R1())), "P-256"),
     ],
     ids=["no file", "garbage", "private", "short RSA", "other curve"],
 )

@@ -80,7 +80,7 @@ def public_pem(key: PrivateKey) -> str:
 
 def public_jwk(key: PrivateKey, kid: str | None) -> dict[str, Any]:
     """As issuers publish it."""
-    described = jwk.construct(public_pem(key), algorithm(key)).to_dict() | {"use": "sig"}
+    described: dict[str, Any] = jwk.construct(public_pem(key), algorithm(key)).to_dict() | {"use": "sig"}
     return described | ({"kid": kid} if kid else {})
 
 

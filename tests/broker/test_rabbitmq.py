@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import cast
 
 import pika
 import pika.exceptions
@@ -85,11 +86,13 @@ async def test_properties_that_python_cannot_hold_stop_nothing(
     open_broker: Open, server: RabbitServer, amqp_prefix: str
 ) -> None:
     """Such a message is delivered as far as it can be read, the ones behind it as ever, on the same connection."""
-    hostile = [
+    hostile = [  # pika takes bytes too; its stubs do not say so
         pika.BasicProperties(timestamp=2**63),
         pika.BasicProperties(timestamp=10**15, message_id="far"),
-        pika.BasicProperties(message_id=b"\xff\xfe", content_type=b"\xc3\x28"),
-        pika.BasicProperties(headers={"x": [{"deep": [1, None, b"\xff"]}]}, correlation_id=b"\xff", message_id="h"),
+        pika.BasicProperties(message_id=cast("str", b"\xff\xfe"), content_type=cast("str", b"\xc3\x28")),
+        pika.BasicProperties(
+            headers={"x": [{"deep": [1, None, b"\xff"]}]}, correlation_id=cast("str", b"\xff"), message_id="h"
+        ),
         pika.BasicProperties(
             content_type="application/msgpack",
             content_encoding="gzip",

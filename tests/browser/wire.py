@@ -103,8 +103,9 @@ class ChromiumTab(Tab):
         await self.wire.call("Page.setWebLifecycleState", session=self.session, state="active")
 
     async def _text(self, expression: str) -> str:
-        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
-        answer = await self.wire.call("Runtime.evaluate", session=self.session, **asked)
+        answer = await self.wire.call(
+            "Runtime.evaluate", session=self.session, expression=expression, awaitPromise=True, returnByValue=True
+        )
         assert "exceptionDetails" not in answer, answer
         text: str = answer["result"]["value"]
         return text
@@ -120,8 +121,8 @@ class FirefoxTab(Tab):
         await self.wire.call("browsingContext.close", context=self.target)
 
     async def _text(self, expression: str) -> str:
-        asked = {"expression": expression, "target": {"context": self.target}, "awaitPromise": True}
-        answer = await self.wire.call("script.evaluate", **asked)
+        target = {"context": self.target}
+        answer = await self.wire.call("script.evaluate", expression=expression, target=target, awaitPromise=True)
         assert answer["type"] == "success", answer
         text: str = answer["result"]["value"]
         return text

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from notify_sse.core.cursor import Cursor
-from tests.support.checker import History, Published, Reader
+from tests.support.checker import History, Outcome, Published, Reader
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -77,7 +77,7 @@ class Ledger:
         """Committed without an announcement: notification_id → when, channel, the readers that wait for it."""
         self._ids: dict[str, str] = {}
 
-    def published(self, document: dict[str, Any], *, publisher: str, outcome: Any, ordered: bool = True) -> None:
+    def published(self, document: dict[str, Any], *, publisher: str, outcome: Outcome, ordered: bool = True) -> None:
         """One publish and its answer."""
         if outcome == "accepted":
             self.accepted += 1

@@ -16,7 +16,7 @@ from tests.fault.polling import until
 from tests.fault.publishers import Http
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
-from tests.support.checker import Violation, check
+from tests.support.checker import Outcome, Violation, check
 from tests.support.services import free_port
 
 STEADY = Habits(stay_s=1e9)
@@ -67,9 +67,7 @@ class Stage:
         self.gateways: list[Gateway] = self.fleet.gateways
         await self.fleet.start()
         self.scribe = Scribe(given.database_url, self.ledger)
-        self._ways = [
-            Http(lambda port=one.service.port: port, self._publisher(one), self.ledger) for one in self.gateways
-        ]
+        self._ways = [Http(_always(one.service.port), self._publisher(one), self.ledger) for one in self.gateways]
         self.spawn(look_after(self.clients))
         return self
 
@@ -134,7 +132,7 @@ class Stage:
         """Publish at that gateway, until it is accepted."""
         for start in range(0, len(documents), 500):
             part = documents[start : start + 500]
-            outcome = "unknown"
+            outcome: Outcome = "unknown"
             while outcome == "unknown":
                 outcome = await self._ways[at].publish(part)
             for document in part:
@@ -177,3 +175,7 @@ def resident_bytes(service: Any) -> int:
     processes = [service.process, *service.process.descendants()]
     pages = sum(int(Path(f"/proc/{one.pid}/statm").read_text().split()[1]) for one in processes)
     return pages * 4096
+
+
+def _always(port: int) -> Callable[[], int]:
+    return lambda: port

@@ -59,7 +59,9 @@ class World:
     def __init__(self, seed: int, *, traced: bool = False) -> None:
         self.rng = Random(seed)
         self.scenario: Scenario = draw(self.rng)
-        self.loop = SimLoop(self.rng, busy=self.scenario.busy, slot_s=self.scenario.slot_s)
+        self.loop = SimLoop(  # type: ignore[abstract]  # sockets, threads and signals are not simulated: using them raises
+            self.rng, busy=self.scenario.busy, slot_s=self.scenario.slot_s
+        )
         self.tally: Counter[str] = Counter()
         self.trace: list[str] = []
         self._traced = traced

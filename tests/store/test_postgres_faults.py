@@ -5,16 +5,16 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator, Sized
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sized
 from functools import partial
 
 import asyncpg
 import pytest
 
+from notify_sse.core.ports import Store
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import open_store
 from notify_sse.store.postgres import pool
-from notify_sse.store.postgres.store import PostgresStore
 from tests.store.subject import OUR_CONNECTIONS, Subject, ids, several, until, until_stored, whole_log
 from tests.support.services import PostgresServer
 
@@ -127,8 +127,8 @@ async def test_a_server_that_does_not_answer_is_given_up(
         await closed_while_frozen.head()
         postgres_server.freeze()
         started = time.monotonic()
-        attempts = [store.append(several(f"f{number}", 1)) for number in range(4)]
-        attempts += [store.after(0, ["recipient:alice"], limit=5) for _ in range(20)]  # type: ignore[misc]
+        attempts: list[Awaitable[object]] = [store.append(several(f"f{number}", 1)) for number in range(4)]
+        attempts += [store.after(0, ["recipient:alice"], limit=5) for _ in range(20)]
         outcomes = await asyncio.gather(*attempts, store.head(), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
         await closed_while_frozen.close()
@@ -206,7 +206,7 @@ async def _execute(subject: Subject, script: str) -> None:
         await connection.close()
 
 
-async def _answers(store: PostgresStore) -> bool:
+async def _answers(store: Store) -> bool:
     try:
         await store.head()
         await store.after(0, ["topic:all"], limit=1)
@@ -215,7 +215,7 @@ async def _answers(store: PostgresStore) -> bool:
     return True
 
 
-async def _opens(store: PostgresStore) -> bool:
+async def _opens(store: Store) -> bool:
     try:
         await store.open()
     except StoreUnavailable:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tests.support.checker import Beat, Connected, Cursor, Reader, ResetTold, Seen
+from notify_sse.core.frames import Cursor
+from tests.support.checker import Beat, Connected, Reader, ResetTold, Seen
 from tests.support.event_stream import Message
 from tests.support.streams import OpenStream, open_stream
 

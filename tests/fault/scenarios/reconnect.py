@@ -5,6 +5,8 @@ every cursor lies within the tail.
 """
 
 import time
+from collections.abc import Sequence
+from functools import partial
 from random import Random
 
 from tests.fault.clients import Habits
@@ -25,7 +27,7 @@ async def run(*, streams: int = 10_000, notifications: int = 2000, given: Given 
         habits = Habits(stay_s=1e9, away_s=0.0, obedient=True)
         for number in range(streams):
             home = stage.gateways[number % 2]
-            stage.read(f"user-{number}", choose=lambda home=home: home if home in alive else alive[0], habits=habits)
+            stage.read(f"user-{number}", choose=partial(_home_if_alive, home, alive), habits=habits)
         finding.expect(await stage.all_connected(), "not everybody could connect")
         survivor, doomed = stage.gateways
 
@@ -66,3 +68,7 @@ async def run(*, streams: int = 10_000, notifications: int = 2000, given: Given 
         finding.expect(pages == 0, f"{pages:.0f} pages of the log were read")
         finding.wrong += map(str, stage.judge())
     return finding
+
+
+def _home_if_alive(home: Gateway, alive: Sequence[Gateway]) -> Gateway:
+    return home if home in alive else alive[0]
