@@ -18,6 +18,7 @@ from typing import Unpack
 import pytest
 
 from tests.support import asynchronous, given
+from tests.support.failures import ends_of_logs, show_log
 from tests.support.given import Retired
 from tests.support.service import Service, ServiceFactory, ServiceOptions, Stack
 from tests.support.services import (
@@ -49,8 +50,6 @@ NEEDS_OF_FIXTURES = {
     "postgres_server": "postgres",
     "rabbitmq_server": "rabbitmq",
 }
-LOGS = pytest.StashKey[list[Path]]()
-"""On an item: logs whose end is shown when it fails."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -98,9 +97,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Under a failure, show how the logs of the servers that it used end."""
     report = yield
     if report.failed:
-        for log in item.stash.get(LOGS, []):
-            if end := processes.tail(log, lines=60):
-                report.sections.append((f"the end of {log.name}", end))
+        report.sections += ends_of_logs(item)
     return report
 
 
@@ -251,13 +248,6 @@ def on_stack(request: pytest.FixtureRequest, _started: list[Service]) -> Iterato
     with stack(request.param, request) as options:
         yield options
         _kill(_started)
-
-
-def show_log(request: pytest.FixtureRequest, log: Path) -> None:
-    """Have the end of `log` in the report, should this test fail."""
-    logs = request.node.stash.setdefault(LOGS, [])
-    if log not in logs:
-        logs.append(log)
 
 
 def _revive(server: Server) -> None:

@@ -8,7 +8,7 @@ import pytest
 from notify_sse.auth import Credentials, Verifier, credentials
 from notify_sse.config import read_settings
 from notify_sse.errors import Unauthorized
-from tests.auth.tokens import NOW, SECRET, token
+from tests.support.tokens import NOW, SECRET, token
 
 
 def scope(*headers: tuple[str, str], query: str = "") -> dict[str, Any]:

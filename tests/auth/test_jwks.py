@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,9 @@ from notify_sse.auth.jwks import Jwks
 from notify_sse.auth.keys import key_set
 from notify_sse.config import read_settings
 from notify_sse.errors import BadConfiguration, Unauthorized
-from tests.auth import tokens
-from tests.auth.tokens import NOW, jwk_set, public_jwk, token
+from tests.support import tokens
+from tests.support.polling import until
+from tests.support.tokens import NOW, jwk_set, public_jwk, token
 
 RSA = tokens.rsa_key()
 EC = tokens.ec_key()
@@ -72,12 +73,6 @@ async def jwks(source: str, **times: Any) -> AsyncIterator[Jwks]:
 
 def _more_requests(server: KeyServer, count: int) -> bool:
     return server.requests > count
-
-
-async def until(condition: Callable[[], object], *, within_s: float = 5) -> None:
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110  (what is waited for is another process's or task's doing)
-            await asyncio.sleep(0.005)
 
 
 async def test_each_token_is_verified_by_the_key_that_it_names(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from notify_sse.auth import PUBLISH, READ, Verifier, mint, signing_secret
 from notify_sse.config import Settings, read_settings
 from notify_sse.errors import BadConfiguration
-from tests.auth import tokens
+from tests.support import tokens
 
 
 def settings(directory: Path, **changes: Any) -> Settings:

@@ -13,8 +13,8 @@ from notify_sse.auth import READ, Verifier
 from notify_sse.auth.verifier import CACHED_TOKENS, MAX_TOKEN_BYTES
 from notify_sse.config import read_settings
 from notify_sse.errors import BadConfiguration, Unauthorized
-from tests.auth import tokens
-from tests.auth.tokens import NOW, SECRET, b64, claims, forged, signed, token
+from tests.support import tokens
+from tests.support.tokens import NOW, SECRET, b64, claims, forged, signed, token
 
 HS256 = {"alg": "HS256", "typ": "JWT"}
 

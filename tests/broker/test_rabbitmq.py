@@ -11,8 +11,8 @@ import pytest
 from notify_sse.errors import BrokerUnavailable
 from tests.broker.brokers import KEY, message, publishing, running
 from tests.broker.rabbitmq import Open, entered, foreign_channel, passed, published, silent
-from tests.broker.tcp import tcp_proxy
 from tests.support.services import RabbitServer
+from tests.support.tcp_proxy import tcp_proxy
 
 CONTRACT = {
     "ingest": {

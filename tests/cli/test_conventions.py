@@ -12,8 +12,9 @@ import pytest
 from notify_sse.auth import PUBLISH, READ, Verifier
 from notify_sse.config import Settings, read_settings
 from tests.cli.running import COMMAND, done, environment, lines, of, run, started
-from tests.support.service import SECRET, ServiceFactory
+from tests.support.service import ServiceFactory
 from tests.support.services import PostgresServer
+from tests.support.tokens import SECRET
 
 
 def test_a_wrong_setting_is_one_line_and_exit_code_2() -> None:

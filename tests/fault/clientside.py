@@ -8,12 +8,12 @@ from random import Random
 from typing import Any
 
 from tests.fault.clients import Client
-from tests.fault.ledger import channel_of
 from tests.fault.publishers import ForeignAmqp, Http, Way
 from tests.fault.schedule import Fault
 from tests.fault.scribe import FOREIGN
 from tests.fault.world import FLOODED, World
 from tests.support.checker import Outcome
+from tests.support.contract import channel_of
 from tests.support.streams import OpenStream, open_stream
 
 FLOOD = 110

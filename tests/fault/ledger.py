@@ -12,17 +12,13 @@ import msgspec
 
 from notify_sse.core.cursor import Cursor
 from tests.support.checker import History, Outcome, Published, Reader
+from tests.support.contract import channel_of
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 HEALED_S = 3.0
 """After a fault is undone, until connections are back and what waited is through."""
-
-
-def channel_of(document: dict[str, Any]) -> str:
-    """Where a document belongs, spelt out here so that a mix-up in the service does not mislead the judge."""
-    return f"topic:{document['topic']}" if "topic" in document else f"recipient:{document['recipient_id']}"
 
 
 def content_of(document: dict[str, Any]) -> int:

@@ -20,8 +20,8 @@ from notify_sse import Publisher
 from notify_sse.errors import BrokerUnavailable
 from tests.fault.http import Connection
 from tests.fault.ledger import Ledger
-from tests.support.amqp import key_of
 from tests.support.checker import Outcome
+from tests.support.contract import key_of
 
 ATTEMPT_S = 4.0
 MAX_ARRAY = 12

@@ -17,10 +17,10 @@ from tests.fault.clients import Client, Habits, look_after
 from tests.fault.fleet import Fleet, Gateway
 from tests.fault.ledger import Ledger
 from tests.fault.links import Links
-from tests.fault.polling import until
 from tests.fault.publishers import ForeignAmqp, Http, Lane, OurAmqp, Spoiler, Way
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
+from tests.support.polling import becomes_true
 from tests.support.services import free_port
 
 TOPICS: Final = ("news", "sport", "a.b", "x-1", "Z")
@@ -212,7 +212,7 @@ class World:
 
     async def everybody_connected(self, *, within_s: float = 60) -> bool:
         """Wait until every client has had a stream; False when that takes too long."""
-        return await until(lambda: all(client.opened for client in self.clients), within_s=within_s)
+        return await becomes_true(lambda: all(client.opened for client in self.clients), within_s=within_s)
 
     async def converge(self) -> list[str]:
         """After the last publish: wait until nothing is queued and every reader has seen all; who has not."""
@@ -229,7 +229,7 @@ class World:
             return [one for one in everybody if self.ledger.behind(one.place, one.reader.channels) or not one.connected]
 
         left_s = max(5.0, deadline - time.monotonic())
-        await until(lambda: not behind(), within_s=left_s)
+        await becomes_true(lambda: not behind(), within_s=left_s)
         late = [f"{one.name} stands at {one.place}, connected: {one.connected}" for one in behind()]
         return late if drained else [*late, "the ingest queue was not emptied"]
 

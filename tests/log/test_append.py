@@ -12,7 +12,8 @@ from notify_sse.log import append as module
 from notify_sse.log.append import Appender, Logged, Outcome, Refused
 from notify_sse.telemetry.outage import Outage
 from tests.simulation.database import POISON
-from tests.support.doubles import HandStore, metrics, notification, running, until
+from tests.support.doubles import HandStore, metrics, notification, running
+from tests.support.polling import until
 
 
 class Bench:

@@ -14,7 +14,8 @@ from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
 from notify_sse.telemetry.outage import Outage
 from tests.simulation.database import POISON
-from tests.support.doubles import HandBroker, HandStore, delivery, document, metrics, running, until
+from tests.support.doubles import HandBroker, HandStore, delivery, document, metrics, running
+from tests.support.polling import until
 
 
 class Bench:

@@ -14,11 +14,11 @@ from notify_sse.core.parse import rfc3339
 from notify_sse.core.ports import Message
 from notify_sse.errors import BrokerUnavailable
 from tests.simulation.broker import Exchange
-from tests.simulation.client import channel_of
 from tests.simulation.database import POISON
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import SimLoop
 from tests.support.checker import Outcome, Published
+from tests.support.contract import channel_of
 
 Way = Literal["amqp", "http", "either"]
 ATTEMPTS: Final = 5

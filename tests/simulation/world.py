@@ -16,7 +16,7 @@ from notify_sse.core import stream
 from notify_sse.gateway import admission, connection, pump, registry, relay, replay
 from notify_sse.log import append
 from tests.simulation.broker import Exchange
-from tests.simulation.client import FORGED, Client, channels_of
+from tests.simulation.client import FORGED, Client
 from tests.simulation.database import Database
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import Livelock, SimLoop
@@ -24,6 +24,7 @@ from tests.simulation.nemesis import Nemesis
 from tests.simulation.publisher import Publisher
 from tests.simulation.scenario import Limits, Scenario, draw
 from tests.support.checker import History, Reader, ResetTold, Violation, check
+from tests.support.contract import channels_of
 
 WALL_S: Final = 1_800_000_000.0
 """The wall clock's time when a run begins."""

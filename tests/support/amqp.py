@@ -1,9 +1,7 @@
 """Publishing over AMQP with pika, a client that is not ours. By the contract alone: no code of the service is used."""
 
-import hashlib
 import json
 import re
-import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
@@ -11,19 +9,7 @@ from typing import Any, NamedTuple, cast
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-SAFE = frozenset((string.ascii_letters + string.digits + "_-").encode())
-
-
-def key_of(document: dict[str, Any]) -> str:
-    """The routing key that the contract asks for."""
-    kind = document["notification_type"]
-    if "topic" in document:
-        return f"topic.{document['topic']}.{kind}"
-    raw = document["recipient_id"].encode()
-    encoded = "".join(chr(byte) if byte in SAFE else f"%{byte:02X}" for byte in raw)
-    if len(encoded) > 150:
-        encoded = "~" + hashlib.sha256(raw).hexdigest()
-    return f"recipient.{encoded}.{kind}"
+from tests.support.contract import key_of
 
 
 class DeadLetter(NamedTuple):

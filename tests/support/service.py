@@ -16,8 +16,7 @@ from jose import jwt
 
 from tests.support.services import CannotStart, Process, free_port
 from tests.support.services.processes import spawn, wait_ready, wait_until
-
-SECRET = "a secret for tests only, of over 32 bytes"
+from tests.support.tokens import SECRET
 
 
 class Stack(TypedDict, total=False):

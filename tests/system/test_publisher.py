@@ -14,8 +14,8 @@ from notify_sse import Publisher
 from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
 from notify_sse.errors import BadConfiguration, BadNotification, BrokerUnavailable, NotAllPublished
 from tests.broker.brokers import Process, running
-from tests.broker.tcp import tcp_proxy
 from tests.support.services import RabbitServer
+from tests.support.tcp_proxy import tcp_proxy
 
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001  a time that says not where
 

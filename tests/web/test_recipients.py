@@ -5,8 +5,9 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-from tests.support.amqp import key_of, printable, publisher
+from tests.support.amqp import printable, publisher
 from tests.support.api import Api, bearer, fresh, notification
+from tests.support.contract import key_of
 from tests.support.polling import eventually
 from tests.support.service import Service, ServiceFactory, Stack
 from tests.support.streams import Listening

@@ -12,8 +12,8 @@ from random import Random
 from tests.fault.clients import Habits
 from tests.fault.finding import Finding
 from tests.fault.fleet import Gateway
-from tests.fault.polling import until
 from tests.fault.stage import Given, Stage
+from tests.support.polling import becomes_true
 
 WITHIN_S = 10.0
 
@@ -44,7 +44,9 @@ async def run(*, streams: int = 10_000, notifications: int = 2000, given: Given 
         killed_at = time.monotonic()
         await doomed.kill()
         await publish()
-        back = await until(lambda: all(one.opened > before[one.name] and one.connected for one in orphans), within_s=60)
+        back = await becomes_true(
+            lambda: all(one.opened > before[one.name] and one.connected for one in orphans), within_s=60
+        )
         live_s = time.monotonic() - killed_at
         late = await stage.caught_up(within_s=60)
         caught_up_s = time.monotonic() - killed_at

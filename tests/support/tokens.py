@@ -1,4 +1,4 @@
-"""Keys and tokens for these tests, made by hand where no library would make them."""
+"""The secret of the services that tests start; keys and tokens, made by hand where no library would make them."""
 
 import base64
 import hashlib
