@@ -122,6 +122,25 @@ async def test_other_transports_are_broken_and_recover_too(development: Service,
         await _counts_are(page, 1003)
 
 
+@pytest.mark.parametrize("transport", ["eventsource", "fetch", "websocket", "longpoll"])
+async def test_what_the_client_closed_is_no_connection_to_cut(development: Service, transport: str) -> None:
+    async with shown(development) as page:
+        await page.select_option("#transport", transport)
+        await _connections_are(page, 1)
+        await page.click("#unplug")
+        await _log_has(page, "Offline")
+        await _connections_are(page, 0)
+        await page.click("#cut")
+        await _log_has(page, "There is no connection of this tab to cut")
+
+
+async def _connections_are(page: Page, count: int) -> None:
+    """The demo knows of so many connections of its page."""
+    await page.wait_for_function(
+        "async (count) => (await import('/demo/breaks.js')).connections() === count", arg=count, timeout=5_000
+    )
+
+
 async def test_what_a_worker_holds_cannot_be_broken_from_the_page_which_says_so(development: Service) -> None:
     async with shown(development) as page:
         await page.select_option("#share", "worker")

@@ -1,42 +1,18 @@
-// Keeps one stream open: opens streams, swaps them without a gap, retries, falls back, and climbs up again. It knows neither
-// pages nor listeners, so that it also runs in a SharedWorker.
+// Keeps one stream open: opens streams, swaps them without a gap, tries again. What ends mean is in cause.js, when to swap in
+// swaps.js, which transport in levels.js, what to do next in policy.js. It knows neither pages nor listeners, so that it also
+// runs in a SharedWorker.
+import { findCause, isSuspectAfter, livedMsUntil } from "./cause.js";
 import { isAfter } from "./cursor.js";
 import { TokenError } from "./errors.js";
-import { backoffMs, INITIAL, isStopped, messageFor, next, PROVEN_MS, RULES } from "./policy.js";
-import { probe, refusal } from "./request.js";
+import { loaderOf, preload, transportsFor } from "./levels.js";
+import { INITIAL, isStopped, messageFor, next, RULES } from "./policy.js";
 import { Stream } from "./stream.js";
-import * as eventsource from "./transports/eventsource.js";
+import { Swaps } from "./swaps.js";
 
-/** @import { ConnectionState, ManagerOptions, Status, TokenReason, Transport as TransportName } from "../notify-sse.js" */
-/** @import { End, Fact, PolicyState, Rules, Sink, Source, SourceOptions, StreamRequest, Transport } from "./types.js" */
+/** @import { ConnectionState, Status, TokenReason } from "../notify-sse.js" */
+/** @import { End, Fact, PolicyState, Rules, Sink, Source, SourceOptions, StreamRequest } from "./types.js" */
 
-/** @type {Record<TransportName, () => Transport | Promise<Transport>>} */
-const TRANSPORTS = {
-  eventsource: () => eventsource,
-  fetch: () => import("./transports/fetch.js"),
-  websocket: () => import("./transports/websocket.js"),
-  longpoll: () => import("./transports/longpoll.js"),
-};
-
-/** Ends for which a transport itself may be to blame. */
-const FAULTS = ["network", "stalled", "garbled"];
-
-/** A new token that is about to expire already is not swapped at once, so that such tokens make no storm of swaps. */
-const YOUNG_MS = 1000;
-const YOUNG_DELAY_MS = 300;
-const MAX_SWAP_DELAY_MS = 10000;
-
-/**
- * The transports to use, best first.
- *
- * @param {SourceOptions} options
- * @returns {TransportName[]}
- */
-function transportsFor({ transport = "auto", tokenIn }) {
-  if (transport !== "auto") return [transport];
-  const best = tokenIn === "header" || !globalThis.EventSource ? "fetch" : "eventsource";
-  return [best, "websocket", "longpoll"];
-}
+const DEFAULTS = { connectTimeoutMs: 10000, upgradeAfterMs: 60000 };
 
 /** @implements {Source} */
 export class Connection {
@@ -62,29 +38,24 @@ export class Connection {
   #retryTimer;
   /** @type {number | null} */
   #retryAt = null;
-  /**
-   * Two timers: an upgrade to a better transport has its own, which no other swap sets back.
-   *
-   * @type {Record<"renew" | "upgrade", ReturnType<typeof setTimeout> | undefined>}
-   */
-  #swapTimers = { renew: undefined, upgrade: undefined };
-  /** Failed swaps in a row. */
-  #failedSwaps = 0;
-  /** @type {SourceOptions & Required<Pick<ManagerOptions, "connectTimeoutMs" | "upgradeAfterMs">>} */
   #options;
   #sink;
   #transports;
   /** @type {Rules} */
   #rules;
+  #swaps;
 
   /**
    * @param {SourceOptions} options
    * @param {Sink} sink is told each notification and heartbeat once and in order
    */
   constructor(options, sink) {
-    this.#options = { connectTimeoutMs: 10000, upgradeAfterMs: 60000, ...options };
+    this.#options = { ...DEFAULTS, ...options };
     this.#transports = transportsFor(options);
     this.#rules = { ...RULES, ...options, levels: this.#transports.length };
+    this.#swaps = new Swaps(this.#rules, this.#options.upgradeAfterMs, (why, level) =>
+      this.#swapUnlessBusy(why, level),
+    );
     this.#sink = sink;
   }
 
@@ -167,28 +138,11 @@ export class Connection {
   /**
    * An upgrade gives way to any other swap.
    *
-   * @param {number} delayMs
    * @param {TokenReason} why
    * @param {number} level
    */
-  #swapLater(delayMs, why, level) {
-    const timer = why === "upgrade" ? "upgrade" : "renew";
-    this.#cancelSwap(timer);
-    this.#swapTimers[timer] = setTimeout(() => {
-      this.#swapTimers[timer] = undefined;
-      if (!this.#spare || (timer === "renew" && this.#spare.why === "upgrade")) this.#swap(why, level);
-    }, delayMs);
-  }
-
-  #cancelSwaps() {
-    this.#cancelSwap("renew");
-    this.#cancelSwap("upgrade");
-  }
-
-  /** @param {"renew" | "upgrade"} timer */
-  #cancelSwap(timer) {
-    clearTimeout(this.#swapTimers[timer]);
-    this.#swapTimers[timer] = undefined;
+  #swapUnlessBusy(why, level) {
+    if (!this.#spare || (why !== "upgrade" && this.#spare.why === "upgrade")) this.#swap(why, level);
   }
 
   /**
@@ -200,7 +154,7 @@ export class Connection {
       frame: (event, id, data) => this.#onFrame(stream, event, id, data),
       end: (end) => this.#onEnd(stream, end),
     });
-    stream.start(TRANSPORTS[this.#transports[level]], () => this.#request(why));
+    stream.start(loaderOf(this.#transports[level]), () => this.#request(why));
     return stream;
   }
 
@@ -240,7 +194,7 @@ export class Connection {
       stream.end({ reason: data.reason, retryMs: data.retry_ms });
       return;
     }
-    if (event === "expiring") this.#onExpiring(stream, data.expires_in_s);
+    if (event === "expiring") this.#swaps.onExpiring(stream, data.expires_in_s);
     if (event === "connected" && this.cursor) return; // a cursor moves only by what was received
     // Two streams may send the same: the cursor tells what is new.
     if (!id || !isAfter(id, this.cursor)) return;
@@ -259,16 +213,6 @@ export class Connection {
   }
 
   /**
-   * The token nears its end. Swaps are spread over the time that is left, so that a crowd of clients does not come at once.
-   *
-   * @param {Stream} stream
-   */
-  #onExpiring({ level, livedMs }, leftS = 0) {
-    const delayMs = this.#rules.random() * Math.min(leftS * 500, MAX_SWAP_DELAY_MS);
-    this.#swapLater(Math.max(delayMs, livedMs < YOUNG_MS ? YOUNG_DELAY_MS : 0), "expiring", level);
-  }
-
-  /**
    * @param {Stream} stream
    * @param {number} [heartbeatS]
    */
@@ -279,20 +223,9 @@ export class Connection {
       this.#stream = stream;
       this.#spare = null;
     }
-    this.#failedSwaps = 0;
     this.#apply({ kind: "up", level: stream.level });
-    this.#cancelSwap("renew");
-    if (stream.level > 0) {
-      if (!this.#swapTimers.upgrade) this.#swapLater(this.#options.upgradeAfterMs, "upgrade", 0);
-      return;
-    }
-    this.#cancelSwap("upgrade");
-    this.#loadFallbacks();
-  }
-
-  /** The fallbacks are fetched while that is possible: they will be needed when it is not. */
-  #loadFallbacks() {
-    for (const name of this.#transports) Promise.resolve(TRANSPORTS[name]()).catch(() => {});
+    this.#swaps.onUp(stream.level);
+    if (stream.level === 0) preload(this.#transports);
   }
 
   /**
@@ -318,16 +251,11 @@ export class Connection {
    */
   async #onSpareEnd(stream, end) {
     const turn = this.#turn;
-    const { level } = stream;
     const why = /** @type {TokenReason} */ (stream.why);
     this.#spare = null;
-    if (why === "upgrade") {
-      this.#swapLater(this.#options.upgradeAfterMs, why, level);
-      return;
-    }
-    this.#failedSwaps += 1;
-    this.#swapLater(backoffMs(this.#failedSwaps, this.#rules), why, level);
-    const { reason = end.reason } = await this.#findCause(stream, end, false);
+    this.#swaps.onFailed(why, stream.level);
+    if (why === "upgrade") return;
+    const { reason = end.reason } = await findCause(stream, end, false);
     if (turn === this.#turn && reason === "unauthorized") this.#apply({ kind: "refused" });
   }
 
@@ -339,38 +267,20 @@ export class Connection {
    */
   async #onLastEnd(stream, end) {
     const turn = this.#turn;
-    this.#cancelSwaps();
-    // Silence is no life: a transport that connects and then says nothing has proved nothing.
-    const livedMs = stream.livedMs - (end.reason === "stalled" ? stream.silentMs : 0);
-    const isSuspect = livedMs < PROVEN_MS && FAULTS.includes(end.reason);
+    this.#swaps.cancel();
+    const livedMs = livedMsUntil(stream, end);
+    const isSuspect = isSuspectAfter(livedMs, end);
     // To find out why takes a while. The page is told before.
     if (stream.isUp && isSuspect) this.#apply({ kind: "try", reason: end.reason });
-    const { atFault, ...found } = await this.#findCause(stream, end, isSuspect);
+    const { atFault, ...found } = await findCause(stream, end, isSuspect);
     const online = globalThis.navigator?.onLine ?? true;
     if (turn === this.#turn) this.#apply({ kind: "down", end: { ...end, ...found }, atFault, livedMs, online });
-  }
-
-  /**
-   * Whether the transport is at fault: only when the service answers, and this transport does not work all the same.
-   *
-   * @param {Stream} stream
-   * @param {End} end
-   * @param {boolean} isSuspect
-   * @returns {Promise<{ atFault: boolean } & Partial<End>>}
-   */
-  async #findCause({ isUp, accepted, request }, { reason, status }, isSuspect) {
-    if (!request) return { atFault: false };
-    if (isUp) return { atFault: isSuspect && (await probe(request)) === 200 };
-    if (status || (accepted && reason !== "timeout")) return { atFault: false };
-    const answer = await probe(request);
-    if (answer === 200) return { atFault: true };
-    return { atFault: false, ...(answer ? refusal(answer) : {}) };
   }
 
   #giveUpStreams() {
     this.#turn += 1;
     clearTimeout(this.#retryTimer);
-    this.#cancelSwaps();
+    this.#swaps.cancel();
     this.#stream?.close();
     this.#spare?.close();
     this.#stream = null;

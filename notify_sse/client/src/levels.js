@@ -1,0 +1,43 @@
+// The transports of a connection by level: 0 is the best one, each further one gets through where the one before it does not.
+import * as eventsource from "./transports/eventsource.js";
+
+/** @import { Transport as TransportName } from "../notify-sse.js" */
+/** @import { SourceOptions, Transport } from "./types.js" */
+
+/** @type {Record<TransportName, () => Transport | Promise<Transport>>} */
+const TRANSPORTS = {
+  eventsource: () => eventsource,
+  fetch: () => import("./transports/fetch.js"),
+  websocket: () => import("./transports/websocket.js"),
+  longpoll: () => import("./transports/longpoll.js"),
+};
+
+/**
+ * The transports to use, best first.
+ *
+ * @param {SourceOptions} options
+ * @returns {TransportName[]}
+ */
+export function transportsFor({ transport = "auto", tokenIn }) {
+  if (transport !== "auto") return [transport];
+  const best = tokenIn === "header" || !globalThis.EventSource ? "fetch" : "eventsource";
+  return [best, "websocket", "longpoll"];
+}
+
+/**
+ * What loads a transport. All but EventSource are modules of their own, which most pages never need.
+ *
+ * @param {TransportName} name
+ */
+export function loaderOf(name) {
+  return TRANSPORTS[name];
+}
+
+/**
+ * Fetches transports while that is possible: they will be needed when it is not.
+ *
+ * @param {TransportName[]} names
+ */
+export function preload(names) {
+  for (const name of names) Promise.resolve(loaderOf(name)()).catch(() => {});
+}

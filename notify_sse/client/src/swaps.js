@@ -1,0 +1,98 @@
+// When a second stream is to take over from the one that is open: before its token ends, or to climb to a better transport.
+import { backoffMs } from "./policy.js";
+
+/** @import { TokenReason } from "../notify-sse.js" */
+/** @import { Stream } from "./stream.js" */
+/** @import { Rules } from "./types.js" */
+
+/** A new token that is about to expire already is not swapped at once, so that such tokens make no storm of swaps. */
+const YOUNG_MS = 1000;
+const YOUNG_DELAY_MS = 300;
+const MAX_SWAP_DELAY_MS = 10000;
+
+export class Swaps {
+  /**
+   * Two timers: an upgrade to a better transport has its own, which no other swap sets back.
+   *
+   * @type {Record<"renew" | "upgrade", ReturnType<typeof setTimeout> | undefined>}
+   */
+  #timers = { renew: undefined, upgrade: undefined };
+  /** Failed swaps in a row. */
+  #failures = 0;
+  #rules;
+  #upgradeAfterMs;
+  #begin;
+
+  /**
+   * @param {Rules} rules
+   * @param {number} upgradeAfterMs
+   * @param {(why: TokenReason, level: number) => unknown} begin is called when a swap is due
+   */
+  constructor(rules, upgradeAfterMs, begin) {
+    this.#rules = rules;
+    this.#upgradeAfterMs = upgradeAfterMs;
+    this.#begin = begin;
+  }
+
+  /**
+   * A stream came up. A fallback is to give way to the best transport after a while.
+   *
+   * @param {number} level
+   */
+  onUp(level) {
+    this.#failures = 0;
+    this.#cancel("renew");
+    if (level === 0) this.#cancel("upgrade");
+    else if (!this.#timers.upgrade) this.#later(this.#upgradeAfterMs, "upgrade", 0);
+  }
+
+  /**
+   * The token nears its end. Swaps are spread over the time that is left, so that a crowd of clients does not come at once.
+   *
+   * @param {Stream} stream
+   */
+  onExpiring({ level, livedMs }, leftS = 0) {
+    const delayMs = this.#rules.random() * Math.min(leftS * 500, MAX_SWAP_DELAY_MS);
+    this.#later(Math.max(delayMs, livedMs < YOUNG_MS ? YOUNG_DELAY_MS : 0), "expiring", level);
+  }
+
+  /**
+   * A swap failed: it is tried again.
+   *
+   * @param {TokenReason} why
+   * @param {number} level
+   */
+  onFailed(why, level) {
+    if (why === "upgrade") {
+      this.#later(this.#upgradeAfterMs, why, level);
+      return;
+    }
+    this.#failures += 1;
+    this.#later(backoffMs(this.#failures, this.#rules), why, level);
+  }
+
+  cancel() {
+    this.#cancel("renew");
+    this.#cancel("upgrade");
+  }
+
+  /**
+   * @param {number} delayMs
+   * @param {TokenReason} why
+   * @param {number} level
+   */
+  #later(delayMs, why, level) {
+    const timer = why === "upgrade" ? "upgrade" : "renew";
+    this.#cancel(timer);
+    this.#timers[timer] = setTimeout(() => {
+      this.#timers[timer] = undefined;
+      this.#begin(why, level);
+    }, delayMs);
+  }
+
+  /** @param {"renew" | "upgrade"} timer */
+  #cancel(timer) {
+    clearTimeout(this.#timers[timer]);
+    this.#timers[timer] = undefined;
+  }
+}
