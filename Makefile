@@ -13,11 +13,13 @@ ARGS ?=
 # tests that measure time are best left alone.
 JOBS ?=
 VENV := .venv
+# The rooms of tests that run the code of core, log and gateway within their own process, where lines can be counted.
+MEASURED := tests/core tests/log tests/gateway tests/server tests/simulation
 PYTHON_IN_VENV := $(VENV)/bin/python
 INSTALL = echo 'installing into $(VENV) …' >&2; $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
 PACKAGING := setup.cfg pyproject.toml notify_sse/__init__.py
 
-.PHONY: run test check lint docs services services-stop bench fault mutants clean help
+.PHONY: run test check lint coverage docs services services-stop bench fault mutants clean help
 
 run: $(VENV)/.run ## the service on the embedded default, with its demo page (no broker, no database needed)
 	@exec $(PYTHON_IN_VENV) -m notify_sse serve $(ARGS)
@@ -25,7 +27,8 @@ run: $(VENV)/.run ## the service on the embedded default, with its demo page (no
 test: $(VENV)/.test ## the whole suite, against private RabbitMQ and Postgres servers that it starts itself
 	@$(PYTHON_IN_VENV) -m pytest $(if $(JOBS),-n $(JOBS) --dist worksteal) $(ARGS)
 
-check: lint test ## lint, types, import rules, then the whole suite: what CI runs
+check: lint coverage ## lint, types, import rules, then the whole suite with its coverage: what CI runs
+	@$(MAKE) test ARGS='$(addprefix --ignore=,$(MEASURED)) $(ARGS)'
 
 lint: $(VENV)/.check ## ruff, mypy and the import rules; Biome and tsc for the JavaScript
 	@$(VENV)/bin/ruff check .
@@ -33,6 +36,10 @@ lint: $(VENV)/.check ## ruff, mypy and the import rules; Biome and tsc for the J
 	@$(PYTHON_IN_VENV) -m mypy
 	@$(VENV)/bin/lint-imports
 	@$(PYTHON_IN_VENV) -m tests.client
+
+coverage: $(VENV)/.test ## the tests of core, log and gateway, and which of their lines no test runs: none may be left
+	@$(PYTHON_IN_VENV) -m coverage run -m pytest $(MEASURED)
+	@$(PYTHON_IN_VENV) -m coverage report
 
 docs: $(VENV)/.docs ## the documentation site with search, into build/docs; fails on a link that leads nowhere
 	@$(VENV)/bin/zensical build --config-file mkdocs.yml --clean --strict
@@ -54,7 +61,7 @@ mutants: $(VENV)/.test ## take the defences out one by one, and show which test 
 
 clean: ## stop the services, and remove everything that make made
 	@if [ -e .services/state.json ]; then $(MAKE) services-stop; fi
-	@rm -rf $(VENV) .services build dist .cache *.egg-info tests/system/clients/node_modules tests/client/node_modules .pytest_cache .mypy_cache \
+	@rm -rf $(VENV) .services build dist .cache *.egg-info tests/system/clients/node_modules tests/client/node_modules .coverage .pytest_cache .mypy_cache \
 		.ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

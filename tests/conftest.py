@@ -11,19 +11,21 @@ import inspect
 import shutil
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import pytest
 
 from tests.support import asynchronous, given
+from tests.support.failures import ends_of_logs, show_log
 from tests.support.given import Retired
-from tests.support.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory, ServiceOptions, Stack
 from tests.support.services import (
     CannotStart,
     PostgresServer,
     RabbitServer,
+    Server,
     browsers,
     ensure,
     nodejs,
@@ -48,8 +50,6 @@ NEEDS_OF_FIXTURES = {
     "postgres_server": "postgres",
     "rabbitmq_server": "rabbitmq",
 }
-LOGS = pytest.StashKey[list[Path]]()
-"""On an item: logs whose end is shown when it fails."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -93,13 +93,11 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Under a failure, show how the logs of the servers that it used end."""
     report = yield
     if report.failed:
-        for log in item.stash.get(LOGS, []):
-            if end := processes.tail(log, lines=60):
-                report.sections.append((f"the end of {log.name}", end))
+        report.sections += ends_of_logs(item)
     return report
 
 
@@ -234,7 +232,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path, _started: list[Servi
     arguments see `Service`.
     """
 
-    def start(*, wait_ready: bool = True, **options: Any) -> Service:
+    def start(*, wait_ready: bool = True, **options: Unpack[ServiceOptions]) -> Service:
         running = Service(tmp_path / f"service-{len(_started)}", **options)
         _started.append(running)
         show_log(request, running.log)
@@ -245,21 +243,14 @@ def service(request: pytest.FixtureRequest, tmp_path: Path, _started: list[Servi
 
 
 @pytest.fixture(params=KINDS)
-def on_stack(request: pytest.FixtureRequest, _started: list[Service]) -> Iterator[dict[str, Any]]:
+def on_stack(request: pytest.FixtureRequest, _started: list[Service]) -> Iterator[Stack]:
     """Runs the test on each stack: options for `service`, `service(**on_stack)`."""
     with stack(request.param, request) as options:
         yield options
         _kill(_started)
 
 
-def show_log(request: pytest.FixtureRequest, log: Path) -> None:
-    """Have the end of `log` in the report, should this test fail."""
-    logs = request.node.stash.setdefault(LOGS, [])
-    if log not in logs:
-        logs.append(log)
-
-
-def _revive(server: PostgresServer | RabbitServer) -> None:
+def _revive(server: Server) -> None:
     if server.running:
         server.thaw()
     else:

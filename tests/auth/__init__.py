@@ -1,0 +1,1 @@
+"""Who asks, and what they may do: tokens, keys, and where a request carries them."""

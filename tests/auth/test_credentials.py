@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from notify_sse.auth import Verifier, credentials
+from notify_sse.auth import Credentials, Verifier, credentials
 from notify_sse.config import read_settings
 from notify_sse.errors import Unauthorized
-from tests.auth.tokens import NOW, SECRET, token
+from tests.support.tokens import NOW, SECRET, token
 
 
 def scope(*headers: tuple[str, str], query: str = "") -> dict[str, Any]:
@@ -19,24 +19,31 @@ def scope(*headers: tuple[str, str], query: str = "") -> dict[str, Any]:
     }
 
 
+def found(request: dict[str, Any]) -> Credentials:
+    """The credentials of a request that has some."""
+    carried = credentials(request)
+    assert carried is not None
+    return carried
+
+
 def test_the_header_wins_over_the_cookie_and_the_cookie_over_the_query() -> None:
     header = ("authorization", "Bearer h")
     cookie = ("cookie", "a=1; notify_sse_session=c; b=2")
-    assert credentials(scope(cookie, header, query="access_token=q")).via == "header"
-    found = credentials(scope(cookie, query="access_token=q"))
-    assert (found.token, found.via) == ("c", "cookie")
-    found = credentials(scope(("cookie", "a=1"), query="topics=a&access_token=q.r_s-t"))
-    assert (found.token, found.via) == ("q.r_s-t", "query")
+    assert found(scope(cookie, header, query="access_token=q")).via == "header"
+    carried = found(scope(cookie, query="access_token=q"))
+    assert (carried.token, carried.via) == ("c", "cookie")
+    carried = found(scope(("cookie", "a=1"), query="topics=a&access_token=q.r_s-t"))
+    assert (carried.token, carried.via) == ("q.r_s-t", "query")
 
 
 def test_the_scheme_is_read_in_any_case() -> None:
-    assert credentials(scope(("authorization", "bEARER  x "))).token == "x"
+    assert found(scope(("authorization", "bEARER  x "))).token == "x"
 
 
 def test_another_scheme_is_passed_over() -> None:
     """A proxy's Basic password beside our cookie is common."""
-    found = credentials(scope(("authorization", "Basic abc"), ("cookie", "notify_sse_session=c")))
-    assert found.token == "c"
+    carried = found(scope(("authorization", "Basic abc"), ("cookie", "notify_sse_session=c")))
+    assert carried.token == "c"
 
 
 @pytest.mark.parametrize(

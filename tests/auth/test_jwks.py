@@ -3,20 +3,23 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from notify_sse.auth import Verifier
 from notify_sse.auth.jwks import Jwks
 from notify_sse.auth.keys import key_set
 from notify_sse.config import read_settings
 from notify_sse.errors import BadConfiguration, Unauthorized
-from tests.auth import tokens
-from tests.auth.tokens import NOW, jwk_set, public_jwk, token
+from tests.support import tokens
+from tests.support.polling import until
+from tests.support.tokens import NOW, jwk_set, public_jwk, token
 
 RSA = tokens.rsa_key()
 EC = tokens.ec_key()
@@ -68,10 +71,8 @@ async def jwks(source: str, **times: Any) -> AsyncIterator[Jwks]:
         await made.close()
 
 
-async def until(condition: Callable[[], object], *, within_s: float = 5) -> None:
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110  (what is waited for is another process's or task's doing)
-            await asyncio.sleep(0.005)
+def _more_requests(server: KeyServer, count: int) -> bool:
+    return server.requests > count
 
 
 async def test_each_token_is_verified_by_the_key_that_it_names(tmp_path: Path) -> None:
@@ -107,8 +108,8 @@ def test_keys_of_other_kinds_are_skipped_and_never_used() -> None:
     odd: list[Any] = [
         {"kty": "oct", "k": tokens.b64(b"x" * 32), "kid": "oct", "alg": "HS256"},
         {"kty": "OKP", "crv": "Ed25519", "x": "AA", "kid": "okp"},
-        public_jwk(tokens.ec_key(tokens.ec.SECP384R1()), "p384") | {"alg": "ES384"},
-        public_jwk(tokens.ec_key(tokens.ec.SECP384R1()), "p384b") | {"alg": "ES256"},
+        public_jwk(tokens.ec_key(ec.SECP384R1()), "p384") | {"alg": "ES384"},
+        public_jwk(tokens.ec_key(ec.SECP384R1()), "p384b") | {"alg": "ES256"},
         public_jwk(RSA, "enc") | {"use": "enc"},
         public_jwk(RSA, "rs512") | {"alg": "RS512"},
         public_jwk(RSA, "ops") | {"key_ops": ["encrypt"]},
@@ -172,7 +173,7 @@ async def test_the_last_good_keys_stay_while_the_server_is_down(caplog: pytest.L
         async with jwks(server.url, refresh_s=0.01, retry_s=0.01) as keys:
             for status, document in ((500, b""), (404, good), (200, b"<html>"), (204, b""), (302, good)):
                 server.status, server.document, before = status, document, server.requests
-                await until(lambda before=before: server.requests > before + 2)
+                await until(partial(_more_requests, server, before + 2))
                 assert keys.find("e") is not None
             failures = [r for r in caplog.records if getattr(r, "action", "") == "jwks_failed"]
             assert [record.levelname for record in failures] == ["WARNING"]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,8 +13,8 @@ from notify_sse.auth import READ, Verifier
 from notify_sse.auth.verifier import CACHED_TOKENS, MAX_TOKEN_BYTES
 from notify_sse.config import read_settings
 from notify_sse.errors import BadConfiguration, Unauthorized
-from tests.auth import tokens
-from tests.auth.tokens import NOW, SECRET, b64, claims, forged, signed, token
+from tests.support import tokens
+from tests.support.tokens import NOW, SECRET, b64, claims, forged, signed, token
 
 HS256 = {"alg": "HS256", "typ": "JWT"}
 
@@ -332,7 +333,7 @@ def test_random_headers_and_claims_are_granted_rightly_or_unauthorized(
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "not a public key in PEM"),
         (tokens.private_pem(tokens.ec_key()), "private key"),
         (tokens.public_pem(tokens.rsa_key(1024)), "at least 2048"),
-        (tokens.public_pem(tokens.ec_key(tokens.ec.SECP384R1())), "P-256"),
+        (tokens.public_pem(tokens.ec_key(ec.SECP384R1())), "P-256"),
     ],
     ids=["no file", "garbage", "private", "short RSA", "other curve"],
 )

@@ -1,0 +1,1 @@
+"""`notify-sse bench`, at its smallest: real processes, real streams."""

@@ -61,6 +61,8 @@ async def test_what_it_publishes_is_what_an_ordinary_client_receives(broker_url:
     assert (sender.sent, sender.failed) == (101, 1)
     for number in range(100):
         method, properties, body = channel.basic_get(queue, auto_ack=True)
+        assert method is not None
+        assert properties is not None
         assert method.routing_key == "recipient.alice.bench"
         assert (properties.content_type, properties.delivery_mode) == ("application/json", 2)
         assert body == b'{"n":%d}' % number

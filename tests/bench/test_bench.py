@@ -13,6 +13,7 @@ from notify_sse.bench import run
 from notify_sse.bench.bare import bare_server
 from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.report.results import Outcome
+from notify_sse.bench.target import Launch
 from notify_sse.cli.commands.bench import NAMES
 from tests.comparison import document, sizes, targets
 from tests.support.service import ServiceFactory
@@ -21,8 +22,9 @@ from tests.support.services import PostgresServer, RabbitServer
 SMOKE = sizes.SIZES["smoke"]
 
 
-def measured(launch: object, name: str, plan: Plan = SMOKE.load) -> Outcome:
-    return uvloop.run(run.SCENARIOS[name](launch, plan, Progress(quiet=True)))  # type: ignore[arg-type]
+def measured(launch: Launch, name: str, plan: Plan = SMOKE.load) -> Outcome:
+    (outcome,) = uvloop.run(run.measure(launch, [name], plan, Progress(quiet=True)))
+    return outcome
 
 
 def test_the_command_measures_a_service_that_runs(service: ServiceFactory, tmp_path: Path) -> None:

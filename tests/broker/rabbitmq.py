@@ -10,7 +10,7 @@ import pika
 import pika.exceptions
 
 from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
-from notify_sse.core.ports import Listener
+from notify_sse.core.ports import Broker, Listener
 from notify_sse.errors import BrokerUnavailable
 from tests.broker.brokers import message, running
 from tests.support.services import RabbitServer
@@ -39,7 +39,7 @@ async def entered(broker: RabbitMQBroker) -> None:
         pass
 
 
-async def published(broker: RabbitMQBroker, text: str) -> None:
+async def published(broker: Broker, text: str) -> None:
     """Publish, again and again until it is confirmed."""
     async with asyncio.timeout(40):
         while True:

@@ -1,6 +1,8 @@
 """The promises of the `Broker` port, on both adapters: the same tests."""
 
 import asyncio
+from collections.abc import Sequence, Sized
+from functools import partial
 
 import pytest
 
@@ -104,7 +106,7 @@ async def test_unacked_deliveries_are_bounded_by_prefetch(brokers: Brokers) -> N
         async with publishing(process.broker, *(message(number) for number in range(5))):
             await process.takes(2)
             for number in range(5):
-                await process.until(lambda number=number: len(process.deliveries) == min(5, number + 2))
+                await process.until(partial(_has, process.deliveries, min(5, number + 2)))
                 await process.broker.ack([process.deliveries[number]])
         assert process.heard == ["0", "1", "2", "3", "4"]
 
@@ -185,7 +187,7 @@ async def test_announcements_reach_every_listener_in_order(brokers: Brokers) -> 
             await one.broker.announce(body)
             await asyncio.sleep(0)
         for process in (one, two):
-            await process.until(lambda process=process: len(process.announcements) == 300)
+            await process.until(partial(_has, process.announcements, 300))
             assert process.announcements == sent
         assert deaf.announcements == []
 
@@ -195,12 +197,12 @@ async def test_everything_flows_again_once_connected_is_called(brokers: Brokers)
     async with running(brokers.open(), consumes=True, listens=True, acks=True) as process:
         for loss in (2, 3):
             await brokers.cut(process)
-            await process.until(lambda loss=loss: process.connects == loss)
+            await process.until(partial(_connected_for, process, loss))
             assert process.broker.connected
             await process.broker.announce(b"%d" % loss)
             async with publishing(process.broker, message(loss)):
-                await process.until(lambda loss=loss: process.announcements[-1:] == [b"%d" % loss])
-                await process.until(lambda loss=loss: process.heard[-1:] == [str(loss)])
+                await process.until(partial(_ends_with, process.announcements, b"%d" % loss))
+                await process.until(partial(_heard_last, process, str(loss)))
 
 
 async def test_prefixes_keep_deployments_apart(brokers: Brokers) -> None:
@@ -306,3 +308,19 @@ async def _refuse(process: Process, text: str, *, reason: str, detail: str) -> N
         delivery = (await process.takes(before + 1))[before]
         await process.broker.dead_letter(delivery, reason=reason, detail=detail)
         await process.broker.ack([delivery])
+
+
+def _has(heard: Sized, count: int) -> bool:
+    return len(heard) == count
+
+
+def _connected_for(process: Process, times: int) -> bool:
+    return process.connects == times
+
+
+def _ends_with(heard: Sequence[bytes], body: bytes) -> bool:
+    return bool(heard) and heard[-1] == body
+
+
+def _heard_last(process: Process, text: str) -> bool:
+    return process.heard[-1:] == [text]

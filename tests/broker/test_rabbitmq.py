@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import cast
 
 import pika
 import pika.exceptions
@@ -10,8 +11,8 @@ import pytest
 from notify_sse.errors import BrokerUnavailable
 from tests.broker.brokers import KEY, message, publishing, running
 from tests.broker.rabbitmq import Open, entered, foreign_channel, passed, published, silent
-from tests.broker.tcp import tcp_proxy
 from tests.support.services import RabbitServer
+from tests.support.tcp_proxy import tcp_proxy
 
 CONTRACT = {
     "ingest": {
@@ -85,11 +86,13 @@ async def test_properties_that_python_cannot_hold_stop_nothing(
     open_broker: Open, server: RabbitServer, amqp_prefix: str
 ) -> None:
     """Such a message is delivered as far as it can be read, the ones behind it as ever, on the same connection."""
-    hostile = [
+    hostile = [  # pika takes bytes too; its stubs do not say so
         pika.BasicProperties(timestamp=2**63),
         pika.BasicProperties(timestamp=10**15, message_id="far"),
-        pika.BasicProperties(message_id=b"\xff\xfe", content_type=b"\xc3\x28"),
-        pika.BasicProperties(headers={"x": [{"deep": [1, None, b"\xff"]}]}, correlation_id=b"\xff", message_id="h"),
+        pika.BasicProperties(message_id=cast("str", b"\xff\xfe"), content_type=cast("str", b"\xc3\x28")),
+        pika.BasicProperties(
+            headers={"x": [{"deep": [1, None, b"\xff"]}]}, correlation_id=cast("str", b"\xff"), message_id="h"
+        ),
         pika.BasicProperties(
             content_type="application/msgpack",
             content_encoding="gzip",

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,8 +11,9 @@ from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection
 from notify_sse.errors import BrokerUnavailable
 from tests.broker.brokers import message, publishing, running, texts
 from tests.broker.rabbitmq import Open, entered, passed, published, silent
-from tests.broker.tcp import tcp_proxy
+from tests.support.polling import until
 from tests.support.services import RabbitServer
+from tests.support.tcp_proxy import tcp_proxy
 
 
 @pytest.mark.parametrize("lost", ["closed", "reset", "killed", "restarted"])
@@ -62,7 +62,7 @@ async def test_a_silent_network_is_noticed_and_left(open_broker: Open, server: R
             with pytest.raises(BrokerUnavailable):
                 await process.broker.publish(message("into the void"))
             assert time.monotonic() - began < 2
-            await _until(lambda: not process.broker.connected, within_s=20)
+            await until(lambda: not process.broker.connected, within_s=20)
             proxy.resume()
             await process.until(lambda: process.connects == 2)
             await process.broker.publish(message("heard"))
@@ -130,7 +130,7 @@ async def test_announcing_never_waits_for_a_broker_that_does_not_read(open_broke
 async def test_announcing_while_disconnected_refuses_at_once(open_broker: Open, server: RabbitServer) -> None:
     async with running(open_broker(), listens=True) as process:
         await asyncio.to_thread(server.kill)
-        await _until(lambda: not process.broker.connected, within_s=5)
+        await until(lambda: not process.broker.connected, within_s=5)
         with pytest.raises(BrokerUnavailable):
             await process.broker.announce(b"x")
 
@@ -150,7 +150,7 @@ async def test_an_outage_is_told_once_and_its_end_once(
             await process.until(lambda: process.connects == 2)
     assert len(passed(caplog.records, "away")) == 1
     (back,) = passed(caplog.records, "back")
-    assert back.outage_s > 1
+    assert vars(back)["outage_s"] > 1
 
 
 async def test_a_broker_that_is_down_at_the_start_is_waited_for(open_broker: Open, server: RabbitServer) -> None:
@@ -196,9 +196,3 @@ async def test_closing_while_connecting_ends_at_once(open_broker: Open) -> None:
         await asyncio.sleep(pause_s)
         async with asyncio.timeout(5):
             await broker.close()
-
-
-async def _until(condition: Callable[[], bool], *, within_s: float) -> None:
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110  what is waited for has no event
-            await asyncio.sleep(0.02)

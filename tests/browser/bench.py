@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import json
-import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
@@ -13,19 +12,11 @@ import httpx
 from playwright.async_api import Browser, async_playwright
 
 from tests.browser.proxy import Proxy
+from tests.support.api import bearer
+from tests.support.publishers import post_until_accepted
 from tests.support.service import Service
-from tests.support.services import ensure
-from tests.support.services.packages import CHROMIUM_NAMES, executable
+from tests.support.services import browsers
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PAGES = {"/test/page.html": Path(__file__).with_name("page.html")}
 STREAM = "/notifications/stream"
 SOCKET = "/notifications/ws"
@@ -35,11 +26,11 @@ HISTORY = "/notifications/history"
 @contextlib.asynccontextmanager
 async def chromium(*, bfcache: bool = False) -> AsyncIterator[Browser]:
     """A fresh headless Chromium."""
-    await asyncio.to_thread(ensure, "chromium")
+    installed = await asyncio.to_thread(browsers.chromium)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=executable(*CHROMIUM_NAMES),
-            args=list(FLAGS),
+            executable_path=installed.executable_path,
+            args=list(installed.arguments),
             ignore_default_args=["--disable-back-forward-cache"] if bfcache else None,
         )
         try:
@@ -62,7 +53,7 @@ class Scripted(Protocol):
 
     async def goto(self, url: str, /) -> Any: ...
     async def evaluate(self, expression: str, /) -> Any: ...
-    async def wait_for_function(self, expression: str, /, **options: float) -> Any: ...
+    async def wait_for_function(self, expression: str, /, *, timeout: float, polling: float) -> Any: ...  # noqa: ASYNC109
 
 
 AnyPage = TypeVar("AnyPage", bound=Scripted)
@@ -84,14 +75,6 @@ async def until(page: Scripted, condition: str, *, within_s: float = 20) -> None
         raise AssertionError(f"not within {within_s:g} s: {condition}; the page: {account}") from exc
 
 
-async def eventually(condition: Callable[[], bool], *, what: str, within_s: float = 10) -> None:
-    """Returns once `condition()` holds, which `what` describes."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
-        await asyncio.sleep(0.02)
-
-
 class Publisher:
     """Publishes over HTTP, straight to the service, with the same ids until it is accepted."""
 
@@ -104,22 +87,10 @@ class Publisher:
         """`count` notifications whose payload's `n` goes on from the last one sent."""
         numbers = range(self._sent, self._sent + count)
         self._sent += count
-        async with httpx.AsyncClient(base_url=self._service.url, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=self._service.url, headers=bearer(self._token), timeout=10) as client:
             for start in range(0, count, batch):
-                await self._accepted(client, [_notification(n, to) for n in numbers[start : start + batch]])
+                await post_until_accepted(client, [_notification(n, to) for n in numbers[start : start + batch]])
                 await asyncio.sleep(pause_s)
-
-    async def _accepted(self, client: httpx.AsyncClient, documents: list[dict[str, Any]]) -> None:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        while True:
-            try:
-                answer = await client.post("/notifications", json=documents, headers=headers)
-            except httpx.HTTPError:
-                await asyncio.sleep(0.05)  # it is down: that is what the test wants
-                continue
-            if answer.status_code in (200, 201):
-                return
-            assert answer.status_code in (502, 503), answer.text
 
 
 def _notification(n: int, to: str) -> dict[str, Any]:

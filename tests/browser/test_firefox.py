@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, eventually, opened, proxied, until
+from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, opened, proxied, until
 from tests.browser.wire import FirefoxTab, firefox
+from tests.support import polling
 from tests.support.service import ServiceFactory
 
 pytestmark = pytest.mark.deadline(150)
@@ -73,7 +74,7 @@ async def test_tabs_share_one_stream_and_survive_the_end_of_one(service: Service
         await first.close()
         await sending
         await asyncio.gather(*(assert_each_once_in_order(page, 1500) for page in pages))
-        await eventually(lambda: proxy.count_live(STREAM) == 1, what="one stream")
+        await polling.until(lambda: proxy.count_live(STREAM) == 1, what="one stream")
 
 
 async def _first_to_close(pages: list[FirefoxTab]) -> FirefoxTab:

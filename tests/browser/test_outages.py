@@ -6,17 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.bench import (
-    STREAM,
-    Publisher,
-    assert_each_once_in_order,
-    chromium,
-    eventually,
-    opened,
-    proxied,
-    until,
-)
+from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, chromium, opened, proxied, until
 from tests.browser.wire import raw_chromium
+from tests.support import polling
 from tests.support.service import ServiceFactory
 
 NATIVE = {"/test/native.html": Path(__file__).with_name("native.html")}
@@ -86,7 +78,7 @@ async def test_a_page_that_slept_frozen_catches_up(service: ServiceFactory, shar
         await publisher.send(50)
         await asyncio.gather(*(assert_each_once_in_order(tab, 50) for tab in (page, awake)))
         await page.freeze()
-        await eventually(lambda: proxy.count_live(STREAM) == 1, what="one stream, of the page that is awake")
+        await polling.until(lambda: proxy.count_live(STREAM) == 1, what="one stream, of the page that is awake")
         await publisher.send(300)
         await assert_each_once_in_order(awake, 350)
         await page.thaw()
@@ -106,7 +98,7 @@ async def test_a_page_from_the_back_forward_cache_goes_on_where_it_was(service: 
         await assert_each_once_in_order(page, 20)
         await page.evaluate("window.isTheSamePage = true")
         await page.goto(f"{proxy.url}/test/page.html")
-        await eventually(lambda: proxy.count_live(STREAM) == 0, what="the end of its stream")
+        await polling.until(lambda: proxy.count_live(STREAM) == 0, what="the end of its stream")
         await publisher.send(20)
         await page.go_back(wait_until="commit")
         assert await page.evaluate("window.isTheSamePage") is True

@@ -8,17 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Page
 
-from tests.browser.bench import (
-    STREAM,
-    Publisher,
-    assert_each_once_in_order,
-    chromium,
-    eventually,
-    opened,
-    proxied,
-    until,
-)
+from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, chromium, opened, proxied, until
 from tests.browser.proxy import Proxy
+from tests.support import polling
 from tests.support.service import Service, ServiceFactory
 
 TABS = 7
@@ -72,7 +64,7 @@ async def test_the_leader_tab_is_closed_under_a_flood_three_times(service: Servi
             await leader.close()
         await sending
         await asyncio.gather(*(assert_each_once_in_order(page, 3000) for page in pages))
-        await eventually(lambda: proxy.count_live(STREAM) == 1, what="one stream")
+        await polling.until(lambda: proxy.count_live(STREAM) == 1, what="one stream")
         assert proxy.count(STREAM) == 4
         for page in pages:
             assert "closed" not in await page.evaluate("states.map(({ status }) => status)"), "that was another tab"
@@ -93,7 +85,7 @@ async def test_a_leader_that_hangs_is_deposed(service: ServiceFactory) -> None:
         leader = await _leader(pages)
         others = [page for page in pages if page is not leader]
         hanging = asyncio.create_task(leader.evaluate(HANG))
-        await eventually(lambda: proxy.count("/test/hangs") == 1, what="a tab that hangs")
+        await polling.until(lambda: proxy.count("/test/hangs") == 1, what="a tab that hangs")
         await Publisher(gateway).send(100)
         await asyncio.gather(*(assert_each_once_in_order(page, 100, within_s=35) for page in others))
         assert await _leader(others)

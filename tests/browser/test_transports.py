@@ -11,12 +11,12 @@ from tests.browser.bench import (
     Publisher,
     assert_each_once_in_order,
     chromium,
-    eventually,
     opened,
     proxied,
     until,
 )
 from tests.browser.proxy import Proxy
+from tests.support import polling
 from tests.support.service import ServiceFactory
 
 
@@ -45,7 +45,7 @@ async def test_it_falls_back_step_by_step_and_climbs_up_again_losing_nothing(ser
         await publisher.send(20)
         await assert_each_once_in_order(page, 80)
         assert set(await page.evaluate("states.map(({ status }) => status)")) == {"connected"}, "nobody noticed"
-        await eventually(lambda: proxy.count_live(HISTORY) == 0, what="the end of the polling")
+        await polling.until(lambda: proxy.count_live(HISTORY) == 0, what="the end of the polling")
 
 
 async def test_a_proxy_that_swallows_the_stream_is_found_out(service: ServiceFactory) -> None:

@@ -11,18 +11,10 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.bench import (
-    STREAM,
-    Publisher,
-    assert_each_once_in_order,
-    chromium,
-    eventually,
-    opened,
-    proxied,
-    until,
-)
+from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, chromium, opened, proxied, until
 from tests.browser.proxy import Proxy
 from tests.client import node
+from tests.support import polling
 from tests.support.service import Service, ServiceFactory
 
 HERE = Path(__file__).parent
@@ -157,7 +149,7 @@ async def test_react_renders_only_what_changed_for_it(service: ServiceFactory, v
         assert await page.evaluate("renders.state") == before["state"]
         await page.evaluate("unmount()")
         assert await page.evaluate("listening === listenedBefore"), "a store listens only while it is mounted"
-        await eventually(lambda: proxy.count_live(STREAM) == 0, what="the end of the stream")
+        await polling.until(lambda: proxy.count_live(STREAM) == 0, what="the end of the stream")
 
 
 async def test_react_in_strict_mode_mounts_twice_and_misses_nothing(
@@ -167,7 +159,7 @@ async def test_react_in_strict_mode_mounts_twice_and_misses_nothing(
     async with shown(gateway, views, strict=True) as (proxy, page):
         await Publisher(gateway).send(20)
         await page.wait_for_function("document.getElementById('unread').textContent === '20'")
-        await eventually(lambda: proxy.count_live(STREAM) == 1, what="one stream")
+        await polling.until(lambda: proxy.count_live(STREAM) == 1, what="one stream")
         assert await page.evaluate("listening - listenedBefore") == 3, "one store"
         await page.evaluate("unmount()")
         assert await page.evaluate("listening === listenedBefore")

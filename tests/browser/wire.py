@@ -18,9 +18,8 @@ from typing import Any
 
 import websockets
 
-from tests.browser.bench import FLAGS
-from tests.support.services import ensure
-from tests.support.services.packages import CHROMIUM_NAMES, FIREFOX_NAMES, executable
+from tests.support.services import browsers, ensure
+from tests.support.services.packages import FIREFOX_NAMES, executable
 
 START_S = 60
 PREFERENCES = {
@@ -103,8 +102,9 @@ class ChromiumTab(Tab):
         await self.wire.call("Page.setWebLifecycleState", session=self.session, state="active")
 
     async def _text(self, expression: str) -> str:
-        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
-        answer = await self.wire.call("Runtime.evaluate", session=self.session, **asked)
+        answer = await self.wire.call(
+            "Runtime.evaluate", session=self.session, expression=expression, awaitPromise=True, returnByValue=True
+        )
         assert "exceptionDetails" not in answer, answer
         text: str = answer["result"]["value"]
         return text
@@ -120,8 +120,8 @@ class FirefoxTab(Tab):
         await self.wire.call("browsingContext.close", context=self.target)
 
     async def _text(self, expression: str) -> str:
-        asked = {"expression": expression, "target": {"context": self.target}, "awaitPromise": True}
-        answer = await self.wire.call("script.evaluate", **asked)
+        target = {"context": self.target}
+        answer = await self.wire.call("script.evaluate", expression=expression, target=target, awaitPromise=True)
         assert answer["type"] == "success", answer
         text: str = answer["result"]["value"]
         return text
@@ -155,8 +155,8 @@ class Firefox:
 @contextlib.asynccontextmanager
 async def raw_chromium() -> AsyncIterator[Chromium]:
     """A fresh headless Chromium whose pages can be hidden and frozen."""
-    await asyncio.to_thread(ensure, "chromium")
-    command = [executable(*CHROMIUM_NAMES), "--headless", "--remote-debugging-port=0", *FLAGS]
+    installed = await asyncio.to_thread(browsers.chromium)
+    command = [installed.executable_path, "--headless", "--remote-debugging-port=0", *installed.arguments]
     async with (
         _running(command, lambda home: [f"--user-data-dir={home}"], "DevTools listening on ") as address,
         _connected(address) as wire,

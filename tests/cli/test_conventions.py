@@ -12,8 +12,9 @@ import pytest
 from notify_sse.auth import PUBLISH, READ, Verifier
 from notify_sse.config import Settings, read_settings
 from tests.cli.running import COMMAND, done, environment, lines, of, run, started
-from tests.support.service import SECRET, ServiceFactory
+from tests.support.service import ServiceFactory
 from tests.support.services import PostgresServer
+from tests.support.tokens import SECRET
 
 
 def test_a_wrong_setting_is_one_line_and_exit_code_2() -> None:
@@ -156,7 +157,7 @@ def test_token_makes_what_the_service_takes(tmp_path: Path) -> None:
     made = done("token", "--sub", "álice", "--scope", f"{READ} {PUBLISH}", "--topics", "a,b", "--ttl", "60", env=env)
     settings = read_settings(env)
     grant = Verifier(settings).verify(made.strip())
-    assert (grant.subject, grant.scopes, grant.topics) == ("álice", {READ, PUBLISH}, {"a", "b"})
+    assert (grant.subject, grant.scopes, grant.topics) == ("álice", frozenset((READ, PUBLISH)), frozenset("ab"))
     assert grant.expires_at == pytest.approx(time.time() + 60, abs=5)
     (document,) = lines("token", "--sub", "bob", env=env)
     assert Verifier(settings).verify(document["token"]).expires_at == document["expires_at"]

@@ -10,8 +10,9 @@ import pytest
 
 from notify_sse.store import migrate
 from tests.cli.running import done, environment, lines, of, run
-from tests.support.service import SECRET, ServiceFactory
+from tests.support.service import ServiceFactory
 from tests.support.services import wait_until
+from tests.support.tokens import SECRET
 
 
 def findings(env: dict[str, str], *, code: int = 0) -> dict[str, dict[str, Any]]:

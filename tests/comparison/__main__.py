@@ -103,7 +103,8 @@ def _outcomes(
             if name in WITHOUT.get(target, ()):
                 continue
             try:
-                yield runner.run(run.SCENARIOS[name](launch, size.plan(name, target), progress))
+                (outcome,) = runner.run(run.measure(launch, [name], size.plan(name, target), progress))
+                yield outcome
             except (NotifyError, OSError, TimeoutError, httpx.HTTPError, AMQPError) as exc:
                 # One that breaks under the load is a result too, and must not cost the others theirs.
                 yield Outcome(target, name, {}, problems=[f"{type(exc).__name__}: {exc}"])

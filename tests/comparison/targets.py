@@ -13,7 +13,7 @@ from notify_sse.bench.bare import bare_server
 from notify_sse.bench.publishers.publisher_process import PublishAddress
 from notify_sse.bench.target import Launch, Target, free_port, process, started_service
 from notify_sse.server.files import raise_file_limit
-from tests.support.services import PostgresServer, RabbitServer
+from tests.support.services import InstalledPostgres, InstalledRabbit, PostgresServer, RabbitServer
 
 EMBEDDED = "embedded"
 STACK = "rabbitmq-postgres"
@@ -26,6 +26,9 @@ NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 
 def launches(broker: RabbitServer, database: PostgresServer) -> dict[str, Launch]:
     """By name, in the order of the columns. nchan only where it is installed."""
+    # What they cost is measured by their pids, which those of a container do not show.
+    assert isinstance(broker, InstalledRabbit)
+    assert isinstance(database, InstalledPostgres)
     assert broker.process
     assert database.process
     pids = {"broker": [broker.process.pid], "database": [database.process.pid]}

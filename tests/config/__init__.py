@@ -1,0 +1,1 @@
+"""The settings: what is read, and what cannot stand together."""

@@ -1,0 +1,1 @@
+"""The rules: pure, with randomised tests against simple models."""

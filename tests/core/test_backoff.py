@@ -1,6 +1,7 @@
 """Pauses that grow, within bounds, and differ from one process to the next."""
 
 import random
+from collections.abc import Callable
 
 from notify_sse.core.backoff import Backoff
 
@@ -8,7 +9,7 @@ from notify_sse.core.backoff import Backoff
 def test_pauses_double_up_to_the_longest() -> None:
     """The longest that each can be, and the shortest, which is half of that."""
     for drawn, part in ((1.0, 1.0), (0.0, 0.5)):
-        backoff = Backoff(first_s=0.5, last_s=3.0, draw=lambda drawn=drawn: drawn)
+        backoff = Backoff(first_s=0.5, last_s=3.0, draw=_always(drawn))
         assert [backoff.next_s() for _ in range(5)] == [part * longest for longest in (0.5, 1.0, 2.0, 3.0, 3.0)]
 
 
@@ -30,3 +31,7 @@ def test_an_outage_of_any_length_is_outlasted() -> None:
     backoff = Backoff(first_s=0.5, last_s=2.0, draw=random.random)
     assert all(0.25 <= backoff.next_s() <= 2.0 for _ in range(3000))
     assert backoff.next_s() >= 1.0
+
+
+def _always(value: float) -> Callable[[], float]:
+    return lambda: value

@@ -263,7 +263,7 @@ def test_a_batch_splits_into_its_items(items: list[dict[str, Any]]) -> None:
 
 
 def test_a_batch_that_does_not_decode_names_what_can_be_said() -> None:
-    for raw, field in ((b"[{]", "body"), (b"[" * 9000, "body"), (b"[1", "body")):
+    for raw, field in ((b"[{]", "body"), (b"[" * 9000, "body"), (b"[1", "body"), (b"[NaN]", "body")):
         with pytest.raises(BadNotification) as caught:
             split_batch(raw, JSON)
         assert caught.value.field == field

@@ -12,7 +12,7 @@ from notify_sse.core.frames import Frame, frame
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import Event
 from notify_sse.core.stream import MAX_PULL_EVENTS, Placed, Stream, StreamState, resume
-from notify_sse.core.tail import Tail
+from notify_sse.core.tail import Hole, Tail
 
 NOW_MS = 1_000_000
 
@@ -66,6 +66,7 @@ def test_beyond_the_tail_it_waits_for_the_tail() -> None:
     hub: Hub[Stream] = Hub()
     hub.join(stream, stream)
     new = tail.extend(6, [made(place) for place in (6, 7, 8)])
+    assert not isinstance(new, Hole)
     assert hub.wake(new, before=5) == [stream]
     assert ids(stream.pull(tail, now_ms=NOW_MS)) == [8]
 

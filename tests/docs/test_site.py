@@ -44,7 +44,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("site")
     shutil.copytree(DOCS, copy / "docs")
     shutil.copy(ROOT / "mkdocs.yml", copy)
-    command = [Path(sys.executable).parent / "zensical", "build", "--config-file", copy / "mkdocs.yml", "--strict"]
+    command: list[str | Path] = [
+        Path(sys.executable).parent / "zensical",
+        "build",
+        "--config-file",
+        copy / "mkdocs.yml",
+        "--strict",
+    ]
     built = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     return copy / "build" / "docs"

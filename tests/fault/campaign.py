@@ -198,7 +198,7 @@ def _outcome(
         accepted=ledger.accepted,
         unknown=ledger.seen["published unknown"],
         delivered=ledger.delivered,
-        judged=dict(counts(violations)),
+        judged={str(kind): count for kind, count in counts(violations).items()},
         violations=[f"{one} (accepted at {ledger.answered_at.get(one.what, -1):.1f} s)" for one in violations[:200]],
         other=other + [f"streams answered {status}: {count} times" for status, count in statuses.items()],
         resets={name: count for name, count in ledger.seen.items() if name.startswith("reset ")},

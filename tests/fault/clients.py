@@ -13,10 +13,12 @@ from typing import Any
 
 import msgspec
 
-from notify_sse.core.cursor import Cursor, parse_cursor
-from tests.fault.ledger import Ledger, channel_of, content_of
-from tests.support.checker import Beat, Connected, ResetTold, Seen
+from notify_sse.core.cursor import Cursor
+from tests.fault.ledger import Ledger, content_of
+from tests.support.checker import Connected, ResetTold, Seen
+from tests.support.contract import channel_of, channels_of, cursor_of
 from tests.support.event_stream import Message
+from tests.support.sightings import control_sighting
 from tests.support.streams import OpenStream, open_stream
 
 CONNECT_S = 3.0
@@ -79,9 +81,7 @@ class Client:
         self.port = 0
         """Where it is connected, or was last."""
         self.opened = 0
-        self.reader = ledger.reader(
-            name, frozenset((f"recipient:{recipient}", "topic:all", *(f"topic:{topic}" for topic in topics)))
-        )
+        self.reader = ledger.reader(name, channels_of(recipient, topics))
         self._ledger = ledger
         self._rng = rng
         self._habits = habits
@@ -228,7 +228,7 @@ class Client:
             end = Cursor(self.place.epoch, FAR_AWAY)
             self.reader.sightings.append(ResetTold("expired", self.place, end))
         self.reader = self._ledger.reader(f"{self.name} from {cursor}", self.reader.channels)
-        self.cursor, self.place = cursor, _cursor(cursor)
+        self.cursor, self.place = cursor, cursor_of(cursor)
         self.reader.sightings.append(Connected("", self.place))
 
     def _fresh_token(self) -> str:
@@ -245,30 +245,25 @@ class Client:
 
     def _hear(self, message: Message) -> None:
         self._heard_at = time.monotonic()
-        note = self.reader.sightings.append
         document = msgspec.json.decode(message.data)
         if message.event == "message":
             self._receive(message, document)
             return
-        if message.event == "connected":
-            note(Connected(self._brought, _cursor(document["cursor"])))
-        elif message.event == "reset":
-            self._ledger.told(document["reason"], to=_cursor(document["to"]), forged=self._forged)
-            note(ResetTold(document["reason"], parse_cursor(document["from"] or ""), _cursor(document["to"])))
+        self.reader.sightings.append(control_sighting(message.event, document, brought=self._brought))
+        if message.event == "reset":
+            self._ledger.told(document["reason"], to=cursor_of(document["to"]), forged=self._forged)
             self._asked_at = None
-        else:
-            note(Beat(_cursor(document["cursor"])))
-            if message.event == "closing":
-                self._ledger.seen[f"closing {document['reason']}"] += 1
-            elif message.event == "expiring":
-                self._ledger.seen["expiring"] += 1
+        elif message.event == "closing":
+            self._ledger.seen[f"closing {document['reason']}"] += 1
+        elif message.event == "expiring":
+            self._ledger.seen["expiring"] += 1
         if message.id is not None:
             self.cursor = message.id
-            self.place = _cursor(message.id)
+            self.place = cursor_of(message.id)
 
     def _receive(self, message: Message, document: dict[str, Any]) -> None:
         ledger = self._ledger
-        place = _cursor(message.id or "")
+        place = cursor_of(message.id or "")
         name, channel = ledger.one(str(document["notification_id"])), ledger.one(channel_of(document))
         self.reader.sightings.append(Seen(place, name, channel, content_of(document)))
         self.cursor, self.place = message.id or "", place
@@ -292,10 +287,3 @@ async def look_after(clients: Sequence[Client], *, every_s: float = 0.25) -> Non
         now = time.monotonic()
         for client in clients:
             client.look(now)
-
-
-def _cursor(text: str) -> Cursor:
-    cursor = parse_cursor(text)
-    if cursor is None:
-        raise AssertionError(f"the service said a cursor that is none: {text!r}")
-    return cursor

@@ -8,11 +8,12 @@ from random import Random
 from typing import Any
 
 from tests.fault.clients import Client
-from tests.fault.ledger import channel_of
-from tests.fault.publishers import ForeignAmqp, Http
+from tests.fault.publishers import ForeignAmqp, Http, Way
 from tests.fault.schedule import Fault
 from tests.fault.scribe import FOREIGN
 from tests.fault.world import FLOODED, World
+from tests.support.checker import Outcome
+from tests.support.contract import channel_of
 from tests.support.streams import OpenStream, open_stream
 
 FLOOD = 110
@@ -62,7 +63,7 @@ class Clientside:
         finally:
             for sloth in sloths:
                 sloth.go_on()
-        cut, _ = await asyncio.wait(ended, timeout=5)
+        cut = (await asyncio.wait(ended, timeout=5))[0]
         self._world.ledger.seen["stalled readers cut off"] += len(cut)
         return True
 
@@ -186,8 +187,9 @@ class Clientside:
         way = next(way for way in self._world._ways if isinstance(way, Http))
         await self._publish(way, publisher, documents)
 
-    async def _publish(self, way: Any, publisher: str, documents: list[dict[str, Any]]) -> str:
-        outcome, deadline = "unknown", time.monotonic() + 20
+    async def _publish(self, way: Way, publisher: str, documents: list[dict[str, Any]]) -> Outcome:
+        outcome: Outcome = "unknown"
+        deadline = time.monotonic() + 20
         while outcome == "unknown" and time.monotonic() < deadline:
             outcome = await way.publish(documents)
             if outcome == "unknown":

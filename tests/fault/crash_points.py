@@ -19,11 +19,11 @@ from tests.fault.dead_letters import wrong_dead_letters
 from tests.fault.fleet import Fleet, Gateway
 from tests.fault.launch import BUG, POINTS, Point
 from tests.fault.ledger import Ledger
-from tests.fault.polling import until
 from tests.fault.publishers import ForeignAmqp, Http, Lane, OurAmqp, Spoiler
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
 from tests.support.checker import check
+from tests.support.polling import becomes_true
 from tests.support.services import free_port
 
 NEVER_ANNOUNCED: Final = "committed, never announced, nothing follows"
@@ -87,7 +87,7 @@ class Crashes:
             self.clients.append(self._client(f"reader-{number}", recipient, at=self.b if number % 2 else None))
         for work in (self.scribe.follow(every_s=0.2), look_after(self.clients), *(one.run() for one in self.clients)):
             self._tasks.append(asyncio.create_task(work))
-        await until(lambda: all(one.connected for one in self.clients), within_s=20)
+        await becomes_true(lambda: all(one.connected for one in self.clients), within_s=20)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -181,12 +181,12 @@ class Crashes:
         await asyncio.to_thread(self.a.service.start, wait_ready=False)
         self.held.clear()
         if point.load == "drain":
-            await until(self.a.service.ready, within_s=20, every_s=0.05)
-            await until(lambda: self._on_a() >= 2, within_s=20)
+            await becomes_true(self.a.service.ready, within_s=20, every_s=0.05)
+            await becomes_true(lambda: self._on_a() >= 2, within_s=20)
             self.a.service.terminate()
         elif point.load == "replay":
-            await until(self.a.service.ready, within_s=20, every_s=0.05)
-        gone = await until(lambda: not self.a.service.running, within_s=DIES_WITHIN_S, every_s=0.01)
+            await becomes_true(self.a.service.ready, within_s=20, every_s=0.05)
+        gone = await becomes_true(lambda: not self.a.service.running, within_s=DIES_WITHIN_S, every_s=0.01)
         died = gone and "stopped" not in self.a.service.logged()[said:]
         if died and name.startswith("committed, not announced"):
             await self._measure_repair(time.monotonic())
@@ -224,7 +224,7 @@ class Crashes:
             )
 
         if waiting():
-            await until(lambda: not waiting(), within_s=10, every_s=0.005)
+            await becomes_true(lambda: not waiting(), within_s=10, every_s=0.005)
             self.ledger.times[NEVER_ANNOUNCED].add(time.monotonic() - died_at)
 
     async def _settle(self) -> None:
@@ -242,7 +242,7 @@ class Crashes:
         def behind() -> Sequence[Client]:
             return [one for one in self.clients if self.ledger.behind(one.place, one.reader.channels)]
 
-        if not drained or not await until(lambda: not behind(), within_s=20):
+        if not drained or not await becomes_true(lambda: not behind(), within_s=20):
             self.wrong.append(f"not converged: {[one.name for one in behind()]}, queue empty: {drained}")
 
     async def judge_dead_letters(self) -> None:

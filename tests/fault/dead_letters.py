@@ -12,11 +12,11 @@ def wrong_dead_letters(broker_url: str, prefix: str, confirmed: AbstractSet[str]
         channel = connection.channel()
         while True:
             method, properties, _ = channel.basic_get(f"{prefix}.dead")
-            if method is None:
+            if method is None or properties is None:
                 break
             name = properties.message_id or ""
             found.add(name)
             if not name.startswith("spoilt/"):
                 reason = (properties.headers or {}).get("x-notify-reason", properties.headers)
-                strangers.append(f"a dead letter that was in order: {name}: {reason}")
+                strangers.append(f"a dead letter that was in order: {name}: {reason!r}")
     return [f"neither in the log nor a dead letter: {name}" for name in sorted(confirmed - found)] + strangers

@@ -16,11 +16,14 @@ _VALUE = re.compile(r'"([^"]*)"')
 
 
 def samples(text: str) -> Counter[str]:
-    """The counters and gauges in a Prometheus exposition: `resets expired`, `holes_found`, … Buckets are left out."""
+    """The counters and gauges in a Prometheus exposition, as whole numbers: `resets expired`, `holes_found`, …
+
+    Buckets are left out.
+    """
     found: Counter[str] = Counter()
     for name, labels, value in _SAMPLE.findall(text):
         if not name.endswith(("_bucket", "_created", "_sum", "_count")):
-            found[" ".join([name, *_VALUE.findall(labels)])] += float(value)
+            found[" ".join([name, *_VALUE.findall(labels)])] += int(float(value))
     return found
 
 

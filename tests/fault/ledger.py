@@ -11,18 +11,14 @@ from typing import Any
 import msgspec
 
 from notify_sse.core.cursor import Cursor
-from tests.support.checker import History, Published, Reader
+from tests.support.checker import History, Outcome, Published, Reader
+from tests.support.contract import channel_of
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 HEALED_S = 3.0
 """After a fault is undone, until connections are back and what waited is through."""
-
-
-def channel_of(document: dict[str, Any]) -> str:
-    """Where a document belongs, spelt out here so that a mix-up in the service does not mislead the judge."""
-    return f"topic:{document['topic']}" if "topic" in document else f"recipient:{document['recipient_id']}"
 
 
 def content_of(document: dict[str, Any]) -> int:
@@ -77,7 +73,7 @@ class Ledger:
         """Committed without an announcement: notification_id → when, channel, the readers that wait for it."""
         self._ids: dict[str, str] = {}
 
-    def published(self, document: dict[str, Any], *, publisher: str, outcome: Any, ordered: bool = True) -> None:
+    def published(self, document: dict[str, Any], *, publisher: str, outcome: Outcome, ordered: bool = True) -> None:
         """One publish and its answer."""
         if outcome == "accepted":
             self.accepted += 1

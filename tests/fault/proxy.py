@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 from typing import Any, Final, Literal, cast
@@ -226,7 +227,12 @@ class Half(asyncio.Protocol):
 def obey(links: dict[str, Link], command: dict[str, Any]) -> int:
     """Carry out one command; how many connections it met."""
     link, do = links[command.pop("link")], command.pop("do")
-    actions = {"reset": link.reset, "block": link.block, "flow": link.flow, "slow": link.slow}
+    actions: dict[str, Callable[..., int]] = {
+        "reset": link.reset,
+        "block": link.block,
+        "flow": link.flow,
+        "slow": link.slow,
+    }
     if do == "count":
         return len(link.pairs)
     return actions[do](**command)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from random import Random
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import aio_pika
 import msgspec
@@ -20,16 +20,18 @@ from notify_sse import Publisher
 from notify_sse.errors import BrokerUnavailable
 from tests.fault.http import Connection
 from tests.fault.ledger import Ledger
-from tests.support.amqp import key_of
+from tests.support.checker import Outcome
+from tests.support.contract import key_of
 
-Outcome = Literal["accepted", "refused", "unknown"]
 ATTEMPT_S = 4.0
 MAX_ARRAY = 12
 RECONNECT_S = 0.2
 
 
 class Way(Protocol):
-    """How documents get to the service: one attempt, within ATTEMPT_S."""
+    """How documents get to the service: one attempt, within ATTEMPT_S, with `most` documents or fewer."""
+
+    most: int
 
     async def publish(self, documents: Sequence[dict[str, Any]]) -> Outcome: ...
 
@@ -176,7 +178,7 @@ class Lane:
         self,
         publisher: str,
         channel: str,
-        way: Any,
+        way: Way,
         *,
         ledger: Ledger,
         rng: Random,

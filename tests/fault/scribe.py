@@ -12,7 +12,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from tests.fault.ledger import Ledger, channel_of
+from tests.fault.ledger import Ledger
+from tests.support.contract import channel_of
 
 FOREIGN = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 LIMIT = 20_000

@@ -9,7 +9,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support.services import PostgresServer, RabbitServer, ensure, private_directory
+from tests.support.services import InstalledPostgres, InstalledRabbit, ensure, private_directory
 from tests.support.services.processes import accepts, wait_until
 
 DISK_BYTES = 1_500_000_000
@@ -17,7 +17,7 @@ LIVE_QUEUE_MESSAGES = 20
 POSTGRES_SETTINGS = {"max_wal_size": "128MB", "min_wal_size": "32MB", "checkpoint_timeout": "60s"}
 
 
-class SmallBuffers(RabbitServer):
+class SmallBuffers(InstalledRabbit):
     """A RabbitMQ whose socket buffers are small, so that a consumer that reads nothing is soon felt by its queue."""
 
     def _write_configuration(self) -> None:
@@ -33,7 +33,7 @@ class Servers:
         self.directory = private_directory()
         self.disk: Path | None = None
         self.rabbitmq = SmallBuffers(self.directory / "rabbitmq")
-        self.postgres = PostgresServer(self.directory / "postgres", settings=POSTGRES_SETTINGS)
+        self.postgres = InstalledPostgres(self.directory / "postgres", settings=POSTGRES_SETTINGS)
 
     async def start(self, *, small_disk: bool = False) -> None:
         """Start both. `small_disk`: Postgres on a small tmpfs of its own, where this process may mount one."""

@@ -12,11 +12,11 @@ import msgspec
 from tests.fault.clients import Client, Habits, look_after
 from tests.fault.fleet import Fleet, Gateway
 from tests.fault.ledger import Ledger
-from tests.fault.polling import until
 from tests.fault.publishers import Http
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
-from tests.support.checker import Violation, check
+from tests.support.checker import Outcome, Violation, check
+from tests.support.polling import becomes_true
 from tests.support.services import free_port
 
 STEADY = Habits(stay_s=1e9)
@@ -67,9 +67,7 @@ class Stage:
         self.gateways: list[Gateway] = self.fleet.gateways
         await self.fleet.start()
         self.scribe = Scribe(given.database_url, self.ledger)
-        self._ways = [
-            Http(lambda port=one.service.port: port, self._publisher(one), self.ledger) for one in self.gateways
-        ]
+        self._ways = [Http(_always(one.service.port), self._publisher(one), self.ledger) for one in self.gateways]
         self.spawn(look_after(self.clients))
         return self
 
@@ -116,7 +114,7 @@ class Stage:
         return client
 
     async def all_connected(self, *, within_s: float = 120) -> bool:
-        return await until(lambda: all(one.connected for one in self.clients), within_s=within_s, every_s=0.05)
+        return await becomes_true(lambda: all(one.connected for one in self.clients), within_s=within_s, every_s=0.05)
 
     def document(self, *, text: str = "hi", phase: str = "", **address: str) -> dict[str, Any]:
         """A notification to publish, with an id of its own."""
@@ -134,7 +132,7 @@ class Stage:
         """Publish at that gateway, until it is accepted."""
         for start in range(0, len(documents), 500):
             part = documents[start : start + 500]
-            outcome = "unknown"
+            outcome: Outcome = "unknown"
             while outcome == "unknown":
                 outcome = await self._ways[at].publish(part)
             for document in part:
@@ -160,7 +158,7 @@ class Stage:
         def behind() -> list[str]:
             return [one.name for one in self.clients if self.ledger.behind(one.place, one.reader.channels)]
 
-        await until(lambda: not behind(), within_s=within_s, every_s=0.05)
+        await becomes_true(lambda: not behind(), within_s=within_s, every_s=0.05)
         return behind()
 
     def judge(self) -> list[Violation]:
@@ -177,3 +175,7 @@ def resident_bytes(service: Any) -> int:
     processes = [service.process, *service.process.descendants()]
     pages = sum(int(Path(f"/proc/{one.pid}/statm").read_text().split()[1]) for one in processes)
     return pages * 4096
+
+
+def _always(port: int) -> Callable[[], int]:
+    return lambda: port

@@ -17,10 +17,10 @@ from tests.fault.clients import Client, Habits, look_after
 from tests.fault.fleet import Fleet, Gateway
 from tests.fault.ledger import Ledger
 from tests.fault.links import Links
-from tests.fault.polling import until
-from tests.fault.publishers import ForeignAmqp, Http, Lane, OurAmqp, Spoiler
+from tests.fault.publishers import ForeignAmqp, Http, Lane, OurAmqp, Spoiler, Way
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
+from tests.support.polling import becomes_true
 from tests.support.services import free_port
 
 TOPICS: Final = ("news", "sport", "a.b", "x-1", "Z")
@@ -79,7 +79,7 @@ class World:
         self._keep = keep
         self._tasks: list[asyncio.Task[Any]] = []
         self._publishing: list[asyncio.Task[Any]] = []
-        self._ways: list[Any] = []
+        self._ways: list[Way] = []
 
     async def __aenter__(self) -> Self:
         try:
@@ -176,7 +176,8 @@ class World:
         """Lanes of four AMQP and four HTTP publishers, at about `rate_per_s` together."""
         url = _at(self.servers.rabbitmq.url, self.links.ports["mq-pub"])
         token = self.fleet.gateways[0].service.token("publisher", scope="notifications:publish")
-        ways = [ForeignAmqp(url, self.prefix), ForeignAmqp(url, self.prefix)]
+        foreign = ForeignAmqp(url, self.prefix)
+        ways: list[Way] = [foreign, ForeignAmqp(url, self.prefix)]
         ways += [OurAmqp(url, self.prefix), OurAmqp(url, self.prefix)]
         ways += [Http(lambda: self._any_port(self.rng), token, self.ledger) for _ in range(4)]
         self._ways = ways
@@ -196,7 +197,7 @@ class World:
                 publisher, channel, way, ledger=self.ledger, rng=rng, every_s=every_s * slower, give_up_s=give_up_s
             )
             self._publishing.append(asyncio.create_task(lane.run(self.stopping)))
-        self.spoiler = Spoiler(ways[0], ledger=self.ledger, rng=Random(f"{self.plan.seed}/spoiler"), every_s=0.7)
+        self.spoiler = Spoiler(foreign, ledger=self.ledger, rng=Random(f"{self.plan.seed}/spoiler"), every_s=0.7)
         self._publishing.append(asyncio.create_task(self.spoiler.run(self.stopping)))
 
     async def stop_publishing(self) -> None:
@@ -211,7 +212,7 @@ class World:
 
     async def everybody_connected(self, *, within_s: float = 60) -> bool:
         """Wait until every client has had a stream; False when that takes too long."""
-        return await until(lambda: all(client.opened for client in self.clients), within_s=within_s)
+        return await becomes_true(lambda: all(client.opened for client in self.clients), within_s=within_s)
 
     async def converge(self) -> list[str]:
         """After the last publish: wait until nothing is queued and every reader has seen all; who has not."""
@@ -228,7 +229,7 @@ class World:
             return [one for one in everybody if self.ledger.behind(one.place, one.reader.channels) or not one.connected]
 
         left_s = max(5.0, deadline - time.monotonic())
-        await until(lambda: not behind(), within_s=left_s)
+        await becomes_true(lambda: not behind(), within_s=left_s)
         late = [f"{one.name} stands at {one.place}, connected: {one.connected}" for one in behind()]
         return late if drained else [*late, "the ingest queue was not emptied"]
 

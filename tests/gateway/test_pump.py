@@ -14,7 +14,8 @@ from notify_sse.gateway import eager
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
-from tests.support.doubles import HandStore, metrics, until
+from tests.support.doubles import HandStore, metrics
+from tests.support.polling import until
 
 
 class SlowTransport:
@@ -146,7 +147,7 @@ async def test_a_transport_that_breaks_ends_its_own_connection_only() -> None:
     def broken(frames: Sequence[Frame]) -> None:
         raise RuntimeError(len(frames))
 
-    bench.transport.write = broken  # type: ignore[assignment,method-assign]
+    bench.transport.write = broken  # type: ignore[method-assign]
     bench.publish(4)
     assert bench.connection.gone
     assert bench.transport.sent == ["connected", "aborted"]

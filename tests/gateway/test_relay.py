@@ -9,7 +9,7 @@ from notify_sse.core.ports import Head
 from notify_sse.core.stream import StreamState
 from notify_sse.gateway import relay as module
 from tests.gateway.relays import Bench
-from tests.support.doubles import until
+from tests.support.polling import until
 
 pytestmark = pytest.mark.usefixtures("_quick_relay")
 

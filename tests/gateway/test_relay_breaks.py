@@ -11,7 +11,7 @@ from notify_sse.core.stream import Stream, StreamState
 from notify_sse.errors import StoreUnavailable
 from notify_sse.telemetry.outage import LOG_HEAD
 from tests.gateway.relays import Bench
-from tests.support.doubles import until
+from tests.support.polling import until
 
 pytestmark = pytest.mark.usefixtures("_quick_relay")
 

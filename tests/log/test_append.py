@@ -12,7 +12,8 @@ from notify_sse.log import append as module
 from notify_sse.log.append import Appender, Logged, Outcome, Refused
 from notify_sse.telemetry.outage import Outage
 from tests.simulation.database import POISON
-from tests.support.doubles import HandStore, metrics, notification, running, until
+from tests.support.doubles import HandStore, metrics, notification, running
+from tests.support.polling import until
 
 
 class Bench:
@@ -230,3 +231,18 @@ async def test_nothing_to_append_is_answered() -> None:
     async with running(bench.appender.run()):
         assert await bench.append() == []
     assert bench.heard == []
+
+
+async def test_a_caller_that_gave_up_while_it_waited_is_passed_over() -> None:
+    """What it brought is not stored, and takes no place in the batch."""
+    bench = Bench()
+    bench.store.gate.clear()
+    async with running(bench.appender.run()):
+        first = asyncio.ensure_future(bench.append("a"))
+        await until(lambda: bench.store.batches)
+        second, third = asyncio.ensure_future(bench.append("b")), asyncio.ensure_future(bench.append("c"))
+        await asyncio.sleep(0)
+        second.cancel()
+        bench.store.gate.set()
+        await asyncio.gather(first, third)
+    assert bench.store.batches == [["a"], ["c"]]

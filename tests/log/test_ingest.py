@@ -14,7 +14,8 @@ from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
 from notify_sse.telemetry.outage import Outage
 from tests.simulation.database import POISON
-from tests.support.doubles import HandBroker, HandStore, delivery, document, metrics, running, until
+from tests.support.doubles import HandBroker, HandStore, delivery, document, metrics, running
+from tests.support.polling import until
 
 
 class Bench:
@@ -215,3 +216,30 @@ async def test_a_message_without_an_id_gets_one() -> None:
         await until(lambda: len(bench.broker.acked) == 2)
     assert bench.stored[0] == "mine"
     assert len(bench.stored[1]) == 36
+
+
+async def test_a_dead_letter_that_fails_in_an_unknown_way_stays_unacked_and_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And holds up nothing else."""
+    bench = Bench()
+
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody knows")
+
+    monkeypatch.setattr(bench.broker, "dead_letter", broken)
+    async with bench.running():
+        bench.deliver(delivery("bad", b"{"), "a")
+        await until(lambda: bench.broker.acked == ["a"])
+        await until(lambda: bench.tally["dead letter failed"] == 1)
+    assert bench.broker.acked == ["a"]
+
+
+async def test_its_end_leaves_no_dead_letter_under_way() -> None:
+    """The broker redelivers it."""
+    bench = Bench()
+    bench.broker.gate.clear()
+    async with bench.running():
+        bench.deliver(delivery("bad", b"{"), "a")
+        await until(lambda: bench.broker.acked == ["a"])
+    assert bench.broker.dead == []

@@ -6,7 +6,8 @@ from notify_sse.errors import StoreUnavailable
 from notify_sse.log import watch as module
 from notify_sse.log.watch import watch
 from notify_sse.telemetry.outage import LOG_HEAD, Outage
-from tests.support.doubles import HandStore, running, until
+from tests.support.doubles import HandStore, running
+from tests.support.polling import until
 
 
 async def test_a_store_is_seen_lost_and_seen_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from notify_sse.config import read_settings
 from notify_sse.server.process import Process
 from notify_sse.telemetry.outage import LOG_HEAD
-from tests.auth.tokens import SECRET
+from tests.support.tokens import SECRET
 
 
 def _process(tmp_path: Path, **overrides: Any) -> Process:

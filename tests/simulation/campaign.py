@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
@@ -49,6 +49,10 @@ class Campaign(msgspec.Struct):
         return "\n".join(lines)
 
 
+Spread = Callable[[Callable[[tuple[int, int]], Campaign], list[tuple[int, int]]], Iterator[Campaign]]
+"""Applies a function to each chunk of seeds, here or on several cores."""
+
+
 def run(first: int, count: int, *, jobs: int) -> Campaign:
     """Run `count` seeds from `first` on `jobs` cores."""
     started = time.perf_counter()
@@ -62,7 +66,7 @@ def run(first: int, count: int, *, jobs: int) -> Campaign:
 
 
 @contextmanager
-def _mapped(jobs: int) -> Iterator[object]:
+def _mapped(jobs: int) -> Iterator[Spread]:
     if jobs == 1:
         yield map
         return

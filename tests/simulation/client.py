@@ -1,19 +1,22 @@
 """A client: connects anywhere with its last cursor, reads the bytes that come, drops, and comes back."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
 import msgspec
 
 from notify_sse.auth import Grant
-from notify_sse.core.cursor import Cursor, parse_cursor
+from notify_sse.core.cursor import Cursor
 from notify_sse.gateway.connection import NEVER
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import SimLoop
 from tests.simulation.wire import Wire
-from tests.support.checker import Beat, Connected, Reader, ResetTold, Seen
+from tests.support.checker import Reader, Seen, Sighting
+from tests.support.contract import channel_of, cursor_of
+from tests.support.event_stream import EventStreamParser, Message
+from tests.support.sightings import control_sighting
 
 FORGED: Final = ("", "0", "e0.", "e0.-1", "nobody.7", "e0.999999", "e0.1\n", "x" * 200)
 
@@ -55,6 +58,7 @@ class Client:
         self.wire: Wire | None = None
         self.gateway: SimGateway | None = None
         self._brought = ""
+        self._parser = EventStreamParser()
         self._loop = loop
         self._rng = rng
         self._tally = tally
@@ -79,6 +83,7 @@ class Client:
             self._tally["forged cursor"] += 1
             self._brought = self._rng.choice(FORGED[1:])
         self.gateway = gateway
+        self._parser = EventStreamParser()
         self.wire = Wire(
             self._loop,
             lambda: self._rng.random() * self._habits.reads_after_s,
@@ -120,29 +125,21 @@ class Client:
             chunk = chunk[: int(self._rng.random() * len(chunk))]
         elif draw < self._habits.drop + self._habits.stall:
             self.stall(self._rng.random() * 3)
-        *blocks, _cut_off = chunk.split(b"\n\n")
-        for block in blocks:
-            self._see(dict(line.split(": ", 1) for line in block.decode().split("\n")))
+        for message in self._parser.feed(chunk):
+            self._see(message)
         if draw < self._habits.drop:
             self.drop()
 
-    def _see(self, fields: dict[str, str]) -> None:
-        if "data" not in fields:
-            return
-        data = msgspec.json.decode(fields["data"])
-        if "id" in fields:
-            self.cursor = fields["id"]
-        event = fields.get("event")
-        if event is None:
-            self._note(seen(_cursor(fields["id"]), data))
-        elif event == "connected":
-            self._note(Connected(self._brought, _cursor(data["cursor"])))
-        elif event == "reset":
-            self._note(ResetTold(data["reason"], parse_cursor(data["from"] or ""), _cursor(data["to"])))
+    def _see(self, message: Message) -> None:
+        data = message.json()
+        if message.id is not None:
+            self.cursor = message.id
+        if message.event == "message":
+            self._note(seen(cursor_of(message.id or ""), data))
         else:
-            self._note(Beat(_cursor(data["cursor"])))
+            self._note(control_sighting(message.event, data, brought=self._brought))
 
-    def _note(self, sighting: Connected | Seen | Beat | ResetTold) -> None:
+    def _note(self, sighting: Sighting) -> None:
         self._remark(f"{self.reader.name} {sighting}")
         self.reader.sightings.append(sighting)
 
@@ -150,19 +147,3 @@ class Client:
 def seen(cursor: Cursor, document: dict[str, Any]) -> Seen:
     """A received document as a sighting."""
     return Seen(cursor, document["notification_id"], channel_of(document), document)
-
-
-def channel_of(document: dict[str, Any]) -> str:
-    """Where a document belongs. Spelt out here, so that a mix-up in the service does not mislead the checker."""
-    return f"topic:{document['topic']}" if "topic" in document else f"recipient:{document['recipient_id']}"
-
-
-def channels_of(recipient: str, topics: Sequence[str]) -> frozenset[str]:
-    """What a client of `recipient` may read, when `topics` are granted and named."""
-    return frozenset((f"recipient:{recipient}", "topic:all", *(f"topic:{topic}" for topic in topics)))
-
-
-def _cursor(text: str) -> Cursor:
-    cursor = parse_cursor(text)
-    assert cursor, text
-    return cursor

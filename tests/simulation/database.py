@@ -9,12 +9,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
+from typing import TypeVar
 
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page, Stored
 from notify_sse.errors import StoreRefused, StoreUnavailable
 from tests.simulation.loop import SimLoop
+
+T = TypeVar("T")
 
 POISON = "store-refuses"
 """The notification type that this database will not have."""
@@ -137,8 +139,8 @@ class SimStore:
     async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
         return await self._ask(lambda: self._database.after(cursor, channels, limit))
 
-    async def _ask(self, request: Callable[[], Any]) -> Any:
-        answer: asyncio.Future[Any] = self._loop.create_future()
+    async def _ask(self, request: Callable[[], T]) -> T:
+        answer: asyncio.Future[T] = self._loop.create_future()
         self._loop.call_later(self._latency(), self._carry_out, request, answer)
         return await answer
 
@@ -146,7 +148,7 @@ class SimStore:
         draw = self._rng.random()
         return draw * 0.004 if draw < 0.95 else draw * self._rng.random() * 0.6
 
-    def _carry_out(self, request: Callable[[], Any], answer: asyncio.Future[Any]) -> None:
+    def _carry_out(self, request: Callable[[], T], answer: asyncio.Future[T]) -> None:
         draw = self._rng.random()
         if not self._database.available or draw < self._flaky / 2:
             self._loop.call_later(self._latency(), _fail, answer, StoreUnavailable("away"))
@@ -163,11 +165,11 @@ class SimStore:
             self._loop.call_later(self._latency(), _resolve, answer, result)
 
 
-def _resolve(answer: asyncio.Future[Any], result: Any) -> None:
+def _resolve(answer: asyncio.Future[T], result: T) -> None:
     if not answer.done():
         answer.set_result(result)
 
 
-def _fail(answer: asyncio.Future[Any], exc: Exception) -> None:
+def _fail(answer: asyncio.Future[T], exc: Exception) -> None:
     if not answer.done():
         answer.set_exception(exc)

@@ -14,14 +14,16 @@ from notify_sse.core.parse import rfc3339
 from notify_sse.core.ports import Message
 from notify_sse.errors import BrokerUnavailable
 from tests.simulation.broker import Exchange
-from tests.simulation.client import channel_of
 from tests.simulation.database import POISON
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import SimLoop
-from tests.support.checker import Published
+from tests.support.checker import Outcome, Published
+from tests.support.contract import channel_of
 
 Way = Literal["amqp", "http", "either"]
 ATTEMPTS: Final = 5
+OUTCOMES: Final[dict[int, Outcome]] = {200: "accepted", 201: "accepted", 503: "unknown", 504: "unknown"}
+"""By status; any other is a refusal."""
 ANSWER_S: Final = 2.5
 
 
@@ -98,7 +100,7 @@ class Publisher:
     def _time(self, from_now_s: float) -> str:
         return rfc3339(datetime.fromtimestamp(self._wall() + from_now_s, tz=UTC))
 
-    def _note(self, document: dict[str, Any], outcome: Any, *, ordered: bool) -> None:
+    def _note(self, document: dict[str, Any], outcome: Outcome, *, ordered: bool) -> None:
         self._record.append(
             Published(
                 document["notification_id"],
@@ -111,7 +113,7 @@ class Publisher:
             )
         )
 
-    async def _publish(self, document: dict[str, Any]) -> str:
+    async def _publish(self, document: dict[str, Any]) -> Outcome:
         raw = msgspec.json.encode(document)
         for _ in range(ATTEMPTS):
             by_amqp = self._task.way == "amqp" or (self._task.way == "either" and self._rng.random() < 0.5)
@@ -121,7 +123,7 @@ class Publisher:
             await self._pause(self._rng.random() * 0.6)
         return "unknown"
 
-    async def _by_amqp(self, raw: bytes, document: dict[str, Any], *, key: str = "") -> str:
+    async def _by_amqp(self, raw: bytes, document: dict[str, Any], *, key: str = "") -> Outcome:
         key = key or routing_key(channel_of(document), document["notification_type"])
         try:
             await self._exchange.publish(Message(raw, key, document["notification_id"]))
@@ -129,7 +131,7 @@ class Publisher:
             return "unknown"
         return "accepted"
 
-    async def _by_http(self, raw: bytes) -> str:
+    async def _by_http(self, raw: bytes) -> Outcome:
         gateway = self._choose()
         if gateway is None:
             return "unknown"
@@ -138,7 +140,7 @@ class Publisher:
         timer = self._loop.call_later(ANSWER_S, _set, status, 504)
         code = await status
         timer.cancel()
-        return {200: "accepted", 201: "accepted", 503: "unknown", 504: "unknown"}.get(code, "refused")
+        return OUTCOMES.get(code, "refused")
 
     def _answered(self, status: asyncio.Future[int], code: int) -> None:
         if self._rng.random() < self._exchange.weather.lose_confirm:

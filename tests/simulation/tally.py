@@ -99,6 +99,7 @@ class TallyMetrics:
         self._tally = tally
         self.append_seconds = Timer()
         self.ingested = Count(tally, "ingested")
+        self.expired = Count(tally, "expired")
         self.refused = Labelled(tally, "refused")
         self.dead_letters_failed = Count(tally, "dead letter failed")
         self.announce_failed = Count(tally, "announce failed")

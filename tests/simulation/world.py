@@ -16,7 +16,7 @@ from notify_sse.core import stream
 from notify_sse.gateway import admission, connection, pump, registry, relay, replay
 from notify_sse.log import append
 from tests.simulation.broker import Exchange
-from tests.simulation.client import FORGED, Client, channels_of
+from tests.simulation.client import FORGED, Client
 from tests.simulation.database import Database
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import Livelock, SimLoop
@@ -24,6 +24,7 @@ from tests.simulation.nemesis import Nemesis
 from tests.simulation.publisher import Publisher
 from tests.simulation.scenario import Limits, Scenario, draw
 from tests.support.checker import History, Reader, ResetTold, Violation, check
+from tests.support.contract import channels_of
 
 WALL_S: Final = 1_800_000_000.0
 """The wall clock's time when a run begins."""
@@ -59,7 +60,9 @@ class World:
     def __init__(self, seed: int, *, traced: bool = False) -> None:
         self.rng = Random(seed)
         self.scenario: Scenario = draw(self.rng)
-        self.loop = SimLoop(self.rng, busy=self.scenario.busy, slot_s=self.scenario.slot_s)
+        self.loop = SimLoop(  # type: ignore[abstract]  # sockets, threads and signals are not simulated: using them raises
+            self.rng, busy=self.scenario.busy, slot_s=self.scenario.slot_s
+        )
         self.tally: Counter[str] = Counter()
         self.trace: list[str] = []
         self._traced = traced

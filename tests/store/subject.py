@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -50,7 +50,9 @@ class Subject(NamedTuple):
 
 async def current_revision(url: str) -> str | None:
     """The schema that the database has."""
-    return await (sqlite_schema if url.startswith("sqlite") else postgres_schema).current_revision(url)
+    if url.startswith("sqlite"):
+        return await sqlite_schema.current_revision(url)
+    return await postgres_schema.current_revision(url)
 
 
 def notification(
@@ -92,13 +94,6 @@ async def whole_log(store: Store) -> list[Event]:
         if page.upto >= page.head.position:
             return events
         cursor = page.upto
-
-
-async def until(condition: Callable[[], Awaitable[object]], *, within_s: float = 15) -> None:
-    """Poll `condition` until it is true; TimeoutError after `within_s`."""
-    async with asyncio.timeout(within_s):
-        while not await condition():  # noqa: ASYNC110 - a database sets no event
-            await asyncio.sleep(0.02)
 
 
 async def until_stored(store: Store, batch: Sequence[Notification], *, within_s: float = 15) -> Appended:

@@ -5,17 +5,18 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator, Sized
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sized
 from functools import partial
 
 import asyncpg
 import pytest
 
+from notify_sse.core.ports import Store
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import open_store
 from notify_sse.store.postgres import pool
-from notify_sse.store.postgres.store import PostgresStore
-from tests.store.subject import OUR_CONNECTIONS, Subject, ids, several, until, until_stored, whole_log
+from tests.store.subject import OUR_CONNECTIONS, Subject, ids, several, until_stored, whole_log
+from tests.support.polling import eventually
 from tests.support.services import PostgresServer
 
 TERMINATE = f"SELECT pg_terminate_backend(pid) FROM {OUR_CONNECTIONS}"
@@ -45,7 +46,7 @@ async def test_a_backend_that_is_killed_within_an_append(subject: Subject) -> No
         await store.append(several("before", 2))
         async with _head_locked(subject):
             append = asyncio.create_task(store.append(several("killed", 3)))
-            await until(lambda: subject.sql(WAITS_FOR_THE_HEAD))
+            await eventually(lambda: subject.sql(WAITS_FOR_THE_HEAD))
             await subject.sql(TERMINATE)
             with pytest.raises(StoreUnavailable):
                 await append
@@ -58,10 +59,10 @@ async def test_connections_that_are_cut_while_idle_are_replaced(subject: Subject
     async with subject.opened() as store:
         for number in range(3):
             await until_stored(store, several(f"n{number}", 1))
-            await until(lambda: _answers(store))
+            await eventually(lambda: _answers(store))
             await subject.sql(TERMINATE)
         await until_stored(store, several("last", 1))
-        await until(lambda: _answers(store))
+        await eventually(lambda: _answers(store))
         assert ids(await whole_log(store)) == [1, 2, 3, 4]
 
 
@@ -86,12 +87,12 @@ async def test_a_kill_of_the_server_loses_nothing_that_was_answered(
             for number in range(3):
                 writers.create_task(write(number))
             for kills in range(2):
-                await until(partial(_has, told, 200 * (kills + 1)))
+                await eventually(partial(_has, told, 200 * (kills + 1)))
                 postgres_server.kill()
                 await asyncio.to_thread(postgres_server.start)
-            await until(partial(_has, told, len(told) + 200), within_s=30)
+            await eventually(partial(_has, told, len(told) + 200), within_s=30)
             stop.set()
-        await until(lambda: _answers(store))
+        await eventually(lambda: _answers(store))
         events = await whole_log(store)
         assert ids(events) == list(range(1, len(events) + 1))
         stored = await private.sql("SELECT convert_from(notification_id, 'UTF8'), id FROM log")
@@ -109,7 +110,7 @@ async def test_a_server_that_is_down_at_the_start(private: Subject, postgres_ser
         with pytest.raises(StoreUnavailable):
             await store.append(several("a", 1))
         await asyncio.to_thread(postgres_server.start)
-        await until(lambda: _opens(store))
+        await eventually(lambda: _opens(store))
         assert (await store.append(several("a", 1))).stored[0].id == 1
     finally:
         await store.close()
@@ -127,15 +128,15 @@ async def test_a_server_that_does_not_answer_is_given_up(
         await closed_while_frozen.head()
         postgres_server.freeze()
         started = time.monotonic()
-        attempts = [store.append(several(f"f{number}", 1)) for number in range(4)]
-        attempts += [store.after(0, ["recipient:alice"], limit=5) for _ in range(20)]  # type: ignore[misc]
+        attempts: list[Awaitable[object]] = [store.append(several(f"f{number}", 1)) for number in range(4)]
+        attempts += [store.after(0, ["recipient:alice"], limit=5) for _ in range(20)]
         outcomes = await asyncio.gather(*attempts, store.head(), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
         await closed_while_frozen.close()
         assert time.monotonic() - started < 10
         postgres_server.thaw()
         await until_stored(store, several("after", 2))
-        await until(lambda: _answers(store))
+        await eventually(lambda: _answers(store))
         events = await whole_log(store)
         assert ids(events) == list(range(1, len(events) + 1))
 
@@ -148,7 +149,7 @@ async def test_a_database_that_became_read_only_is_waited_for(subject: Subject) 
         name = (await subject.sql("SELECT current_database()"))[0][0]
         await subject.sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
         await subject.sql(TERMINATE)
-        await until(lambda: _answers(store))
+        await eventually(lambda: _answers(store))
         with pytest.raises(StoreUnavailable, match="read-only"):
             await store.append(several("b", 1))
         await _execute(
@@ -206,7 +207,7 @@ async def _execute(subject: Subject, script: str) -> None:
         await connection.close()
 
 
-async def _answers(store: PostgresStore) -> bool:
+async def _answers(store: Store) -> bool:
     try:
         await store.head()
         await store.after(0, ["topic:all"], limit=1)
@@ -215,7 +216,7 @@ async def _answers(store: PostgresStore) -> bool:
     return True
 
 
-async def _opens(store: PostgresStore) -> bool:
+async def _opens(store: Store) -> bool:
     try:
         await store.open()
     except StoreUnavailable:

@@ -10,7 +10,8 @@ from notify_sse.errors import BadConfiguration, StoreRefused, StoreUnavailable
 from notify_sse.store import open_store
 from notify_sse.store.postgres import pool
 from notify_sse.store.postgres.store import PostgresStore
-from tests.store.subject import OUR_CONNECTIONS, Subject, notification, several, until
+from tests.store.subject import OUR_CONNECTIONS, Subject, notification, several
+from tests.support.polling import eventually
 
 PIDS = f"SELECT pid FROM {OUR_CONNECTIONS} ORDER BY pid"
 
@@ -45,7 +46,7 @@ async def test_replays_do_not_keep_appends_or_repairs_waiting(subject: Subject) 
         slow = "SELECT pg_sleep(1), $1::bytea[], $2::bigint, $3::bigint, $4::text[], $5::int"
         quick, store._ascending = store._ascending, slow
         replays = [asyncio.create_task(store.after(0, ["topic:all"], limit=5)) for _ in range(4)]
-        await until(lambda: subject.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' OFFSET 1"))
+        await eventually(lambda: subject.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' OFFSET 1"))
         async with asyncio.timeout(0.5):
             await store.append(several("a", 5))
             assert len((await store.stretch(0, limit=9)).events) == 5

@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from notify_sse.store.sqlite.file import path_of
-from tests.store.subject import Subject, ids, several, until, whole_log
+from tests.store.subject import Subject, ids, several, whole_log
+from tests.support.polling import eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +35,7 @@ async def test_a_writer_killed_amid_its_appends_leaves_a_whole_log(subject: Subj
     for number in range(4):
         printed = tmp_path / f"{number}.txt"
         with _writer(subject, f"w{number}", printed) as process:
-            await until(lambda printed=printed: _lines(printed, 30))
+            await eventually(partial(_lines, printed, 30))
             await asyncio.sleep(random.Random(number).random() * 0.05)
             process.kill()
             process.wait()
@@ -58,7 +60,7 @@ async def test_a_frozen_writer_does_not_hold_the_log(database_url: str, tmp_path
     async with subject.opened() as store:
         with _writer(subject, "frozen", printed) as process:
             for number in range(15):
-                await until(lambda number=number: _lines(printed, 20 * (number + 1)))
+                await eventually(partial(_lines, printed, 20 * (number + 1)))
                 await asyncio.sleep(rng.random() * 0.01)
                 process.send_signal(signal.SIGSTOP)
                 async with asyncio.timeout(2):

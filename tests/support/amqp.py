@@ -1,29 +1,15 @@
 """Publishing over AMQP with pika, a client that is not ours. By the contract alone: no code of the service is used."""
 
-import hashlib
 import json
 import re
-import string
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-SAFE = frozenset((string.ascii_letters + string.digits + "_-").encode())
-
-
-def key_of(document: dict[str, Any]) -> str:
-    """The routing key that the contract asks for."""
-    kind = document["notification_type"]
-    if "topic" in document:
-        return f"topic.{document['topic']}.{kind}"
-    raw = document["recipient_id"].encode()
-    encoded = "".join(chr(byte) if byte in SAFE else f"%{byte:02X}" for byte in raw)
-    if len(encoded) > 150:
-        encoded = "~" + hashlib.sha256(raw).hexdigest()
-    return f"recipient.{encoded}.{kind}"
+from tests.support.contract import key_of
 
 
 class DeadLetter(NamedTuple):
@@ -32,7 +18,7 @@ class DeadLetter(NamedTuple):
     reason: str
     detail: str
     body: bytes
-    headers: dict[str, Any]
+    headers: dict[str, object]
     properties: pika.BasicProperties
 
 
@@ -44,24 +30,41 @@ class Publisher:
         self.prefix = prefix
         channel.confirm_delivery()
 
-    def publish(self, document: dict[str, Any] | bytes, *, key: str | None = None, **properties: Any) -> None:
-        """Publish as JSON, with the key that its body asks for unless another is given."""
+    def publish(
+        self,
+        document: dict[str, Any] | bytes,
+        *,
+        key: str | None = None,
+        content_type: str | bytes = "application/json",
+        message_id: str | bytes | None = None,
+    ) -> None:
+        """Publish as JSON, with the key that its body asks for unless another is given.
+
+        Properties that are `bytes` are sent as they are: what is no UTF-8 among them too.
+        """
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         if key is None:
             assert isinstance(document, dict)
             key = key_of(document)
-        properties = {"content_type": "application/json", "delivery_mode": 2} | properties
-        self.channel.basic_publish(self.prefix, key, body, pika.BasicProperties(**properties), mandatory=True)
+        # pika takes bytes too; its stubs do not say so.
+        properties = pika.BasicProperties(
+            content_type=cast("str", content_type), message_id=cast("str | None", message_id), delivery_mode=2
+        )
+        self.channel.basic_publish(self.prefix, key, body, properties, mandatory=True)
 
     def dead_letters(self) -> Iterator[DeadLetter]:
         """Take everything out of the dead-letter queue."""
         while True:
             method, properties, body = self.channel.basic_get(f"{self.prefix}.dead", auto_ack=True)
-            if method is None:
+            if method is None or properties is None or body is None:
                 return
-            headers = dict(properties.headers or {})
+            headers: dict[str, object] = dict(properties.headers or {})
             yield DeadLetter(
-                headers.get("x-notify-reason", ""), headers.get("x-notify-detail", ""), body, headers, properties
+                str(headers.get("x-notify-reason", "")),
+                str(headers.get("x-notify-detail", "")),
+                body,
+                headers,
+                properties,
             )
 
 

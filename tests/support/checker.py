@@ -17,6 +17,7 @@ import msgspec
 
 from notify_sse.core.cursor import Cursor
 
+Outcome = Literal["accepted", "refused", "unknown"]
 Kind = Literal["lost", "repeated", "reordered", "foreign", "phantom", "different", "missing_reset"]
 KINDS: tuple[Kind, ...] = ("lost", "repeated", "reordered", "foreign", "phantom", "different", "missing_reset")
 
@@ -33,7 +34,7 @@ class Published(msgspec.Struct, frozen=True):
     channel: str
     content: object
     publisher: str
-    outcome: Literal["accepted", "refused", "unknown"]
+    outcome: Outcome
     ordered: bool = True
     may_expire: bool = False
 

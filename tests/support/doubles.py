@@ -143,10 +143,3 @@ async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-
-
-async def until(condition: Callable[[], object], *, within_s: float = 5.0) -> None:
-    """Return once `condition()` holds."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - what is watched has no event of its own
-            await asyncio.sleep(0.001)

@@ -7,22 +7,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tests.support.checker import Beat, Connected, Cursor, Reader, ResetTold, Seen
+from tests.support.checker import Reader, Seen
+from tests.support.contract import channel_of, channels_of, cursor_of
 from tests.support.event_stream import Message
+from tests.support.sightings import control_sighting
 from tests.support.streams import OpenStream, open_stream
 
 _decode = msgspec.json.Decoder().decode
-
-
-def cursor_of(text: str) -> Cursor:
-    """A cursor as the stream writes it."""
-    epoch, _, position = text.rpartition(".")
-    return Cursor(epoch, int(position))
-
-
-def channel_of(document: dict[str, object]) -> str:
-    """The channel that a notification belongs to."""
-    return f"topic:{document['topic']}" if "topic" in document else f"recipient:{document['recipient_id']}"
 
 
 class ResumingReader:
@@ -34,8 +25,7 @@ class ResumingReader:
     def __init__(
         self, url: str, *, name: str, recipient: str, token: str, topics: Sequence[str], chance: random.Random
     ) -> None:
-        channels = {f"recipient:{recipient}", "topic:all", *(f"topic:{topic}" for topic in topics)}
-        self.record = Reader(name, frozenset(channels), [])
+        self.record = Reader(name, channels_of(recipient, topics), [])
         self.drops = 0
         self.resumed = 0
         self.statuses: set[int] = set()
@@ -87,15 +77,10 @@ class ResumingReader:
         data = _decode(message.data)
         self._last_event_id = message.last_event_id
         sightings = self.record.sightings
-        match message.event:
-            case "message":
-                place = cursor_of(message.last_event_id)
-                sightings.append(Seen(place, data["notification_id"], channel_of(data), data["payload"]["n"]))
-            case "connected":
-                self.resumed += bool(self._brought)
-                sightings.append(Connected(self._brought, cursor_of(data["cursor"])))
-            case "reset":
-                came = cursor_of(data["from"]) if data["from"] else None
-                sightings.append(ResetTold(data["reason"], came, cursor_of(data["to"])))
-            case _:
-                sightings.append(Beat(cursor_of(data["cursor"])))
+        if message.event == "message":
+            place = cursor_of(message.last_event_id)
+            sightings.append(Seen(place, data["notification_id"], channel_of(data), data["payload"]["n"]))
+            return
+        if message.event == "connected":
+            self.resumed += bool(self._brought)
+        sightings.append(control_sighting(message.event, data, brought=self._brought))

@@ -10,20 +10,37 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 from jose import jwt
 
 from tests.support.services import CannotStart, Process, free_port
 from tests.support.services.processes import spawn, wait_ready, wait_until
+from tests.support.tokens import SECRET
 
-SECRET = "a secret for tests only, of over 32 bytes"
+
+class Stack(TypedDict, total=False):
+    """What a `Service` stands on; the embedded default when empty."""
+
+    broker_url: str
+    database_url: str
+    amqp_prefix: str
+
+
+class ServiceOptions(Stack, total=False):
+    """What a `Service` is started with; see there."""
+
+    role: str
+    workers: int
+    port: int
+    env: Mapping[str, str]
+    args: Sequence[str]
 
 
 class ServiceFactory(Protocol):
-    """The `service` fixture. `options` are those of `Service`."""
+    """The `service` fixture."""
 
-    def __call__(self, *, wait_ready: bool = True, **options: Any) -> "Service": ...
+    def __call__(self, *, wait_ready: bool = True, **options: Unpack[ServiceOptions]) -> "Service": ...
 
 
 class Service:

@@ -3,11 +3,11 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
 from tests.support import given
+from tests.support.service import Stack
 
 EMBEDDED = "embedded"
 SERVERS = "rabbitmq-postgres"
@@ -15,7 +15,7 @@ KINDS = (EMBEDDED, SERVERS)
 
 
 @contextmanager
-def stack(kind: str, request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+def stack(kind: str, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """Options of `Service` for that kind of stack, with nothing in it yet.
 
     For fixtures of any scope: the servers are the session's. Whoever uses it kills its services before it ends.

@@ -1,5 +1,7 @@
 """The checker sees what it has to see: a sound history passes, and each planted fault is flagged for what it is."""
 
+from collections.abc import Set as AbstractSet
+
 import pytest
 
 from notify_sse.core.cursor import Cursor
@@ -9,6 +11,7 @@ from tests.support.checker import (
     Connected,
     History,
     Kind,
+    Outcome,
     Published,
     Reader,
     ResetTold,
@@ -26,20 +29,33 @@ def at(position: int, epoch: str = "e") -> Cursor:
     return Cursor(epoch, position)
 
 
-def published(number: int, *, outcome: str = "accepted", channel: str = ALICE, **more: object) -> Published:
-    return Published(f"n{number}", channel, f"content {number}", "p", outcome, **more)  # type: ignore[arg-type]
+def published(
+    number: int,
+    *,
+    outcome: Outcome = "accepted",
+    channel: str = ALICE,
+    ordered: bool = True,
+    may_expire: bool = False,
+) -> Published:
+    return Published(f"n{number}", channel, f"content {number}", "p", outcome, ordered=ordered, may_expire=may_expire)
 
 
 def seen(number: int, *, cursor: Cursor | None = None, channel: str = ALICE, content: str = "") -> Seen:
     return Seen(cursor or at(number), f"n{number}", channel, content or f"content {number}")
 
 
-def history(*sightings: Sighting, books: list[Published] | None = None, **more: object) -> History:
+def history(
+    *sightings: Sighting,
+    books: list[Published] | None = None,
+    places: dict[str, int] | None = None,
+    withdrawn: AbstractSet[str] = frozenset(),
+) -> History:
     """Six publishes at places 1 to 6, and one reader of alice's channel that first connects at 0."""
     books = [published(number) for number in range(1, 7)] if books is None else books
-    places = {one.notification_id: int(one.notification_id[1:]) for one in books if one.outcome == "accepted"}
+    if places is None:
+        places = {one.notification_id: int(one.notification_id[1:]) for one in books if one.outcome == "accepted"}
     reader = Reader("r", frozenset((ALICE, "topic:all")), [Connected("", at(0)), *sightings])
-    return History(published=books, readers=[reader], **({"places": places} | more))  # type: ignore[arg-type]
+    return History(published=books, readers=[reader], places=places, withdrawn=set(withdrawn))
 
 
 def kinds(judged: History) -> set[Kind]:
@@ -181,7 +197,7 @@ def test_a_reset_to_another_log_is_in_order() -> None:
 def test_a_connection_cut_before_its_reset_is_in_order() -> None:
     """The client still holds its old cursor, and is told again."""
     to = at(4, "f")
-    told = [Connected("e.2", to), Connected("e.2", to), ResetTold("unknown_epoch", at(2), to)]
+    told: list[Sighting] = [Connected("e.2", to), Connected("e.2", to), ResetTold("unknown_epoch", at(2), to)]
     after = [seen(number, cursor=at(number, "f")) for number in (5, 6)]
     assert check(history(*ALL[:2], *told, *after)) == []
 
@@ -199,7 +215,7 @@ def test_what_a_restore_withdrew_is_owed_to_nobody_and_may_come_again() -> None:
 def test_a_reader_that_forged_its_cursor_begins_anew() -> None:
     """It may get again what it had; from there on the promise holds for it as for anyone."""
     to = at(3)
-    forged = [Connected("garbage", to), ResetTold("unknown_epoch", None, to)]
+    forged: list[Sighting] = [Connected("garbage", to), ResetTold("unknown_epoch", None, to)]
     assert check(history(*ALL[:5], *forged, *ALL[3:])) == []
     assert kinds(history(*ALL[:5], *forged, *ALL[3:5])) == {"lost"}
 

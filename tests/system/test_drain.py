@@ -8,7 +8,7 @@ from typing import Any
 from tests.support.amqp import publisher
 from tests.support.api import Api, notification
 from tests.support.polling import eventually
-from tests.support.service import ServiceFactory
+from tests.support.service import ServiceFactory, Stack
 
 DRAIN_S = 6
 BUSY_S = 2.0
@@ -17,7 +17,7 @@ STREAMS = 60
 
 
 async def test_streams_are_closed_one_after_the_other_and_the_process_is_gone_in_time(
-    service: ServiceFactory, on_stack: dict[str, Any]
+    service: ServiceFactory, on_stack: Stack
 ) -> None:
     """`closing` with reason `drain`, a retry of its own for each, a cursor; spread over the drain time; a client that
     reads nothing does not hold it up. Meanwhile new streams are told to come back.
@@ -78,7 +78,7 @@ async def test_across_a_restart_each_notification_comes_exactly_once(
 ) -> None:
     """Published with confirms before, during and after the drain; the client comes back with its last cursor."""
     env = {"DRAIN_S": "2"}
-    options = {"broker_url": broker_url, "amqp_prefix": amqp_prefix, "database_url": database_url}
+    options: Stack = {"broker_url": broker_url, "amqp_prefix": amqp_prefix, "database_url": database_url}
     running = await asyncio.to_thread(service, env=env, **options)
     names = [f"n{number}" for number in range(300)]
     received: list[object] = []

@@ -13,7 +13,7 @@ from tests.support.checker import History, check
 from tests.support.polling import eventually
 from tests.support.publishers import Load, publish_over_amqp, publish_over_http
 from tests.support.readers import ResumingReader
-from tests.support.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory, Stack
 
 SEED = 20261122
 STREAMS = 200
@@ -31,7 +31,7 @@ async def test_rabbitmq_and_postgres_survive_kills_of_the_service(
     service: ServiceFactory, broker_url: str, database_url: str, amqp_prefix: str
 ) -> None:
     """10,000 notifications published with pika and confirms, 200 streams with random drops, four kills."""
-    options = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
+    options: Stack = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
     running = await asyncio.to_thread(service, env=ENV, **options)
 
     def publish(load: Load, name: str, count: int) -> Coroutine[Any, Any, None]:

@@ -13,7 +13,7 @@ import pytest
 from tests.support.amqp import publisher
 from tests.support.api import Api, fresh, notification
 from tests.support.polling import eventually
-from tests.support.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory, ServiceOptions, Stack
 from tests.support.services import PostgresServer, RabbitServer
 from tests.support.streams import Listening
 from tests.system.said import complaints, length
@@ -42,7 +42,8 @@ async def _becomes(api: Api, reason: str | None) -> None:
     async def readiness() -> bool:
         answer = await api.http.get("/readyz")
         assert answer.status_code == (200 if "cursor" in answer.json() else 503)
-        return answer.json().get("reason") == reason
+        said: str | None = answer.json().get("reason")
+        return said == reason
 
     await eventually(readiness, what=f"readiness to be {reason}", within_s=30)
     assert await api.metric("notify_sse_ready") == (reason is None)
@@ -67,7 +68,7 @@ async def test_rabbitmq_away_at_the_start_and_again_later(
     again after the loss. Streams stay open through it all. Said once each time.
     """
     await asyncio.to_thread(rabbitmq_server.kill)
-    options = {"broker_url": rabbitmq_server.url, "amqp_prefix": amqp_prefix, "database_url": database_url}
+    options: Stack = {"broker_url": rabbitmq_server.url, "amqp_prefix": amqp_prefix, "database_url": database_url}
     running = await asyncio.to_thread(service, env={"HEARTBEAT_S": "0.5"}, **options)
     async with Api(running) as api, api.stream("alice") as stream:
         await stream.event("connected")
@@ -113,7 +114,12 @@ async def test_a_process_that_only_ingests_says_whether_its_store_is_there(
 ) -> None:
     """It has no tail to catch up: ready once the database answers, and not while it does not."""
     await asyncio.to_thread(postgres_server.kill)
-    options = {"broker_url": broker_url, "amqp_prefix": amqp_prefix, "database_url": database_url, "role": "ingest"}
+    options: ServiceOptions = {
+        "broker_url": broker_url,
+        "amqp_prefix": amqp_prefix,
+        "database_url": database_url,
+        "role": "ingest",
+    }
     running = await asyncio.to_thread(service, wait_ready=False, **options)
 
     async with Api(running) as api:
@@ -140,7 +146,7 @@ async def test_postgres_away_at_the_start_and_again_later(
     database is back, everything is stored once, in order, and open streams go on without a reconnect.
     """
     await asyncio.to_thread(postgres_server.kill)
-    options = {"broker_url": broker_url, "amqp_prefix": amqp_prefix, "database_url": database_url}
+    options: Stack = {"broker_url": broker_url, "amqp_prefix": amqp_prefix, "database_url": database_url}
     running = await asyncio.to_thread(service, wait_ready=False, env={"HEARTBEAT_S": "0.5"}, **options)
     async with Api(running) as api:
         await _answers(api)

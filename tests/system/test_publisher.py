@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,8 +14,8 @@ from notify_sse import Publisher
 from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
 from notify_sse.errors import BadConfiguration, BadNotification, BrokerUnavailable, NotAllPublished
 from tests.broker.brokers import Process, running
-from tests.broker.tcp import tcp_proxy
 from tests.support.services import RabbitServer
+from tests.support.tcp_proxy import tcp_proxy
 
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001  a time that says not where
 
@@ -172,12 +173,15 @@ async def test_every_id_arrives_in_order_through_kills_and_cuts(
                         published[recipient].append(one)
                     await asyncio.sleep(0)
 
+            def more_than(count: int) -> bool:
+                return sum(map(len, published.values())) > count
+
             async with asyncio.TaskGroup() as group:
                 for recipient in recipients:
                     group.create_task(publish(recipient))
                 for _ in range(4):
                     before = sum(map(len, published.values()))
-                    await process.until(lambda before=before: sum(map(len, published.values())) > before + 300)
+                    await process.until(partial(more_than, before + 300))
                     proxy.cut()
                 await asyncio.to_thread(rabbitmq_server.kill)
                 await asyncio.to_thread(rabbitmq_server.start)

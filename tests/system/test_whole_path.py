@@ -29,7 +29,7 @@ async def test_the_whole_path(service: ServiceFactory, broker_url: str, database
             assert position == "0"
 
             # A backend service publishes over AMQP and gets the broker's confirm: from here on nothing can lose it.
-            document = {
+            document: dict[str, object] = {
                 "notification_id": "invoice-4711-paid",
                 "notification_type": "account_update",
                 "recipient_id": "alice",

@@ -5,13 +5,14 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import Literal
 from urllib.parse import quote
 
 import pytest
 
 from notify_sse.telemetry import logs
 from notify_sse.telemetry.redaction import redacted, redacted_url
-from tests.auth.tokens import token
+from tests.support.tokens import token
 
 CANARY = "c4naryC4NARY"
 JWT = token(sub=CANARY)
@@ -36,6 +37,8 @@ HIDING_PLACES = [
     f"jwt_secret='{CANARY}'",
 ]
 
+LogFormat = Literal["text", "json"]
+
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
@@ -47,7 +50,7 @@ def _as_before() -> Iterator[None]:
     logging.captureWarnings(capture=False)
 
 
-def logged(log_format: str) -> io.StringIO:
+def logged(log_format: LogFormat) -> io.StringIO:
     stream = io.StringIO()
     logs.set_up(level="info", log_format=log_format, stream=stream)
     return stream
@@ -55,7 +58,7 @@ def logged(log_format: str) -> io.StringIO:
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 @pytest.mark.parametrize("text", HIDING_PLACES)
-def test_a_canary_appears_in_no_part_of_a_record(text: str, log_format: str) -> None:
+def test_a_canary_appears_in_no_part_of_a_record(text: str, log_format: LogFormat) -> None:
     """Message, arguments, extra fields of any type, exception, cause, stack, and warnings of libraries."""
     stream = logged(log_format)
     logger = logging.getLogger("somewhere.else")
@@ -122,7 +125,7 @@ def test_text_lines_hold_the_extra_fields() -> None:
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_a_value_from_outside_cannot_forge_a_record(log_format: str) -> None:
+def test_a_value_from_outside_cannot_forge_a_record(log_format: LogFormat) -> None:
     stream = logged(log_format)
     logging.getLogger("x").info("a\nforged", extra={"path": "b\r\n2026 ERROR \x1b[31mforged"})
     assert len(stream.getvalue().splitlines()) == 1

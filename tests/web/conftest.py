@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import show_log
+from tests.support.failures import show_log
 from tests.support.service import Service
 from tests.support.stacks import EMBEDDED, KINDS, stack
 

@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from tests.support.amqp import publisher
 from tests.support.api import STREAM, Api, bearer, fresh, notification
 from tests.support.refusals import REFUSALS
-from tests.support.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory, Stack
 from tests.support.streams import Listening
 
 CANARY = "payload-canary-5f1d"
@@ -26,7 +26,7 @@ class Said:
         self.bodies.append(answer.text + str(answer.headers))
 
 
-async def test_no_token_or_payload_comes_out_anywhere(service: ServiceFactory, on_stack: dict[str, Any]) -> None:
+async def test_no_token_or_payload_comes_out_anywhere(service: ServiceFactory, on_stack: Stack) -> None:
     """Good, bad, expired and misplaced tokens, over each way in, at log level debug: in no log line, no metric, no
     refusal; and nothing of a payload either, be it delivered or refused.
     """

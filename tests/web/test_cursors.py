@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.api import Api, bearer, fresh, notification
 from tests.support.polling import eventually
-from tests.support.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory, Stack
 from tests.support.streams import Listening
 
 EPOCH = "{epoch}"
@@ -140,7 +140,7 @@ async def test_the_history_that_a_reset_names_can_be_read(shared: Service) -> No
 
 @pytest.mark.parametrize("tail", [{"TAIL_MAX_EVENTS": "1"}, {}], ids=["a tail of one", "the tail held them too"])
 async def test_what_retention_removed_is_told_with_its_range(
-    service: ServiceFactory, on_stack: dict[str, str], tail: dict[str, str]
+    service: ServiceFactory, on_stack: Stack, tail: dict[str, str]
 ) -> None:
     """`expired`: from the client's cursor to the floor; what the log still holds follows; nothing is silent."""
     running = await asyncio.to_thread(service, **on_stack, env={"RETENTION_S": "1", **tail})

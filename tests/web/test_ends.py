@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.api import STREAM, Api, bearer, fresh
 from tests.support.polling import eventually
-from tests.support.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory, Stack
 from tests.support.streams import Listening
 
 
@@ -77,7 +77,7 @@ async def test_ending_the_session_closes_its_streams_in_every_process(
     service: ServiceFactory, broker_url: str, database_url: str, amqp_prefix: str
 ) -> None:
     """Whichever worker takes the DELETE."""
-    options = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
+    options: Stack = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
     running = await asyncio.to_thread(service, workers=2, **options)
     async with Api(running) as api, contextlib.AsyncExitStack() as stack:
         token = running.token(alice := fresh("alice"))

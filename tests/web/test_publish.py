@@ -117,7 +117,11 @@ def test_what_the_database_refuses_is_422_with_what_became_of_each(batch: bool) 
     """Made by hand: the checks let nothing through that either database is known to refuse. A conflict beside it is
     among the items; the refused one has no cursor."""
     documents = [doubles.notification("a"), doubles.notification("b"), doubles.notification("c")]
-    outcomes = [Logged("new", Cursor("e0", 7)), Refused("the database refuses it"), Logged("conflict", Cursor("e0", 3))]
+    outcomes: list[Logged | Refused] = [
+        Logged("new", Cursor("e0", 7)),
+        Refused("the database refuses it"),
+        Logged("conflict", Cursor("e0", 3)),
+    ]
     with pytest.raises(StoreRefused) as refused:
         _answer(documents if batch else documents[1:2], outcomes if batch else outcomes[1:2], batch=batch)
     answer = refusal(refused.value)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.api import Api, notification
 from tests.support.polling import eventually
-from tests.support.service import ServiceFactory
+from tests.support.service import ServiceFactory, Stack
 from tests.support.services import PostgresServer, free_port
 
 
@@ -18,9 +18,10 @@ async def test_publishing_works_while_the_broker_is_down(
     request: pytest.FixtureRequest, service: ServiceFactory, store: str
 ) -> None:
     """Straight to the log and to the streams: the broker is not needed, neither for that nor for being ready."""
-    options = {"database_url": request.getfixturevalue("database_url")} if store == "postgres" else {}
-    nobody = f"amqp://guest:guest@127.0.0.1:{free_port()}/"
-    running = await asyncio.to_thread(service, broker_url=nobody, **options)
+    options: Stack = {"broker_url": f"amqp://guest:guest@127.0.0.1:{free_port()}/"}
+    if store == "postgres":
+        options["database_url"] = request.getfixturevalue("database_url")
+    running = await asyncio.to_thread(service, **options)
     async with Api(running) as api, api.stream("alice") as stream:
         await stream.event("connected")
         published = await api.publish("alice")

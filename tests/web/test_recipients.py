@@ -5,10 +5,11 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-from tests.support.amqp import key_of, printable, publisher
+from tests.support.amqp import printable, publisher
 from tests.support.api import Api, bearer, fresh, notification
+from tests.support.contract import key_of
 from tests.support.polling import eventually
-from tests.support.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory, Stack
 from tests.support.streams import Listening
 
 LONG = "a" * 200
@@ -98,7 +99,7 @@ async def test_over_amqp_every_pair_of_names_is_kept_apart(
 ) -> None:
     """The same through RabbitMQ, with the contract's routing keys; none of them is refused."""
     env = {"HEARTBEAT_S": "0.5"}
-    options = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
+    options: Stack = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
     running = await asyncio.to_thread(service, env=env, **options)
 
     def publish_all() -> None:

@@ -76,7 +76,7 @@ async def connect(url: str, *, settings: dict[str, str], command_timeout_s: floa
             "NOTIFY_SSE_DATABASE_URL: is not a URL of Postgres that can be used "
             "(special characters in a password must be percent-encoded)"
         ) from None
-    transport = connection._transport  # noqa: SLF001 - asyncpg offers no other way to its socket
+    transport = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001 - no other way to its socket
     _watch(transport.get_extra_info("socket"))
     return connection
 

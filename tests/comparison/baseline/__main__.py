@@ -6,12 +6,14 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import aio_pika
 import uvloop
 from databases import Database
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from hypercorn.typing import ASGIFramework
 from jose import JWTError, jwt
 from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
@@ -104,7 +106,9 @@ async def _main() -> None:
     routes = [Route("/notifications/stream", app.stream), Route("/readyz", _ready)]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await serve(Starlette(routes=routes, lifespan=app.lifespan), config, shutdown_trigger=stop.wait)
+    # Starlette and hypercorn each have a type of their own for one and the same thing.
+    asgi = cast("ASGIFramework", Starlette(routes=routes, lifespan=app.lifespan))
+    await serve(asgi, config, shutdown_trigger=stop.wait)
 
 
 if __name__ == "__main__":

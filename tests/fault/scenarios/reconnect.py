@@ -5,13 +5,15 @@ every cursor lies within the tail.
 """
 
 import time
+from collections.abc import Sequence
+from functools import partial
 from random import Random
 
 from tests.fault.clients import Habits
 from tests.fault.finding import Finding
 from tests.fault.fleet import Gateway
-from tests.fault.polling import until
 from tests.fault.stage import Given, Stage
+from tests.support.polling import becomes_true
 
 WITHIN_S = 10.0
 
@@ -25,7 +27,7 @@ async def run(*, streams: int = 10_000, notifications: int = 2000, given: Given 
         habits = Habits(stay_s=1e9, away_s=0.0, obedient=True)
         for number in range(streams):
             home = stage.gateways[number % 2]
-            stage.read(f"user-{number}", choose=lambda home=home: home if home in alive else alive[0], habits=habits)
+            stage.read(f"user-{number}", choose=partial(_home_if_alive, home, alive), habits=habits)
         finding.expect(await stage.all_connected(), "not everybody could connect")
         survivor, doomed = stage.gateways
 
@@ -42,7 +44,9 @@ async def run(*, streams: int = 10_000, notifications: int = 2000, given: Given 
         killed_at = time.monotonic()
         await doomed.kill()
         await publish()
-        back = await until(lambda: all(one.opened > before[one.name] and one.connected for one in orphans), within_s=60)
+        back = await becomes_true(
+            lambda: all(one.opened > before[one.name] and one.connected for one in orphans), within_s=60
+        )
         live_s = time.monotonic() - killed_at
         late = await stage.caught_up(within_s=60)
         caught_up_s = time.monotonic() - killed_at
@@ -66,3 +70,7 @@ async def run(*, streams: int = 10_000, notifications: int = 2000, given: Given 
         finding.expect(pages == 0, f"{pages:.0f} pages of the log were read")
         finding.wrong += map(str, stage.judge())
     return finding
+
+
+def _home_if_alive(home: Gateway, alive: Sequence[Gateway]) -> Gateway:
+    return home if home in alive else alive[0]

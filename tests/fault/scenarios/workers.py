@@ -5,8 +5,8 @@ import time
 
 from tests.fault.clients import Habits
 from tests.fault.finding import Finding
-from tests.fault.polling import until
 from tests.fault.stage import Given, Stage
+from tests.support.polling import becomes_true
 
 WORKERS = 3
 
@@ -28,7 +28,7 @@ async def run(*, streams: int = 120, kills: int = 3, given: Given | None = None)
             workers[0].send(signal.SIGKILL)
             await stage.publish([stage.document(recipient_id=f"user-{n}") for n in range(streams)])
             finding.expect(
-                await until(lambda: len(gateway.workers()) == WORKERS, within_s=20), "no worker took its place"
+                await becomes_true(lambda: len(gateway.workers()) == WORKERS, within_s=20), "no worker took its place"
             )
             finding.expect(await stage.all_connected(), "not everybody came back")
             late = await stage.caught_up(within_s=20)

@@ -10,15 +10,19 @@ from pathlib import Path
 from tests.support.services import compose
 from tests.support.services.compose import ComposePostgres, ComposeRabbit
 from tests.support.services.packages import ensure
-from tests.support.services.postgres import PostgresServer
+from tests.support.services.postgres import InstalledPostgres, PostgresServer
 from tests.support.services.processes import CannotStart, Process, free_port, wait_until
-from tests.support.services.rabbitmq import RabbitServer
+from tests.support.services.rabbitmq import InstalledRabbit, RabbitServer
+from tests.support.services.server import Server
 
 __all__ = [
     "CannotStart",
+    "InstalledPostgres",
+    "InstalledRabbit",
     "PostgresServer",
     "Process",
     "RabbitServer",
+    "Server",
     "ensure",
     "free_port",
     "private_directory",
@@ -35,16 +39,16 @@ def private_directory() -> Path:
     return directory
 
 
-def start_postgres(directory: Path) -> PostgresServer | ComposePostgres:
+def start_postgres(directory: Path) -> PostgresServer:
     """A running Postgres with its data below `directory`."""
-    server = PostgresServer(directory / "postgres") if _installed("postgres") else ComposePostgres(directory)
+    server = InstalledPostgres(directory / "postgres") if _installed("postgres") else ComposePostgres(directory)
     _start(server)
     return server
 
 
-def start_rabbitmq(directory: Path) -> RabbitServer | ComposeRabbit:
+def start_rabbitmq(directory: Path) -> RabbitServer:
     """A running RabbitMQ with its data below `directory`."""
-    server = RabbitServer(directory / "rabbitmq") if _installed("rabbitmq") else ComposeRabbit(directory)
+    server = InstalledRabbit(directory / "rabbitmq") if _installed("rabbitmq") else ComposeRabbit(directory)
     _start(server)
     return server
 
@@ -60,7 +64,7 @@ def _installed(name: str) -> bool:
     return True
 
 
-def _start(server: PostgresServer | RabbitServer | ComposePostgres | ComposeRabbit) -> None:
+def _start(server: Server) -> None:
     """Start it; when that fails, or is interrupted, leave nothing running."""
     try:
         server.start()

@@ -16,9 +16,8 @@ from typing import Any
 
 from tests.support.services import (
     CannotStart,
-    PostgresServer,
     Process,
-    RabbitServer,
+    Server,
     ensure,
     private_directory,
     start_postgres,
@@ -84,13 +83,14 @@ def _start() -> None:
     STATE.write_text(json.dumps({"directory": str(directory), "servers": servers}, indent=2))
 
 
-def _described(server: PostgresServer | RabbitServer | ComposeServer) -> dict[str, Any]:
+def _described(server: Server) -> dict[str, Any]:
     command = server.discard_command() if isinstance(server, ComposeServer) else None
     return {"url": server.url, "processes": server.processes, "signal": server.END.name, "command": command}
 
 
 def _read() -> dict[str, Any]:
-    return json.loads(STATE.read_text()) if STATE.exists() else {}
+    state: dict[str, Any] = json.loads(STATE.read_text()) if STATE.exists() else {}
+    return state
 
 
 def _running(state: dict[str, Any]) -> bool:

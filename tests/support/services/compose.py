@@ -1,6 +1,6 @@
 """RabbitMQ and Postgres from compose.yaml, for a machine that has Docker and not the servers themselves.
 
-The same methods as `RabbitServer` and `PostgresServer`, done by `docker compose` in a project of its own.
+A `RabbitServer` and a `PostgresServer`, run by `docker compose` in a project of its own.
 """
 
 import os
@@ -10,9 +10,10 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from tests.support.services.postgres import DATABASE, Databases
+from tests.support.services.postgres import DATABASE, PostgresServer
 from tests.support.services.processes import CannotStart, Process, free_port, spawn, wait_until
-from tests.support.services.rabbitmq import Faults
+from tests.support.services.rabbitmq import RabbitServer
+from tests.support.services.server import Server
 
 COMPOSE_FILE = Path(__file__).parents[3] / "compose.yaml"
 
@@ -26,7 +27,7 @@ def usable() -> bool:
     )
 
 
-class ComposeServer:
+class ComposeServer(Server):
     """One service of compose.yaml, on free loopback ports."""
 
     END = signal.SIGTERM
@@ -106,8 +107,8 @@ class ComposeServer:
         return os.environ | {name: str(port) for name, port in self._ports.items()}
 
 
-class ComposePostgres(ComposeServer, Databases):
-    """`PostgresServer`, in a container."""
+class ComposePostgres(ComposeServer, PostgresServer):
+    """A `PostgresServer` in a container."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__("db", directory, ports=("DB_PORT",))
@@ -122,12 +123,15 @@ class ComposePostgres(ComposeServer, Databases):
         return self._exec("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "notify", "-d", database, "-c", statement)
 
 
-class ComposeRabbit(ComposeServer, Faults):
-    """`RabbitServer`, in a container."""
+class ComposeRabbit(ComposeServer, RabbitServer):
+    """A `RabbitServer` in a container."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__("broker", directory, ports=("BROKER_PORT", "BROKER_UI_PORT"))
-        self.url = f"amqp://notify:{os.environ.get('BROKER_PASSWORD', 'notify')}@127.0.0.1:{self.port}/"
+
+    @property
+    def url(self) -> str:
+        return f"amqp://notify:{os.environ.get('BROKER_PASSWORD', 'notify')}@127.0.0.1:{self.port}/"
 
     def kill(self, *, at_once: bool = False) -> None:
         if self.running and not self._paused() and not at_once:

@@ -10,10 +10,12 @@ import shutil
 import signal
 import subprocess
 import uuid
+from abc import abstractmethod
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.support.services.processes import CannotStart, Process, accepts, free_port, spawn, wait_ready
+from tests.support.services.server import Server
 
 USER = "notify"
 DATABASE = "notify_sse"
@@ -39,15 +41,16 @@ def binaries() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
-class Databases:
-    """Fresh databases, on any server that can run a statement."""
+class PostgresServer(Server):
+    """A Postgres, with a fresh database for whoever asks."""
 
+    @abstractmethod
     def database_url(self, name: str) -> str:
-        raise NotImplementedError
+        """The URL of the database `name`."""
 
+    @abstractmethod
     def sql(self, statement: str, *, database: str = DATABASE) -> str:
         """What psql prints (unaligned, tuples only) for one statement."""
-        raise NotImplementedError
 
     @property
     def url(self) -> str:
@@ -66,9 +69,10 @@ class Databases:
         self.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', database="postgres")
 
 
-class PostgresServer(Databases):
-    """One server with its own data in `directory` (which must not be below a folder that only root may enter).
+class InstalledPostgres(PostgresServer):
+    """A `PostgresServer` from the installed binaries.
 
+    Its data are in `directory`, which must not be below a folder that only root may enter.
     `start()` after `kill()`, `stop()` or `attach()` runs it again on the same port and data. `settings` are
     postgresql.conf settings beside `SETTINGS`.
     """
@@ -98,7 +102,7 @@ class PostgresServer(Databases):
         if fresh:
             self._create_cluster()
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
-        command = [self._bin / "postgres", "-D", self.data, "-p", str(self.port), *options]
+        command: list[str | Path] = [self._bin / "postgres", "-D", self.data, "-p", str(self.port), *options]
         self.process = spawn(command, log=self.log, env=self._env, cwd=self.directory, user=self._user)
         wait_ready(self.process, self._answers, within_s=60, log=self.log)
         if fresh:
@@ -144,7 +148,7 @@ class PostgresServer(Databases):
         return done.stdout.strip()
 
     def _psql(self, statement: str, database: str) -> subprocess.CompletedProcess[str]:
-        command = [self._bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.database_url(database)]
+        command = [str(self._bin / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.database_url(database)]
         return subprocess.run(
             [*command, "-c", statement], env=self._env, cwd=self.directory, capture_output=True, text=True, check=False
         )
@@ -162,7 +166,7 @@ class PostgresServer(Databases):
         self.data.mkdir(mode=0o700)
         if self._user:
             shutil.chown(self.data, self._user)
-        command = [self._bin / "initdb", "-D", self.data, "-U", USER, "-E", "UTF8", "--locale=C.UTF-8"]
+        command = [str(self._bin / "initdb"), "-D", str(self.data), "-U", USER, "-E", "UTF8", "--locale=C.UTF-8"]
         done = subprocess.run(
             [*command, "--auth=trust", "--no-sync", "--no-instructions"],
             env=self._env,

@@ -116,7 +116,6 @@ def spawn(
     command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path, user: str | None = None
 ) -> Process:
     """Start `command` in a session of its own, its output appended to `log`."""
-    groups: dict[str, object] = {"user": user, "group": user, "extra_groups": []} if user else {}
     with log.open("ab") as output:
         child = subprocess.Popen(
             [str(part) for part in command],
@@ -126,7 +125,9 @@ def spawn(
             env=dict(env),
             cwd=cwd,
             start_new_session=True,
-            **groups,
+            user=user,
+            group=user,
+            extra_groups=[] if user else None,
         )
     child.returncode = 0  # from here on it is reaped by Process.alive; Popen need not warn that it still runs
     return Process.of(child.pid)

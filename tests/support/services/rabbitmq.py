@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+from abc import abstractmethod
 from pathlib import Path
 
 from tests.support.services.processes import (
@@ -19,6 +20,7 @@ from tests.support.services.processes import (
     wait_ready,
     wait_until,
 )
+from tests.support.services.server import Server
 
 CONFIGURATION = """\
 listeners.tcp.1 = 127.0.0.1:{port}
@@ -45,15 +47,19 @@ def scripts() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
-class Faults:
-    """What RabbitMQ can be made to do to its clients, on any node that takes `rabbitmqctl` commands."""
+class RabbitServer(Server):
+    """A RabbitMQ, and what it can be made to do to its clients."""
 
+    @abstractmethod
     def ctl(self, *args: str) -> str:
         """What `rabbitmqctl` prints for `args`; takes about half a second."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def kill(self, *, at_once: bool = False) -> None:
+        """SIGKILL it, as a power cut of its process; `at_once` as it is, see `InstalledRabbit.kill`."""
 
     def write_names(self) -> None:
-        """Have the names of its quorum queues written down, see `RabbitServer.kill`."""
+        """Have the names of its quorum queues written down, see `InstalledRabbit.kill`."""
         self.ctl("eval", "[dets:sync(Table) || Table <- dets:all()].")
 
     def close_all_connections(self, reason: str = "closed by a test") -> None:
@@ -75,8 +81,8 @@ class Faults:
         return "memory" in self.ctl("eval", "rabbit_alarm:get_alarms().")
 
 
-class RabbitServer(Faults):
-    """One node with its own data in `directory`.
+class InstalledRabbit(RabbitServer):
+    """A `RabbitServer` from the installed binaries: one node with its own data in `directory`.
 
     `start()` after `kill()` or `stop()` runs it again on the same port and data.
     """

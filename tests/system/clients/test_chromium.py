@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from playwright.async_api import Page, async_playwright
 
 from tests.support.api import STREAM, Api, notification
-from tests.support.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory, Stack
 from tests.support.services.browsers import Chromium
 
 ENV = {"RETRY_MS": "200", "DRAIN_S": "2", "HEARTBEAT_S": "1"}
@@ -54,7 +53,7 @@ async def _seen(page: Page, name: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("end", ["kill", "drain"])
 async def test_native_reconnect_brings_the_last_event_id(
-    service: ServiceFactory, on_stack: dict[str, Any], chromium: Chromium, end: str
+    service: ServiceFactory, on_stack: Stack, chromium: Chromium, end: str
 ) -> None:
     """The service is killed -9 or drained, notifications are published as soon as it is back: the page has each
     once, in order, from the same EventSource object.

@@ -3,12 +3,11 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import httpx
 
 from tests.support.api import PUBLISH, STREAM, bearer, notification
-from tests.support.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory, Stack
 
 
 @contextmanager
@@ -40,9 +39,7 @@ def _publish(service: Service, text: str) -> str:
     return cursor
 
 
-def test_curl_shows_each_event_as_it_happens_and_resumes(
-    service: ServiceFactory, on_stack: dict[str, Any], curl: str
-) -> None:
+def test_curl_shows_each_event_as_it_happens_and_resumes(service: ServiceFactory, on_stack: Stack, curl: str) -> None:
     """Not buffered on the way; `-H 'Last-Event-ID: …'` brings what was missed."""
     running = service(**on_stack)
     with _curl(curl, running) as process:

@@ -1,13 +1,12 @@
 """httpx-sse, the usual client in Python."""
 
 import asyncio
-from typing import Any
 
 import httpx
 from httpx_sse import ServerSentEvent, aconnect_sse
 
 from tests.support.api import STREAM, Api, bearer, notification
-from tests.support.service import ServiceFactory
+from tests.support.service import ServiceFactory, Stack
 
 
 async def _read(
@@ -25,7 +24,7 @@ async def _read(
     return events
 
 
-async def test_httpx_sse_reads_the_stream_and_resumes(service: ServiceFactory, on_stack: dict[str, Any]) -> None:
+async def test_httpx_sse_reads_the_stream_and_resumes(service: ServiceFactory, on_stack: Stack) -> None:
     """No empty events from comments, every notification once, and on from its last id."""
     running = await asyncio.to_thread(service, env={"HEARTBEAT_S": "0.2"}, **on_stack)
     async with Api(running) as api, httpx.AsyncClient(base_url=running.url, timeout=20) as http:

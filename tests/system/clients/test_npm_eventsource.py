@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.api import STREAM, Api, notification
 from tests.support.polling import eventually
-from tests.support.service import ServiceFactory
+from tests.support.service import ServiceFactory, Stack
 from tests.support.services.nodejs import Node
 
 ENV = {"RETRY_MS": "200", "DRAIN_S": "2"}
@@ -18,7 +18,7 @@ ENV = {"RETRY_MS": "200", "DRAIN_S": "2"}
 
 @pytest.mark.parametrize("end", ["kill", "drain"])
 async def test_it_comes_back_by_itself_and_misses_nothing(
-    service: ServiceFactory, on_stack: dict[str, Any], node: Node, tmp_path: Path, end: str
+    service: ServiceFactory, on_stack: Stack, node: Node, tmp_path: Path, end: str
 ) -> None:
     """The service is killed -9 or drained, and started again: the client brings its Last-Event-ID, and each
     notification comes once, in order.
@@ -55,6 +55,6 @@ def _events(log: Path) -> list[dict[str, Any]]:
 
 async def _until(log: Path, name: str, count: int) -> None:
     async def seen() -> bool:
-        return sum(event["event"] == name for event in _events(log)) >= count
+        return [event["event"] for event in _events(log)].count(name) >= count
 
     await eventually(seen, what=f"{count} {name}", within_s=30)

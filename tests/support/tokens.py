@@ -1,4 +1,4 @@
-"""Keys and tokens for these tests, made by hand where no library would make them."""
+"""The secret of the services that tests start; keys and tokens, made by hand where no library would make them."""
 
 import base64
 import hashlib
@@ -80,7 +80,7 @@ def public_pem(key: PrivateKey) -> str:
 
 def public_jwk(key: PrivateKey, kid: str | None) -> dict[str, Any]:
     """As issuers publish it."""
-    described = jwk.construct(public_pem(key), algorithm(key)).to_dict() | {"use": "sig"}
+    described: dict[str, Any] = jwk.construct(public_pem(key), algorithm(key)).to_dict() | {"use": "sig"}
     return described | ({"kid": kid} if kid else {})
 
 
