@@ -34,7 +34,7 @@ class Bench:
         self.transport = SlowTransport()
         self.transport.gate.set()
         stream = Stream(("recipient:alice",), Cursor(self.store.database.epoch, 0), generation=self.tail.generation)
-        self.connection = Connection(stream, self.transport, connection_id="c", owner="alice")
+        self.connection = Connection(stream, self.transport, connection_id="c", recipient_id="alice")
 
 
 async def test_a_stream_waits_for_a_log_that_is_away() -> None:
