@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Unpack
 
+import hypothesis
 import pytest
 
 from tests.support import asynchronous, given
@@ -50,6 +51,11 @@ NEEDS_OF_FIXTURES = {
     "postgres_server": "postgres",
     "rabbitmq_server": "rabbitmq",
 }
+
+
+# How long it takes to draw an example says how busy the machine is, not how good the strategy.
+hypothesis.settings.register_profile("any machine", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

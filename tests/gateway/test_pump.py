@@ -152,3 +152,55 @@ async def test_a_transport_that_breaks_ends_its_own_connection_only() -> None:
     assert bench.connection.gone
     assert bench.transport.sent == ["connected", "aborted"]
     await until(lambda: other.sent == ["connected", "4"])
+
+
+async def test_a_transport_that_breaks_while_it_is_waited_for_ends_its_connection() -> None:
+    """As when it breaks at once: logged, and abandoned."""
+    bench = Bench()
+    bench.transport.gate.set()
+    bench.registry.open(bench.connection)
+
+    async def broken(count: int) -> None:
+        await asyncio.sleep(0)
+        raise RuntimeError(count)
+
+    bench.transport.write = lambda frames: eager.start(broken(len(frames)))  # type: ignore[method-assign]
+    bench.publish(4)
+    await until(lambda: bench.connection.gone)
+    assert bench.transport.sent == ["connected", "aborted"]
+
+
+async def test_after_its_closing_a_connection_gets_nothing_more() -> None:
+    """What is published between the closing and the end is for the client's next connection."""
+    bench = Bench()
+    bench.transport.gate.set()
+    bench.registry.open(bench.connection)
+    bench.transport.gate.clear()
+    bench.registry.end(bench.connection, "replaced")
+    bench.publish(4)
+    bench.pump.drive((bench.connection,))
+    bench.transport.gate.set()
+    await until(lambda: bench.connection.gone)
+    assert bench.transport.sent == ["connected", "closing", "end"]
+
+
+async def test_a_connection_whose_end_was_cancelled_gets_nothing_more() -> None:
+    """As when the process itself ends: closing was said, so whatever comes is for the client's next connection."""
+    bench = Bench()
+    bench.transport.gate.set()
+    bench.registry.open(bench.connection)
+    taking: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def finish(reason: CloseReason) -> Awaitable[None]:
+        assert reason == "drain"
+        return taking
+
+    bench.transport.finish = finish  # type: ignore[method-assign]
+    bench.registry.end(bench.connection, "drain")
+    await until(lambda: bench.transport.sent == ["connected", "closing"])
+    taking.cancel()
+    await until(lambda: not bench.connection.busy)
+    bench.publish(4)
+    bench.pump.drive((bench.connection,))
+    assert bench.transport.sent == ["connected", "closing"]
+    assert not bench.connection.gone

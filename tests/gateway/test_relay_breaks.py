@@ -180,3 +180,21 @@ async def test_live_goes_on_while_the_store_is_away() -> None:
         assert bench.held() == [1, 2, 3]
         bench.store.gate.set()
         await until(bench.at_head)
+
+
+async def test_who_waits_for_the_log_waits_on_when_a_read_fails() -> None:
+    """Those from before the read, and those who came during it."""
+    bench = Bench(rows=3)
+    async with bench.running():
+        await until(lambda: bench.relay.filled)
+        bench.add(2)
+        bench.store.gate.clear()
+        early = asyncio.ensure_future(bench.relay.catch_up())
+        calls = bench.store.calls["head"]
+        await until(lambda: bench.store.calls["head"] > calls)
+        late = asyncio.ensure_future(bench.relay.catch_up())
+        await asyncio.sleep(0)
+        bench.store.failures = [StoreUnavailable("away")]
+        bench.store.gate.set()
+        await asyncio.gather(early, late)
+        assert bench.at_head()

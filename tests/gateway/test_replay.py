@@ -1,0 +1,67 @@
+"""Pages of the log for streams that fell behind, while the log is away or has become another one."""
+
+import pytest
+
+from notify_sse.core.cursor import Cursor
+from notify_sse.core.hub import Hub
+from notify_sse.core.stream import Stream
+from notify_sse.core.tail import Tail
+from notify_sse.errors import StoreUnavailable
+from notify_sse.gateway import replay as module
+from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.pump import Pump
+from notify_sse.gateway.registry import Registry
+from tests.gateway.test_pump import SlowTransport
+from tests.support.doubles import HandStore, metrics, notification
+from tests.support.polling import until
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STORE_RETRY_S", 0.01)
+
+
+class Bench:
+    """A log of five events of everyone's, a tail that holds none of them, and a client at the beginning."""
+
+    def __init__(self) -> None:
+        self.store = HandStore()
+        self.store.database.append([notification(f"n{number}") for number in range(5)])
+        self.tail = Tail(max_events=10, max_bytes=10**6)
+        self.tail.restart(self.store.database.epoch, start=5)
+        pump = Pump(self.store.port, self.tail, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1)
+        self.registry = Registry(pump, Hub(), metrics())
+        self.transport = SlowTransport()
+        self.transport.gate.set()
+        stream = Stream(("recipient:alice",), Cursor(self.store.database.epoch, 0), generation=self.tail.generation)
+        self.connection = Connection(stream, self.transport, connection_id="c", recipient_id="alice")
+
+
+async def test_a_stream_waits_for_a_log_that_is_away() -> None:
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("away")] * 2
+    bench.registry.open(bench.connection)
+    await until(lambda: bench.transport.sent == ["connected", "1", "2", "3", "4", "5"])
+    assert bench.store.calls["after"] == 3
+
+
+async def test_a_log_that_became_another_one_is_told_of() -> None:
+    """The page of the new log is not sent as if it were of the old one."""
+    bench = Bench()
+    bench.store.database.new_epoch()
+    bench.registry.open(bench.connection)
+    await until(lambda: bench.store.calls["after"])
+    bench.tail.restart(bench.store.database.epoch, start=5)
+    await until(lambda: bench.transport.sent[:2] == ["connected", "reset"])
+    bench.registry.leave(bench.connection)
+
+
+async def test_a_client_that_leaves_during_a_read_gets_no_page() -> None:
+    bench = Bench()
+    bench.store.gate.clear()
+    bench.registry.open(bench.connection)
+    await until(lambda: bench.store.calls["after"] == 1)
+    bench.registry.leave(bench.connection)
+    bench.store.gate.set()
+    await until(lambda: not bench.connection.busy)
+    assert bench.transport.sent == ["connected"]
