@@ -9,7 +9,6 @@ from tests.docs.house import PACKAGE, sources
 MAX_FILE_LINES = 320
 MAX_FUNCTION_LINES = 60
 LONG = {
-    "client/src/connection.js": "one class over one private state; a third of it are types, in comments",
     "server/process.py:__init__": "the wiring: a statement for each part, in the order in which they need each other",
 }
 """What may be longer, `path` or `path:function`, and why."""
