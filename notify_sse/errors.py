@@ -14,7 +14,7 @@
     ├── BodyTooLarge           the body is over the limit
     ├── VersionNotSupported    a stream over HTTP/2
     ├── Unauthorized           no token, or one that does not verify
-    ├── TokenRefused           why a token does not verify: for ourselves, never sent
+    ├── TokenRefused           why a token is refused: for ourselves, never sent
     ├── Forbidden              the token lacks a scope or a topic
     ├── Overloaded             refused for load: try again later
     │
@@ -170,13 +170,35 @@ class Unauthorized(NotifyError):
 
 
 class TokenRefused(NotifyError):
-    """A token does not verify.
+    """A token is refused.
 
-    The message is the reason, a constant text with nothing of the token in it. It is for our own log: the caller gets
-    `Unauthorized`.
+    `reason` is one of `REASONS`, stable, for machines; the message says more, a constant text with nothing of the token
+    in it. Both are for ourselves: the caller gets `Unauthorized`, with the message only when `told` (what is wrong is
+    how the token was sent, and not the token).
     """
 
     code = "token_refused"
+    REASONS = (
+        "missing",
+        "ambiguous",
+        "wrong_place",
+        "foreign_origin",
+        "too_long_lived",
+        "malformed",
+        "algorithm",
+        "unknown_key",
+        "signature",
+        "expired",
+        "not_yet_valid",
+        "audience",
+        "issuer",
+        "claim",
+    )
+
+    def __init__(self, reason: str, detail: str, *, told: bool = False) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.told = told
 
 
 class Forbidden(NotifyError):

@@ -4,7 +4,7 @@ The room `web` asks `Verifier.authenticate(scope)` for a `Grant`, and never sees
 `mint`. Whatever is wrong with a token, the answer is `Unauthorized`. This room must never log or show a token.
 """
 
-from notify_sse.auth.credentials import SESSION_COOKIE, Credentials, credentials
+from notify_sse.auth.credentials import CHANGING, PUBLISHING, READING, Credentials, credentials
 from notify_sse.auth.grant import ADMIN, PUBLISH, READ, Grant
 from notify_sse.auth.keys import signing_secret
 from notify_sse.auth.minting import mint
@@ -12,9 +12,11 @@ from notify_sse.auth.verifier import Verifier
 
 __all__ = [
     "ADMIN",
+    "CHANGING",
     "PUBLISH",
+    "PUBLISHING",
     "READ",
-    "SESSION_COOKIE",
+    "READING",
     "Credentials",
     "Grant",
     "Verifier",

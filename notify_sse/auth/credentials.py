@@ -1,73 +1,77 @@
 """Finds the token of a request: in the header, else in the session cookie, else in the query. Reads an ASGI scope.
 
-It knows nothing of keys: the `Verifier` decides whether the token is good.
+It knows nothing of keys: the `Verifier` decides whether the token is good, and whether this place is one that the
+request may take it from.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 from urllib.parse import parse_qs
 
 import msgspec
-from starlette.requests import cookie_parser
 
-from notify_sse.errors import Unauthorized
+from notify_sse.errors import TokenRefused
 
-SESSION_COOKIE: Final = "notify_sse_session"
 QUERY_PARAMETER: Final = "access_token"
 MAX_QUERY_FIELDS: Final = 100
+
+Way = Literal["header", "cookie", "query"]
+READING: Final = frozenset[Way](("header", "cookie", "query"))
+"""For what only reads: the stream, the WebSocket, the history. EventSource can send neither a header nor a body."""
+CHANGING: Final = frozenset[Way](("header", "cookie"))
+"""For what changes something of one's own. Not the query: a URL is written down, sent on, and clicked."""
+PUBLISHING: Final = frozenset[Way](("header",))
+"""For what changes something for others: a browser sends a header for nobody but its page."""
 
 
 class Credentials(msgspec.Struct, frozen=True):
     """A token and where it was found. Its repr hides the token."""
 
     token: str
-    via: Literal["header", "cookie", "query"]
+    via: Way
 
     def __repr__(self) -> str:
         """The place only, never the token."""
         return f"Credentials(via={self.via!r})"
 
 
-def credentials(scope: Mapping[str, Any]) -> Credentials | None:
+def credentials(scope: Mapping[str, Any], *, session_cookie: str) -> Credentials | None:
     """The token of the request or WebSocket handshake with this ASGI `scope`; None when it has none.
 
-    An `Authorization` header of another scheme is ignored: it may be for a proxy. Raises `Unauthorized` when one place
+    An `Authorization` header of another scheme is ignored: it may be for a proxy. Raises `TokenRefused` when one place
     has more than one token, or when the query has over `MAX_QUERY_FIELDS` parameters.
     """
     bearers: list[str] = []
-    cookies: list[str] = []
+    sessions: list[str] = []
     for name, value in scope["headers"]:
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             bearers.append(value[7:].strip().decode("latin-1"))
         elif name == b"cookie":
-            cookies.append(value.decode("latin-1"))
+            sessions += _cookies(value.decode("latin-1"), session_cookie)
     if bearers:
         return Credentials(_single(bearers, "Authorization header"), "header")
-    if cookies and (session := cookie_parser("; ".join(cookies)).get(SESSION_COOKIE)):
+    if sessions and (session := _single(sessions, "session cookie")):
         return Credentials(session, "cookie")
     query = scope.get("query_string", b"")
     if QUERY_PARAMETER.encode() in query:
         try:
             fields = parse_qs(query.decode("latin-1"), max_num_fields=MAX_QUERY_FIELDS)
         except ValueError:
-            raise Unauthorized(f"over {MAX_QUERY_FIELDS} query parameters") from None
+            raise TokenRefused("ambiguous", f"over {MAX_QUERY_FIELDS} query parameters", told=True) from None
         if given := fields.get(QUERY_PARAMETER):
             return Credentials(_single(given, QUERY_PARAMETER), "query")
     return None
 
 
-def is_cross_site(scope: Mapping[str, Any], *, trusted: Collection[str]) -> bool:
-    """Whether a page of a foreign origin caused this request: neither ours nor one of the `trusted` ones.
-
-    Such a request may carry the session cookie. `SameSite` looks at the site, not at the origin, so a page of a sibling
-    origin sends it too; and CORS does not apply to WebSocket handshakes. The browser tells where the request comes
-    from in `Sec-Fetch-Site`, which no page can set.
+def _cookies(header: str, wanted: str) -> list[str]:
+    """Every value of the cookie `wanted`. A mapping would keep the last one only, and that may be an attacker's: a
+    sibling origin can set a cookie of the same name for the parent domain.
     """
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    return headers.get(b"sec-fetch-site") in ("same-site", "cross-site") and headers.get(b"origin") not in trusted
+    pairs = (pair.partition("=") for pair in header.split(";"))
+    return [value.strip().strip('"') for name, _, value in pairs if name.strip() == wanted]
 
 
 def _single(tokens: list[str], place: str) -> str:
     if len(tokens) > 1:
-        raise Unauthorized(f"more than one token in the {place}")
+        raise TokenRefused("ambiguous", f"more than one token in the {place}", told=True)
     return tokens[0]

@@ -48,15 +48,15 @@ def grant_of(claims: Mapping[str, Any], *, audience: str, issuer: str | None, no
     if expires_at is None:
         _refuse("exp is missing")
     if expires_at <= now:
-        _refuse("expired")
+        _refuse("expired", reason="expired")
     if (_time(claims, "nbf") or 0.0) > now + LEEWAY_S:
-        _refuse("nbf is in the future")
+        _refuse("nbf is in the future", reason="not_yet_valid")
     issued_at = _time(claims, "iat")
     if issued_at is not None and issued_at > min(now + LEEWAY_S, expires_at):
-        _refuse("iat is in the future")
+        _refuse("iat is in the future", reason="not_yet_valid")
     _check_audience(claims.get("aud"), audience)
     if issuer is not None and claims.get("iss") != issuer:
-        _refuse("iss is another")
+        _refuse("iss is another", reason="issuer")
     return Grant(
         subject=_subject(claims.get("sub")),
         scopes=_scopes(claims.get("scope", READ)),
@@ -67,8 +67,8 @@ def grant_of(claims: Mapping[str, Any], *, audience: str, issuer: str | None, no
     )
 
 
-def _refuse(reason: str) -> NoReturn:
-    raise TokenRefused(reason)
+def _refuse(detail: str, *, reason: str = "claim") -> NoReturn:
+    raise TokenRefused(reason, detail)
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float | None:
@@ -85,7 +85,7 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
 def _check_audience(claim: object, audience: str) -> None:
     audiences = [claim] if isinstance(claim, str) else claim
     if not isinstance(audiences, list) or audience not in audiences:
-        _refuse("aud is missing or another")
+        _refuse("aud is missing or another", reason="audience")
 
 
 def _subject(claim: object) -> str:
@@ -101,9 +101,11 @@ def _subject(claim: object) -> str:
 
 
 def _scopes(claim: object) -> frozenset[str]:
-    if not isinstance(claim, str):
-        _refuse("scope is not a string")
-    return frozenset(claim.split())
+    """RFC 8693 has one string, separated by spaces; many issuers send a list."""
+    given = [claim] if isinstance(claim, str) else claim
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        _refuse("scope is neither a string nor a list of strings")
+    return frozenset(scope for one in given for scope in one.split())
 
 
 def _topics(claim: object) -> frozenset[str]:

@@ -5,20 +5,21 @@ verified a moment ago. Only a token that names an unknown key may wait, for one 
 """
 
 import hashlib
-import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import msgspec
 from jose import jws
+from jose.exceptions import JWSError
 
-from notify_sse.auth.credentials import credentials, is_cross_site
+from notify_sse.auth.credentials import CHANGING, Credentials, Way, credentials
 from notify_sse.auth.grant import Grant, grant_of
 from notify_sse.auth.jwks import Jwks
 from notify_sse.auth.keys import Key, KeyFinder, public_key, secret_key, signing_secret
+from notify_sse.auth.origin import is_foreign
 from notify_sse.config import Settings
 from notify_sse.errors import TokenRefused, Unauthorized
 
@@ -28,25 +29,35 @@ _REFUSAL: Final = "the token is not valid"
 # Exactly three base64url parts. Five would be an encrypted token; and python-jose ignores foreign characters.
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
-logger = logging.getLogger(__name__)
-
 
 class _UnknownKey(TokenRefused):
     """The token names a key that we do not have (yet)."""
 
+    def __init__(self) -> None:
+        super().__init__("unknown_key", "no such key")
+
 
 class Verifier:
-    """Verifies tokens with the key that `settings` name. `clock` gives Unix seconds.
+    """Verifies tokens with the key that `settings` name. `clock` gives Unix seconds; `on_refused` hears each refusal.
 
     Raises `BadConfiguration` when the configured key cannot be used.
     """
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.time,
+        on_refused: Callable[[TokenRefused], None] = lambda _: None,
+    ) -> None:
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
+        self._session_cookie = settings.session_cookie
+        self._public_origins = settings.public_origins
         self._cors_origins = settings.cors_origins
         self._query_token_max_ttl_s = settings.query_token_max_ttl_s
         self._clock = clock
+        self._on_refused = on_refused
         self._verified: OrderedDict[bytes, Grant] = OrderedDict()
         self._jwks: Jwks | None = None
         self._find = self._key_finder(settings)
@@ -75,56 +86,90 @@ class Verifier:
         if self._jwks is not None:
             await self._jwks.close()
 
-    async def authenticate(self, scope: Mapping[str, Any]) -> Grant:
-        """The grant of the request or WebSocket handshake with this ASGI `scope`.
+    def found(self, scope: Mapping[str, Any]) -> Credentials | None:
+        """The token that a request brings, not verified; None when it has none. Raises `Unauthorized`."""
+        try:
+            return credentials(scope, session_cookie=self._session_cookie)
+        except TokenRefused as exc:
+            raise self._unauthorized(exc) from None
+
+    async def authenticate(self, scope: Mapping[str, Any], *, ways: Collection[Way] = CHANGING) -> Grant:
+        """The grant of the request or WebSocket handshake with this ASGI `scope`, whose token may come by `ways`.
 
         Raises `Unauthorized`. Waits only when the token names an unknown key. A cancellation does no harm.
         """
-        found = credentials(scope)
-        if found is None:
-            raise Unauthorized("a token is required: Authorization: Bearer, the session cookie, or access_token")
-        if found.via == "cookie" and is_cross_site(scope, trusted=self._cors_origins):
-            raise Unauthorized("the session cookie is not taken from another site's page")
-        grant = await self.verify_or_refresh(found.token)
-        if found.via == "query":
-            self.check_query_lifetime(grant)
+        try:
+            found = credentials(scope, session_cookie=self._session_cookie)
+            self._check_way(found, scope, ways)
+            assert found
+            grant = await self.examine(found.token)
+            if found.via == "query":
+                self._check_query_lifetime(grant)
+        except TokenRefused as exc:
+            raise self._unauthorized(exc) from None
         return grant
 
+    def _check_way(self, found: Credentials | None, scope: Mapping[str, Any], ways: Collection[Way]) -> None:
+        if found is None:
+            raise TokenRefused("missing", f"a token is required: {_places(ways)}", told=True)
+        if found.via not in ways:
+            raise TokenRefused(
+                "wrong_place", f"a token in the {found.via} is not taken for this: {_places(ways)}", told=True
+            )
+        foreign = found.via == "cookie" and is_foreign(scope, public=self._public_origins, listed=self._cors_origins)
+        if foreign:
+            raise TokenRefused("foreign_origin", "the session cookie is not taken from another site's page", told=True)
+
     async def verify_or_refresh(self, token: str) -> Grant:
-        """As `verify`. When the token names an unknown key, read the JWK set again first, at a bounded rate."""
+        """The grant of a `token` that came by itself, in a message. Raises `Unauthorized`."""
         try:
-            return self._verify(token)
-        except _UnknownKey:
-            if self._jwks is not None and await self._jwks.refresh_for_unknown_kid():
-                return self.verify(token)
-            raise Unauthorized(_REFUSAL) from None
+            return await self.examine(token)
         except TokenRefused as exc:
-            raise _unauthorized(exc) from None
+            raise self._unauthorized(exc) from None
 
     def verify(self, token: str) -> Grant:
         """The grant of `token`. Raises `Unauthorized`, whatever is wrong with the token. Does no I/O."""
         try:
             return self._verify(token)
         except TokenRefused as exc:
-            raise _unauthorized(exc) from None
+            raise self._unauthorized(exc) from None
 
-    def check_query_lifetime(self, grant: Grant) -> None:
-        """Raise `Unauthorized` when the token lives too long to be sent in a URL: proxies and servers log URLs."""
+    async def examine(self, token: str) -> Grant:
+        """The grant of `token`. Raises `TokenRefused`, which says why, and must never be sent.
+
+        When the token names an unknown key, the JWK set is read again first, at a bounded rate.
+        """
+        try:
+            return self._verify(token)
+        except _UnknownKey:
+            if self._jwks is None or not await self._jwks.refresh_for_unknown_kid():
+                raise
+            return self._verify(token)
+
+    def _check_query_lifetime(self, grant: Grant) -> None:
+        """Raise `TokenRefused` when the token lives too long to be sent in a URL: proxies and servers log URLs."""
         if grant.lifetime_s(now=self._clock()) > self._query_token_max_ttl_s:
-            raise Unauthorized(
+            raise TokenRefused(
+                "too_long_lived",
                 f"a token in access_token may live {self._query_token_max_ttl_s} seconds at most; "
-                "send this one in the Authorization header"
+                "send this one in the Authorization header",
+                told=True,
             )
+
+    def _unauthorized(self, refused: TokenRefused) -> Unauthorized:
+        """One answer for whatever is wrong with a token itself."""
+        self._on_refused(refused)
+        return Unauthorized(str(refused) if refused.told else _REFUSAL)
 
     def _verify(self, token: str) -> Grant:
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
-            raise TokenRefused("too large or not ASCII")
+            raise TokenRefused("malformed", "too large or not ASCII")
         digest = hashlib.blake2b(token.encode(), digest_size=32).digest()
         known = self._verified.get(digest)
         if known is not None:
             if known.expires_at <= self._clock():
                 del self._verified[digest]
-                raise TokenRefused("expired")
+                raise TokenRefused("expired", "expired")
             self._verified.move_to_end(digest)
             return known
         grant = self._checked(token)
@@ -135,12 +180,12 @@ class Verifier:
 
     def _checked(self, token: str) -> Grant:
         if not _SHAPE.fullmatch(token):
-            raise TokenRefused("not three base64url parts")
+            raise TokenRefused("malformed", "not three base64url parts")
         try:
             header = jws.get_unverified_header(token)
             key = self._key_for(header)
             # Not jwt.decode: it accepts times that are strings, and ignores missing claims. `grant_of` is strict.
-            signed = jws.verify(token, key.prepared, algorithms=[key.algorithm])
+            signed = _signed(token, key)
             return grant_of(
                 msgspec.json.decode(signed, type=dict[str, Any]),
                 audience=self._audience,
@@ -151,20 +196,32 @@ class Verifier:
         except TokenRefused:
             raise
         except Exception as exc:  # noqa: BLE001  (python-jose raises far more than JWTError on hostile input)
-            raise TokenRefused(type(exc).__name__) from None
+            raise TokenRefused("malformed", type(exc).__name__) from None
 
     def _key_for(self, header: Mapping[str, Any]) -> Key:
         if "crit" in header:
-            raise TokenRefused("crit is not understood")
+            raise TokenRefused("algorithm", "crit is not understood")
         key = self._find(header.get("kid"))
         if key is None:
-            raise _UnknownKey("no such key")
+            raise _UnknownKey
         if header.get("alg") != key.algorithm:
-            raise TokenRefused("alg is not the key's")
+            raise TokenRefused("algorithm", "alg is not the key's")
         return key
 
 
-def _unauthorized(refused: TokenRefused) -> Unauthorized:
-    """One answer for all reasons. The reason is logged only, at DEBUG, since anyone can cause it at any rate."""
-    logger.debug("token refused", extra={"action": "token_refused", "reason": str(refused)})
-    return Unauthorized(_REFUSAL)
+def _signed(token: str, key: Key) -> bytes:
+    """What `token` holds, when its signature is by `key`."""
+    try:
+        signed: bytes = jws.verify(token, key.prepared, algorithms=[key.algorithm])
+    except JWSError:
+        raise TokenRefused("signature", "the signature is not by our key") from None
+    return signed
+
+
+def _places(ways: Collection[Way]) -> str:
+    names: dict[Way, str] = {
+        "header": "Authorization: Bearer",
+        "cookie": "the session cookie",
+        "query": "access_token in the query",
+    }
+    return ", or ".join(name for way, name in names.items() if way in ways)

@@ -43,12 +43,13 @@ def _check_urls(settings: Settings) -> None:
 
 
 def _check_origins(settings: Settings) -> None:
-    for origin in settings.cors_origins:
+    given = [(field, origin) for field in ("cors_origins", "public_origins") for origin in getattr(settings, field)]
+    for field, origin in given:
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+", origin) or re.search(
             r"^https:.*:443$|^http:.*:80$", origin
         ):
             _refuse(
-                "cors_origins",
+                field,
                 f"{origin} is not an origin as browsers send it, such as https://app.example.org",
             )
 

@@ -62,7 +62,7 @@ def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
 
 
 def _from_text(text: str, field: str) -> Any:
-    if field == "cors_origins":
+    if field in ("cors_origins", "public_origins"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if field in ("role", "log_level", "log_format"):
         return text.strip().lower()

@@ -11,6 +11,7 @@ from notify_sse.telemetry.logs import LogFormat, LogLevel
 from notify_sse.telemetry.redaction import HIDDEN, redacted_url
 
 Role = Literal["all", "gateway", "ingest"]
+SessionCookie = Literal["notify_sse_session", "__Host-notify_sse_session"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +94,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Origins whose pages may use the service, exact and comma separated."),
     ] = ()
+    public_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Origins under which browsers reach this service, exact and comma separated, for when a proxy "
+            "does not pass their `Host` on. The session cookie is taken from pages of these (and of CORS_ORIGINS) "
+            "only. Unset: of the host that the request names."
+        ),
+    ] = ()
+    session_cookie: Annotated[
+        SessionCookie,
+        Meta(
+            description="Name of the session cookie. With `__Host-` browsers take it from this very host only, over "
+            "https, and its path is `/` instead of `/notifications`: for when not every host of the domain is trusted."
+        ),
+    ] = "notify_sse_session"
     heartbeat_s: Annotated[
         float,
         Meta(gt=0, le=3600, description="Seconds without an event after which a stream gets a heartbeat."),

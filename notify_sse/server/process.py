@@ -16,6 +16,7 @@ from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
 from notify_sse.auth import Verifier
+from notify_sse.auth.refusals import Refusals
 from notify_sse.auth.revocations import Revocations
 from notify_sse.broker import open_broker
 from notify_sse.broker.live import LiveExchange
@@ -110,7 +111,8 @@ class Process:
             max_bytes=settings.max_notification_bytes,
         )
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
-        self.verifier = Verifier(settings)
+        refusals = Refusals(lambda reason: metrics.tokens_refused.labels(reason).inc())
+        self.verifier = Verifier(settings, on_refused=refusals.note)
         self.service = Service(
             settings,
             metrics=metrics,

@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from notify_sse.core.ports import Stored
+from notify_sse.errors import TokenRefused
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable of prometheus-client's multiprocess mode; it is read when that is imported."""
@@ -51,6 +52,11 @@ class Metrics:
         self.duplicates_dropped = counter("duplicates_dropped", "Announced events that the tail had already.")
         self.holes_found = counter("holes_found", "Announcements that did not follow the tail.")
         self.holes_repaired = counter("holes_repaired", "Stretches of the log read to repair the tail.")
+        self.tokens_refused = counter("token_refused", "Tokens refused, by reason.", ["reason"])
+        for (
+            reason
+        ) in TokenRefused.REASONS:  # a series that begins with its first event hides that event from `increase`
+            self.tokens_refused.labels(reason)
         self.streams_opened = counter("streams_opened", "Streams opened, by transport.", ["transport"])
         self.streams_closed = counter("streams_closed", "Streams ended, by reason.", ["reason"])
         self.streams_refused = counter("streams_refused", "Streams refused for load, by limit.", ["limit"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from notify_sse.auth import READ, Verifier
 from notify_sse.auth.verifier import CACHED_TOKENS, MAX_TOKEN_BYTES
 from notify_sse.config import read_settings
-from notify_sse.errors import BadConfiguration, Unauthorized
+from notify_sse.errors import BadConfiguration, TokenRefused, Unauthorized
 from tests.support import tokens
 from tests.support.tokens import NOW, SECRET, b64, claims, forged, signed, token
 
@@ -47,6 +47,39 @@ def test_a_good_token_grants_what_it_says() -> None:
 
 def test_without_scope_a_token_may_read_only() -> None:
     assert verifier().verify(token()).scopes == {READ}
+
+
+def test_scope_may_be_a_list() -> None:
+    """As many issuers send it; a string within it may name several."""
+    scopes = verifier().verify(token(scope=["notifications:read", "notifications:publish other"])).scopes
+    assert scopes == {"notifications:read", "notifications:publish", "other"}
+    assert verifier().verify(token(scope=[])).scopes == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (lambda: "x", "malformed"),
+        (lambda: "a.b.c", "malformed"),
+        (lambda: token("another secret, also over 32 bytes long"), "signature"),
+        (lambda: forged({"alg": "none"}, claims()), "algorithm"),
+        (lambda: forged(HS256 | {"crit": ["exp"]}, claims()), "algorithm"),
+        (lambda: token(exp=NOW - 1), "expired"),
+        (lambda: token(nbf=NOW + 99), "not_yet_valid"),
+        (lambda: token(iat=NOW + 99), "not_yet_valid"),
+        (lambda: token(aud="other"), "audience"),
+        (lambda: forged(HS256, claims(sub=5)), "claim"),
+        (lambda: forged(HS256, claims(exp=...)), "claim"),
+    ],
+)
+async def test_each_refusal_has_its_reason_for_us_and_none_for_the_caller(made: Any, reason: str) -> None:
+    told: list[TokenRefused] = []
+    settings = read_settings({"HOME": "/nonexistent"}, jwt_secret=SECRET)
+    checked = Verifier(settings, clock=Clock(), on_refused=told.append)
+    with pytest.raises(Unauthorized, match=r"^the token is not valid$"):
+        await checked.verify_or_refresh(made())
+    assert [one.reason for one in told] == [reason]
+    assert reason in TokenRefused.REASONS
 
 
 def test_an_empty_scope_grants_nothing() -> None:
@@ -109,7 +142,8 @@ def test_accepts(changes: dict[str, Any]) -> None:
         {"iat": "0"},
         {"iat": True},
         {"iat": {}},
-        {"scope": ["notifications:admin"]},
+        {"scope": ["notifications:admin", 5]},
+        {"scope": {"notifications:admin": True}},
         {"scope": None},
         {"topics": "billing"},
         {"topics": [1]},

@@ -1,11 +1,13 @@
 """Who may open a stream, with which token from where; and which methods the path takes."""
 
+import asyncio
 import json
 
 import pytest
 
-from tests.support.api import STREAM, Api, bearer, fresh
-from tests.support.service import Service
+from notify_sse.errors import TokenRefused
+from tests.support.api import STREAM, Api, bearer, fresh, notification
+from tests.support.service import Service, ServiceFactory
 from tests.support.streams import Listening
 
 
@@ -81,3 +83,63 @@ async def test_a_bad_token_is_401(plain: Service, header: str) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert json.loads(answer.text)["code"] == "unauthorized"
+
+
+READ, PUBLISH = "notifications:read", "notifications:publish"
+ROUTES: list[tuple[str, str, set[str], int]] = [
+    ("HEAD", STREAM, {"header", "cookie", "query"}, 200),
+    ("GET", "/notifications/history", {"header", "cookie", "query"}, 200),
+    ("POST", "/notifications", {"header"}, 201),
+    ("POST", "/notifications/session", {"header"}, 200),
+]
+
+
+@pytest.mark.parametrize("way", ["header", "cookie", "query"])
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: " ".join(route[:2]))
+async def test_each_route_takes_a_token_by_its_ways_only(
+    plain: Service, route: tuple[str, str, set[str], int], way: str
+) -> None:
+    """A token in the query reads, and does nothing else: URLs are written down and sent on. What publishes takes the
+    header only, which a browser never sends by itself.
+    """
+    method, path, ways, status = route
+    async with Api(plain) as api:
+        alice = fresh("alice")
+        token = plain.token(alice, scope=f"{READ} {PUBLISH}", ttl_s=200)
+        headers = {"header": bearer(token), "cookie": {"Cookie": f"notify_sse_session={token}"}}.get(way, {})
+        params = {"access_token": token} if way == "query" else {}
+        body = {"json": notification(alice)} if path == "/notifications" else {}
+        answer = await api.http.request(method, path, headers=headers, params=params, **body)
+        assert answer.status_code == (status if way in ways else 401)
+        if path == "/notifications":
+            stored = (await api.history(alice)).json()["items"]
+            assert len(stored) == (1 if way in ways else 0)
+
+
+@pytest.mark.parametrize(("way", "ends"), [("header", True), ("cookie", True), ("query", False)])
+async def test_a_session_is_not_ended_by_a_link(plain: Service, way: str, ends: bool) -> None:
+    """204 in any case; with a token in the query, nothing was ended."""
+    async with Api(plain) as api:
+        alice = fresh("alice")
+        token = plain.token(alice, ttl_s=200)
+        headers = {"header": bearer(token), "cookie": {"Cookie": f"notify_sse_session={token}"}}.get(way, {})
+        params = {"access_token": token} if way == "query" else {}
+        async with api.stream(alice, token=token) as stream:
+            await stream.event("connected")
+            assert (await api.http.delete("/notifications/session", headers=headers, params=params)).status_code == 204
+            await api.publish(alice)
+            await stream.event("closing" if ends else "message")
+
+
+async def test_refused_tokens_are_counted_by_reason(service: ServiceFactory) -> None:
+    """Each known reason is there with 0 from the start, and none has anything of the token in it."""
+    running = await asyncio.to_thread(service)
+    async with Api(running) as api:
+        for reason in TokenRefused.REASONS:
+            assert await api.metric(f'notify_sse_token_refused_total{{reason="{reason}"}}') == 0
+        assert "notify_sse_token_refused_total" in (await api.http.get("/metrics")).text
+        for headers in ({}, bearer("x.y.z"), bearer(running.token("alice", ttl_s=-5))):
+            await api.http.get("/notifications/history", headers=headers)
+        for reason in ("missing", "malformed", "expired"):
+            assert await api.metric(f'notify_sse_token_refused_total{{reason="{reason}"}}') == 1
+    assert "tokens refused" in running.logged()

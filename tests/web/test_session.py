@@ -1,11 +1,12 @@
 """`POST` and `DELETE /notifications/session`: a token in a cookie that no script can read."""
 
+import asyncio
 from http.cookies import SimpleCookie
 
 import pytest
 
-from tests.support.api import STREAM, Api, bearer, fresh, notification
-from tests.support.service import Service
+from tests.support.api import STREAM, Api, bearer, fresh
+from tests.support.service import Service, ServiceFactory
 from tests.web.conftest import ORIGIN
 
 SESSION = "/notifications/session"
@@ -88,21 +89,28 @@ async def test_ending_a_session_removes_the_cookie(plain: Service, signed_in: bo
     assert cookie["httponly"]
 
 
-@pytest.mark.parametrize("site", ["same-site", "cross-site"])
-@pytest.mark.parametrize("origin", ["https://sibling.example.org", "null", None])
-async def test_another_sites_page_cannot_use_the_cookie(plain: Service, site: str, origin: str | None) -> None:
-    """A sibling origin's page can have the browser send it along (SameSite minds sites, not origins), without needing
-    to read the answer: nothing is published, no session is ended.
+@pytest.mark.parametrize(
+    "caused_by",
+    [
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "https://sibling.example.org"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
+        {"Origin": "https://sibling.example.org"},
+        {"Origin": "null"},
+    ],
+    ids=str,
+)
+async def test_another_sites_page_cannot_use_the_cookie(plain: Service, caused_by: dict[str, str]) -> None:
+    """A sibling origin's page can have the browser send it along (SameSite minds sites, not origins): nothing is read,
+    and no session is ended. A browser that tells less than Chromium still tells the `Origin`.
     """
     async with Api(plain) as api:
         alice = fresh("alice")
-        token = plain.token(alice, scope="notifications:publish notifications:read")
-        headers = {"Cookie": f"notify_sse_session={token}", "Sec-Fetch-Site": site}
-        headers |= {"Origin": origin} if origin else {}
-        start = await api.head()
-        answer = await api.http.post("/notifications", json=notification(alice), headers=headers)
-        assert answer.status_code == 401
-        assert await api.head() == start
+        token = plain.token(alice)
+        headers = {"Cookie": f"notify_sse_session={token}", **caused_by}
+        for path in (STREAM, "/notifications/history"):
+            assert (await api.http.get(path, headers=headers)).status_code == 401
         async with api.stream(alice, token=token) as stream:
             await stream.event("connected")
             assert (await api.http.delete(SESSION, headers=headers)).status_code == 204
@@ -116,6 +124,8 @@ async def test_another_sites_page_cannot_use_the_cookie(plain: Service, site: st
         {"Sec-Fetch-Site": "same-origin", "Origin": "https://wherever.example.org"},
         {"Sec-Fetch-Site": "none"},
         {"Sec-Fetch-Site": "cross-site", "Origin": ORIGIN},
+        {"Origin": ORIGIN},
+        {"Host": "push.example.org", "Origin": "https://push.example.org"},
         {},
     ],
 )
@@ -124,3 +134,28 @@ async def test_our_own_and_listed_pages_can_use_the_cookie(plain: Service, heade
     async with Api(plain) as api:
         headers = headers | {"Cookie": f"notify_sse_session={plain.token('alice')}"}
         assert (await api.http.head(STREAM, headers=headers)).status_code == 200
+
+
+async def test_more_than_one_session_cookie_is_refused(plain: Service) -> None:
+    """A sibling origin can set one of the same name for the parent domain; the victim would read another's stream."""
+    async with Api(plain) as api:
+        mine, other = (f"notify_sse_session={plain.token(fresh(name))}" for name in ("alice", "mallory"))
+        answer = await api.http.get("/notifications/history", headers={"Cookie": f"{mine}; {other}"})
+    assert answer.status_code == 401
+    assert "more than one" in answer.json()["detail"]
+
+
+async def test_with_the_host_prefix_the_cookie_is_for_this_host_only(service: ServiceFactory) -> None:
+    """Browsers take such a cookie with the path `/`, `Secure` and without a domain, or not at all."""
+    running = await asyncio.to_thread(service, env={"SESSION_COOKIE": "__Host-notify_sse_session"})
+    async with Api(running) as api:
+        alice = fresh("alice")
+        begun = await api.http.post(SESSION, headers=bearer(running.token(alice)))
+        cookie = _cookie(begun.headers["Set-Cookie"])["__Host-notify_sse_session"]
+        assert (cookie["path"], cookie["domain"], bool(cookie["secure"])) == ("/", "", True)
+        headers = {"Cookie": f"__Host-notify_sse_session={cookie.value}; notify_sse_session={running.token('mallory')}"}
+        assert (await api.http.head(STREAM, headers=headers)).status_code == 200
+        ended = await api.http.delete(SESSION, headers=headers)
+        assert _cookie(ended.headers["Set-Cookie"])["__Host-notify_sse_session"]["path"] == "/"
+        document = (await api.http.get("/openapi.json")).json()
+        assert document["components"]["securitySchemes"]["cookie"]["name"] == "__Host-notify_sse_session"

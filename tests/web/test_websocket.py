@@ -177,12 +177,29 @@ async def test_a_topic_or_scope_that_is_not_granted_is_4403(plain: Service) -> N
         assert await _closed(websocket) == 4403
 
 
-async def test_another_sites_page_cannot_listen_with_the_cookie(plain: Service) -> None:
-    """No CORS holds a WebSocket back: the cookie is not taken from a page of another origin, but from a listed one."""
-    cookie = {"Cookie": f"notify_sse_session={plain.token('alice')}", "Sec-Fetch-Site": "same-site"}
-    async with _open(plain, headers=cookie | {"Origin": "https://sibling.example.org"}) as websocket:
-        assert await _closed(websocket) == 4401
+@pytest.mark.parametrize("site", [{}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "same-origin"}], ids=str)
+async def test_another_sites_page_cannot_listen_with_the_cookie(plain: Service, site: dict[str, str]) -> None:
+    """No CORS holds a WebSocket back, and Chromium tells nothing there but the `Origin`: the cookie is taken from our
+    own page and from a listed one. A script without a browser sends none.
+    """
+    cookie = {"Cookie": f"notify_sse_session={plain.token('alice')}"} | site
+    for foreign in ("https://sibling.example.org", "null", f"https://127.0.0.1:{plain.port + 1}"):
+        async with _open(plain, headers=cookie | {"Origin": foreign}) as websocket:
+            assert await _closed(websocket) == 4401
     async with _open(plain, headers=cookie | {"Origin": ORIGIN}) as websocket:
+        await _event(websocket, "connected")
+    if site != {"Sec-Fetch-Site": "same-site"}:
+        async with _open(plain, headers=cookie | {"Origin": plain.url}) as websocket:
+            await _event(websocket, "connected")
+        async with _open(plain, headers=cookie) as websocket:
+            await _event(websocket, "connected")
+
+
+async def test_a_token_of_its_own_works_from_any_page(plain: Service) -> None:
+    """Only the cookie is sent by a browser for whoever asks."""
+    headers = {"Origin": "https://sibling.example.org"}
+    query = f"?access_token={plain.token('alice', ttl_s=100)}"
+    async with _open(plain, headers=headers, query=query) as websocket:
         await _event(websocket, "connected")
 
 

@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.auth import Grant
+from notify_sse.auth import READING, Grant
 from notify_sse.core.control import Reset
 from notify_sse.core.cursor import Cursor, parse_cursor
 from notify_sse.core.frames import Frame, frame
@@ -44,7 +44,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 async def history(request: Request) -> Response:
     """A page of what the recipient (and the topics named) got, gap-free with the stream from its `cursor`."""
     service: Service = request.app.state.service
-    grant = await service.verifier.authenticate(request.scope)
+    grant = await service.verifier.authenticate(request.scope, ways=READING)
     query = _checked(request.query_params)
     admission = service.admission
     channels = admission.channels(grant, query.topics)

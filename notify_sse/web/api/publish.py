@@ -9,7 +9,7 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.auth import PUBLISH
+from notify_sse.auth import PUBLISH, PUBLISHING
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import JSON, is_batch, parse, split_batch
 from notify_sse.errors import BadNotification, Conflict, Forbidden, StoreRefused, StoreUnavailable
@@ -31,7 +31,7 @@ async def publish(request: Request) -> Response:
     stored.
     """
     service: Service = request.app.state.service
-    grant = await service.verifier.authenticate(request.scope)
+    grant = await service.verifier.authenticate(request.scope, ways=PUBLISHING)
     if PUBLISH not in grant.scopes:
         raise Forbidden(f"the token lacks the scope {PUBLISH}")
     limit = service.settings.max_notification_bytes

@@ -6,12 +6,14 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.auth import SESSION_COOKIE, credentials
+from notify_sse.auth import PUBLISHING
 from notify_sse.errors import BadRequest, Unauthorized
 from notify_sse.web.http.answers import Session, answer
 from notify_sse.web.service import Service
 
 PATH: Final = "/notifications"
+HOST_PREFIX: Final = "__Host-"
+"""Browsers take a cookie of such a name only with the path `/`, and only from the very host that it is for."""
 MAX_COOKIE_BYTES: Final = 4096
 """Of name and value together (RFC 6265bis, 5.6)."""
 
@@ -23,15 +25,16 @@ async def session(request: Request) -> Response:
 
 async def begin(request: Request) -> Response:
     """Sets the session cookie to the request's bearer token, until that expires."""
-    found = credentials(request.scope)
-    if found is None or found.via != "header":
-        raise Unauthorized("a session begins with a token in the Authorization header")
-    if len(SESSION_COOKIE) + len(found.token) > MAX_COOKIE_BYTES:
+    verifier = _service(request).verifier
+    # The header only: a link must not be able to begin a session for somebody else.
+    grant = await verifier.authenticate(request.scope, ways=PUBLISHING)
+    found = verifier.found(request.scope)
+    assert found
+    if len(_service(request).settings.session_cookie) + len(found.token) > MAX_COOKIE_BYTES:
         raise BadRequest("token", f"is over {MAX_COOKIE_BYTES} bytes as a cookie, which browsers do not keep")
-    grant = await _service(request).verifier.authenticate(request.scope)
     left_s = max(0, int(grant.expires_at - time.time()))
     response = answer(Session(grant.subject, left_s))
-    _set(response, found.token, left_s)
+    _set(request, response, found.token, left_s)
     return response
 
 
@@ -47,14 +50,14 @@ async def end(request: Request) -> Response:
     else:
         _service(request).end_token(grant.token_id)
     response = Response(status_code=204)
-    _set(response, "", 0)
+    _set(request, response, "", 0)
     return response
 
 
-def _set(response: Response, token: str, max_age_s: int) -> None:
-    response.set_cookie(
-        SESSION_COOKIE, token, max_age=max_age_s, path=PATH, secure=True, httponly=True, samesite="strict"
-    )
+def _set(request: Request, response: Response, token: str, max_age_s: int) -> None:
+    name = _service(request).settings.session_cookie
+    path = "/" if name.startswith(HOST_PREFIX) else PATH
+    response.set_cookie(name, token, max_age=max_age_s, path=path, secure=True, httponly=True, samesite="strict")
 
 
 def _service(request: Request) -> Service:

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.auth import ADMIN, PUBLISH, READ, SESSION_COOKIE
+from notify_sse.auth import ADMIN, PUBLISH, READ
 from notify_sse.core import parse
 from notify_sse.version import __version__
 from notify_sse.web.api import history, publish
@@ -21,10 +21,12 @@ _PUBLIC: Final[list[Document]] = []
 async def serve(request: Request) -> Response:
     """`GET /openapi.json`."""
     service: Service = request.app.state.service
-    return answer(openapi(max_bytes=service.settings.max_notification_bytes))
+    return answer(
+        openapi(max_bytes=service.settings.max_notification_bytes, session_cookie=service.settings.session_cookie)
+    )
 
 
-def openapi(*, max_bytes: int) -> Document:
+def openapi(*, max_bytes: int, session_cookie: str) -> Document:
     """The HTTP contract as OpenAPI 3.1."""
     return {
         "openapi": "3.1.0",
@@ -49,7 +51,7 @@ def openapi(*, max_bytes: int) -> Document:
                     "bearerFormat": "JWT",
                     "description": f"Scopes: {READ}, {PUBLISH}, {ADMIN}.",
                 },
-                "cookie": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": session_cookie},
                 "query": {"type": "apiKey", "in": "query", "name": "access_token"},
             },
         },
@@ -114,12 +116,17 @@ def _websocket() -> Document:
 def _session_begin() -> Document:
     return {
         "summary": "Swap a bearer token for a session cookie",
+        "security": [{"bearer": [READ]}],
         "responses": {"200": _json(ref("Session"), "The cookie is set"), **_problems(400, 401)},
     }
 
 
 def _session_end() -> Document:
-    return {"summary": "End the session", "responses": {"204": {"description": "Done"}}}
+    return {
+        "summary": "End the session",
+        "security": [{"bearer": [READ]}, {"cookie": []}],
+        "responses": {"204": {"description": "Done"}},
+    }
 
 
 def _healthz() -> Document:

@@ -12,7 +12,7 @@ from sse_starlette import EventSourceResponse
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
-from notify_sse.auth import Grant
+from notify_sse.auth import READING, Grant
 from notify_sse.core.control import CloseReason, ControlEvent
 from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.errors import BadRequest, NotifyError, Overloaded, VersionNotSupported
@@ -83,7 +83,7 @@ class StreamResponse(EventSourceResponse):
                 raise VersionNotSupported("a stream takes HTTP/1.1: let the proxy in front speak HTTP/2")
             if query.get("event_names", "type") != "type":
                 raise BadRequest("event_names", "must be `type`")
-            grant = await self._service.verifier.authenticate(scope)
+            grant = await self._service.verifier.authenticate(scope, ways=READING)
             if scope["method"] == "HEAD":
                 await self._head(grant, query, _with_headers(send, cors))
                 return

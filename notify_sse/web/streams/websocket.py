@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from notify_sse.auth import Grant, credentials
+from notify_sse.auth import READING, Grant
 from notify_sse.core.control import CloseReason, ControlEvent
 from notify_sse.core.frames import Frame
 from notify_sse.errors import Forbidden, NotifyError, Overloaded
@@ -130,8 +130,8 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
 async def _greet(service: Service, scope: Scope, receive: Receive) -> tuple[Grant, str | None]:
     """Whose it is, by header, cookie or query, else by a first message; and the last event id that it brings."""
     brought = last_event_id(scope, QueryParams(scope["query_string"]))
-    if credentials(scope):
-        return await service.verifier.authenticate(scope), brought
+    if service.verifier.found(scope):
+        return await service.verifier.authenticate(scope, ways=READING), brought
     try:
         async with asyncio.timeout(AUTH_S):
             first = _message(await receive())
