@@ -1,7 +1,8 @@
 """Sets up logging: to stderr, as text for people or JSON for programs, with everything secret taken out.
 
 Called once by the commands before anything is started. Redaction is in the formatter, the last place that every
-record passes, whoever made it: our own modules, Hypercorn, aio-pika, a traceback's last line.
+record passes, whoever made it: our own modules, Hypercorn, aio-pika, a traceback's last line. Each part of a record is
+cut first, so that an attacker's text costs little however long it is.
 """
 
 import logging
@@ -12,7 +13,7 @@ from typing import Any, Final, Literal, TextIO
 import msgspec
 
 from notify_sse.telemetry.printable import printable
-from notify_sse.telemetry.redaction import redacted
+from notify_sse.telemetry.redaction import clipped, redacted
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
@@ -26,11 +27,16 @@ _QUIET: Final = (
     "aiosqlite",
     "asyncio",
     "databases",
+    "h11",
+    "h2",
+    "hpack",  # the headers of each request
     "httpcore",
     "httpx",
     "hypercorn",
     "sse_starlette",
+    "wsproto",
 )
+MAX_TRACE_LINES: Final = 500
 
 
 def set_up(*, level: LogLevel, log_format: LogFormat, stream: TextIO | None = None) -> None:
@@ -52,8 +58,9 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, then the traceback when there is one."""
-        fields = "".join(f" {name}={printable(str(value))}" for name, value in _extra(record).items())
-        line = f"{_time(record)} {record.levelname} {record.name}: {printable(record.getMessage())}{fields}"
+        fields = "".join(f" {name}={printable(clipped(str(value)))}" for name, value in _extra(record).items())
+        message = printable(clipped(record.getMessage()))
+        line = f"{_time(record)} {record.levelname} {record.name}: {message}{fields}"
         trace = _trace(self, record)
         return redacted(f"{line}\n{trace}" if trace else line)
 
@@ -67,7 +74,7 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": redacted(record.getMessage()),
+            "message": redacted(clipped(record.getMessage())),
         }
         for name, value in _extra(record).items():
             document.setdefault(name, _safe(value))
@@ -89,9 +96,11 @@ def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     if record.exc_info and not record.exc_text:
         record.exc_text = formatter.formatException(record.exc_info)
     stack = formatter.formatStack(record.stack_info) if record.stack_info else ""
-    return "\n".join(part for part in (record.exc_text, stack) if part)
+    lines = "\n".join(part for part in (record.exc_text, stack) if part).splitlines()
+    # Of an error that carries its input, as many do, no more than of a field; of a long chain, its end.
+    return "\n".join(clipped(line) for line in lines[-MAX_TRACE_LINES:])
 
 
 def _safe(value: object) -> object:
     """`value` for JSON: numbers as they are, everything else as redacted text."""
-    return value if value is None or isinstance(value, bool | int | float) else redacted(str(value))
+    return value if value is None or isinstance(value, bool | int | float) else redacted(clipped(str(value)))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from notify_sse.telemetry import logs
-from notify_sse.telemetry.redaction import redacted, redacted_url
+from notify_sse.telemetry.redaction import MAX_FIELD_CHARS, redacted, redacted_url
 from tests.support.tokens import token
 
 CANARY = "c4naryC4NARY"
@@ -97,6 +97,79 @@ def test_what_is_harmless_stays_readable() -> None:
 def test_a_url_keeps_everything_but_its_password() -> None:
     assert redacted_url("amqp://me:pw@mq:5672/v?heartbeat=10") == "amqp://me:***@mq:5672/v?heartbeat=10"
     assert redacted_url("sqlite:////var/lib/log.db") == "sqlite:////var/lib/log.db"
+
+
+FRAGMENTS = [
+    *(
+        "b://x:",
+        "://",
+        "://a",
+        "://:",
+        "://u:p@",
+        "a.",
+        "+a",
+        ":",
+        "@",
+        "/",
+        " ",
+        "\t",
+        "'",
+        '"',
+        "\\",
+        '\\"',
+        "=",
+        "%3D",
+        ",",
+    ),
+    *(
+        "token",
+        "token=",
+        "token=x",
+        "token: ",
+        'token"',
+        "token\\",
+        "token %3D",
+        "password=(",
+        "secret  =",
+        "tokentoken=",
+    ),
+    *("Bearer", "Bearer ", "bearer%20", "Bearer+", "Bearer  x", "eyJ", "-eyJ", "eyJaaaa.", "eyJaaaaeyJ", ".eyJabcd.."),
+]
+
+
+@pytest.mark.deadline(10)
+@pytest.mark.parametrize("fragment", FRAGMENTS)
+def test_redaction_takes_no_longer_than_the_text_is_long(fragment: str) -> None:
+    """CWE-1333. A pattern that began anew within a hostile text would take minutes for one of 200 kB."""
+    for after in ("", ' x"@'):
+        redacted(fragment * (200_000 // len(fragment)) + after)
+        for before in FRAGMENTS:
+            redacted(before + fragment * (5_000 // len(fragment)) + after)
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_no_part_of_a_record_is_longer_than_a_kilobyte(log_format: str) -> None:
+    """Message, field, and each line of a traceback: one hostile request must not fill the log, nor stop the process."""
+    stream = logged(log_format)
+    hostile = "b://x:" * 10_000
+    try:
+        raise ValueError(hostile)  # noqa: TRY301
+    except ValueError:
+        logging.getLogger("x").exception("failed at %s", hostile, extra={"path": hostile})
+    assert 0 < len(stream.getvalue()) < 3 * MAX_FIELD_CHARS + 2000
+    assert "(60000 characters)" in stream.getvalue()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_secret_at_the_cut_does_not_show(log_format: str) -> None:
+    """Wherever the text is cut: also where a password has lost the `@` that would show it for one."""
+    stream = logged(log_format)
+    for secret in (f"postgresql://u:{CANARY}@h/d", f"access_token={CANARY}", f"Bearer {CANARY}", f"say {JWT}"):
+        for shown in range(len(secret)):
+            text = ("x" * (MAX_FIELD_CHARS - shown - 1) + " " + secret).ljust(2000)
+            logging.getLogger("x").info(text, extra={"place": text})
+    assert CANARY[:3] not in stream.getvalue()
+    assert JWT.split(".")[1][:8] not in stream.getvalue()
 
 
 def test_json_lines_hold_the_extra_fields_with_their_types() -> None:
