@@ -28,6 +28,7 @@ class Connected(msgspec.Struct, frozen=True):
     cursor: Cursor | None
     heartbeat_s: float
     connection_id: str
+    recipient_id: str
     retry_ms: int
     name: ClassVar[str] = "connected"
 
@@ -37,6 +38,7 @@ class Connected(msgspec.Struct, frozen=True):
             "cursor": str(self.position),
             "heartbeat_s": self.heartbeat_s,
             "connection_id": self.connection_id,
+            "recipient_id": self.recipient_id,
         }
 
 
@@ -105,4 +107,18 @@ class Closing(msgspec.Struct, frozen=True):
         return {"reason": self.reason, "retry_ms": self.retry_ms, "cursor": str(self.cursor)}
 
 
-ControlEvent = Connected | Heartbeat | Reset | Expiring | Closing
+class Busy(msgspec.Struct, frozen=True):
+    """The only event of a stream that is refused for load. With data: some clients take a `retry:` alone for an empty
+    message.
+    """
+
+    retry_ms: int
+    cursor: ClassVar[Cursor | None] = None
+    name: ClassVar[str] = "closing"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"reason": "busy", "retry_ms": self.retry_ms}
+
+
+ControlEvent = Connected | Heartbeat | Reset | Expiring | Closing | Busy

@@ -17,6 +17,7 @@ RESERVED: Final = frozenset(("connected", "heartbeat", "reset", "expiring", "clo
 _ID: Final = b"id: "
 _DATA: Final = b"\ndata: "
 _END: Final = b"\n\n"
+_ESCAPES: Final = tuple((char.encode(), b"\\u%04x" % ord(char)) for char in "\x85\u2028\u2029")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,8 +48,9 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 
 def frame(event: Event, epoch: str) -> Frame:
     """`event` of the log of `epoch` as its frame. A body is one line: JSON escapes every line end."""
-    block = b"id: %b.%d\ndata: %b\n\n" % (epoch.encode(), event.id, event.body)
-    return Frame(event.id, event.channel, event.type, event.expires_ms, block, len(block) - len(event.body) - len(_END))
+    body = _in_one_line(event.body)
+    block = b"id: %b.%d\ndata: %b\n\n" % (epoch.encode(), event.id, body)
+    return Frame(event.id, event.channel, event.type, event.expires_ms, block, len(block) - len(body) - len(_END))
 
 
 def encode_frames(frames: Iterable[Frame], *, event_names: bool) -> bytes:
@@ -66,4 +68,12 @@ def encode_control(event: ControlEvent) -> bytes:
     """`event` as a block of the event stream."""
     retry = b"retry: %d\n" % event.retry_ms if event.retry_ms is not None else b""
     cursor = b"id: %b\n" % str(event.cursor).encode() if event.cursor else b""
-    return b"%b%bevent: %b\ndata: %b\n\n" % (retry, cursor, event.name.encode(), _encode(event.data))
+    return b"%b%bevent: %b\ndata: %b\n\n" % (retry, cursor, event.name.encode(), _in_one_line(_encode(event.data)))
+
+
+def _in_one_line(document: bytes) -> bytes:
+    """`document`, which is JSON, without the characters that are line ends to some readers and not to the format."""
+    for raw, escaped in _ESCAPES:
+        if raw in document:
+            document = document.replace(raw, escaped)
+    return document

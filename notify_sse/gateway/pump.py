@@ -221,6 +221,7 @@ class Pump:
             cursor=cursor if reset is None or reset.reason == "expired" else None,
             heartbeat_s=self._heartbeat_s,
             connection_id=connection.id,
+            recipient_id=connection.recipient_id,
             retry_ms=self._spread_retry_ms(),
         )
 

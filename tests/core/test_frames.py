@@ -11,7 +11,7 @@ from httpx_sse._decoders import SSEDecoder
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notify_sse.core.control import Closing, Connected, ControlEvent, Expiring, Heartbeat, Reset
+from notify_sse.core.control import Busy, Closing, Connected, ControlEvent, Expiring, Heartbeat, Reset
 from notify_sse.core.cursor import Cursor, parse_cursor
 from notify_sse.core.frames import Frame, encode_control, encode_frames, frame
 from notify_sse.core.model import Event
@@ -66,9 +66,9 @@ def test_frames_survive_a_reader_that_is_not_ours(
     ]
     events = decoded(encode_frames(frames, event_names=event_names))
     assert [event.id for event in events] == [f"{epoch}.{one.id}" for one in frames]
-    assert [event.data for event in events] == [one.body.decode() for one in published]
+    assert [event.json() for event in events] == [json.loads(one.body) for one in published]
+    assert [event.data.encode() for event in events] == [one.body for one in frames]
     assert [event.event for event in events] == [one.type if event_names else "message" for one in frames]
-    assert [one.body for one in frames] == [one.body for one in published]
     assert [one.cursor.decode() for one in frames] == [f"{epoch}.{one.id}" for one in frames]
 
 
@@ -90,13 +90,14 @@ def test_no_content_breaks_out_of_its_frame(nasty: str) -> None:
 def controls() -> Iterator[tuple[ControlEvent, str, str | None, int | None]]:
     """Each control event, with its name, its id and its retry."""
     at, other = Cursor("e", 7), Cursor("f", 9)
-    yield Connected(at, at, heartbeat_s=15, connection_id="c", retry_ms=3), "connected", "e.7", 3
-    yield Connected(at, None, heartbeat_s=15, connection_id="c", retry_ms=3), "connected", None, 3
+    yield Connected(at, at, heartbeat_s=15, connection_id="c", recipient_id="alice", retry_ms=3), "connected", "e.7", 3
+    yield Connected(at, None, heartbeat_s=15, connection_id="c", recipient_id="alice", retry_ms=3), "connected", None, 3
     yield Heartbeat(at), "heartbeat", "e.7", None
     yield Reset("unknown_epoch", other, at), "reset", "e.7", None
     yield Reset("expired", None, at), "reset", "e.7", None
     yield Expiring(at, expires_in_s=1.23456), "expiring", "e.7", None
     yield Closing(at, "drain", retry_ms=50), "closing", "e.7", 50
+    yield Busy(retry_ms=50), "closing", None, 50
 
 
 @pytest.mark.parametrize(("control", "name", "cursor", "retry_ms"), list(controls()))
@@ -112,6 +113,19 @@ def test_control_events_survive_a_reader_that_is_not_ours(
     assert event.json().get("cursor", "e.7") == "e.7"
 
 
+def test_a_frame_is_as_many_lines_to_readers_that_know_more_line_ends() -> None:
+    """U+0085, U+2028 and U+2029 end a line for Python's `splitlines()` and its like. They arrive, as escapes."""
+    nasty = "a\u0085b\u2028c\u2029d\u00a0\u2027é"
+    body = json.dumps({"payload": {nasty: nasty}}, ensure_ascii=False).encode()
+    made = frame(Event(7, "recipient:alice", "t", body, 0), "e")
+    greeting = Connected(Cursor("e", 9), None, heartbeat_s=1, connection_id="c", recipient_id=nasty, retry_ms=1)
+    for block, lines in ((made.block, 3), (encode_control(greeting), 4)):
+        assert len(block.decode().splitlines()) == lines
+    assert json.loads(made.body) == {"payload": {nasty: nasty}}
+    (event,) = decoded(encode_control(greeting))
+    assert event.json()["recipient_id"] == nasty
+
+
 def test_a_reset_says_what_may_be_lost_and_where_to_look() -> None:
     data = Reset("expired", Cursor("e", 3), Cursor("e", 9)).data
     assert data == {
@@ -124,7 +138,7 @@ def test_a_reset_says_what_may_be_lost_and_where_to_look() -> None:
 
 def test_a_greeting_that_a_reset_follows_carries_no_id() -> None:
     """A client cut off between the two still holds its old cursor, and is told of the reset again."""
-    greeting = Connected(Cursor("e", 9), None, heartbeat_s=1, connection_id="c", retry_ms=1)
+    greeting = Connected(Cursor("e", 9), None, heartbeat_s=1, connection_id="c", recipient_id="alice", retry_ms=1)
     assert b"\nid:" not in encode_control(greeting)
     assert not encode_control(greeting).startswith(b"id:")
 

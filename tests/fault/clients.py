@@ -249,6 +249,9 @@ class Client:
         if message.event == "message":
             self._receive(message, document)
             return
+        if message.event == "closing" and document["reason"] == "busy":
+            self._ledger.seen["closing busy"] += 1  # refused: there was no stream
+            return
         self.reader.sightings.append(control_sighting(message.event, document, brought=self._brought))
         if message.event == "reset":
             self._ledger.told(document["reason"], to=cursor_of(document["to"]), forged=self._forged)

@@ -92,8 +92,7 @@ async def _ready_stream(api: Api, stack: contextlib.AsyncExitStack, alice: str, 
     """A stream; a worker that is not ready yet sends its client away for a moment."""
     while True:
         stream = await stack.enter_async_context(api.stream(alice, token=token))
-        with contextlib.suppress(EOFError):
-            await stream.event("connected")
+        if (await stream.next()).event == "connected":
             return stream
 
 
@@ -130,9 +129,11 @@ async def test_refused_for_load_an_event_source_is_told_to_come_back(service: Se
                     assert refused.stream.header("Content-Type") == "text/event-stream; charset=utf-8"
                     assert refused.stream.header("Cache-Control") == "no-store, no-transform"
                     assert await refused.end()
-                    assert refused.messages == []
-                    assert refused.stream.raw.startswith(b"retry: ")
-                    delays.add(refused.stream.parser.retry_ms)
+                    [closing] = refused.messages
+                    assert (closing.event, closing.id) == ("closing", None)
+                    assert closing.json() == {"reason": "busy", "retry_ms": closing.retry_ms}
+                    assert refused.stream.raw.startswith(b"retry: "), "EventSource reads `retry:` only"
+                    delays.add(closing.retry_ms)
             assert len(delays) > 1, "they would all come back at once"
             assert all(delay and 2000 <= delay <= 10_000 for delay in delays)
             for accept in ("*/*", "application/json"):

@@ -38,6 +38,7 @@ async def test_a_page_is_as_contracted(shared: Service) -> None:
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json() == {
+        "recipient_id": alice,
         "items": [{**document, "cursor": cursor}],
         "cursor": cursor,
         "more": False,
@@ -52,8 +53,15 @@ async def test_without_a_cursor_it_begins_with_the_oldest(shared: Service) -> No
         published = await _published(api, alice, 3)
         page = (await api.history(alice, limit=500)).json()
         assert [item["cursor"] for item in page["items"] if item.get("recipient_id") == alice] == published
-        nothing = (await api.history(fresh("nobody"), after=published[-1])).json()
-        assert nothing == {"items": [], "cursor": await api.head(), "more": False, "reset": None}
+        nobody = fresh("nobody")
+        nothing = (await api.history(nobody, after=published[-1])).json()
+        assert nothing == {
+            "recipient_id": nobody,
+            "items": [],
+            "cursor": await api.head(),
+            "more": False,
+            "reset": None,
+        }
 
 
 async def test_paging_forward_misses_and_repeats_nothing(shared: Service) -> None:

@@ -119,12 +119,13 @@ async def test_waiting_in_vain_ends_in_time_with_a_young_cursor(shared: Service)
     """An empty page after `wait` seconds; its cursor has moved past what was for others."""
     async with Api(shared) as api:
         began = time.monotonic()
-        waiting = asyncio.create_task(api.history(fresh("alice"), after=await api.head(), wait=1))
+        alice = fresh("alice")
+        waiting = asyncio.create_task(api.history(alice, after=await api.head(), wait=1))
         await _until_polling(api)
         other = await api.publish(fresh("bob"))
         page = (await waiting).json()
         assert 0.9 < time.monotonic() - began < 5
-    assert page == {"items": [], "cursor": other, "more": False, "reset": None}
+    assert page == {"recipient_id": alice, "items": [], "cursor": other, "more": False, "reset": None}
 
 
 async def test_waiting_without_a_cursor_waits_for_what_is_new(shared: Service) -> None:

@@ -31,10 +31,12 @@ async def test_the_first_event_is_connected(shared: Service) -> None:
     """`connected` says where the stream stands, how often it beats and who it is; its id is the cursor."""
     async with Api(shared) as api:
         head = await api.head()
-        async with api.stream(fresh("alice")) as stream:
+        alice = fresh("alice") + "\u2028"
+        async with api.stream(alice) as stream:
             first = await stream.next()
     assert first.event == "connected"
-    assert first.json().keys() == {"cursor", "heartbeat_s", "connection_id"}
+    assert first.json()["recipient_id"] == alice
+    assert first.json().keys() == {"cursor", "heartbeat_s", "connection_id", "recipient_id"}
     assert first.json()["cursor"] == first.id == head
     assert first.json()["heartbeat_s"] == HEARTBEAT_S
     assert first.json()["connection_id"]

@@ -67,6 +67,7 @@ async def test_the_frames_are_those_of_the_stream(shared: Service) -> None:
             assert connected.keys() == {"id", "event", "data"}
             assert connected["id"] == connected["data"]["cursor"] == head
             assert connected["data"]["heartbeat_s"] == HEARTBEAT_S
+            assert connected["data"]["recipient_id"] == alice
             await stream.event("connected")
             cursor = await api.publish(alice, payload={"n": 1})
             message = await _event(websocket, "message")
@@ -246,6 +247,12 @@ async def test_limits_count_all_transports_together(service: ServiceFactory) -> 
             async with api.stream("bob") as bob:
                 await bob.event("connected")
                 async with _open(running, "bob") as refused:
+                    busy = await _event(refused, "closing")
+                    assert busy == {
+                        "event": "closing",
+                        "data": {"reason": "busy", "retry_ms": busy["data"]["retry_ms"]},
+                    }
+                    assert 2000 <= busy["data"]["retry_ms"] <= 10_000
                     assert await _closed(refused) == 1013
 
 

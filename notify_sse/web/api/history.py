@@ -53,12 +53,12 @@ async def history(request: Request) -> Response:
         return await _polled(request, grant, query)
     before = _before_cursor(service, query)
     if isinstance(before, Reset):
-        return _reset_response(service, before)
+        return _reset_response(service, grant, before)
     after: Cursor | None = None
     if query.after:
         placed = await admission.place(query.after, channels)
         if placed.reset:
-            return _reset_response(service, placed.reset)
+            return _reset_response(service, grant, placed.reset)
         after = placed.cursor
     service.metrics.pages_read.inc()
     page = await service.store.history(
@@ -70,11 +70,11 @@ async def history(request: Request) -> Response:
         limit=query.limit + 1,
     )
     if reset := _reset_if_log_changed(query, page.head, after=after, before=before):
-        return _reset_response(service, reset)
+        return _reset_response(service, grant, reset)
     if after and after.position < page.head.floor:
         reset = Reset("expired", after, Cursor(page.head.epoch, page.head.floor), query.topics)
         service.metrics.resets.labels(reset.reason).inc()
-    return _page(page, query, after=after, before=before, reset=reset)
+    return _page(grant, page, query, after=after, before=before, reset=reset)
 
 
 async def _polled(request: Request, grant: Grant, query: Query) -> Response:
@@ -89,7 +89,7 @@ async def _polled(request: Request, grant: Grant, query: Query) -> Response:
         limit=query.limit,
         wait_s=query.wait_s,
     )
-    return _json(polled.frames, cursor=polled.cursor, more=polled.more, reset=polled.reset)
+    return _json(grant, polled.frames, cursor=polled.cursor, more=polled.more, reset=polled.reset)
 
 
 def _checked(params: QueryParams) -> Query:
@@ -142,13 +142,15 @@ def _reset_if_log_changed(query: Query, head: Head, *, after: Cursor | None, bef
     return None
 
 
-def _reset_response(service: Service, reset: Reset) -> Response:
+def _reset_response(service: Service, grant: Grant, reset: Reset) -> Response:
     """The answer to a cursor that leads nowhere."""
     service.metrics.resets.labels(reset.reason).inc()
-    return _json([], cursor=reset.to, more=False, reset=reset)
+    return _json(grant, [], cursor=reset.to, more=False, reset=reset)
 
 
-def _page(page: Page, query: Query, *, after: Cursor | None, before: Cursor | None, reset: Reset | None) -> Response:
+def _page(
+    grant: Grant, page: Page, query: Query, *, after: Cursor | None, before: Cursor | None, reset: Reset | None
+) -> Response:
     """Ascending, the cursor is the end of the page, and never before `after`; descending, the place from which it
     reads back.
     """
@@ -160,10 +162,10 @@ def _page(page: Page, query: Query, *, after: Cursor | None, before: Cursor | No
         upto = max(0, min(before.position - 1, head.position)) if before else head.position
     now_ms = int(time.time() * 1000)
     frames = [frame(one, head.epoch) for one in events if not 0 < one.expires_ms <= now_ms]
-    return _json(frames, cursor=Cursor(head.epoch, upto), more=more, reset=reset)
+    return _json(grant, frames, cursor=Cursor(head.epoch, upto), more=more, reset=reset)
 
 
-def _json(frames: Sequence[Frame], *, cursor: Cursor, more: bool, reset: Reset | None) -> Response:
+def _json(grant: Grant, frames: Sequence[Frame], *, cursor: Cursor, more: bool, reset: Reset | None) -> Response:
     items = tuple(Raw(b'%b,"cursor":"%b"}' % (one.body[:-1], one.cursor)) for one in frames)
     told = msgspec.convert(reset.data, answers.Reset) if reset else None
-    return answers.answer(answers.HistoryPage(items, str(cursor), more, told))
+    return answers.answer(answers.HistoryPage(grant.subject, items, str(cursor), more, told))

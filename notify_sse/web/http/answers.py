@@ -40,8 +40,9 @@ class Reset(msgspec.Struct, frozen=True):
 
 
 class HistoryPage(msgspec.Struct, frozen=True):
-    """Stored notifications. A stream that starts at `cursor` goes on without a gap."""
+    """Stored notifications of `recipient_id`. A stream that starts at `cursor` goes on without a gap."""
 
+    recipient_id: str
     items: tuple[Item, ...]
     cursor: CursorText
     more: bool

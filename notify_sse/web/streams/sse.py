@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
 from notify_sse.auth import READING, Grant
-from notify_sse.core.control import CloseReason, ControlEvent
+from notify_sse.core.control import Busy, CloseReason, ControlEvent
 from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.errors import BadRequest, NotifyError, Overloaded, VersionNotSupported
 from notify_sse.gateway import eager
@@ -122,7 +122,7 @@ class StreamResponse(EventSourceResponse):
             await refusal(exc)(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers]})
-        body = b"retry: %d\n\n" % (exc.retry_after_s * 1000)
+        body = encode_control(Busy(int(exc.retry_after_s * 1000)))
         await send({"type": "http.response.body", "body": body})
 
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from notify_sse.auth import READING, Grant
-from notify_sse.core.control import CloseReason, ControlEvent
+from notify_sse.core.control import Busy, CloseReason, ControlEvent
 from notify_sse.core.frames import Frame
 from notify_sse.errors import Forbidden, NotifyError, Overloaded
 from notify_sse.gateway import eager
@@ -114,6 +114,11 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     except _Hangup as exc:
         await send({"type": "websocket.close", "code": exc.code})
         return
+    except Overloaded as exc:
+        if waiting := transport.write_control(Busy(int(exc.retry_after_s * 1000))):
+            await waiting
+        await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "busy"})
+        return
     except NotifyError as exc:
         await send({"type": "websocket.close", "code": _code(exc), "reason": str(exc)[:100]})
         return
@@ -170,8 +175,4 @@ async def upgrade_required(_: Request) -> Response:
 
 
 def _code(exc: NotifyError) -> int:
-    if isinstance(exc, Forbidden):
-        return FORBIDDEN
-    if isinstance(exc, Overloaded):
-        return TRY_AGAIN_LATER
-    return UNAUTHORIZED
+    return FORBIDDEN if isinstance(exc, Forbidden) else UNAUTHORIZED
