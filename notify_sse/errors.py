@@ -87,6 +87,7 @@ class BadNotification(NotifyError):
         "invalid_field",
         "key_mismatch",
         "unsupported_content_type",
+        "unsupported_content_encoding",
         "conflict",
         "store_refused",
     )

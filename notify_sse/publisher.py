@@ -20,7 +20,8 @@ import msgspec
 from notify_sse.broker import DEFAULT_PREFIX, open_broker
 from notify_sse.core.backoff import Backoff
 from notify_sse.core.channels import routing_key
-from notify_sse.core.parse import MSGPACK, parse, rfc3339
+from notify_sse.core.media import MSGPACK
+from notify_sse.core.parse import parse, rfc3339
 from notify_sse.core.ports import Listener, Message
 from notify_sse.errors import BadConfiguration, BadNotification, BrokerUnavailable, NotAllPublished
 

@@ -153,6 +153,7 @@ class MemoryBroker:
                 reason=reason,
                 detail=detail,
                 died_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                content_encoding=delivery.content_encoding,
             )
         )
 
@@ -170,6 +171,7 @@ class MemoryBroker:
                     routing_key=letter.routing_key,
                     message_id=letter.message_id or "",
                     content_type=letter.content_type,
+                    content_encoding=letter.content_encoding,
                 )
             )
             if self._exchange.dead and self._exchange.dead[0] is letter:
@@ -196,6 +198,7 @@ class MemoryBroker:
                 message_id=queued.message.message_id or None,
                 redelivered=queued.redelivered,
                 tag=tag,
+                content_encoding=queued.message.content_encoding,
             )
         )
 

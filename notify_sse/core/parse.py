@@ -16,12 +16,9 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from notify_sse.core.channels import recipient_channel, topic_channel
+from notify_sse.core.media import JSON, MSGPACK, Kind
 from notify_sse.core.model import Notification
 from notify_sse.errors import BadNotification
-
-JSON: Final = "application/json"
-MSGPACK: Final = "application/msgpack"
-CONTENT_TYPES: Final = (JSON, MSGPACK)
 
 MAX_NOTIFICATION_ID_CHARS: Final = 128
 MAX_RECIPIENT_BYTES: Final = 200
@@ -34,6 +31,8 @@ RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+
 _FIELDS: Final = frozenset(
     ("notification_id", "notification_type", "recipient_id", "topic", "timestamp", "payload", "expires_at")
 )
+_OPTIONAL: Final = frozenset(("notification_id", "recipient_id", "topic", "timestamp", "expires_at"))
+"""The fields that may be absent, and so may be null."""
 _NOT_MSGPACK: Final = ("body", "malformed", "is not valid MessagePack")
 _MSGPACK_ARRAYS: Final = frozenset([*(bytes([first]) for first in range(0x90, 0xA0)), b"\xdc", b"\xdd"])
 _encode = msgspec.json.Encoder().encode
@@ -46,13 +45,14 @@ def parse(
     max_bytes: int,
     now: datetime,
     new_id: Callable[[], str],
-    content_type: str = JSON,
+    content_type: Kind = JSON,
     message_id: str | None = None,
 ) -> Notification:
     """One published notification, checked.
 
-    `max_bytes` bounds it as published and as JSON. `now` fills a missing timestamp, `message_id` (the AMQP
-    property) else `new_id()` a missing notification_id. Raises `BadNotification`, which names the field.
+    `content_type` is what `media.kind_of` made of the one that was sent. `max_bytes` bounds it as published and as
+    JSON. `now` fills a missing timestamp, `message_id` (the AMQP property) else `new_id()` a missing notification_id.
+    Raises `BadNotification`, which names the field.
     """
     if len(raw) > max_bytes:
         _refuse("body", "too_large", f"is {len(raw)} bytes; at most {max_bytes} are allowed")
@@ -86,14 +86,14 @@ def parse(
     )
 
 
-def is_batch(raw: bytes, content_type: str) -> bool:
+def is_batch(raw: bytes, content_type: Kind) -> bool:
     """Whether `raw` is an array, by its first byte."""
     if content_type == MSGPACK:
         return raw[:1] in _MSGPACK_ARRAYS
     return raw.lstrip()[:1] == b"["
 
 
-def split_batch(raw: bytes, content_type: str) -> list[msgspec.Raw]:
+def split_batch(raw: bytes, content_type: Kind) -> list[msgspec.Raw]:
     """The items of an array, each as the bytes that were sent, so that each is measured as published."""
     codec = msgspec.msgpack if content_type == MSGPACK else msgspec.json
     try:
@@ -113,9 +113,7 @@ def _refuse(field: str, reason: str, detail: str) -> NoReturn:
     raise BadNotification(field=field, reason=reason, detail=detail)
 
 
-def _decode(raw: bytes | memoryview, content_type: str) -> dict[str, Any]:
-    if content_type not in CONTENT_TYPES:
-        _refuse("content_type", "unsupported_content_type", f"must be one of {', '.join(CONTENT_TYPES)}")
+def _decode(raw: bytes | memoryview, content_type: Kind) -> dict[str, Any]:
     codec = msgspec.json if content_type == JSON else msgspec.msgpack
     try:
         given = codec.decode(raw)
@@ -127,7 +125,8 @@ def _decode(raw: bytes | memoryview, content_type: str) -> dict[str, Any]:
         raise BadNotification(field=field, reason=reason, detail=detail) from exc
     if not isinstance(given, dict):
         _refuse("body", "malformed", "must be an object")
-    return given
+    # As absent, so that it is no other content either: many libraries write every field of an object.
+    return {name: value for name, value in given.items() if value is not None or name not in _OPTIONAL}
 
 
 def _check_document(given: dict[Any, Any]) -> None:

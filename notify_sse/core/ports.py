@@ -133,6 +133,7 @@ class Delivery(msgspec.Struct, frozen=True):
     message_id: str | None
     redelivered: bool
     tag: Any
+    content_encoding: str = ""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -142,6 +143,7 @@ class Message(msgspec.Struct, frozen=True):
     routing_key: str
     message_id: str
     content_type: str = "application/json"
+    content_encoding: str = ""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -154,6 +156,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     reason: str
     detail: str
     died_at: str
+    content_encoding: str = ""
 
 
 class Listener(msgspec.Struct, frozen=True):

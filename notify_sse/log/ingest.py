@@ -14,6 +14,7 @@ from typing import Final, assert_never
 from uuid import uuid4
 
 from notify_sse.core.channels import routing_key
+from notify_sse.core.media import kind_of, unpacked
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Delivery
@@ -95,11 +96,11 @@ class Ingest:
 
     def _checked(self, delivery: Delivery) -> Notification:
         notification = parse(
-            delivery.body,
+            unpacked(delivery.body, delivery.content_encoding, max_bytes=self._max_bytes),
             max_bytes=self._max_bytes,
             now=datetime.now(UTC),
             new_id=_new_id,
-            content_type=delivery.content_type,
+            content_type=kind_of(delivery.content_type),
             message_id=delivery.message_id,
         )
         expected = routing_key(notification.channel, notification.notification_type)

@@ -117,6 +117,7 @@ async def test_properties_that_python_cannot_hold_stop_nothing(
         await process.broker.publish(message("behind"))
         await process.until(lambda: process.heard[-1:] == ["behind"])
         assert process.connects == 1
+        assert [each.content_encoding for each in process.deliveries if each.message_id == "all"] == ["gzip"]
         read = [(each.content_type, each.message_id) for each in process.deliveries]
         assert read == [
             ("application/json", None),

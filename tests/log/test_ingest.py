@@ -1,9 +1,11 @@
 """From the queue to the log: everything is acked once it is safe, and not before; nothing waits for what is refused."""
 
 import asyncio
+import gzip
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
 
+import msgspec
 import pytest
 
 from notify_sse.core.model import Announcement
@@ -50,11 +52,36 @@ POISONS = [
     (delivery("bad", b'{"notification_type": "note"}'), "missing_field"),
     (delivery("bad", document("bad")[:-1] + b', "colour": 1}'), "unknown_field"),
     (delivery("bad", document("bad", recipient="")), "invalid_field"),
-    (delivery("bad", content_type="text/plain"), "unsupported_content_type"),
+    (delivery("bad", content_type="application/xml"), "unsupported_content_type"),
+    (msgspec.structs.replace(delivery("bad"), content_encoding="br"), "unsupported_content_encoding"),
     (delivery("bad", key="recipient.bob.note"), "key_mismatch"),
     (delivery("bad", document("first", text="changed")), "conflict"),
     (delivery("bad", document("bad", kind=POISON), key=f"recipient.alice.{POISON}"), "store_refused"),
 ]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        delivery("first", content_type="application/json; charset=utf-8"),
+        delivery("first", content_type="Application/JSON"),
+        delivery("first", content_type="text/plain"),
+        delivery("first", content_type="application/octet-stream"),
+        delivery("first", content_type=""),
+        msgspec.structs.replace(delivery("first"), content_encoding="UTF-8"),
+        delivery("first", document("first")[:-1] + b',"topic":null,"expires_at":null,"timestamp":null}'),
+        msgspec.structs.replace(delivery("first", gzip.compress(document("first"))), content_encoding="gzip"),
+    ],
+    ids=str,
+)
+async def test_a_message_is_taken_as_common_libraries_send_it(sent: Delivery) -> None:
+    """And is the same notification as any other: in another form, it is a duplicate and no conflict."""
+    bench = Bench()
+    async with bench.running():
+        bench.deliver(sent, "first", "next")
+        await until(lambda: len(bench.broker.acked) == 3)
+    assert bench.broker.dead == []
+    assert bench.stored == ["first", "next"]
 
 
 @pytest.mark.parametrize(("poison", "reason"), POISONS, ids=[reason for _, reason in POISONS])

@@ -37,6 +37,7 @@ class Publisher:
         key: str | None = None,
         content_type: str | bytes = "application/json",
         message_id: str | bytes | None = None,
+        content_encoding: str | bytes | None = None,
     ) -> None:
         """Publish as JSON, with the key that its body asks for unless another is given.
 
@@ -48,7 +49,10 @@ class Publisher:
             key = key_of(document)
         # pika takes bytes too; its stubs do not say so.
         properties = pika.BasicProperties(
-            content_type=cast("str", content_type), message_id=cast("str | None", message_id), delivery_mode=2
+            content_type=cast("str", content_type),
+            content_encoding=cast("str | None", content_encoding),
+            message_id=cast("str | None", message_id),
+            delivery_mode=2,
         )
         self.channel.basic_publish(self.prefix, key, body, properties, mandatory=True)
 

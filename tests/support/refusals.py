@@ -1,5 +1,6 @@
 """Everything that the contract refuses, with the field and the reason that it names: for HTTP and for AMQP alike."""
 
+import gzip
 import json
 from typing import Any, NamedTuple
 
@@ -18,7 +19,6 @@ BAD_TIMES = (
     "2026-11-22T10:00Z",
     "",
     1763805600,
-    None,
 )
 
 
@@ -30,12 +30,19 @@ class Refusal(NamedTuple):
     field: str
     reason: str
     content_type: str = JSON
+    content_encoding: str = ""
 
 
 def good(**fields: Any) -> dict[str, Any]:
     """A notification that is refused only for `fields`; one that is `...` is left out."""
     document = {"recipient_id": "alice", "notification_type": "new_message", "payload": {}} | fields
     return {name: value for name, value in document.items() if value is not ...}
+
+
+def sent_with(refusal: Refusal) -> dict[str, str]:
+    """The headers that an HTTP request with this body has."""
+    headers = {"Content-Type": refusal.content_type, "Content-Encoding": refusal.content_encoding}
+    return {name: value for name, value in headers.items() if value}
 
 
 def _json(name: str, field: str, reason: str, **fields: Any) -> Refusal:
@@ -80,7 +87,7 @@ REFUSALS: tuple[Refusal, ...] = (
     _json("id-empty", "notification_id", "invalid_field", notification_id=""),
     _json("id-long", "notification_id", "invalid_field", notification_id="x" * 129),
     _json("id-number", "notification_id", "invalid_field", notification_id=7),
-    _json("id-null", "notification_id", "invalid_field", notification_id=None),
+    _json("address-null", "recipient_id", "missing_field", recipient_id=None),
     _json("type-empty", "notification_type", "invalid_field", notification_type=""),
     _json("type-upper", "notification_type", "invalid_field", notification_type="NewMessage"),
     _json("type-space", "notification_type", "invalid_field", notification_type="new message"),
@@ -138,4 +145,10 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     _msgpack("msgpack-deep", msgspec.msgpack.encode(good(payload={"x": _nested(40)})), "payload.x", "too_deep"),
     Refusal("xml", b"<notification/>", "content_type", "unsupported_content_type", "application/xml"),
+    Refusal("brotli", b"\x0b", "content_encoding", "unsupported_content_encoding", JSON, "br"),
+    Refusal("twice-gzip", b"", "content_encoding", "unsupported_content_encoding", JSON, "gzip, gzip"),
+    Refusal("not-gzip", json.dumps(good()).encode(), "body", "malformed", JSON, "gzip"),
+    Refusal("half-gzip", gzip.compress(json.dumps(good()).encode())[:-4], "body", "malformed", JSON, "gzip"),
+    Refusal("gzip-and-more", gzip.compress(json.dumps(good()).encode()) + b"x", "body", "malformed", JSON, "gzip"),
+    Refusal("gzip-bomb", gzip.compress(b" " * 20_000_000), "body", "too_large", JSON, "gzip"),
 )

@@ -52,6 +52,7 @@ async def test_every_refusal_is_dead_lettered_and_holds_up_nothing(
             assert len(letter.detail) <= 500
             assert letter.headers["x-notify-routing-key"] == _key_of(case)
             assert letter.properties.content_type == case.content_type
+            assert (letter.properties.content_encoding or "") == case.content_encoding
         for reason in {case.reason for case in cases}:
             name = f'notify_sse_refused_total{{reason="{reason}",way="amqp"}}'
             assert await api.metric(name) == sum(case.reason == reason for case in cases)
@@ -67,13 +68,15 @@ async def test_properties_that_are_not_utf_8_are_dead_lettered_too(
     def publish() -> None:
         with publisher(broker_url, amqp_prefix) as channel:
             channel.publish(b"not json", key=KEY, content_type=garbage)
+            channel.publish(b"not json", key=KEY, content_encoding=garbage)
             channel.publish(b"not json", key=KEY, message_id=garbage)
             channel.publish(b"not json", key=KEY)
 
     async with Api(running):
         await asyncio.to_thread(publish)
-        dead = await _dead_letters(broker_url, amqp_prefix, 3)
-    assert sorted(letter.reason for letter in dead) == ["malformed", "malformed", "unsupported_content_type"]
+        dead = await _dead_letters(broker_url, amqp_prefix, 4)
+    unsupported = ["unsupported_content_encoding", "unsupported_content_type"]
+    assert sorted(letter.reason for letter in dead) == ["malformed", "malformed", *unsupported]
 
 
 def _only_over_amqp() -> list[Refusal]:
@@ -102,7 +105,13 @@ def _publish_with_good_ones(broker_url: str, prefix: str, cases: list[Refusal]) 
 def _publish(channel: Publisher, case: Refusal) -> None:
     kind, _, value = case.name.partition(":")
     message_id = value if kind in ("message-id", "conflict-by-property") else None
-    channel.publish(case.body, key=_key_of(case), content_type=case.content_type, message_id=message_id)
+    channel.publish(
+        case.body,
+        key=_key_of(case),
+        content_type=case.content_type,
+        content_encoding=case.content_encoding or None,
+        message_id=message_id,
+    )
 
 
 async def _dead_letters(broker_url: str, prefix: str, count: int) -> list[DeadLetter]:

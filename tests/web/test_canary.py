@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 
 from tests.support.amqp import publisher
 from tests.support.api import STREAM, Api, bearer, fresh, notification
-from tests.support.refusals import REFUSALS
+from tests.support.refusals import REFUSALS, sent_with
 from tests.support.service import Service, ServiceFactory, Stack
 from tests.support.streams import Listening
 
@@ -117,7 +117,7 @@ async def _publish_all_kinds(api: Api, tokens: list[str], said: Said) -> None:
     for body in (document, document, document | {"payload": {"secret": CANARY, "other": CANARY}}):
         said.note(await api.post(body))
     for refusal in REFUSALS:
-        said.note(await api.post(refusal.body, headers={"Content-Type": refusal.content_type}))
+        said.note(await api.post(refusal.body, headers=sent_with(refusal)))
     wrong = [
         notification("alice", payload=CANARY),
         notification("alice", payload={"n": 2**70, "text": CANARY}),
@@ -135,7 +135,12 @@ def _publish_over_amqp(broker_url: str, prefix: str) -> None:
         channel.publish(notification("alice", payload=CANARY))
         channel.publish(notification("alice", payload={"secret": CANARY}), key="recipient.bob.new_message")
         for refusal in REFUSALS:
-            channel.publish(refusal.body, key="recipient.alice.new_message", content_type=refusal.content_type)
+            channel.publish(
+                refusal.body,
+                key="recipient.alice.new_message",
+                content_type=refusal.content_type,
+                content_encoding=refusal.content_encoding or None,
+            )
         channel.publish(notification("alice", notification_id="last-over-amqp"))
 
 

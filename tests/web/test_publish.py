@@ -1,6 +1,7 @@
 """`POST /notifications`: accepted once, whole or not at all, and safe to repeat."""
 
 import asyncio
+import gzip
 from typing import Any
 
 import msgspec
@@ -221,6 +222,7 @@ async def test_who_is_refused_while_sending_gets_the_answer(plain: Service, path
         "application/json; charset=utf-8",
         "APPLICATION/JSON",
         "text/plain",
+        "application/octet-stream",
         "application/x-www-form-urlencoded",
         None,
     ],
@@ -232,6 +234,17 @@ async def test_json_is_taken_as_simple_clients_send_it(plain: Service, content_t
         headers = {"Content-Type": content_type} if content_type else {}
         answer = await api.post(body, headers=headers)
     assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_gzip_is_undone(plain: Service, batch: bool) -> None:
+    """The same notification as when it is sent plain."""
+    async with Api(plain) as api:
+        document = notification(fresh("alice"), notification_id=fresh("id"))
+        body = gzip.compress(msgspec.json.encode([document] if batch else document))
+        answer = await api.post(body, headers={"Content-Encoding": "gzip"})
+        assert answer.status_code == 201, answer.text
+        assert (await api.post(document | {"topic": None, "expires_at": None})).status_code == 200
 
 
 @pytest.mark.parametrize("batch", [False, True])

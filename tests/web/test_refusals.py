@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.api import Api, fresh, notification
-from tests.support.refusals import JSON, MSGPACK, REFUSALS, Refusal
+from tests.support.refusals import JSON, MSGPACK, REFUSALS, Refusal, sent_with
 from tests.support.service import Service
 
 
@@ -11,9 +11,9 @@ from tests.support.service import Service
 async def test_bad_input_is_refused_with_the_field_named(plain: Service, refusal: Refusal) -> None:
     async with Api(plain) as api:
         head = await api.head()
-        answer = await api.post(refusal.body, headers={"Content-Type": refusal.content_type})
+        answer = await api.post(refusal.body, headers=sent_with(refusal))
         problem = answer.json()
-        assert answer.status_code == (415 if refusal.reason == "unsupported_content_type" else 400), problem
+        assert answer.status_code == (415 if refusal.reason.startswith("unsupported") else 400), problem
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert (problem["code"], problem["status"]) == ("bad_notification", answer.status_code)
         assert (problem["field"][: len(refusal.field)], problem["reason"]) == (refusal.field, refusal.reason)
@@ -29,7 +29,7 @@ async def test_after_all_refusals_the_service_is_as_before(plain: Service) -> No
         async with api.stream(alice) as stream:
             await stream.event("connected")
             for refusal in REFUSALS:
-                if refusal.content_type == JSON and refusal.body:
+                if refusal.content_type == JSON and refusal.body and not refusal.content_encoding:
                     answer = await api.post(b"[" + refusal.body + b"]")
                     assert answer.status_code == 400, (refusal.name, answer.text)
                 elif refusal.content_type == MSGPACK:

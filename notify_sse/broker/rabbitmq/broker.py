@@ -107,6 +107,7 @@ class RabbitMQBroker:
                 routing_key=dead_letters.cut_to_short_string(delivery.routing_key),
                 message_id=dead_letters.cut_to_short_string(delivery.message_id or ""),
                 content_type=dead_letters.cut_to_short_string(delivery.content_type),
+                content_encoding=dead_letters.cut_to_short_string(delivery.content_encoding),
             ),
             timeout_s=remaining_s(deadline_s),
             headers=dead_letters.headers_of(delivery, reason=reason, detail=detail),

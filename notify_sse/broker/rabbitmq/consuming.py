@@ -55,6 +55,7 @@ class IngestConsumer:
                 message_id=message.message_id or None,
                 redelivered=message.redelivered,
                 tag=(self, message.tag),
+                content_encoding=message.content_encoding,
             )
         )
 

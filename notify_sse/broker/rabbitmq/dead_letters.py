@@ -58,6 +58,7 @@ def dead_letter_of(message: DeliveredMessage) -> DeadLetter:
         reason=str(headers[REASON]) if ours else _broker_reason(headers),
         detail=str(headers.get(DETAIL, "")) if ours else "the broker gave up delivering it",
         died_at=str(headers[DIED_AT]) if DIED_AT in headers else _broker_time(headers),
+        content_encoding=properties.content_encoding or "",
     )
 
 
@@ -129,6 +130,7 @@ async def replay(
                 routing_key=letter.routing_key,
                 message_id=letter.message_id or "",
                 content_type=letter.content_type,
+                content_encoding=letter.content_encoding,
             ),
             timeout_s=timeout_s,
         )

@@ -48,6 +48,7 @@ class PublishingChannels:
         """
         properties = spec.Basic.Properties(
             content_type=message.content_type,
+            content_encoding=message.content_encoding or None,
             message_id=message.message_id,
             delivery_mode=PERSISTENT,
             headers=dict(headers or {}),

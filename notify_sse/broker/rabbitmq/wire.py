@@ -49,6 +49,7 @@ class Received(msgspec.Struct, gc=False):
     redelivered: bool
     routing_key: str
     content_type: str = ""
+    content_encoding: str = ""
     message_id: str = ""
     body: bytes = b""
 
@@ -203,15 +204,16 @@ def _read_header(payload: bytes, message: Received) -> int:
     if flags & CONTENT_TYPE:
         message.content_type = _short(payload, at)
         at += 1 + payload[at]
+    if flags & CONTENT_ENCODING:
+        message.content_encoding = _short(payload, at)
+        at += 1 + payload[at]
     if flags & MESSAGE_ID:
         message.message_id = _short(payload, _skip_to_message_id(payload, at, flags))
     return int(size)
 
 
 def _skip_to_message_id(payload: bytes, at: int, flags: int) -> int:
-    """Where the message id starts: after all properties that are set between content type and message id."""
-    if flags & CONTENT_ENCODING:
-        at += 1 + payload[at]
+    """Where the message id starts: after all properties that are set between content encoding and message id."""
     if flags & HEADERS:
         at += LONG.size + LONG.unpack_from(payload, at)[0]
     at += bool(flags & DELIVERY_MODE) + bool(flags & PRIORITY)

@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.auth import PUBLISH, PUBLISHING
+from notify_sse.core.media import JSON, Kind, kind_of, unpacked
 from notify_sse.core.model import Notification
-from notify_sse.core.parse import JSON, is_batch, parse, split_batch
+from notify_sse.core.parse import is_batch, parse, split_batch
 from notify_sse.errors import BadNotification, Conflict, Forbidden, StoreRefused, StoreUnavailable
 from notify_sse.log.append import Outcome, Refused
 from notify_sse.web.http.answers import PublishOutcome, answer
@@ -19,8 +20,6 @@ from notify_sse.web.http.body import read_body
 from notify_sse.web.service import Service
 
 MAX_BATCH: Final = 500
-_LENIENT: Final = {"": JSON, "text/plain": JSON, "application/x-www-form-urlencoded": JSON}
-"""What `curl -d` and simple clients say when they send JSON."""
 
 
 async def publish(request: Request) -> Response:
@@ -35,9 +34,12 @@ async def publish(request: Request) -> Response:
     if PUBLISH not in grant.scopes:
         raise Forbidden(f"the token lacks the scope {PUBLISH}")
     limit = service.settings.max_notification_bytes
-    raw = await read_body(request, max_bytes=MAX_BATCH * (limit + 2) + 2)
+    most = MAX_BATCH * (limit + 2) + 2
+    raw = await read_body(request, max_bytes=most)
     try:
-        batch, notifications = _parsed(raw, request.headers.get("content-type", JSON), max_bytes=limit)
+        kind = kind_of(request.headers.get("content-type", JSON))
+        raw = unpacked(raw, ", ".join(request.headers.getlist("content-encoding")), max_bytes=most)
+        batch, notifications = _parsed(raw, kind, max_bytes=limit)
     except BadNotification as exc:
         service.metrics.refused.labels("http", exc.reason).inc()
         raise
@@ -52,8 +54,7 @@ async def publish(request: Request) -> Response:
     return _answer(notifications, outcomes, batch=batch)
 
 
-def _parsed(raw: bytes, content_type: str, *, max_bytes: int) -> tuple[bool, list[Notification]]:
-    kind = _LENIENT.get(sent := content_type.partition(";")[0].strip().lower(), sent)
+def _parsed(raw: bytes, kind: Kind, *, max_bytes: int) -> tuple[bool, list[Notification]]:
     now = datetime.now(UTC)
 
     def one(item: bytes | memoryview) -> Notification:

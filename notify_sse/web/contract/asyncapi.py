@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.core import parse
+from notify_sse.core import media
 from notify_sse.version import __version__
 from notify_sse.web.contract.schemas import Document, notification
 from notify_sse.web.http.answers import answer
@@ -22,8 +22,8 @@ def asyncapi(*, prefix: str, max_bytes: int) -> Document:
     bindings = {"is": "routingKey", "exchange": {"name": prefix, "type": "topic", "durable": True}}
     message = {
         "name": "notification",
-        "contentType": parse.JSON,
-        "description": f"`content_type` one of {', '.join(parse.CONTENT_TYPES)}; `message_id` is the notification_id "
+        "contentType": media.JSON,
+        "description": f"`content_type` one of {', '.join(media.CONTENT_TYPES)}; `message_id` is the notification_id "
         "when the body has none.",
         "payload": notification(max_bytes=max_bytes),
     }
@@ -31,7 +31,7 @@ def asyncapi(*, prefix: str, max_bytes: int) -> Document:
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "notify-sse", "version": __version__},
-        "defaultContentType": parse.JSON,
+        "defaultContentType": media.JSON,
         "channels": {
             kind: {
                 "address": address,

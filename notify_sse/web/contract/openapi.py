@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.auth import ADMIN, PUBLISH, READ
-from notify_sse.core import parse
+from notify_sse.core.media import CONTENT_TYPES
 from notify_sse.version import __version__
 from notify_sse.web.api import history, publish
 from notify_sse.web.contract.schemas import TEXT, Document, components, cursor, ref
@@ -96,7 +96,7 @@ def _publish() -> Document:
     return {
         "summary": "Publish one notification or an array",
         "security": [{"bearer": [PUBLISH]}],
-        "requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in parse.CONTENT_TYPES}},
+        "requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in CONTENT_TYPES}},
         "responses": {
             "201": _json(outcomes, "Committed"),
             "200": _json(outcomes, "Known already, with the same content"),

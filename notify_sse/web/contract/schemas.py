@@ -45,27 +45,28 @@ def components(*, max_bytes: int) -> Document:
 
 def notification(*, max_bytes: int) -> Document:
     """A notification as published (JSON Schema 2020-12)."""
-    time = {"type": "string", "format": "date-time"}
+    text = {"type": ["string", "null"]}  # null is absent, wherever absent is allowed
+    time = {**text, "format": "date-time"}
     return {
         "type": "object",
         "description": f"At most {max_bytes} bytes encoded; nested at most {parse.MAX_DEPTH} levels.",
         "additionalProperties": False,
         "required": ["notification_type", "payload"],
-        "oneOf": [{"required": ["recipient_id"]}, {"required": ["topic"]}],
+        "oneOf": [_given("recipient_id"), _given("topic")],
         "properties": {
             "notification_id": {
-                "type": "string",
+                **text,
                 "minLength": 1,
                 "maxLength": parse.MAX_NOTIFICATION_ID_CHARS,
                 "description": "The idempotency key; made by the service when absent.",
             },
             "notification_type": {"type": "string", "pattern": f"^{parse.TYPE.pattern}$"},
             "recipient_id": {
-                "type": "string",
+                **text,
                 "minLength": 1,
                 "description": f"1 to {parse.MAX_RECIPIENT_BYTES} bytes of UTF-8, any characters.",
             },
-            "topic": {"type": "string", "pattern": f"^{parse.TOPIC.pattern}$"},
+            "topic": {**text, "pattern": f"^{parse.TOPIC.pattern}$"},
             "timestamp": {**time, "description": "RFC 3339; made by the service when absent."},
             "payload": {"type": "object"},
             "expires_at": {**time, "description": "Not delivered after this time."},
@@ -73,9 +74,14 @@ def notification(*, max_bytes: int) -> Document:
     }
 
 
+def _given(name: str) -> Document:
+    return {"required": [name], "properties": {name: {"type": "string"}}}
+
+
 def history_item(*, max_bytes: int) -> Document:
     """A notification as the log has it: what the publisher left out is filled in, and it has its cursor."""
     published = notification(max_bytes=max_bytes)
     required = [*published["required"], "notification_id", "timestamp", "cursor"]
-    properties = {**published["properties"], "cursor": cursor()}
+    filled_in = {name: {**schema, "type": "string"} for name, schema in published["properties"].items()}
+    properties = {**filled_in, "payload": published["properties"]["payload"], "cursor": cursor()}
     return {**published, "description": history_item.__doc__, "required": required, "properties": properties}

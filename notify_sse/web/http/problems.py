@@ -46,7 +46,7 @@ STATUS: Final[dict[type[NotifyError], int]] = {
 def refusal(exc: NotifyError) -> Response:
     """The answer to a request that failed with `exc`."""
     status = STATUS.get(type(exc), 500)
-    if isinstance(exc, BadNotification) and exc.reason == "unsupported_content_type":
+    if isinstance(exc, BadNotification) and exc.reason.startswith("unsupported_content_"):
         status = 415
     items, unknown = getattr(exc, "items", ()), getattr(exc, "notification_ids", ())
     document = Problem(
