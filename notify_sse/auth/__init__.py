@@ -8,7 +8,7 @@ from notify_sse.auth.credentials import CHANGING, PUBLISHING, READING, Credentia
 from notify_sse.auth.grant import ADMIN, PUBLISH, READ, Grant
 from notify_sse.auth.keys import signing_secret
 from notify_sse.auth.minting import mint
-from notify_sse.auth.verifier import Verifier
+from notify_sse.auth.verifier import Verifier, check_token
 
 __all__ = [
     "ADMIN",
@@ -20,6 +20,7 @@ __all__ = [
     "Credentials",
     "Grant",
     "Verifier",
+    "check_token",
     "credentials",
     "mint",
     "signing_secret",

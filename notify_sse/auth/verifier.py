@@ -209,6 +209,19 @@ class Verifier:
         return key
 
 
+async def check_token(settings: Settings, token: str) -> Grant:
+    """What a service with these `settings` makes of `token`; for the commands.
+
+    Raises `TokenRefused`, which says why, and `BadConfiguration`.
+    """
+    verifier = Verifier(settings)
+    try:
+        await verifier.start()
+        return await verifier.examine(token)
+    finally:
+        await verifier.close()
+
+
 def _signed(token: str, key: Key) -> bytes:
     """What `token` holds, when its signature is by `key`."""
     try:

@@ -13,11 +13,12 @@ from typing import Final
 import httpx
 
 from notify_sse import broker, store
-from notify_sse.auth import Verifier, mint
+from notify_sse.auth import Verifier, check_token, mint
+from notify_sse.auth.keys import DEVELOPMENT_KEY_FILE
 from notify_sse.cli.options import service_url
 from notify_sse.config import Settings, is_loopback, redacted_url
 from notify_sse.core.ports import Finding
-from notify_sse.errors import NotifyError
+from notify_sse.errors import NotifyError, TokenRefused
 
 TIMEOUT_S: Final = 5.0
 SPARE_FILES: Final = 500
@@ -27,9 +28,14 @@ SPARE_FILES: Final = 500
 Check = Callable[[Settings], AsyncIterator[Finding]]
 
 
-async def findings(settings: Settings) -> AsyncIterator[Finding]:
-    """Every finding, as it is made. A check that fails in an unforeseen way is a finding too."""
-    for check in CHECKS:
+async def findings(settings: Settings, *, token: str | None = None) -> AsyncIterator[Finding]:
+    """Every finding, as it is made. A check that fails in an unforeseen way is a finding too. `token`: one to check."""
+
+    async def _token(settings: Settings) -> AsyncIterator[Finding]:
+        if token is not None:
+            yield await _token_finding(settings, token)
+
+    for check in (CHECKS[0], _token, *CHECKS[1:]):
         name = check.__name__.strip("_")
         try:
             async for finding in check(settings):
@@ -59,6 +65,20 @@ async def _keys(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("keys", "ok", "tokens are verified with public keys")
     if settings.jwks_url and settings.jwks_url.startswith("http://") and not _local(settings.jwks_url):
         yield Finding("keys", "warning", "the key set is read over plain http", "use https in NOTIFY_SSE_JWKS_URL")
+
+
+async def _token_finding(settings: Settings, token: str) -> Finding:
+    """A key that is wrong here and there alike verifies what is made here: only a token from outside shows it."""
+    if settings.development and not await asyncio.to_thread(Path(settings.state_dir, DEVELOPMENT_KEY_FILE).exists):
+        return Finding(
+            "token", "warning", "cannot be checked: there is no development key yet", "start the service once"
+        )
+    try:
+        grant = await check_token(settings, token)
+    except TokenRefused as exc:
+        advice = "compare the key, audience and issuer here with those of whoever made it"
+        return Finding("token", "error", f"is refused: {exc.reason} ({exc})", advice)
+    return Finding("token", "ok", f"is good for {grant.subject!r}: {' '.join(sorted(grant.scopes)) or 'no scope'}")
 
 
 def _local(url: str) -> bool:

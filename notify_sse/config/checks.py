@@ -5,12 +5,14 @@ The last step of `environ.read_settings`. Reads no file and opens no connection.
 
 import ipaddress
 import re
-from typing import NoReturn
+from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
-from notify_sse.config.names import MIN_SECRET_BYTES, variable
+from notify_sse.config.names import KNOWN_SECRETS, MIN_SECRET_BYTES, MIN_SECRET_VARIETY, variable
 from notify_sse.config.settings import Settings
 from notify_sse.errors import BadConfiguration
+
+_QUOTES: Final = "\"'`"
 
 
 def check(settings: Settings) -> None:
@@ -61,19 +63,33 @@ def _check_keys(settings: Settings) -> None:
             f"{given[0]}: is set together with {given[1]}; set only one key, so that a token is verified in one way"
         )
     if settings.jwt_secret is not None:
-        if settings.jwt_secret.lstrip().startswith(("-----BEGIN", "ssh-")):
-            _refuse("jwt_secret", f"is a public-key file's text; that goes to {variable('jwt_public_key')}")
-        if len(settings.jwt_secret.encode()) < MIN_SECRET_BYTES:
-            _refuse(
-                "jwt_secret",
-                f"is too short; at least {MIN_SECRET_BYTES} bytes, such as `openssl rand -hex 32`",
-            )
+        _check_secret(settings.jwt_secret, host=settings.host)
     if settings.development and not is_loopback(settings.host):
         _refuse(
             "host",
             f"{settings.host} is open to others, and no key is configured; set NOTIFY_SSE_JWT_SECRET "
             "(or NOTIFY_SSE_JWT_PUBLIC_KEY, or NOTIFY_SSE_JWKS_URL)",
         )
+
+
+def _check_secret(secret: str, *, host: str) -> None:
+    """A secret is taken as it is, to the last character: so nothing may be in it that nobody meant."""
+    if secret.lstrip().startswith(("-----BEGIN", "ssh-")):
+        _refuse("jwt_secret", f"is a public-key file's text; that goes to {variable('jwt_public_key')}")
+    if not secret.isprintable() or secret.endswith(("\\n", "\\r")):
+        _refuse("jwt_secret", "has a line end or another character that does not print; leave it out")
+    if secret != secret.strip() or secret[0] in _QUOTES or secret[-1] in _QUOTES:
+        _refuse("jwt_secret", "begins or ends with a blank or a quote; leave it out")
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        _refuse("jwt_secret", f"is too short; at least {MIN_SECRET_BYTES} bytes, such as `openssl rand -hex 32`")
+    if not is_loopback(host) and _is_guessable(secret):
+        _refuse("jwt_secret", f"can be guessed, and {host} is open to others; take one from `openssl rand -hex 32`")
+
+
+def _is_guessable(secret: str) -> bool:
+    """Whether it is known to everybody, has few different characters, or is a short text over and over."""
+    repeats = any(secret[period:] == secret[:-period] for period in range(1, len(secret) // 2 + 1))
+    return secret in KNOWN_SECRETS or len(set(secret)) < MIN_SECRET_VARIETY or repeats
 
 
 def _check_processes(settings: Settings) -> None:

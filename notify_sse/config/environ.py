@@ -32,6 +32,7 @@ def read_settings(environ: Mapping[str, str], **overrides: Any) -> Settings:
         if overrides.get(field) is not None:
             values[field] = _converted(overrides[field], kind, name)
         elif environ.get(name):
+            _refuse_quotes(environ[name], name)
             values[field] = _converted(_from_text(environ[name], field), kind, name)
     directory = Path(values.get("state_dir") or _default_state_dir(environ)).expanduser().absolute()
     values["state_dir"] = str(directory)
@@ -59,6 +60,13 @@ def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
         nearest = difflib.get_close_matches(name.removeprefix(PREFIX), fields, n=1)
         hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else "`notify-sse settings` lists all"
         raise BadConfiguration(f"{name}: there is no such setting; {hint}")
+
+
+def _refuse_quotes(text: str, name: str) -> None:
+    """A shell takes quotes away, an env file often does not: then they are a part of the value, and it is another."""
+    given = text.strip()
+    if len(given) > 1 and given[0] == given[-1] and given[0] in "\"'`":
+        raise BadConfiguration(f"{name}: is in quotes, which belong to the value here; leave them out")
 
 
 def _from_text(text: str, field: str) -> Any:

@@ -8,6 +8,10 @@ COMMAND_VARIABLES: Final = frozenset(("NOTIFY_SSE_TOKEN", "NOTIFY_SSE_URL"))
 """Options of client commands that have a variable of their own; not settings of the service."""
 SECRETS: Final = frozenset(("jwt_secret",))
 MIN_SECRET_BYTES: Final = 32
+MIN_SECRET_VARIETY: Final = 8
+"""Different characters. 32 random hexadecimal digits have fewer once in ten million times."""
+KNOWN_SECRETS: Final = frozenset(("known-to-everybody-for-one-machine-only",))
+"""From files of ours that others copy. Good for one machine, and for nothing that others can reach."""
 
 
 def variable(field: str) -> str:

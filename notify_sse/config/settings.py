@@ -63,7 +63,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1
     jwt_secret: Annotated[
         str | None,
-        Meta(description="Key of HS256 tokens, at least 32 bytes. At most one of the three key settings is set."),
+        Meta(
+            description="Key of HS256 tokens, at least 32 bytes, such as from `openssl rand -hex 32`. At most one of "
+            "the three key settings is set."
+        ),
     ] = None
     jwt_public_key: Annotated[
         str | None,

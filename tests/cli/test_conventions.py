@@ -1,5 +1,6 @@
 """What holds for every command: where output goes, exit codes, errors in one line, secrets hidden."""
 
+import json
 import os
 import signal
 import subprocess
@@ -161,6 +162,24 @@ def test_token_makes_what_the_service_takes(tmp_path: Path) -> None:
     assert grant.expires_at == pytest.approx(time.time() + 60, abs=5)
     (document,) = lines("token", "--sub", "bob", env=env)
     assert Verifier(settings).verify(document["token"]).expires_at == document["expires_at"]
+
+
+def test_token_check_says_what_a_token_grants_or_why_it_is_refused(tmp_path: Path) -> None:
+    """In one line, and exit code 1 when it is refused; from stdin, so that it stands in no list of processes."""
+    env = environment({"STATE_DIR": str(tmp_path), "JWT_SECRET": SECRET})
+    good = done("token", "--sub", "alice", "--topics", "a,b", env=env).strip()
+    assert "sub=alice" in done("token", "--check", good, env=env)
+    (grant,) = [json.loads(done("token", "--check", "-", "--json", env=env, stdin=good + "\n"))]
+    assert (grant["valid"], grant["sub"], grant["scopes"], grant["topics"]) == (True, "alice", [READ], ["a", "b"])
+    other = done("token", "--sub", "alice", env=env | {"NOTIFY_SSE_JWT_SECRET": SECRET + "x"}).strip()
+    audience = done("token", "--sub", "alice", env=env | {"NOTIFY_SSE_JWT_AUDIENCE": "them"}).strip()
+    for bad, reason in ((other, "signature"), (audience, "audience"), ("x", "malformed")):
+        ended = run("token", "--check", bad, env=env)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith(f"notify-sse: the token is refused: {reason} (")
+        assert ended.stderr.count("\n") == 1
+        assert json.loads(run("token", "--check", bad, "--json", env=env).stdout)["reason"] == reason
+    assert run("token", "--check", good, "--sub", "alice", env=env).returncode == 2
 
 
 def test_settings_tells_values_and_sources_and_no_secret() -> None:

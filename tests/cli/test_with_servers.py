@@ -141,6 +141,17 @@ def test_doctor_makes_nothing(tmp_path: Any) -> None:
     assert not state.exists()
 
 
+def test_doctor_says_why_a_token_is_refused(tmp_path: Any, free_port: int) -> None:
+    """A key that is wrong on both sides verifies what doctor makes; a token from outside shows it."""
+    env = environment({"STATE_DIR": str(tmp_path), "JWT_SECRET": SECRET, "PORT": str(free_port)})
+    good = done("token", "--sub", "alice", env=env).strip()
+    for secret, status, code in ((SECRET, "ok", 0), (SECRET + "x", "error", 1)):
+        ended = run("doctor", "--token", good, "--json", env=env | {"NOTIFY_SSE_JWT_SECRET": secret})
+        (token,) = [one for one in json.loads(ended.stdout) if one["check"] == "token"]
+        assert (token["status"], ended.returncode) == (status, code)
+    assert "signature" in token["detail"]
+
+
 def test_doctor_reports_a_wrong_setting() -> None:
     found = findings(environment({"HOST": "0.0.0.0"}), code=1)
     assert list(found) == ["settings"]

@@ -1,5 +1,6 @@
 """Settings: each can be set, each wrong one is refused in one line that names it, and none shows a secret."""
 
+import secrets
 from typing import Any
 
 import pytest
@@ -155,6 +156,21 @@ def test_other_variables_are_none_of_our_business() -> None:
         ({"CORS_ORIGINS": "https://A.example"}, "CORS_ORIGINS: "),
         ({"PUBLIC_ORIGINS": "https://push.example/notifications"}, "PUBLIC_ORIGINS: "),
         ({"SESSION_COOKIE": "session"}, "SESSION_COOKIE: must be one of notify_sse_session, __Host-notify_sse_session"),
+        ({"JWT_SECRET": SECRET + "\n"}, "JWT_SECRET: has a line end"),
+        ({"JWT_SECRET": SECRET + "\r\n"}, "JWT_SECRET: has a line end"),
+        ({"JWT_SECRET": "\ufeff" + SECRET}, "JWT_SECRET: has a line end or another character that does not print"),
+        ({"JWT_SECRET": f"{SECRET[:9]}\t{SECRET}"}, "JWT_SECRET: has a line end or another"),
+        ({"JWT_SECRET": SECRET + "\\n"}, "JWT_SECRET: has a line end"),
+        ({"JWT_SECRET": SECRET + " "}, "JWT_SECRET: begins or ends with a blank or a quote"),
+        ({"JWT_SECRET": " " + SECRET}, "JWT_SECRET: begins or ends with a blank or a quote"),
+        ({"JWT_SECRET": f'"{SECRET}'}, "JWT_SECRET: begins or ends with a blank or a quote"),
+        ({"JWT_SECRET": f"'{SECRET}'"}, "JWT_SECRET: is in quotes"),
+        ({"JWT_AUDIENCE": '"notify-sse"'}, "JWT_AUDIENCE: is in quotes"),
+        ({"PORT": "'8000'"}, "PORT: is in quotes"),
+        ({"HOST": "0.0.0.0", "JWT_SECRET": "known-to-everybody-for-one-machine-only"}, "JWT_SECRET: can be guessed"),
+        ({"HOST": "::", "JWT_SECRET": "a" * 32}, "JWT_SECRET: can be guessed"),
+        ({"HOST": "10.0.0.1", "JWT_SECRET": "0123456789" * 4}, "JWT_SECRET: can be guessed"),
+        ({"HOST": "example.org", "JWT_SECRET": "change-me-change-me-change-me-change"}, "JWT_SECRET: can be guessed"),
         ({"JWT_SECRET": "short"}, "JWT_SECRET: is too short; at least 32 bytes"),
         ({"JWT_SECRET": "-----BEGIN PUBLIC KEY----- and so on and on"}, "JWT_SECRET: .*NOTIFY_SSE_JWT_PUBLIC_KEY"),
         ({"JWT_SECRET": SECRET, "JWT_PUBLIC_KEY": "x"}, "JWT_SECRET: is set together with NOTIFY_SSE_JWT_PUBLIC_KEY"),
@@ -198,6 +214,18 @@ def test_secrets_and_passwords_are_not_shown() -> None:
     for text in (*shown, repr(settings), str(settings), f"{settings!r}"):
         assert "canary" not in text
     assert settings.shown("database_url") == "postgresql://u:***@h/d?password=***"
+
+
+@pytest.mark.parametrize("secret", ["a" * 32, "known-to-everybody-for-one-machine-only", "0123456789" * 4])
+def test_on_this_machine_alone_any_secret_will_do(secret: str) -> None:
+    assert read_settings({"NOTIFY_SSE_JWT_SECRET": secret}).jwt_secret == secret
+
+
+@pytest.mark.parametrize("bits", [128, 256, 512])
+def test_a_random_secret_is_never_taken_for_one_that_can_be_guessed(bits: int) -> None:
+    for _ in range(200):
+        for made in (secrets.token_hex(bits // 8), secrets.token_urlsafe(bits // 4)):
+            read_settings({"NOTIFY_SSE_JWT_SECRET": made, "NOTIFY_SSE_HOST": "0.0.0.0"})
 
 
 def test_an_unknown_override_is_a_programming_error() -> None:

@@ -4,6 +4,7 @@ What they describe must be what the service reads, what its own files say, and s
 """
 
 import re
+import secrets
 import shlex
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from notify_sse.config import Settings, read_settings, variable
+from notify_sse.errors import BadConfiguration
 from tests.packaging.test_wheel import BUILT_FROM
 
 REPOSITORY = Path(__file__).parents[2]
@@ -90,7 +92,9 @@ def test_the_image_and_its_key_are_taken_by_the_settings() -> None:
     from_image = dict(part.split("=", 1) for line in _instructions("ENV") for part in shlex.split(line))
     settings = {name: value for name, value in from_image.items() if name.startswith("NOTIFY_SSE_")}
     settings |= {name: _value(value) for name, value in GATEWAY.items()}
-    read = read_settings(settings)
+    with pytest.raises(BadConfiguration, match="NOTIFY_SSE_JWT_SECRET"):
+        read_settings(settings)  # no key that everybody knows
+    read = read_settings(settings | {"NOTIFY_SSE_JWT_SECRET": secrets.token_hex(32)})
     assert read.host == "0.0.0.0"
     assert not read.development
     assert f":{read.port}" in SERVICES["gateway"]["ports"][0]

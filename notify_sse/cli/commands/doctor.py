@@ -17,22 +17,23 @@ _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 @click.command("doctor")
+@click.option("--token", help="A token to check too, as whoever asks the service sends it.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, *, as_json: bool) -> None:
+def command(ctx: click.Context, *, token: str | None, as_json: bool) -> None:
     """Check keys, database, schema, clock, broker, queues, limits and the running service; change nothing.
 
     Says what to do about each thing that is wrong. Exit code 1 when there is an error; warnings alone are 0.
     """
     logging.disable()  # what the libraries would log, the findings say
-    found = asyncio.run(_examine(as_json=as_json))
+    found = asyncio.run(_examine(token, as_json=as_json))
     if as_json:
         print_json(found)
     if any(one.status == "error" for one in found):
         ctx.exit(1)
 
 
-async def _examine(*, as_json: bool) -> list[Finding]:
+async def _examine(token: str | None, *, as_json: bool) -> list[Finding]:
     found = []
 
     def report(finding: Finding) -> None:
@@ -47,7 +48,7 @@ async def _examine(*, as_json: bool) -> list[Finding]:
         return found
     given = sum(1 for name in os.environ if name.startswith(PREFIX))
     report(Finding("settings", "ok", f"{given} set in the environment" if given else "all at their defaults"))
-    async for finding in findings(settings):
+    async for finding in findings(settings, token=token):
         report(finding)
     return found
 
