@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from notify_sse.auth.keys import Key, KeySet, key_set
-from notify_sse.config import redacted_url, variable
+from notify_sse.config import is_local_url, redacted_url, variable
 from notify_sse.errors import BadConfiguration
 from notify_sse.telemetry.redaction import redacted
 
@@ -116,7 +116,8 @@ class Jwks:
     async def _read_once(self) -> None:
         try:
             self._use(await (self._fetch() if self._remote else asyncio.to_thread(self._read_file)))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as exc:
+        except (httpx.HTTPError, httpx.InvalidURL, ImportError, OSError, ValueError) as exc:
+            # ImportError: a SOCKS proxy in the environment, and no library for it.
             self._report_failure(exc)
             return
         if self._failing:
@@ -148,7 +149,7 @@ class Jwks:
 
     async def _fetch(self) -> bytes:
         async with (
-            httpx.AsyncClient(timeout=TIMEOUT_S) as client,
+            httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=not is_local_url(self._source)) as client,
             client.stream("GET", self._source, headers={"Accept": "application/json"}) as response,
         ):
             if response.status_code != httpx.codes.OK:

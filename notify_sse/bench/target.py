@@ -61,7 +61,7 @@ class Target(msgspec.Struct, frozen=True):
         """One of our metrics, summed over its labels, from `/metrics`. None when the server does not have it."""
         if not self.metrics:
             return None
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.get(f"{self.url}/metrics", timeout=30)
         found = [line for line in answer.text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
         return sum(float(line.rpartition(" ")[2]) for line in found) if found else None
@@ -183,7 +183,7 @@ async def process(command: list[str], environ: Mapping[str, str], *, ready_url: 
 
 async def _answering(child: asyncio.subprocess.Process, url: str) -> None:
     try:
-        async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient() as client:
+        async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as client:
             while child.returncode is None:
                 try:
                     if (await client.get(url)).status_code == httpx.codes.OK:

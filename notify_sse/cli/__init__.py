@@ -5,7 +5,8 @@ library. What a command raises on purpose becomes one line here, and an exit cod
 
     0    done
     1    not done: something is unreachable or refused it, or `doctor` found an error
-    2    called wrongly, or a setting is wrong
+    2    called wrongly
+    78   a setting is wrong, or the database's schema is not ours: no waiting helps (EX_CONFIG)
     130  interrupted
 """
 
@@ -13,11 +14,15 @@ import errno
 import importlib
 import os
 import sys
+import traceback
 from typing import Any, Final, Never
 
 import click
 
-from notify_sse.errors import BadConfiguration, NotifyError
+from notify_sse.config.names import variable
+from notify_sse.errors import BadConfiguration, NotifyError, SchemaOutdated
+from notify_sse.telemetry.printable import printable
+from notify_sse.telemetry.redaction import clipped, redacted
 from notify_sse.version import __version__
 
 CANNOT_WRITE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -52,9 +57,9 @@ class Failed(click.ClickException):
 
 
 class Misconfigured(Failed):
-    """A setting is wrong: one line on stderr, then exit code 2."""
+    """A setting is wrong, or the schema: one line on stderr, then exit code 78, as `sysexits.h` has it."""
 
-    exit_code = 2
+    exit_code = os.EX_CONFIG
 
 
 class Commands(click.Group):
@@ -81,7 +86,7 @@ class Commands(click.Group):
         """Run the command; what it raises on purpose becomes `Failed`."""
         try:
             return super().invoke(ctx)
-        except BadConfiguration as exc:
+        except (BadConfiguration, SchemaOutdated) as exc:
             raise Misconfigured(str(exc)) from exc
         except NotifyError as exc:
             raise Failed(str(exc)) from exc
@@ -90,9 +95,23 @@ class Commands(click.Group):
             return 0
         except OSError as exc:
             if exc.errno not in CANNOT_WRITE:
-                raise
+                raise _unforeseen(exc) from exc
             discard_stdout()
             raise Failed(f"cannot write: {exc.strerror}") from exc
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as exc:
+            raise _unforeseen(exc) from exc
+
+
+def _unforeseen(exc: Exception) -> Failed:
+    """One line for what nobody thought of; the traceback is for those who ask for it. Errors carry their input, which
+    may hold a secret.
+    """
+    if os.environ.get(variable("log_level"), "").strip().lower() == "debug":
+        click.echo(redacted("".join(traceback.format_exception(exc))), err=True, nl=False)
+    said = printable(redacted(clipped(f"{type(exc).__name__}: {exc}")))
+    return Failed(f"{said} ({variable('log_level')}=debug shows where)")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,7 +16,7 @@ from notify_sse import broker, store
 from notify_sse.auth import Verifier, check_token, mint
 from notify_sse.auth.keys import DEVELOPMENT_KEY_FILE
 from notify_sse.cli.options import service_url
-from notify_sse.config import Settings, is_loopback, redacted_url
+from notify_sse.config import Settings, is_local_url, redacted_url
 from notify_sse.core.ports import Finding
 from notify_sse.errors import NotifyError, TokenRefused
 
@@ -63,7 +63,7 @@ async def _keys(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("keys", "ok", "HS256 by secret; a token made here verifies")
     else:
         yield Finding("keys", "ok", "tokens are verified with public keys")
-    if settings.jwks_url and settings.jwks_url.startswith("http://") and not _local(settings.jwks_url):
+    if settings.jwks_url and settings.jwks_url.startswith("http://") and not is_local_url(settings.jwks_url):
         yield Finding("keys", "warning", "the key set is read over plain http", "use https in NOTIFY_SSE_JWKS_URL")
 
 
@@ -79,10 +79,6 @@ async def _token_finding(settings: Settings, token: str) -> Finding:
         advice = "compare the key, audience and issuer here with those of whoever made it"
         return Finding("token", "error", f"is refused: {exc.reason} ({exc})", advice)
     return Finding("token", "ok", f"is good for {grant.subject!r}: {' '.join(sorted(grant.scopes)) or 'no scope'}")
-
-
-def _local(url: str) -> bool:
-    return is_loopback(httpx.URL(url).host)
 
 
 def _database(settings: Settings) -> AsyncIterator[Finding]:
@@ -128,7 +124,7 @@ def _mode(path: Path) -> int | None:
 async def _service(settings: Settings) -> AsyncIterator[Finding]:
     url = service_url(settings, None)
     try:
-        async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=not is_local_url(url)) as client:
             response = await client.get("/readyz")
     except httpx.HTTPError:
         yield Finding("service", "warning", f"does not answer at {url}", "start it with `notify-sse serve`")

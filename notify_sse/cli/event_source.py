@@ -17,6 +17,7 @@ from httpx_sse import EventSource as Frames
 from httpx_sse import ServerSentEvent, SSEError
 
 from notify_sse.cli.remote import bearer, refused
+from notify_sse.config import is_local_url
 from notify_sse.core.backoff import Backoff
 
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -64,7 +65,9 @@ class EventSource:
         Raises `ServiceRefused` when the service says that trying again is no use. Close it to disconnect.
         """
         timeout = httpx.Timeout(CONNECT_TIMEOUT_S, read=None)
-        async with httpx.AsyncClient(base_url=self._url, timeout=timeout) as client:
+        async with httpx.AsyncClient(
+            base_url=self._url, timeout=timeout, trust_env=not is_local_url(self._url)
+        ) as client:
             while True:
                 reason = ""
                 try:

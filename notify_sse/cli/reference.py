@@ -19,7 +19,9 @@ variable.
 |---|---|
 | 0 | done |
 | 1 | not done: something cannot be reached or refused it, or `doctor` found an error. One line on stderr says what |
-| 2 | called wrongly, or a setting is wrong. The last line on stderr names it |
+| 2 | called wrongly. The last line on stderr names it |
+| 78 | a setting is wrong, or the database's schema is not that of this version: no waiting helps. One line on stderr, \
+or an ERROR of `serve`, names it. (For systemd: `RestartPreventExitStatus=78`.) |
 | 130 | interrupted (Ctrl-C) |
 
 When whoever reads stdout closes it (`notify-sse history alice | head -1`), the command ends quietly with 0; `publish`

@@ -18,7 +18,7 @@ import msgspec
 
 from notify_sse.cli.lines import Line
 from notify_sse.cli.remote import TIMEOUT_S, bearer, refused, unreachable
-from notify_sse.config import Settings
+from notify_sse.config import Settings, is_local_url
 from notify_sse.core.backoff import Backoff
 from notify_sse.errors import BadNotification, Conflict, ServiceRefused, ServiceUnreachable
 from notify_sse.publisher import Publisher
@@ -75,7 +75,7 @@ class HttpSender:
     """To the service at `url`. An async context manager."""
 
     def __init__(self, url: str, *, token_for: Callable[[], str]) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S)
+        self._client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=not is_local_url(url))
         self._token_for = token_for
 
     async def __aenter__(self) -> Self:

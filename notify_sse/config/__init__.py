@@ -4,7 +4,7 @@ They are read once at the start, from the environment and the command's options;
 Only this package knows the names `NOTIFY_SSE_*`. Reads no file and opens no connection.
 """
 
-from notify_sse.config.checks import is_loopback
+from notify_sse.config.checks import is_local_url, is_loopback
 from notify_sse.config.environ import read_settings
 from notify_sse.config.names import COMMAND_VARIABLES, PREFIX, SECRETS, variable
 from notify_sse.config.settings import Settings
@@ -15,6 +15,7 @@ __all__ = [
     "PREFIX",
     "SECRETS",
     "Settings",
+    "is_local_url",
     "is_loopback",
     "read_settings",
     "redacted_url",

@@ -119,3 +119,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_local_url(url: str) -> bool:
+    """Whether `url` leads to this machine. A proxy of the environment knows it by the same name, and is another."""
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False

@@ -1,5 +1,6 @@
 """What holds for every command: where output goes, exit codes, errors in one line, secrets hidden."""
 
+import asyncio
 import json
 import os
 import signal
@@ -12,16 +13,18 @@ import pytest
 
 from notify_sse.auth import PUBLISH, READ, Verifier
 from notify_sse.config import Settings, read_settings
+from notify_sse.store import migrate
 from tests.cli.running import COMMAND, done, environment, lines, of, run, started
+from tests.cli.test_with_servers import set_revision
 from tests.support.service import ServiceFactory
 from tests.support.services import PostgresServer
 from tests.support.tokens import SECRET
 
 
-def test_a_wrong_setting_is_one_line_and_exit_code_2() -> None:
+def test_a_wrong_setting_is_one_line_and_exit_code_78() -> None:
     for command in ("serve", "migrate", "settings", "dlq list"):
         ended = run(*command.split(), env=environment({"PROT": "1"}))
-        assert ended.returncode == 2
+        assert ended.returncode == os.EX_CONFIG
         assert ended.stdout == ""
         assert ended.stderr == (
             "notify-sse: NOTIFY_SSE_PROT: there is no such setting; did you mean NOTIFY_SSE_PORT?\n"
@@ -46,10 +49,47 @@ def test_what_cannot_be_used_stops_the_start_with_one_line(
     env = environment({**servers, "PORT": str(free_port), "WORKERS": workers, name: value})
     ended = run("serve", env=env, timeout_s=20)
     named = [line for line in ended.stderr.splitlines() if f"NOTIFY_SSE_{name}" in line]
-    assert ended.returncode in (2, os.EX_CONFIG)
+    assert ended.returncode == os.EX_CONFIG
     assert len(named) == 1, ended.stderr
     assert "Traceback" not in ended.stderr
     assert "worker" not in ended.stderr
+
+
+def test_the_log_names_the_code_with_which_the_service_ends(database_url: str, free_port: int) -> None:
+    """One code for one cause, whoever finds it: here the process, long after its settings were read."""
+    asyncio.run(migrate(database_url))
+    asyncio.run(set_revision(database_url, "9999"))
+    env = environment({"DATABASE_URL": database_url, "JWT_SECRET": SECRET, "PORT": str(free_port)})
+    ended = run("serve", env=env, timeout_s=30)
+    assert ended.returncode == os.EX_CONFIG
+    assert f"exit_code={os.EX_CONFIG}" in ended.stderr
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "http"])
+def test_a_proxy_of_the_environment_is_never_asked_for_this_machine(service: ServiceFactory, scheme: str) -> None:
+    """It knows this machine by the same name, and is another. Nor is a library missed that only it would need."""
+    running = service()
+    away = f"{scheme}://127.0.0.1:1"
+    env = of(running) | dict.fromkeys(("ALL_PROXY", "HTTP_PROXY", "http_proxy", "all_proxy"), away)
+    assert done("publish", "--to", "alice", "--type", "note", "{}", env=env)
+    assert done("history", "alice", env=env)
+    assert "ready at" in done("doctor", env=env)
+    with started("tail", "alice", env=env) as tail:
+        assert tail.stderr is not None
+        assert "connected at" in tail.stderr.readline()
+
+
+def test_what_nobody_foresaw_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    """Here a library that is not installed. With the log level debug the traceback comes too, without secrets."""
+    env = environment({"STATE_DIR": str(tmp_path)}) | {"ALL_PROXY": "socks5://u:canary@127.0.0.1:1"}
+    for command in (["history", "alice"], ["tail", "alice"]):
+        ended = run(*command, "--url", "http://push.example.test", env=env)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith("notify-sse: ImportError: ")
+        assert ended.stderr.count("\n") == 1
+    ended = run(*command, "--url", "http://push.example.test", env=env | {"NOTIFY_SSE_LOG_LEVEL": "debug"})
+    assert "Traceback" in ended.stderr
+    assert "canary" not in ended.stderr
 
 
 def test_wrong_usage_is_exit_code_2() -> None:
@@ -78,7 +118,7 @@ def test_a_database_that_is_away_is_one_line_and_exit_code_1(free_port: int) -> 
 
 def test_memory_has_no_dead_letters_to_look_into(tmp_path: Path) -> None:
     ended = run("dlq", "list", env=environment({"STATE_DIR": str(tmp_path)}))
-    assert ended.returncode == 2
+    assert ended.returncode == os.EX_CONFIG
     assert ended.stderr.startswith("notify-sse: NOTIFY_SSE_BROKER_URL: memory://")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import Api, notification
+from tests.support.api import STREAM, Api, bearer, notification
 from tests.support.polling import eventually
 from tests.support.service import ServiceFactory, Stack
 from tests.support.services import PostgresServer, free_port
@@ -63,6 +63,30 @@ async def test_while_the_file_is_locked_a_publish_is_503_and_its_retry_counts_on
         last = await api.publish("alice")
         assert (await stream.notification())["notification_id"] == "n"
         assert (await stream.event("message")).id == last
+
+
+@pytest.mark.parametrize("waiting_for", ["publish", "history", "stream"])
+async def test_a_request_that_waits_for_a_lost_database_ends_without_a_traceback(
+    postgres_server: PostgresServer, database_url: str, service: ServiceFactory, waiting_for: str
+) -> None:
+    """SIGTERM ends it, as it is meant to: an ERROR wants a person."""
+    env = {"PUBLISH_TIMEOUT_S": "30", "DRAIN_S": "1"}
+    running = await asyncio.to_thread(service, database_url=database_url, env=env)
+    async with Api(running) as api:
+        cursor = f"{(await api.head()).partition('.')[0]}.999"
+        await asyncio.to_thread(postgres_server.freeze)
+        requests = {
+            "publish": lambda: api.post(notification("alice")),
+            "history": lambda: api.history("alice"),
+            "stream": lambda: api.http.get(STREAM, headers=bearer(running.token("a")) | {"Last-Event-ID": cursor}),
+        }
+        waiting = asyncio.create_task(requests[waiting_for]())
+        done, _ = await asyncio.wait([waiting], timeout=0.5)
+        assert not done
+        await asyncio.to_thread(running.terminate, within_s=30)
+        await asyncio.gather(waiting, return_exceptions=True)
+    assert "Traceback" not in running.logged()
+    assert " ERROR " not in running.logged()
 
 
 def _expect_unknown(answer: Any) -> None:

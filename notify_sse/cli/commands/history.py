@@ -20,6 +20,7 @@ from notify_sse.cli.options import (
     tokens,
 )
 from notify_sse.cli.remote import TIMEOUT_S, bearer, refused, unreachable
+from notify_sse.config import is_local_url
 
 PAGE: Final = 500
 
@@ -68,7 +69,8 @@ def command(
         "order": "desc" if newest else "asc",
     }
     wanted = {name: value for name, value in params.items() if value}
-    with httpx.Client(base_url=service_url(settings, url), timeout=TIMEOUT_S) as client:
+    url = service_url(settings, url)
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=not is_local_url(url)) as client:
         for item in _items(client, wanted, token_for, limit=limit):
             if as_json:
                 print_json(item)

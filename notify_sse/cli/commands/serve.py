@@ -5,7 +5,6 @@ import sys
 
 import click
 
-from notify_sse.cli import Misconfigured
 from notify_sse.config import read_settings
 from notify_sse.server.files import raise_file_limit
 from notify_sse.telemetry import logs
@@ -27,5 +26,4 @@ def command(*, host: str | None, port: int | None, workers: int | None, role: st
     logs.set_up(level=settings.log_level, log_format=settings.log_format)
     from notify_sse.server import supervisor  # noqa: PLC0415  (after logging is set up: libraries log while they are imported)
 
-    code = supervisor.serve(settings)
-    sys.exit(Misconfigured.exit_code if code == os.EX_CONFIG else code)
+    sys.exit(supervisor.serve(settings))

@@ -67,7 +67,7 @@ def markdown() -> str:
         "",
         "Read from the environment when a command starts. An empty variable counts as unset. A wrong one, or a name",
         "that starts with `NOTIFY_SSE_` and is none of these, stops the command with one line that names it (exit",
-        "code 2). `notify-sse settings` shows the values in effect and where they come from, with secrets hidden.",
+        "code 78). `notify-sse settings` shows the values in effect and where they come from, with secrets hidden.",
         "",
         "| variable | default | kind | what it is |",
         "|---|---|---|---|",

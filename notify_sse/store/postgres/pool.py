@@ -7,6 +7,8 @@ connection, one autocommitted statement at a time, so no transaction is ever lef
 import asyncio
 import contextlib
 import logging
+import os
+import re
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -57,6 +59,7 @@ _ADVICE: Final = {
     "42501": "the database user lacks a privilege; trying again until it is granted",
 }
 """By SQLSTATE or its class: refusals that need a person."""
+_TLS_FILES: Final = frozenset(("sslrootcert", "sslcert", "sslkey", "sslcrl"))
 # The connection cannot be used any more, or leads to a server that is no longer the primary.
 _BROKEN: Final = frozenset(("08", "57P01", "57P02", "57P03", "57P05", "25006"))
 
@@ -66,19 +69,31 @@ async def connect(url: str, *, settings: dict[str, str], command_timeout_s: floa
 
     Raises `BadConfiguration` when `url` is at fault, else what asyncpg and the system raise.
     """
+    _check_files(url)
     try:
         connection = await asyncpg.connect(
             dsn(url), timeout=CONNECT_TIMEOUT_S, command_timeout=command_timeout_s, server_settings=settings
         )
-    except ValueError:
-        # asyncpg's message may hold a part of the password.
-        raise BadConfiguration(
-            "NOTIFY_SSE_DATABASE_URL: is not a URL of Postgres that can be used "
-            "(special characters in a password must be percent-encoded)"
-        ) from None
+    except ValueError as exc:
+        raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {_reason(exc)}") from None
     transport = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001 - no other way to its socket
     _watch(transport.get_extra_info("socket"))
     return connection
+
+
+def _check_files(url: str) -> None:
+    """Asyncpg does not say which file it does not find; and a server that is away looks the same."""
+    for name, path in parse_qsl(url.partition("?")[2]):
+        if name in _TLS_FILES and not os.access(path, os.R_OK):
+            raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {name} names a file that cannot be read ({path})")
+
+
+def _reason(exc: ValueError) -> str:
+    """Asyncpg's own words where they are about TLS; others may hold a part of the password."""
+    said = " ".join(str(exc).split())
+    if isinstance(exc, asyncpg.ClientConfigurationError) and re.search("certificate|sslmode|ssl_", said):
+        return said
+    return "is not a URL of Postgres that can be used (special characters in a password must be percent-encoded)"
 
 
 def dsn(url: str) -> str:
