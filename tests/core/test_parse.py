@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notify_sse.core.media import JSON, MSGPACK
+from notify_sse.core.media import JSON, MSGPACK, Kind
 from notify_sse.core.parse import is_batch, split_batch
 from notify_sse.errors import BadNotification
 from tests.support.notifications import MAX_BYTES, NOW, documents, ids, parsed
@@ -256,10 +256,11 @@ def test_a_damaged_document_is_refused_or_passes_and_nothing_else(document: dict
 @given(st.lists(documents(), max_size=5))
 def test_a_batch_splits_into_its_items(items: list[dict[str, Any]]) -> None:
     """Each as the bytes that were sent, in order, in either encoding."""
-    for encode, decode, content_type in (
+    kinds: list[tuple[Any, Any, Kind]] = [
         (msgspec.json.encode, msgspec.json.decode, JSON),
         (msgspec.msgpack.encode, msgspec.msgpack.decode, MSGPACK),
-    ):
+    ]
+    for encode, decode, content_type in kinds:
         raw = encode(items)
         assert is_batch(raw, content_type)
         assert [decode(item) for item in split_batch(raw, content_type)] == [decode(encode(item)) for item in items]

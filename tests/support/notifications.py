@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from notify_sse.core.media import JSON, Kind
 from notify_sse.core.model import Notification
-from notify_sse.core.parse import JSON, parse
+from notify_sse.core.parse import parse
 
 NOW: Final = datetime(2026, 11, 22, 10, 0, 0, 123000, tzinfo=UTC)
 MAX_BYTES: Final = 16_384
@@ -52,7 +53,7 @@ def parsed(
     max_bytes: int = MAX_BYTES,
     now: datetime = NOW,
     new_id: Callable[[], str] = lambda: "made",
-    content_type: str = JSON,
+    content_type: Kind = JSON,
     message_id: str | None = None,
 ) -> Notification:
     """`raw` parsed at `NOW`, with the limits of the default settings."""

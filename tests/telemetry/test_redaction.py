@@ -148,7 +148,7 @@ def test_redaction_takes_no_longer_than_the_text_is_long(fragment: str) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_no_part_of_a_record_is_longer_than_a_kilobyte(log_format: str) -> None:
+def test_no_part_of_a_record_is_longer_than_a_kilobyte(log_format: LogFormat) -> None:
     """Message, field, and each line of a traceback: one hostile request must not fill the log, nor stop the process."""
     stream = logged(log_format)
     hostile = "b://x:" * 10_000
@@ -161,7 +161,7 @@ def test_no_part_of_a_record_is_longer_than_a_kilobyte(log_format: str) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_a_secret_at_the_cut_does_not_show(log_format: str) -> None:
+def test_a_secret_at_the_cut_does_not_show(log_format: LogFormat) -> None:
     """Wherever the text is cut: also where a password has lost the `@` that would show it for one."""
     stream = logged(log_format)
     for secret in (f"postgresql://u:{CANARY}@h/d", f"access_token={CANARY}", f"Bearer {CANARY}", f"say {JWT}"):

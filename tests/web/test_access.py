@@ -108,8 +108,8 @@ async def test_each_route_takes_a_token_by_its_ways_only(
         token = plain.token(alice, scope=f"{READ} {PUBLISH}", ttl_s=200)
         headers = {"header": bearer(token), "cookie": {"Cookie": f"notify_sse_session={token}"}}.get(way, {})
         params = {"access_token": token} if way == "query" else {}
-        body = {"json": notification(alice)} if path == "/notifications" else {}
-        answer = await api.http.request(method, path, headers=headers, params=params, **body)
+        body = notification(alice) if path == "/notifications" else None
+        answer = await api.http.request(method, path, headers=headers, params=params, json=body)
         assert answer.status_code == (status if way in ways else 401)
         if path == "/notifications":
             stored = (await api.history(alice)).json()["items"]
