@@ -42,6 +42,7 @@ from notify_sse.store import open_store
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
 from notify_sse.web import build
+from notify_sse.web.http.version import keep_to_http1
 from notify_sse.web.service import Service
 from notify_sse.web.streams.direct import ServerLoop
 
@@ -134,6 +135,7 @@ class Process:
     async def run(self, listening_socket: socket.socket) -> int:
         """Serve on `listening_socket` until SIGTERM or SIGINT. Returns the exit code."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_on_loop_exception)
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop.set)
         await self.verifier.start()
@@ -255,6 +257,14 @@ class Process:
         gauge("ready", "1 when the process is ready.", lambda: self.service.unready() is None, across="livemin")
 
 
+def _on_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """As asyncio does, but for a cancellation, which is no error. At the end Hypercorn cancels the connections that
+    still wait for something, such as a lost database; before 3.12 asyncio logs each with a traceback.
+    """
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
+
+
 def run(settings: Settings, listening_socket: socket.socket, *, on_ready: Callable[[], None] | None = None) -> int:
     """Run one process until it is told to stop; returns the exit code. Raises `BadConfiguration`.
 
@@ -269,6 +279,7 @@ def run(settings: Settings, listening_socket: socket.socket, *, on_ready: Callab
 
 
 def _server_config(listening_socket: socket.socket, settings: Settings) -> Config:
+    keep_to_http1()
     config = Config()
     config.bind = [f"fd://{listening_socket.fileno()}"]
     config.backlog = BACKLOG

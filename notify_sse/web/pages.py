@@ -25,6 +25,21 @@ CLIENT: Final = PACKAGE / "client"
 DEMO: Final = PACKAGE / "demo"
 ENTRY_FOLDERS: Final = ("views", "frameworks")
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+FILE_HEADERS: Final = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+PAGE_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'unsafe-eval'; worker-src 'self'; "
+    "connect-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+}
+"""The page can be framed by nobody and loads from here only. Inline are the badge's styles, in its shadow root. Nothing
+in it evaluates text; that stays allowed for the tools that drive browsers, which do.
+"""
+PROXIED: Final = ("forwarded", "via", "x-real-ip")
+"""Beside `X-Forwarded-…`, what proxies add to a request."""
 
 
 class Wanted(msgspec.Struct):
@@ -60,7 +75,7 @@ def entry_points() -> list[BaseRoute]:
 def _exported_again(module: Path) -> Callable[[Request], Awaitable[Response]]:
     async def entry_point(_: Request) -> Response:
         text = f'export * from "./{module.as_posix()}";\n'
-        return Response(text, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+        return Response(text, media_type="text/javascript", headers=FILE_HEADERS)
 
     return entry_point
 
@@ -72,14 +87,14 @@ class PageFiles(StaticFiles):
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "no-cache"
+        response.headers.update(FILE_HEADERS)
         return response
 
 
 async def demo(_: Request) -> Response:
     """The demo page."""
     page = DEMO.joinpath("demo.html").read_text(encoding="utf-8")
-    return HTMLResponse(page, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(page, headers=PAGE_HEADERS)
 
 
 async def demo_token(request: Request) -> Response:
@@ -88,9 +103,12 @@ async def demo_token(request: Request) -> Response:
     if request.url.hostname not in LOOPBACK:
         # A page elsewhere can give its own name this address (DNS rebinding, CWE-350), and would read the answer.
         raise Forbidden("the demo makes tokens on a loopback address only")
+    if any(name in PROXIED or name.startswith("x-forwarded-") for name in request.headers):
+        # Behind a proxy everybody comes from this machine; and `Host` is often the one that the proxy speaks to.
+        raise Forbidden("the demo makes tokens for this machine only, not through a proxy")
     try:
         wanted = msgspec.json.decode(await read_body(request, max_bytes=MAX_WANTED_BYTES), type=Wanted)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise BadRequest("body", str(exc)) from None
     scopes = [READ, PUBLISH] if wanted.publish else [READ]
     try:

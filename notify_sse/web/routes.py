@@ -12,6 +12,7 @@ from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
 from notify_sse.web.http.access_log import AccessLog
 from notify_sse.web.http.body import ReadToTheEnd
+from notify_sse.web.http.version import Http1Only
 from notify_sse.web.service import Service
 from notify_sse.web.streams.sse import StreamResponse
 from notify_sse.web.streams.websocket import upgrade_required, websocket
@@ -46,7 +47,7 @@ def build(service: Service) -> ASGIApp:
     )
     app.router.redirect_slashes = False  # a redirect would carry the query, and a token in it, to another URL
     app.state.service = service
-    return AccessLog(Front(stream, ReadToTheEnd(app)))
+    return AccessLog(Http1Only(Front(stream, ReadToTheEnd(app))))
 
 
 class Front:

@@ -121,9 +121,36 @@ async def test_the_demo_makes_tokens_for_its_own_page_only(service: ServiceFacto
         rebound = await api.http.post("/demo/token", json={"recipient_id": "a"}, headers={"Host": "evil.example"})
         assert (rebound.status_code, rebound.json()["code"]) == (403, "forbidden")
         too_long = f'{{"recipient_id": "{"é" * 101}"}}'.encode()
-        for wrong in (b"junk", b"{}", b'{"recipient_id": 7}', b'{"recipient_id": "a", "ttl_s": 301}', too_long):
+        longer = f'{{"recipient_id": "{"é" * 150}"}}'.encode()
+        bad_fields = (b'{"recipient_id": 7}', b'{"recipient_id": "a", "ttl_s": 301}', too_long, longer)
+        not_text = (b'{"recipient_id": "\xff"}', b'{"recipient_id": "\\ud800"}', b"\xff")
+        for wrong in (b"junk", b"{}", *bad_fields, *not_text):
             refused = await api.http.post("/demo/token", content=wrong)
             assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    "header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via"]
+)
+async def test_the_demo_makes_no_token_through_a_proxy(service: ServiceFactory, header: str) -> None:
+    """Behind one, the whole internet comes from this machine."""
+    async with Api(await asyncio.to_thread(service, env={"JWT_SECRET": ""})) as api:
+        refused = await api.http.post("/demo/token", json={"recipient_id": "alice"}, headers={header: "192.0.2.1"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+async def test_pages_cannot_be_framed_and_files_are_what_they_say(service: ServiceFactory) -> None:
+    """And the demo loads nothing from elsewhere."""
+    async with Api(await asyncio.to_thread(service, env={"JWT_SECRET": ""})) as api:
+        page = await api.http.get("/")
+        policy = page.headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in policy
+        assert "default-src 'none'" in policy
+        script = policy.partition("script-src ")[2].partition(";")[0]
+        assert script == "'self' 'unsafe-eval'", "no inline script, and none from elsewhere"
+        assert page.headers["X-Frame-Options"] == "DENY"
+        for path in ("/", "/demo/demo.js", "/client/notify-sse.js", "/client/store.js"):
+            assert (await api.http.get(path)).headers["X-Content-Type-Options"] == "nosniff", path
 
 
 async def test_the_demo_page_and_its_tokens_are_for_development_only(plain: Service) -> None:

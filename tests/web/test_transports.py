@@ -5,6 +5,8 @@ import socket
 import struct
 import subprocess
 
+import pytest
+
 from tests.support.api import STREAM, Api, bearer, fresh
 from tests.support.polling import eventually
 from tests.support.service import Service, ServiceFactory
@@ -112,26 +114,53 @@ async def test_who_asks_for_more_behind_its_stream_and_leaves_is_let_go(service:
         await eventually(let_go, what="the streams to be let go", within_s=10)
 
 
-async def test_a_stream_over_http_2_is_refused(plain: Service, curl: str) -> None:
-    """Its flow control would not hold us back; the proxy in front speaks it. Everything else is answered."""
-    expected = {STREAM: "505", "/notifications/history": "200", "/healthz": "200"}
-    for path, status in expected.items():
-        command = [
-            curl,
-            "--silent",
-            "--max-time",
-            "10",
-            "--http2-prior-knowledge",
-            "-w",
-            "%{http_code}",
-            "-o",
-            "/dev/null",
-        ]
-        header = bearer(plain.token("alice"))["Authorization"]
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [*command, "-H", f"Authorization: {header}", plain.url + path],
-            capture_output=True,
-            text=True,
-        )
-        assert done.stdout == status, path
+@pytest.mark.parametrize("path", ["/notifications/history", "/healthz"])
+async def test_an_offer_of_http_2_is_ignored_and_prior_knowledge_refused(plain: Service, curl: str, path: str) -> None:
+    """Its flow control would not hold us back, and its errors carry their input into the log: HTTP/1.1 only."""
+    header = bearer(plain.token("alice"))["Authorization"]
+    command = [curl, "--silent", "--max-time", "10", "-w", "%{http_code} %{http_version}", "-o", "/dev/null"]
+
+    async def asked(option: str) -> str:
+        whole = [*command, option, "-H", f"Authorization: {header}", plain.url + path]
+        return (await asyncio.to_thread(subprocess.run, whole, capture_output=True, text=True)).stdout
+
+    assert await asked("--http2") == "200 1.1"
+    assert not (await asked("--http2-prior-knowledge")).startswith("200")
+
+
+@pytest.mark.parametrize("path", [STREAM, "/notifications/history"])
+async def test_what_offers_http_2_gets_its_answer_over_http_1(plain: Service, path: str) -> None:
+    """The JDK's client offers it with each first request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", plain.port)
+    offer = (
+        b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n"
+    )
+    writer.write(_request(plain.token(fresh("alice")), path).replace(b"\r\n\r\n", offer))
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+async def test_the_preface_of_http_2_is_answered_in_http_1(plain: Service) -> None:
+    """505 and the end of the connection, whatever frames come behind it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", plain.port)
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 505 ")
+    assert b"version_not_supported" in answer
+
+
+@pytest.mark.parametrize("good", [True, False])
+async def test_a_stream_and_its_refusal_end_their_connection(plain: Service, good: bool) -> None:
+    """No request comes after it; the socket would be kept until it has been idle for over a minute."""
+    token = plain.token(fresh("alice"), ttl_s=1.5) if good else "x.y.z"
+    reader, writer = await asyncio.open_connection("127.0.0.1", plain.port)
+    writer.write(_request(token))
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200" if good else b"HTTP/1.1 401")
+    assert answer.lower().count(b"connection: close") == 1
+    assert b"keep-alive" not in answer

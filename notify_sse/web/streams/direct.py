@@ -7,10 +7,8 @@ its last owner still runs. The head and the end of the response stay Hypercorn's
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar, copy_context
-from functools import partial
 from typing import Any, Final, cast
 
 import uvloop
@@ -28,7 +26,6 @@ class Accepted(asyncio.StreamReaderProtocol):
     transport: asyncio.Transport
     registry: set["Accepted"]
     resumed: asyncio.Future[None] | None
-    _client_connected_cb: Any
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -41,7 +38,6 @@ class Accepted(asyncio.StreamReaderProtocol):
     def _serve(self, transport: asyncio.BaseTransport) -> None:
         """Start the task that serves the connection; it and all below it inherit this context."""
         _connection.set(self)
-        self._client_connected_cb = partial(_serve_quietly, self._client_connected_cb)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -70,14 +66,6 @@ class Accepted(asyncio.StreamReaderProtocol):
         if self.resumed is not None and not self.resumed.done():
             self.resumed.set_result(None)
         self.resumed = None
-
-
-async def _serve_quietly(serve: Callable[..., Coroutine[Any, Any, None]], *streams: Any) -> None:
-    """Serve one connection. At the end of the process Hypercorn cancels those that still wait for something, such as a
-    lost database; before 3.12, asyncio takes that for an error and logs a traceback.
-    """
-    with suppress(asyncio.CancelledError):
-        await serve(*streams)
 
 
 class ServerLoop(uvloop.Loop):

@@ -25,6 +25,10 @@ from notify_sse.web.streams.direct import Accepted, accepted
 from notify_sse.web.streams.request import last_event_id, topics_in
 
 EVENT_STREAM: Final = "text/event-stream"
+CLOSE: Final = [(b"connection", b"close")]
+"""With every answer here: no request comes after a stream or its refusal, and its socket would be kept for over a
+minute.
+"""
 
 
 class SseTransport:
@@ -72,11 +76,13 @@ class StreamResponse(EventSourceResponse):
 
     def __init__(self, service: Service) -> None:
         super().__init__(_NoContent(), headers={"Cache-Control": "no-store, no-transform"}, ping=0, sep="\n")
+        self.raw_headers = [header for header in self.raw_headers if header[0] != b"connection"]  # it says keep-alive
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one stream until either side ends it."""
         query = QueryParams(scope["query_string"])
+        send = _with_headers(send, CLOSE)
         cors = allow_origin(scope, self._service.settings.cors_origins)
         try:
             if scope["http_version"] == "2":
