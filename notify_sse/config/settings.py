@@ -125,6 +125,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "before they reconnect.",
         ),
     ] = 3000
+    request_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="Seconds from its first byte within which the head of a connection's first request has to be "
+            "complete; 0: it may take for ever.",
+        ),
+    ] = 15.0
     stall_s: Annotated[
         float,
         Meta(

@@ -110,6 +110,8 @@ class Admission:
         placed = resume(last_event_id, self._tail, topics=topics)
         if placed.reset is None or placed.reset.came is None:
             return placed
+        # It may run without a task so far (`eager`), and a timeout needs one.
+        await asyncio.sleep(0)
         try:
             async with asyncio.timeout(CATCH_UP_S):
                 await self._relay.catch_up()

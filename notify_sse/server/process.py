@@ -41,15 +41,17 @@ from notify_sse.server.listening import BACKLOG, url_of
 from notify_sse.store import open_store
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
-from notify_sse.web import build
+from notify_sse.web import STREAM_PATH, build
+from notify_sse.web.door import Doors, ServerLoop
 from notify_sse.web.http.version import keep_to_http1
 from notify_sse.web.service import Service
-from notify_sse.web.streams.direct import ServerLoop
 
 logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 0.5
 """For the last bytes of closed connections, out of DRAIN_S."""
+KEEP_ALIVE_S: Final = 75.0
+"""How long a TCP connection may lie idle, before its first request or between two."""
 HISTORY_CONNECTIONS: Final = 2
 """Beside those of the replays, so that a page of the history need not wait for them."""
 
@@ -127,6 +129,10 @@ class Process:
             store_outage=self._store_outage,
             end_token=revocations.revoke,
         )
+        self._app = build(self.service)
+        self._doors = Doors(
+            self._app, path=STREAM_PATH, request_timeout_s=settings.request_timeout_s, keep_alive_s=KEEP_ALIVE_S
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._exit_code = 0
@@ -134,7 +140,8 @@ class Process:
 
     async def run(self, listening_socket: socket.socket) -> int:
         """Serve on `listening_socket` until SIGTERM or SIGINT. Returns the exit code."""
-        loop = asyncio.get_running_loop()
+        loop = cast(ServerLoop, asyncio.get_running_loop())
+        loop.doors = self._doors
         loop.set_exception_handler(_on_loop_exception)
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop.set)
@@ -154,11 +161,12 @@ class Process:
         logger.info("serving", extra={"action": "start", "url": url_of(listening_socket), "role": role})
         try:
             await hypercorn_serve(
-                cast(Any, build(self.service)),
+                cast(Any, self._app),
                 _server_config(listening_socket, self.settings),
                 shutdown_trigger=self._drained,
                 mode="asgi",
             )
+            await self._doors.sockets.emptied()
         finally:
             await self._close()
         logger.info("stopped", extra={"action": "stop", "exit_code": self._exit_code})
@@ -209,9 +217,9 @@ class Process:
         self.admission.draining = True
         within_s = max(0.0, self.settings.drain_s - 2 * GRACE_S)
         await asyncio.gather(self._stop_ingest(within_s), self.registry.drain(within_s))
-        loop = asyncio.get_running_loop()
-        if isinstance(loop, ServerLoop):
-            loop.call_later(GRACE_S, loop.cut)
+        # Hypercorn, which closes what it has, does not know of what is held at the doors.
+        self._doors.close_silent()
+        asyncio.get_running_loop().call_later(GRACE_S, self._doors.sockets.cut)
 
     async def _stop_ingest(self, within_s: float) -> None:
         try:
@@ -287,7 +295,7 @@ def _server_config(listening_socket: socket.socket, settings: Settings) -> Confi
     config.errorlog = logging.getLogger("hypercorn.error")
     config.graceful_timeout = 2 * GRACE_S
     config.include_server_header = False
-    config.keep_alive_timeout = 75
+    config.keep_alive_timeout = KEEP_ALIVE_S
     config.keep_alive_max_requests = 100_000
     config.websocket_ping_interval = settings.heartbeat_s
     config.websocket_max_message_size = 16_384

@@ -1,5 +1,5 @@
 """HTTP: requests in, streams and answers out. Knows the gateway's parts, never an adapter."""
 
-from notify_sse.web.routes import build
+from notify_sse.web.routes import STREAM_PATH, build
 
-__all__ = ["build"]
+__all__ = ["STREAM_PATH", "build"]

@@ -1,5 +1,7 @@
 """The table of routes, and the ASGI app that serves them."""
 
+from typing import Final
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route, WebSocketRoute
@@ -17,7 +19,7 @@ from notify_sse.web.service import Service
 from notify_sse.web.streams.sse import StreamResponse
 from notify_sse.web.streams.websocket import upgrade_required, websocket
 
-STREAM_PATH = "/notifications/stream"
+STREAM_PATH: Final = "/notifications/stream"
 
 
 def build(service: Service) -> ASGIApp:

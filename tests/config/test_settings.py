@@ -36,6 +36,7 @@ EACH: dict[str, tuple[str, Any]] = {
     "session_cookie": ("__Host-notify_sse_session", None),
     "heartbeat_s": ("0.2", 0.2),
     "retry_ms": ("500", 500),
+    "request_timeout_s": ("0", 0.0),
     "stall_s": ("5", 5.0),
     "drain_s": ("0", 0.0),
     "max_streams": ("1", 1),

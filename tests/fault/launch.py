@@ -54,12 +54,12 @@ POINTS: dict[str, Point] = {
     "within the append (HTTP)": Point(f"{STORE}.append", "within", "http"),
     "committed, not announced (HTTP)": Point(f"{STORE}.append", "after", "http"),
     "before the answer (HTTP)": Point("notify_sse.web.api.publish:_answer", "before", "http"),
-    "when the drain begins": Point("notify_sse.gateway.pump:Pump.drain", "before", "drain", 1),
+    "when the drain begins": Point("notify_sse.gateway.registry:Registry.drain", "before", "drain", 1),
     "consumer stopped, in the drain": Point(f"{BROKER}.stop_consuming", "after", "drain", 1),
     "all acked, in the drain": Point("notify_sse.log.ingest:Ingest.finish", "after", "drain", 1),
-    "after a stream's closing": Point("notify_sse.web.streams.sse:SseTransport.finish", "after", "drain", 2),
+    "after a stream's closing": Point("notify_sse.web.door.transport:DoorTransport.finish", "after", "drain", 2),
     "after a page of a replay": Point(f"{STORE}.after", "after", "replay", 2),
-    "after a write to a stream": Point("notify_sse.web.streams.sse:SseTransport.write", "after", "replay", 6),
+    "after a write to a stream": Point("notify_sse.web.door.transport:DoorTransport.write", "after", "replay", 6),
 }
 BUG = Point("notify_sse.log.ingest:Ingest._append", "acked too early", "amqp")
 SEEDED_BUG = "acked before it is committed"

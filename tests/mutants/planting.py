@@ -41,12 +41,15 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """A seeded bug: `defence` says what it takes out, `row` is its row in the table of failures (0: none)."""
+    """A seeded bug: `defence` says what it takes out, `row` is its row in the table of failures (0: none), `simulated`
+    whether the simulation can see it.
+    """
 
     name: str
     row: int
     defence: str
     changes: tuple[Change, ...]
+    simulated: bool = True
 
     def sources(self) -> Iterator[tuple[FunctionType, str, str]]:
         """Each function that it changes, with its source before and after."""

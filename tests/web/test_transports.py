@@ -1,4 +1,4 @@
-"""What is written straight to a connection reaches the client that the stream is for, and nobody else."""
+"""What is written straight to a socket reaches the client that the stream is for, and nobody else."""
 
 import asyncio
 import socket
@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.support.api import STREAM, Api, bearer, fresh
+from tests.support.api import STREAM, Api, bearer, fresh, notification
 from tests.support.polling import eventually
 from tests.support.service import Service, ServiceFactory
 from tests.support.services import PostgresServer
@@ -164,3 +164,53 @@ async def test_a_stream_and_its_refusal_end_their_connection(plain: Service, goo
     assert answer.startswith(b"HTTP/1.1 200" if good else b"HTTP/1.1 401")
     assert answer.lower().count(b"connection: close") == 1
     assert b"keep-alive" not in answer
+
+
+async def test_what_a_client_says_on_its_open_stream_changes_nothing(plain: Service) -> None:
+    """It gets no answer, neither now nor behind the stream, and what is the stream's goes on."""
+    async with Api(plain) as api:
+        alice = fresh("alice")
+        token = plain.token(alice)
+        with _connect(("127.0.0.1", plain.port), source=("127.0.0.1", 0)) as sock:
+            sock.sendall(_request(token))
+            await asyncio.to_thread(_read_until, sock, b"event: connected")
+            sock.sendall(b"\r\n" + _request(token, "/healthz"))
+            published = await api.publish(alice)
+            said = await asyncio.to_thread(_read_until, sock, published.encode())
+            ended = await api.http.delete("/notifications/session", headers=bearer(token))
+            assert ended.status_code == 204
+            said += await asyncio.to_thread(_read_until, sock, b"\r\n0\r\n\r\n")
+            assert await asyncio.to_thread(sock.recv, 1) == b""
+        assert b"HTTP/1.1" not in said
+
+
+async def test_a_head_that_does_not_come_in_time_ends_its_connection(service: ServiceFactory) -> None:
+    """REQUEST_TIMEOUT_S: 408 for a part of a head; one who has not begun, and an open stream, have no such time."""
+    running = await asyncio.to_thread(service, env={"REQUEST_TIMEOUT_S": "0.5", "HEARTBEAT_S": "0.3"})
+    place = ("127.0.0.1", running.port)
+    async with Api(running) as api, api.stream("alice") as stream:
+        await stream.event("connected")
+        with _connect(place, source=("127.0.0.1", 0)) as silent, _connect(place, source=("127.0.0.1", 0)) as slow:
+            slow.sendall(_request(running.token("alice"))[:-2])
+            assert (await asyncio.to_thread(_read_until, slow, b"\r\n\r\n")).startswith(b"HTTP/1.1 408 ")
+            assert await asyncio.to_thread(slow.recv, 1) == b""
+            silent.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.to_thread(_read_until, silent, b"ok")
+        for _ in range(3):
+            await stream.event("heartbeat")
+
+
+async def test_nobody_at_the_door_holds_up_the_end_of_the_process(service: ServiceFactory) -> None:
+    """Neither who has said nothing, nor who has not said all, nor who reads nothing; Hypercorn knows none of them."""
+    running = await asyncio.to_thread(service, env={"DRAIN_S": "1"})
+    place = ("127.0.0.1", running.port)
+    async with Api(running) as api, api.stream("alice") as stream:
+        await stream.event("connected")
+        stream.stream.pause()
+        with _connect(place, source=("127.0.0.1", 0)) as silent, _connect(place, source=("127.0.0.1", 0)) as slow:
+            slow.sendall(_request(running.token("alice"))[:-2])
+            await api.publish_many([notification("alice", payload={"text": "x" * 15_000})] * 100)
+            await asyncio.to_thread(running.terminate, within_s=5)
+            assert await asyncio.to_thread(silent.recv, 1) == b""
+            stream.stream.go_on()
+    assert "stopped action=stop exit_code=0" in running.logged()

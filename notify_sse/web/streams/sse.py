@@ -1,7 +1,8 @@
 """`GET /notifications/stream`: one connection as Server-Sent Events.
 
 A lean subclass of sse-starlette's response: one for all streams, with no task, no lock and no iterator each. It sends
-the start, opens the connection, and waits for the client to go (docs/adr/0006-lean-response.md).
+the start and opens the connection. Then the door carries the stream; from any other server, such as Hypercorn, it waits
+for the client to go (docs/adr/0006-lean-response.md, docs/adr/0014-door.md).
 """
 
 import asyncio
@@ -18,10 +19,11 @@ from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.errors import BadRequest, NotifyError, Overloaded, VersionNotSupported
 from notify_sse.gateway import eager
 from notify_sse.gateway.connection import Connection
+from notify_sse.web.door.exchange import EXTENSION
+from notify_sse.web.door.transport import DoorTransport
 from notify_sse.web.http.cors import allow_origin
 from notify_sse.web.http.problems import refusal
 from notify_sse.web.service import Service
-from notify_sse.web.streams.direct import Accepted, accepted
 from notify_sse.web.streams.request import last_event_id, topics_in
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -32,24 +34,21 @@ minute.
 
 
 class SseTransport:
-    """Writes to an ASGI `send`, or past it, straight to the accepted connection when there is a `peer`: a response that
-    is chunked HTTP/1.1 without TLS.
-    """
+    """Writes to an ASGI `send`."""
 
-    __slots__ = ("_event_names", "_peer", "_send", "_task")
+    __slots__ = ("_event_names", "_send", "_task")
     name = "sse"
 
-    def __init__(self, send: Send, *, peer: Accepted | None, event_names: bool) -> None:
+    def __init__(self, send: Send, *, event_names: bool) -> None:
         self._send = send
-        self._peer = peer
         self._event_names = event_names
         self._task: asyncio.Task[Any] | None = asyncio.current_task()
 
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
-        return self._write(encode_frames(frames, event_names=self._event_names))
+        return eager.start(self._body(encode_frames(frames, event_names=self._event_names), more=True))
 
     def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
-        return self._write(encode_control(event))
+        return eager.start(self._body(encode_control(event), more=True))
 
     def finish(self, reason: CloseReason) -> Awaitable[None] | None:
         del reason
@@ -58,14 +57,6 @@ class SseTransport:
     def abort(self) -> None:
         if self._task:
             self._task.cancel()
-
-    def _write(self, data: bytes) -> Awaitable[None] | None:
-        if self._peer is None:
-            return eager.start(self._body(data, more=True))
-        if self._peer.transport.is_closing():
-            self.abort()  # Hypercorn says nothing to the app while another request waits on the connection
-            return None
-        return self._peer.write_chunk(data)
 
     async def _body(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
@@ -93,7 +84,7 @@ class StreamResponse(EventSourceResponse):
             if scope["method"] == "HEAD":
                 await self._head(grant, query, _with_headers(send, cors))
                 return
-            transport = SseTransport(send, peer=accepted(scope), event_names=query.get("event_names") == "type")
+            transport = _transport(scope, send, event_names=query.get("event_names") == "type")
             connection = await self._service.admission.admit(
                 grant, transport, topics=topics_in(query), last_event_id=last_event_id(scope, query)
             )
@@ -104,6 +95,9 @@ class StreamResponse(EventSourceResponse):
             await refusal(exc)(scope, receive, _with_headers(send, cors))
             return
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers, *cors]})
+        if isinstance(transport, DoorTransport):
+            transport.carry(connection, self._service.registry)
+            return
         scope.update(headers=[], query_string=b"", raw_path=b"")  # of no more use, and kept for as long as the stream
         await self._stream(connection, receive)
 
@@ -130,6 +124,15 @@ class StreamResponse(EventSourceResponse):
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers]})
         body = encode_control(Busy(int(exc.retry_after_s * 1000)))
         await send({"type": "http.response.body", "body": body})
+
+
+def _transport(scope: Scope, send: Send, *, event_names: bool) -> SseTransport | DoorTransport:
+    """The door's, when the request came through it; else through ASGI."""
+    door: DoorTransport | None = scope.get("extensions", {}).get(EXTENSION)
+    if door is None:
+        return SseTransport(send, event_names=event_names)
+    door.event_names = event_names
+    return door
 
 
 def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:

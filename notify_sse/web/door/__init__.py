@@ -1,0 +1,6 @@
+"""The door: streams are taken at the socket, before Hypercorn; every other request goes on to it."""
+
+from notify_sse.web.door.door import Door, Doors
+from notify_sse.web.door.loop import ServerLoop
+
+__all__ = ["Door", "Doors", "ServerLoop"]

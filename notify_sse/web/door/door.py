@@ -1,0 +1,128 @@
+"""Every accepted connection begins at a door, which reads the head of its first request.
+
+A plain stream stays, and is answered by the app right here. Everything else goes to Hypercorn with every byte that was
+read, as if there were no door (docs/adr/0014-door.md).
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from starlette.types import ASGIApp
+
+from notify_sse.gateway import eager
+from notify_sse.web.door import head
+from notify_sse.web.door.exchange import Exchange, refusal, scope_of
+from notify_sse.web.door.patience import Patience
+from notify_sse.web.door.sockets import Sockets
+from notify_sse.web.door.transport import DoorTransport
+
+HIGH_WATER_BYTES: Final = 8192
+"""asyncio's is 64 KiB for each connection; a thousand clients that stop reading would hold that a thousand times."""
+
+
+class Doors:
+    """What the doors of one process share. `app` serves the streams at `path`.
+
+    A client that has connected may say nothing for `keep_alive_s`, as between two requests. From its first byte on, the
+    head has to be there within `request_timeout_s`; 0: it may take for ever.
+    """
+
+    def __init__(self, app: ASGIApp, *, path: str, request_timeout_s: float, keep_alive_s: float) -> None:
+        self.sockets = Sockets()
+        self.path = path.encode("ascii")
+        self._app = app
+        self._silent: Patience[Door] = Patience(keep_alive_s, Door.close)
+        self._begun: Patience[Door] = Patience(request_timeout_s, Door.give_up)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def arrive(self, door: "Door") -> None:
+        """A client has connected."""
+        self.sockets.hold(door)
+        self._silent.begin(door)
+
+    def hear(self, door: "Door") -> None:
+        """It has said something, but not all."""
+        self._silent.end(door)
+        self._begun.begin(door)
+
+    def leave(self, door: "Door") -> None:
+        """It has said what it wants, or has gone. Idempotent."""
+        self.sockets.let_go(door)
+        self._silent.end(door)
+        self._begun.end(door)
+
+    def serve(self, request: head.PlainRequest, transport: asyncio.Transport) -> None:
+        """Answer a plain stream. What does not have to wait needs no task."""
+        peer = DoorTransport(transport, sockets=self.sockets)
+        transport.set_protocol(peer)
+        scope = scope_of(request, path=self.path, info=transport.get_extra_info, transport=peer)
+        task = eager.start(Exchange(peer).serve(self._app, scope))
+        if task is not None:  # asyncio itself would not keep it
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def close_silent(self) -> None:
+        """End the connections on which nothing was said yet."""
+        for door in self._silent.waiting:
+            door.close()
+
+
+class Door(asyncio.Protocol):
+    """One accepted connection, until its first head is read. `others` makes the protocol that Hypercorn wants."""
+
+    __slots__ = ("_doors", "_others", "_read", "_transport")
+
+    def __init__(self, doors: Doors, others: Callable[[], Any]) -> None:
+        self._doors = doors
+        self._others = others
+        self._read = b""
+        self._transport: asyncio.Transport
+
+    def close(self) -> None:
+        """End the connection without a word."""
+        self._transport.close()
+
+    def give_up(self, status: int = 408) -> None:
+        """End the connection: its head is not complete, and will not be waited for."""
+        self._transport.write(refusal(status))
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from it
+        self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        self._doors.arrive(self)
+
+    def data_received(self, data: bytes) -> None:
+        first = not self._read
+        self._read += data
+        request = head.read(self._read, path=self._doors.path)
+        if request is head.Undecided.INCOMPLETE:
+            if first:
+                self._doors.hear(self)
+            return
+        self._doors.leave(self)
+        if isinstance(request, head.PlainRequest):
+            self._doors.serve(request, self._transport)
+        else:
+            self._hand_over()
+
+    def eof_received(self) -> None:
+        """The head will never be complete. Hypercorn gives the same answer, if the end comes after the rest."""
+        if self._read:
+            self.give_up(400)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._doors.leave(self)
+
+    def _hand_over(self) -> None:
+        transport = self._transport
+        self._doors.sockets.hand_over(transport)
+        protocol: asyncio.Protocol = self._others()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(self._read)

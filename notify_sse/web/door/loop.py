@@ -1,0 +1,22 @@
+"""The event loop, which puts a door before every server that is started on it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import uvloop
+
+from notify_sse.web.door.door import Door, Doors
+
+
+class ServerLoop(uvloop.Loop):
+    """uvloop; whoever connects to its servers comes to a door first, once there are `doors`."""
+
+    doors: Doors | None = None
+
+    async def create_server(self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any) -> asyncio.Server:
+        """As asyncio's. A server with TLS has no door: what it accepts is no plain stream."""
+        doors = self.doors
+        if doors is None or kwargs.get("ssl"):
+            return cast(asyncio.Server, await super().create_server(protocol_factory, *args, **kwargs))
+        return cast(asyncio.Server, await super().create_server(lambda: Door(doors, protocol_factory), *args, **kwargs))

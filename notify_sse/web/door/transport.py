@@ -1,0 +1,139 @@
+"""An accepted socket as the transport of its stream: what the pump writes goes straight to it.
+
+It is one small object for as long as the stream is open: no task, no reader, no parser. Whatever ends the socket ends
+the stream, so there are never more streams than sockets.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Final
+
+from notify_sse.core.control import CloseReason, ControlEvent
+from notify_sse.core.frames import Frame, encode_control, encode_frames
+from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.registry import Registry
+from notify_sse.web.door.sockets import Sockets
+
+MAX_UNASKED_BYTES: Final = 65_536
+"""A client has nothing to say on its stream. So much is thrown away, since a stray line end is no reason to lose a
+stream; then it is cut off. Nothing of it is ever answered: the answer says `Connection: close`."""
+
+
+class DoorTransport(asyncio.Protocol):
+    """The protocol of a socket from the head of its request on. `sockets` hold it while the socket is there.
+
+    First the answer's bytes are put through it; with `carry` it becomes a stream's. `event_names`: notifications carry
+    their type as the event's name.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_head",
+        "_lost",
+        "_registry",
+        "_resumed",
+        "_sockets",
+        "_transport",
+        "_unasked",
+        "carries",
+        "event_names",
+    )
+    name = "sse"
+
+    def __init__(self, transport: asyncio.Transport, *, sockets: Sockets) -> None:
+        self._transport = transport
+        self._sockets = sockets
+        self._head = b""
+        self._resumed: asyncio.Future[None] | None = None
+        self._registry: Registry | None = None
+        self._connection: Connection | None = None
+        self._unasked = 0
+        self._lost = False
+        self.carries = False
+        self.event_names = False
+        sockets.hold(self)
+
+    # The answer.
+
+    def begin(self, head: bytes) -> None:
+        """Keep the head of the answer: it leaves with the first bytes behind it, in one write."""
+        self._head = head
+
+    def put(self, data: bytes) -> Awaitable[None] | None:
+        """Write `data` as it is. Returns None when the client takes more, else what to wait for until it does."""
+        if not self._transport.is_closing():
+            self._transport.write(self._head + data)
+        self._head = b""
+        return self._resumed
+
+    def put_chunk(self, data: bytes) -> Awaitable[None] | None:
+        """Write `data` as one chunk of a chunked body (RFC 9112, 7.1)."""
+        return self.put(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end(self) -> None:
+        """Close the socket once what was put is sent."""
+        self._transport.close()
+
+    # The stream, as a `gateway.connection.Transport`.
+
+    def carry(self, connection: Connection, registry: Registry) -> None:
+        """Open `connection`: from now on the pump writes here, and the end of the socket is the connection's end."""
+        self.carries = True
+        self._connection, self._registry = connection, registry
+        registry.open(connection)
+        if self._lost:  # the client went while it was admitted
+            self._leave()
+
+    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
+        return self.put_chunk(encode_frames(frames, event_names=self.event_names))
+
+    def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
+        return self.put_chunk(encode_control(event))
+
+    def finish(self, reason: CloseReason) -> Awaitable[None] | None:
+        del reason
+        self.put(b"0\r\n\r\n")
+        self.end()
+        # It is over once the client has taken it: who takes nothing is cut off by the deadline for a stall.
+        if self._resumed is None and not self._lost:
+            self._resumed = asyncio.get_running_loop().create_future()
+        return self._resumed
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    # The socket, as an asyncio protocol.
+
+    def data_received(self, data: bytes) -> None:
+        self._unasked += len(data)
+        if self._unasked > MAX_UNASKED_BYTES:
+            self.abort()
+
+    def eof_received(self) -> None:
+        """A client that has ended its side has gone. The socket closes."""
+        self._lost = True
+        self._leave()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._sockets.let_go(self)
+        self._lost = True
+        self._resume()
+        self._leave()
+
+    def pause_writing(self) -> None:
+        if self._resumed is None:
+            self._resumed = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._resumed is not None and not self._resumed.done():
+            self._resumed.set_result(None)
+        self._resumed = None
+
+    def _leave(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and self._registry is not None:
+            self._registry.leave(connection)

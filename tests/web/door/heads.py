@@ -1,0 +1,67 @@
+"""Heads of requests, for every test of the door."""
+
+from typing import Final
+
+PATH: Final = b"/notifications/stream"
+HEAD: Final = (
+    b"GET /notifications/stream?topics=a,b HTTP/1.1\r\nHost: x\r\nAccept:text/event-stream \r\n"
+    b"Last-Event-ID:  k3f9a1.4711\r\nConnection: keep-alive\r\nX:\r\n\r\n"
+)
+"""A plain stream's."""
+
+
+def head(*lines: bytes, start: bytes = b"GET /notifications/stream HTTP/1.1", host: bytes = b"Host: x") -> bytes:
+    """A head with these further lines."""
+    return b"".join(line + b"\r\n" for line in (start, host, *lines) if line) + b"\r\n"
+
+
+OTHERS: Final[dict[str, bytes]] = {
+    "another method": head(start=b"POST /notifications/stream HTTP/1.1"),
+    "HEAD": head(start=b"HEAD /notifications/stream HTTP/1.1"),
+    "a method in small letters": head(start=b"get /notifications/stream HTTP/1.1"),
+    "another path": head(start=b"GET /notifications/history HTTP/1.1"),
+    "a longer path": head(start=b"GET /notifications/streams HTTP/1.1"),
+    "a path below": head(start=b"GET /notifications/stream/ HTTP/1.1"),
+    "a fragment": head(start=b"GET /notifications/stream#x HTTP/1.1"),
+    "a percent-encoded path": head(start=b"GET /notifications/%73tream HTTP/1.1"),
+    "the absolute form": head(start=b"GET http://x/notifications/stream HTTP/1.1"),
+    "HTTP/1.0": head(start=b"GET /notifications/stream HTTP/1.0"),
+    "HTTP/1.2": head(start=b"GET /notifications/stream HTTP/1.2"),
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "no version": head(start=b"GET /notifications/stream"),
+    "two spaces before the target": head(start=b"GET  /notifications/stream HTTP/1.1"),
+    "two spaces behind the target": head(start=b"GET /notifications/stream  HTTP/1.1"),
+    "a space in the query": head(start=b"GET /notifications/stream?a b HTTP/1.1"),
+    "a space behind the version": head(start=b"GET /notifications/stream HTTP/1.1 "),
+    "a line end before the request": b"\r\n" + HEAD,
+    "bare line feeds": HEAD.replace(b"\r\n", b"\n"),
+    "one bare line feed": HEAD.replace(b"\r\nHost", b"\nHost"),
+    "a bare carriage return": HEAD.replace(b"\r\nHost", b"\rHost"),
+    "a folded line": head(b"X: a", b" b"),
+    "a line folded with a tab": head(b"X: a", b"\tb"),
+    "a fold before the first header": head(host=b" Host: x"),
+    "no host": head(host=b""),
+    "two hosts": head(b"Host: x"),
+    "two hosts that differ": head(b"host: y"),
+    "a space before the colon": head(b"X : a"),
+    "no colon": head(b"X"),
+    "an empty name": head(b": a"),
+    "a name that is none": head(b"X(y): a"),
+    "NUL in a value": head(b"X: a\0b"),
+    "a tab in a value": head(b"X: a\tb"),
+    "a control character in a value": head(b"X: a\x0bb"),
+    "a value beyond ASCII": head(b"X: \xe4"),
+    "a query beyond ASCII": head(start=b"GET /notifications/stream?\xe4 HTTP/1.1"),
+    "an empty body": head(b"Content-Length: 0"),
+    "a body": head(b"Content-Length: 3") + b"abc",
+    "a chunked body": head(b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "two lengths": head(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "a WebSocket": head(b"Upgrade: websocket", b"Connection: Upgrade"),
+    "HTTP/2 in clear text": head(b"Upgrade: h2c", b"Connection: Upgrade, HTTP2-Settings", b"HTTP2-Settings: AA"),
+    "a question first": head(b"Expect: 100-continue"),
+    "a request behind it": HEAD + head(start=b"GET /healthz HTTP/1.1"),
+    "a line end behind it": HEAD + b"\r\n",
+    "a byte behind it": HEAD + b"x",
+    "a head over 16 KB": head(b"X: " + b"a" * 16_384),
+}
+"""What is Hypercorn's, though most begin like a plain stream."""
