@@ -342,7 +342,7 @@ RESUME: Final = (
         "frame tells the id before its own",
         0,
         "a frame carries its event's id",
-        ("core.frames:frame", "(epoch.encode(), event.id, event.body)", "(epoch.encode(), event.id - 1, event.body)"),
+        ("core.frames:frame", "(epoch.encode(), event.id, body)", "(epoch.encode(), event.id - 1, body)"),
     ),
     _bug(
         "channel without its kind",
