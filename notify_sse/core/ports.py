@@ -163,6 +163,8 @@ class Listener(msgspec.Struct, frozen=True):
     """What a process wants to hear from the broker; each is called from the event loop and must not block.
 
     `on_delivery` (roles `all`, `ingest`): one message of the ingest queue, in queue order.
+    `on_returned` (with `on_delivery`): every delivery handed over until now and not acked is the queue's again, because
+    the connection was lost or consuming was paused. Forget them: each comes again, here or in another process.
     `on_announcement` (roles `all`, `gateway`): one announcement's bytes.
     `on_connected`: after every connect or reconnect, once everything asked for flows again. Announcements
     from before may have been lost: read the log.
@@ -170,6 +172,7 @@ class Listener(msgspec.Struct, frozen=True):
 
     on_connected: Callable[[], None]
     on_delivery: Callable[[Delivery], None] | None = None
+    on_returned: Callable[[], None] | None = None
     on_announcement: Callable[[bytes], None] | None = None
 
 
@@ -202,6 +205,14 @@ class Broker(Protocol):
 
     async def stop_consuming(self) -> None:
         """No more deliveries. Those not acked go back to the queue when the broker is closed."""
+
+    async def pause_consuming(self) -> None:
+        """Give every delivery that is not acked back to the queue, at once, and take no more until `resume_consuming`,
+        not after a reconnect either. Idempotent; without a connection it is only remembered.
+        """
+
+    async def resume_consuming(self) -> None:
+        """Take deliveries again: now, or with the next connection. Idempotent. Not after `stop_consuming`."""
 
     async def close(self) -> None:
         """Disconnect. Idempotent; never raises."""

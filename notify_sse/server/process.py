@@ -34,6 +34,7 @@ from notify_sse.gateway.relay import Relay
 from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
+from notify_sse.log.pause import Pause
 from notify_sse.log.retention import Retention
 from notify_sse.log.watch import watch
 from notify_sse.server.garbage import GarbagePolicy
@@ -111,6 +112,7 @@ class Process:
             batch=settings.ingest_batch,
             max_bytes=settings.max_notification_bytes,
         )
+        self.pause = Pause(self.broker, self._store_outage)
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
         refusals = Refusals(lambda reason: metrics.tokens_refused.labels(reason).inc())
         self.verifier = Verifier(settings, on_refused=refusals.note)
@@ -144,10 +146,13 @@ class Process:
         self._spawn(GarbagePolicy(self.registry).run())
         self._spawn(self._refresh_metrics())
         role = self.settings.role
+        if role != "gateway":
+            self._spawn(self.pause.run())
         await self.broker.start(
             Listener(
                 on_connected=self._connected,
                 on_delivery=None if role == "gateway" else self.ingest.deliver,
+                on_returned=self._returned,
                 on_announcement=None if role == "ingest" else self.live_messages.hear,
             )
         )
@@ -202,6 +207,10 @@ class Process:
         self.metrics.broker_connects.inc()
         self.relay.repair()
 
+    def _returned(self) -> None:
+        self.ingest.returned()
+        self.pause.returned()
+
     async def _drained(self) -> None:
         """Hypercorn's shutdown trigger: returns when nothing is left to lose."""
         await self._stop.wait()
@@ -254,6 +263,11 @@ class Process:
         gauge("tail_events", "Events in the tail.", lambda: len(self.tail))
         gauge("tail_bytes", "Estimated size of the tail.", lambda: self.tail.size_bytes)
         gauge("broker_connected", "1 when the broker is connected.", lambda: self.broker.connected, across="livemin")
+        gauge(
+            "ingest_paused",
+            "1 while deliveries are left in the queue, because the store is away.",
+            lambda: self.pause.paused,
+        )
         gauge("ready", "1 when the process is ready.", lambda: self.service.unready() is None, across="livemin")
 
 

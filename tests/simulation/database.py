@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
 
+import msgspec
+
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page, Stored
 from notify_sse.errors import StoreRefused, StoreUnavailable
@@ -20,6 +22,14 @@ T = TypeVar("T")
 
 POISON = "store-refuses"
 """The notification type that this database will not have."""
+NAMELESS = "recipient:nameless"
+"""The channel of what is published without an id. Nobody reads it: the log alone is looked at."""
+
+
+def number_of(body: bytes) -> bytes:
+    """What tells a notification on `NAMELESS` from the others there."""
+    number: bytes = msgspec.json.encode(msgspec.json.decode(body)["payload"])
+    return number
 
 
 class Database:
@@ -33,6 +43,11 @@ class Database:
         """notification_id → place and digest. Retention does not take from it: publishers retry for minutes, and
         what is stored is kept for days."""
         self.available = True
+        self.away_since = 0.0
+        self.copies: Counter[bytes] = Counter()
+        """By its body without the id: how often a notification on `NAMELESS` was stored."""
+        self.under_way: Counter[bytes] = Counter()
+        """Those that a request under way would store."""
         self.writable = True
         self.uncommitted: set[int] = set()
         """Places that no reader sees yet. Always empty: the places are given in the step that commits."""
@@ -61,7 +76,10 @@ class Database:
         place = len(self.rows) + 1
         self.rows.append(Event(place, one.channel, one.notification_type, one.body, one.expires_ms))
         self.known[one.notification_id] = (place, one.digest)
-        self.ever[one.notification_id] = place
+        if one.channel == NAMELESS:
+            self.copies[number_of(one.body)] += 1
+        else:
+            self.ever[one.notification_id] = place
         return place
 
     def stretch(self, after: int, limit: int) -> Page:
@@ -91,7 +109,7 @@ class Database:
         for name, (place, _) in list(self.known.items()):
             if place > position:
                 del self.known[name]
-                del self.ever[name]
+                self.ever.pop(name, None)
                 self.withdrawn.add(name)
         del self.rows[position:]
         self.floor = min(self.floor, position)
@@ -111,8 +129,12 @@ class SimStore:
         self._flaky = flaky
 
     async def append(self, batch: Sequence[Notification]) -> Appended:
+        nameless = [number_of(one.body) for one in batch if one.channel == NAMELESS]
+        self._database.under_way.update(nameless)
         try:
-            return await self._ask(lambda: self._append_at_server(batch))
+            return await self._ask(
+                lambda: self._append_at_server(batch), on_arrival=lambda: self._database.under_way.subtract(nameless)
+            )
         except StoreUnavailable:
             self._tally["append retried"] += 1
             raise
@@ -139,16 +161,17 @@ class SimStore:
     async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
         return await self._ask(lambda: self._database.after(cursor, channels, limit))
 
-    async def _ask(self, request: Callable[[], T]) -> T:
+    async def _ask(self, request: Callable[[], T], *, on_arrival: Callable[[], None] = lambda: None) -> T:
         answer: asyncio.Future[T] = self._loop.create_future()
-        self._loop.call_later(self._latency(), self._carry_out, request, answer)
+        self._loop.call_later(self._latency(), self._carry_out, request, on_arrival, answer)
         return await answer
 
     def _latency(self) -> float:
         draw = self._rng.random()
         return draw * 0.004 if draw < 0.95 else draw * self._rng.random() * 0.6
 
-    def _carry_out(self, request: Callable[[], T], answer: asyncio.Future[T]) -> None:
+    def _carry_out(self, request: Callable[[], T], on_arrival: Callable[[], None], answer: asyncio.Future[T]) -> None:
+        on_arrival()
         draw = self._rng.random()
         if not self._database.available or draw < self._flaky / 2:
             self._loop.call_later(self._latency(), _fail, answer, StoreUnavailable("away"))

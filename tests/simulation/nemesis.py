@@ -123,6 +123,8 @@ class Nemesis:
 
     def _store_away(self, fault: Fault) -> None:
         database = self._world.database
+        if database.available:
+            database.away_since = self._loop.now
         database.available = False
         self._loop.call_later(fault.for_s, setattr, database, "available", True)
 

@@ -59,6 +59,7 @@ class Limits(msgspec.Struct, frozen=True):
     few: int
     stretch_events: int
     batch_events: int
+    patience_s: float
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -125,6 +126,7 @@ def _limits(rng: Random) -> Limits:
         few=rng.choice((0, 1, 4)),
         stretch_events=rng.choice((1, 3, 2000)),
         batch_events=rng.choice((1, 4, 1000)),
+        patience_s=rng.choice((0.2, 1.0, 10.0)),
     )
 
 
@@ -163,6 +165,7 @@ def _task(rng: Random, number: int, recipients: list[str], active_s: float) -> T
         channels=tuple(channels),
         spoil=rng.choice((0, 0, 0.1)),
         mortal=rng.choice((0, 0, 0, 0.2)),
+        nameless=rng.choice((0, 0, 0.5)),
     )
 
 

@@ -33,6 +33,8 @@ DEFENCES: Final = (
     "dead letter failed",
     "refused batch isolated",
     "caught up for a cursor",
+    "given back",
+    "published without an id",
     "closed slow_consumer",
     "closed drain",
     "closed token_expired",

@@ -111,6 +111,10 @@ class AmqpConnection:
         if not self._lost.done():
             self._lost.set_result(cause)
 
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the connection is lost or closed, before the link makes a new one."""
+        self._lost.add_done_callback(lambda _: callback())
+
     async def wait_lost(self) -> BaseException | None:
         """Wait until the connection is lost; returns why.
 

@@ -6,8 +6,8 @@ of them up. The broker counts as connected while every link that was started is 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from aiormq import ChannelAccessRefused
@@ -59,6 +59,9 @@ class RabbitMQBroker:
         self._channels: PublishingChannels | None = None
         self._ingest: IngestConsumer | None = None
         self._consume_ingest = False
+        self._paused = False
+        self._prepared: AmqpConnection | None = None
+        self._beginning = asyncio.Lock()
         self._connected = False
         self._declaring = asyncio.Lock()
 
@@ -79,6 +82,28 @@ class RabbitMQBroker:
         if self._ingest is not None:
             with suppress(BrokerUnavailable), translated():
                 await self._ingest.stop()
+
+    async def pause_consuming(self) -> None:
+        self._paused = True
+        ingest, self._ingest = self._ingest, None
+        if ingest is not None:
+            with self._lost_if_it_fails(self._prepared), translated():
+                await ingest.give_back()
+
+    async def resume_consuming(self) -> None:
+        self._paused = False
+        with self._lost_if_it_fails(self._prepared), translated():
+            await self._consume()
+
+    @contextmanager
+    def _lost_if_it_fails(self, connection: AmqpConnection | None) -> Iterator[None]:
+        """The next connection then begins as it should be."""
+        try:
+            yield
+        except BrokerUnavailable as exc:
+            if connection is not None:
+                connection.mark_lost(exc)
+            raise
 
     async def close(self) -> None:
         await asyncio.gather(*(link.close() for link in self._links))
@@ -152,6 +177,7 @@ class RabbitMQBroker:
     async def _prepare_consuming(self, connection: AmqpConnection) -> None:
         listener = self._listener
         assert listener is not None
+        self._prepared = self._ingest = None
         await self._declare(connection)
         if listener.on_announcement is not None:
             await listen_live(
@@ -160,9 +186,22 @@ class RabbitMQBroker:
                 max_messages=self._live_queue_max_messages,
                 on_announcement=listener.on_announcement,
             )
-        if listener.on_delivery is not None and self._consume_ingest:
-            self._ingest = IngestConsumer(listener.on_delivery)
-            await self._ingest.consume(connection, queue=self._topology.ingest, prefetch=self._prefetch)
+        self._prepared = connection
+        await self._consume()
+
+    async def _consume(self) -> None:
+        """Consume the ingest queue, if this process is to, is not paused, and does not yet."""
+        async with self._beginning:
+            listener, connection = self._listener, self._prepared
+            if listener is None or listener.on_delivery is None or connection is None:
+                return
+            if self._paused or self._ingest is not None or not self._consume_ingest:
+                return
+            # Known before it consumes: it may be told to pause or to stop in this very moment.
+            self._ingest = ingest = IngestConsumer(
+                listener.on_delivery, on_returned=listener.on_returned or _nothing_to_forget
+            )
+            await ingest.consume(connection, queue=self._topology.ingest, prefetch=self._prefetch)
 
     async def _declare(self, connection: AmqpConnection) -> None:
         """Declare the topology, one link at a time and with a long timeout: RabbitMQ 3.10 can fail when two
@@ -176,3 +215,7 @@ class RabbitMQBroker:
         if self._connected and not was and self._listener is not None:
             logger.info("connected to the broker", extra={"action": "broker_connected"})
             self._listener.on_connected()
+
+
+def _nothing_to_forget() -> None:
+    """For a listener that keeps no deliveries."""

@@ -24,8 +24,9 @@ DEFAULT_CONTENT_TYPE: Final = "application/json"
 class IngestConsumer:
     """The ingest queue on one channel: which deliveries are not acked yet, and how they are acked."""
 
-    def __init__(self, on_delivery: Callable[[Delivery], None]) -> None:
+    def __init__(self, on_delivery: Callable[[Delivery], None], *, on_returned: Callable[[], None]) -> None:
         self._on_delivery = on_delivery
+        self._on_returned = on_returned
         self._channel: Channel | None = None
         self._close_channel: Callable[[], Awaitable[None]] | None = None
         self._outstanding: OrderedDict[int, bool] = OrderedDict()
@@ -33,18 +34,21 @@ class IngestConsumer:
         ack may be sent. Not a dict: finding the first key of a dict walks over all that were removed before it."""
         self._acking = asyncio.Lock()
         self._stopping = False
+        self._gone = False
 
     async def consume(self, connection: AmqpConnection, *, queue: str, prefetch: int) -> None:
         """Start consuming. The broker makes one consumer of the queue the active one; the others wait."""
+        connection.on_lost(self._return)
         channel = await connection.channel()
         await channel.basic_qos(prefetch_count=prefetch, timeout=CONNECT_TIMEOUT_S)
         self._channel = channel
         self._close_channel = await connection.consume(channel, queue, on_message=self._deliver)
         async with self._acking:
-            await self._close_when_done()  # stop() may have been called meanwhile
+            # stop() or give_back() may have been called meanwhile.
+            await (self._close() if self._gone else self._close_when_done())
 
     def _deliver(self, message: Received) -> None:
-        if self._stopping:
+        if self._stopping or self._gone:
             return
         self._outstanding[message.tag] = False
         self._on_delivery(
@@ -68,6 +72,19 @@ class IngestConsumer:
         self._stopping = True
         async with self._acking:
             await self._close_when_done()
+
+    async def give_back(self) -> None:
+        """Close the channel at once: RabbitMQ has back, in order, what is not acked. Acks under way are sent first."""
+        async with self._acking:
+            self._return()
+            await self._close()
+
+    def _return(self) -> None:
+        """All that was handed over and not acked is RabbitMQ's again. An ack for it would name nothing."""
+        if not self._gone:
+            self._gone = True
+            self._outstanding.clear()
+            self._on_returned()
 
     async def ack(self, tags: Sequence[int]) -> None:
         """Ack `tags`: those from the lowest outstanding tag on with one frame, those beyond a gap one by one.
@@ -102,7 +119,11 @@ class IngestConsumer:
         return upto
 
     async def _close_when_done(self) -> None:
-        if self._stopping and not self._outstanding and self._close_channel is not None:
+        if self._stopping and not self._outstanding:
+            await self._close()
+
+    async def _close(self) -> None:
+        if self._close_channel is not None:
             close_channel, self._close_channel, self._channel = self._close_channel, None, None
             await close_channel()
 
