@@ -93,6 +93,10 @@ class MemoryBroker:
     def has_room(self) -> bool:
         return self._consuming and len(self._unacked) < self._prefetch
 
+    @property
+    def held_bytes(self) -> int:
+        return sum(len(queued.message.body) for queued in self._unacked.values())
+
     async def start(self, listener: Listener) -> None:
         self._listener = listener
         self._consuming = self._consumes = listener.on_delivery is not None

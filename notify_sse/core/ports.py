@@ -165,6 +165,8 @@ class Listener(msgspec.Struct, frozen=True):
     `on_delivery` (roles `all`, `ingest`): one message of the ingest queue, in queue order.
     `on_returned` (with `on_delivery`): every delivery handed over until now and not acked is the queue's again, because
     the connection was lost or consuming was paused. Forget them: each comes again, here or in another process.
+    `on_oversized` (with `on_delivery`): a message of so many bytes was moved to the dead letters without being handed
+    over, since there was no room to hold it.
     `on_announcement` (roles `all`, `gateway`): one announcement's bytes.
     `on_connected`: after every connect or reconnect, once everything asked for flows again. Announcements
     from before may have been lost: read the log.
@@ -173,6 +175,7 @@ class Listener(msgspec.Struct, frozen=True):
     on_connected: Callable[[], None]
     on_delivery: Callable[[Delivery], None] | None = None
     on_returned: Callable[[], None] | None = None
+    on_oversized: Callable[[int], None] | None = None
     on_announcement: Callable[[bytes], None] | None = None
 
 
@@ -196,6 +199,10 @@ class Broker(Protocol):
     @property
     def connected(self) -> bool:
         """Whether messages flow now."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of bodies of the deliveries that are handed over and not acked."""
 
     async def start(self, listener: Listener) -> None:
         """Connect in the background, and stay connected: after a loss, retry for ever with back-off, declare the

@@ -64,6 +64,11 @@ class Ingest:
         else:
             self._idle.set()
 
+    def oversized(self, body_bytes: int) -> None:
+        """A message went to the dead letters unread: there was no room for it."""
+        self._metrics.refused.labels("amqp", "too_large").inc()
+        logger.warning("a message is too large to be read", extra={"action": "oversized", "body_bytes": body_bytes})
+
     async def finish(self) -> None:
         """Return once everything delivered so far is acked (after `Broker.stop_consuming`)."""
         await self._idle.wait()
@@ -104,7 +109,8 @@ class Ingest:
             try:
                 good.append((delivery, self._checked(delivery)))
             except BadNotification as exc:
-                bad.append((delivery, exc))
+                # Without its traceback, whose frames hold the message: such a cycle is freed only by the collector.
+                bad.append((delivery, BadNotification(field=exc.field, reason=exc.reason, detail=exc.detail)))
         bad += await self._append(good)
         # From here on all that is not bad is committed and announced. The bad are acked by the task that dead-letters
         # them, so that nothing here waits for the broker to take a publish.

@@ -65,7 +65,11 @@ class Process:
         self.metrics = metrics = Metrics()
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
         self.broker = open_broker(
-            settings.broker_url, prefix=settings.amqp_prefix, publish_timeout_s=settings.publish_timeout_s
+            settings.broker_url,
+            prefix=settings.amqp_prefix,
+            held_bytes=settings.ingest_max_bytes,
+            message_bytes=settings.max_notification_bytes,
+            publish_timeout_s=settings.publish_timeout_s,
         )
         self.tail = Tail(max_events=settings.tail_max_events, max_bytes=settings.tail_max_bytes)
         hub: Hub[Connection] = Hub()
@@ -153,6 +157,7 @@ class Process:
                 on_connected=self._connected,
                 on_delivery=None if role == "gateway" else self.ingest.deliver,
                 on_returned=self._returned,
+                on_oversized=self.ingest.oversized,
                 on_announcement=None if role == "ingest" else self.live_messages.hear,
             )
         )
@@ -267,6 +272,11 @@ class Process:
             "ingest_paused",
             "1 while deliveries are left in the queue, because the store is away.",
             lambda: self.pause.paused,
+        )
+        gauge(
+            "ingest_bytes",
+            "Bytes of messages taken from the ingest queue and not acked yet.",
+            lambda: self.broker.held_bytes,
         )
         gauge("ready", "1 when the process is ready.", lambda: self.service.unready() is None, across="livemin")
 

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -12,11 +14,12 @@ import pytest
 from tests.support.amqp import publisher
 from tests.support.api import Api, notification
 from tests.support.polling import eventually
-from tests.support.service import ServiceFactory
+from tests.support.service import Service, ServiceFactory
 from tests.support.services import PostgresServer, RabbitServer
 from tests.system.said import complaints
 
 CONSUMER_TIMEOUT_MS = 3000
+LARGE_MESSAGES, LARGE_BYTES = 40, 8_388_608
 
 
 def _publish(broker_url: str, prefix: str, numbers: Sequence[int]) -> None:
@@ -151,6 +154,40 @@ async def test_deliveries_wait_in_the_queue_however_long_the_database_is_away(
             assert not await _paused(api)
         assert await asyncio.to_thread(_dead, rabbitmq_server.url, amqp_prefix) == 0
     assert not [said for said in complaints(running) if "delete it" in said]
+
+
+@pytest.mark.deadline(180)
+async def test_large_messages_do_not_fill_the_memory(
+    rabbitmq_server: RabbitServer, database_url: str, amqp_prefix: str, service: ServiceFactory
+) -> None:
+    """320 MB of refused messages: each becomes one dead letter, and what is sound is delivered."""
+    options = {"broker_url": rabbitmq_server.url, "amqp_prefix": amqp_prefix, "database_url": database_url}
+    running = await asyncio.to_thread(service, **options)
+    before = _peak_mib(running)
+    await asyncio.to_thread(_publish_large, rabbitmq_server.url, amqp_prefix)
+
+    async def all_dead() -> bool:
+        queues = await asyncio.to_thread(rabbitmq_server.ctl, "list_queues", "name", "messages")
+        return f"{amqp_prefix}.ingest\t0" in queues and f"{amqp_prefix}.dead\t{LARGE_MESSAGES}" in queues
+
+    await eventually(all_dead, what="each to be a dead letter", within_s=60)
+    assert await _stored(database_url) == list(range(LARGE_MESSAGES))
+    assert _peak_mib(running) - before < 128
+
+
+def _publish_large(broker_url: str, prefix: str) -> None:
+    body = b"x" * LARGE_BYTES
+    with publisher(broker_url, prefix) as channel:
+        for number in range(LARGE_MESSAGES):
+            channel.publish(body, key="recipient.alice.new_message")
+            channel.publish(notification("alice", payload={"number": number}))
+
+
+def _peak_mib(running: Service) -> int:
+    """The most memory that it ever had."""
+    assert running.process is not None
+    status = Path(f"/proc/{running.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024  # type: ignore[index]
 
 
 async def _paused(api: Api) -> bool:

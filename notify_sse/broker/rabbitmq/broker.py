@@ -12,9 +12,10 @@ from typing import Final
 
 from aiormq import ChannelAccessRefused
 
+from notify_sse.broker import DEFAULT_HELD_BYTES, DEFAULT_MESSAGE_BYTES
 from notify_sse.broker.rabbitmq import dead_letters
 from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, translated
-from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, IngestConsumer, ack_all, listen_live
+from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, Budget, IngestConsumer, ack_all, listen_live
 from notify_sse.broker.rabbitmq.link import Link
 from notify_sse.broker.rabbitmq.publishing import PublishingChannels, deadline_after, remaining_s
 from notify_sse.broker.rabbitmq.topology import Topology
@@ -40,11 +41,13 @@ class RabbitMQBroker:
         *,
         prefix: str,
         prefetch: int,
+        held_bytes: int = DEFAULT_HELD_BYTES,
+        message_bytes: int = DEFAULT_MESSAGE_BYTES,
         publish_timeout_s: float = PUBLISH_TIMEOUT_S,
         live_queue_max_messages: int = LIVE_QUEUE_MAX_MESSAGES,
     ) -> None:
         self._topology = Topology(prefix=prefix)
-        self._prefetch = prefetch
+        self._budget = Budget(prefetch, held_bytes, message_bytes)
         self._publish_timeout_s = publish_timeout_s
         self._live_queue_max_messages = live_queue_max_messages
         outage = Outage("the broker")
@@ -68,6 +71,10 @@ class RabbitMQBroker:
     @property
     def connected(self) -> bool:
         return self._connected
+
+    @property
+    def held_bytes(self) -> int:
+        return self._ingest.held_bytes if self._ingest is not None else 0
 
     async def start(self, listener: Listener) -> None:
         self._listener = listener
@@ -198,10 +205,8 @@ class RabbitMQBroker:
             if self._paused or self._ingest is not None or not self._consume_ingest:
                 return
             # Known before it consumes: it may be told to pause or to stop in this very moment.
-            self._ingest = ingest = IngestConsumer(
-                listener.on_delivery, on_returned=listener.on_returned or _nothing_to_forget
-            )
-            await ingest.consume(connection, queue=self._topology.ingest, prefetch=self._prefetch)
+            self._ingest = ingest = IngestConsumer(listener, budget=self._budget)
+            await ingest.consume(connection, queue=self._topology.ingest)
 
     async def _declare(self, connection: AmqpConnection) -> None:
         """Declare the topology, one link at a time and with a long timeout: RabbitMQ 3.10 can fail when two
@@ -215,7 +220,3 @@ class RabbitMQBroker:
         if self._connected and not was and self._listener is not None:
             logger.info("connected to the broker", extra={"action": "broker_connected"})
             self._listener.on_connected()
-
-
-def _nothing_to_forget() -> None:
-    """For a listener that keeps no deliveries."""
