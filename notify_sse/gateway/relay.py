@@ -86,8 +86,9 @@ class Relay(Generic[ReaderT]):
 
     async def _fill(self, *, max_events: int, max_bytes: int) -> None:
         page = await self._store.newest(max_events=max_events, max_bytes=max_bytes)
-        self._restart(page.head, start=page.upto - len(page.events))
-        self._extend(page.upto - len(page.events) + 1, _frames(page))
+        first = page.events[0].id if page.events else page.upto + 1
+        self._restart(page.head, start=first - 1)
+        self._extend(first, _frames(page), upto=page.upto)
         self._filled.set()
         logger.info("tail filled", extra={"action": "fill", "events": len(page.events), "position": page.upto})
 
@@ -131,26 +132,28 @@ class Relay(Generic[ReaderT]):
         if head.position > tail.position and not at_once:
             await asyncio.sleep(GRACE_S)
         while head.position > tail.position:
-            page = await self._store.stretch(tail.position, limit=STRETCH_EVENTS)
+            asked = tail.position
+            page = await self._store.stretch(asked, limit=STRETCH_EVENTS)
             # The log may break off between two pages, too.
             if page.head.epoch != tail.epoch or page.head.position < head.position:
                 self._break_off(page.head)
                 return
-            self._take_stretch(page)
+            self._take_stretch(page, after=asked)
             # Let the woken streams read the stretch before the next one could push it out of the tail.
             await asyncio.sleep(0)
 
-    def _take_stretch(self, page: Page) -> None:
-        """Extend by a stretch that was read while announcements may have come in: what is known already is dropped."""
-        first = page.events[0].id if page.events else page.upto + 1
-        if first > self._tail.position + 1:
-            self._skip_to(first - 1)
+    def _take_stretch(self, page: Page, *, after: int) -> None:
+        """Extend by what the log has after id `after`. Announcements may have come in while it was read: what is known
+        already is dropped. Missing ids above the floor are gaps, where something was erased: there is nothing to tell.
+        """
+        if page.head.floor > self._tail.position:
+            self._skip_to(page.head.floor)
         self._metrics.holes_repaired.inc()
-        self._extend(first, _frames(page))
+        self._extend(after + 1, _frames(page), upto=page.upto)
 
-    def _extend(self, first: int, frames: Sequence[Frame]) -> None:
+    def _extend(self, first: int, frames: Sequence[Frame], *, upto: int = 0) -> None:
         before = self._tail.position
-        new = self._tail.extend(first, frames)
+        new = self._tail.extend(first, frames, upto=upto)
         if isinstance(new, Hole):
             self._metrics.holes_found.inc()
             self._wanted.set()

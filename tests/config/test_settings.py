@@ -46,6 +46,7 @@ EACH: dict[str, tuple[str, Any]] = {
     "tail_max_bytes": ("1024", 1024),
     "max_notification_bytes": ("65536", 65536),
     "ingest_batch": ("1", 1),
+    "ingest_max_bytes": ("2000000", 2_000_000),
     "publish_timeout_s": ("1.5", 1.5),
     "log_level": ("DEBUG", "debug"),
     "log_format": ("json", "json"),

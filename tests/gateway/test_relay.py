@@ -159,3 +159,33 @@ async def test_a_stretch_longer_than_a_read_is_taken_in_pieces(monkeypatch: pyte
         await until(bench.at_head)
         assert bench.held() == list(range(1, 11))
     assert bench.store.calls["stretch"] == 4
+
+
+async def test_a_gap_in_the_log_is_passed_once() -> None:
+    """An event erased from the middle, or a restore by hand: its neighbours reach each stream once, and the tail is at
+    the head.
+    """
+    bench = Bench(rows=2)
+    async with bench.running():
+        await bench.relay.when_filled()
+        bench.sleeper()
+        bench.add(3)
+        bench.store.database.erased.add(4)
+        await until(bench.at_head)
+        await bench.relay.catch_up()
+        assert bench.held() == [1, 2, 3, 5]
+        bench.relay.take(bench.add(1))
+    assert bench.held() == [1, 2, 3, 5, 6]
+
+
+@pytest.mark.parametrize("erased", [{1}, {4}, {6}, {5, 6}, {1, 2, 3, 4, 5, 6}, {2, 4}])
+async def test_a_tail_is_filled_from_a_log_with_gaps(erased: set[int]) -> None:
+    """What comes next follows the head, whatever is missing before it."""
+    bench = Bench(rows=6)
+    bench.store.database.erased |= erased
+    async with bench.running():
+        await bench.relay.when_filled()
+        assert bench.held() == [place for place in range(1, 7) if place not in erased]
+        assert bench.tail.position == 6
+        bench.relay.take(bench.add(2))
+        assert bench.held()[-2:] == [7, 8]

@@ -49,6 +49,8 @@ class Database:
         self.under_way: Counter[bytes] = Counter()
         """Those that a request under way would store."""
         self.writable = True
+        self.erased: set[int] = set()
+        """Places whose event was erased: gaps among the ids."""
         self.uncommitted: set[int] = set()
         """Places that no reader sees yet. Always empty: the places are given in the step that commits."""
         self.withdrawn: set[str] = set()
@@ -96,13 +98,23 @@ class Database:
 
     def _committed(self, after: int) -> list[Event]:
         rows = self.rows[after:]
-        return [row for row in rows if row.id not in self.uncommitted] if self.uncommitted else rows
+        missing = self.uncommitted | self.erased
+        return [row for row in rows if row.id not in missing] if missing else rows
 
     def expire(self, count: int) -> int:
         """Retention: remove the oldest `count`, and move the floor in the same step."""
         removed = min(count, len(self.rows) - self.floor)
         self.floor += removed
         return removed
+
+    def write_by_hand(self, count: int, *, erase: int) -> None:
+        """Somebody writes to the log behind our back, in one transaction, and erases some of it, and of what was there.
+        Nothing is announced. (Only on `NAMELESS`: who reads no such channel misses nothing.)
+        """
+        for _ in range(count):
+            place = len(self.rows) + 1
+            self.rows.append(Event(place, NAMELESS, "note", b"{}"))
+        self.erased.update([row.id for row in self.rows if row.channel == NAMELESS][-2 * count :: 2][:erase])
 
     def go_back(self, position: int) -> None:
         """The newest rows are gone: a standby without them was promoted, or an older copy restored."""
@@ -112,6 +124,7 @@ class Database:
                 self.ever.pop(name, None)
                 self.withdrawn.add(name)
         del self.rows[position:]
+        self.erased = {place for place in self.erased if place <= position}
         self.floor = min(self.floor, position)
 
     def new_epoch(self) -> None:

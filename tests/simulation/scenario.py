@@ -22,6 +22,7 @@ FaultKind = Literal[
     "new epoch",
     "log went back",
     "herd",
+    "by hand",
 ]
 KINDS: Final[tuple[tuple[FaultKind, float], ...]] = (
     ("crash", 4),
@@ -34,6 +35,7 @@ KINDS: Final[tuple[tuple[FaultKind, float], ...]] = (
     ("new epoch", 1),
     ("log went back", 1),
     ("herd", 1.5),
+    ("by hand", 1.5),
 )
 RECIPIENTS: Final = ("alice", "al", "all", "a.b", "#", "topic:all", "recipient:alice", "é\x00\r\n", "x" * 160)
 TOPICS: Final = ("news", "alice")

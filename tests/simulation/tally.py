@@ -55,6 +55,7 @@ FAULTS: Final = (
     "retention",
     "new epoch",
     "log went back",
+    "by hand",
     "client drop",
     "client stall",
     "forged cursor",
