@@ -74,9 +74,9 @@ class Store(Protocol):
     async def append(self, batch: Sequence[Notification]) -> Appended:
         """Append `batch` in one transaction. Returns after the commit.
 
-        A notification_id is looked up among the whole log, and among the batch itself (the first one wins). Safe to
-        call from several tasks and processes at once. After `StoreUnavailable`, or when cancelled, the outcome is
-        unknown: call again with the same batch, what was committed comes back as `duplicate`.
+        A notification_id is looked up in its whole channel, and among the batch itself (the first one wins).
+        Safe to call from several tasks and processes at once. After `StoreUnavailable`, or when cancelled, the outcome
+        is unknown: call again with the same batch, what was committed comes back as `duplicate`.
         """
 
     async def head(self) -> Head:

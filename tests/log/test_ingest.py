@@ -42,7 +42,7 @@ class Bench:
 
     @property
     def stored(self) -> list[str]:
-        return sorted(self.store.database.known, key=lambda name: self.store.database.known[name])
+        return self.store.database.names
 
 
 POISONS = [

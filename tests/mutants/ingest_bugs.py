@@ -206,7 +206,11 @@ STORE: Final = (
         "no duplicate check in the log",
         3,
         "a notification_id is stored once",
-        ("tests.simulation.database:Database.append", "known = self.known.get(one.notification_id)", "known = None"),
+        (
+            "tests.simulation.database:Database.append",
+            "known = self.known.get((one.channel, one.notification_id))",
+            "known = None",
+        ),
     ),
     _bug(
         "page said to reach the head",

@@ -39,9 +39,9 @@ class Database:
         self.epoch = "e0"
         self.floor = 0
         self.rows: list[Event] = []
-        self.known: dict[str, tuple[int, bytes]] = {}
-        """notification_id → place and digest. Retention does not take from it: publishers retry for minutes, and
-        what is stored is kept for days."""
+        self.known: dict[tuple[str, str], tuple[int, bytes]] = {}
+        """Channel and notification_id → place and digest. Retention does not take from it: publishers retry for
+        minutes, and what is stored is kept for days."""
         self.available = True
         self.away_since = 0.0
         self.copies: Counter[bytes] = Counter()
@@ -61,12 +61,17 @@ class Database:
     def head(self) -> Head:
         return Head(self.epoch, len(self.rows), self.floor)
 
+    @property
+    def names(self) -> list[str]:
+        """The notification_ids, in the log's order."""
+        return [name for _, name in sorted(self.known, key=lambda key: self.known[key][0])]
+
     def append(self, batch: Sequence[Notification]) -> Appended:
         if any(one.notification_type == POISON for one in batch):
             raise StoreRefused("will not have it")
         stored = []
         for one in batch:
-            known = self.known.get(one.notification_id)
+            known = self.known.get((one.channel, one.notification_id))
             if known is None:
                 place = self._insert(one)
                 stored.append(Stored("new", place))
@@ -77,7 +82,7 @@ class Database:
     def _insert(self, one: Notification) -> int:
         place = len(self.rows) + 1
         self.rows.append(Event(place, one.channel, one.notification_type, one.body, one.expires_ms))
-        self.known[one.notification_id] = (place, one.digest)
+        self.known[one.channel, one.notification_id] = (place, one.digest)
         if one.channel == NAMELESS:
             self.copies[number_of(one.body)] += 1
         else:
@@ -118,9 +123,9 @@ class Database:
 
     def go_back(self, position: int) -> None:
         """The newest rows are gone: a standby without them was promoted, or an older copy restored."""
-        for name, (place, _) in list(self.known.items()):
+        for (channel, name), (place, _) in list(self.known.items()):
             if place > position:
-                del self.known[name]
+                del self.known[channel, name]
                 self.ever.pop(name, None)
                 self.withdrawn.add(name)
         del self.rows[position:]

@@ -17,7 +17,7 @@ from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import page
-from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
+from notify_sse.store.batch import Place, firsts, identity, outcome, sought_text, stored_text
 from notify_sse.store.postgres import schema
 from notify_sse.store.postgres.pool import PostgresPool
 from notify_sse.store.schema import require_expected
@@ -56,7 +56,8 @@ class PostgresStore:
         await asyncio.gather(self._replays.close(), self._reads.close(), self._writes.close())
 
     async def append(self, batch: Sequence[Notification]) -> Appended:
-        columns = _columns(firsts(batch))
+        new = firsts(batch)
+        columns = _columns(new)
 
         async def work(connection: asyncpg.Connection) -> Any:
             for _ in range(RACES):
@@ -70,7 +71,7 @@ class PostgresStore:
 
         row = await self._writes.run(work)
         seen = {
-            bytes(columns[0][place - 1]).decode(): Place(found, digest)
+            identity(new[place - 1]): Place(found, digest)
             for place, found, digest in zip(
                 row["seen_places"] or (), row["seen_ids"] or (), row["seen_digests"] or (), strict=True
             )
