@@ -49,18 +49,43 @@ class Relay(Generic[ReaderT]):
         self._wanted = asyncio.Event()
         self._repaired: asyncio.Future[None] | None = None
         self._filled = asyncio.Event()
+        self._own_epochs: set[str] = set()
+        """Those that our log had while this process runs: announcements from before a new one may come late."""
+        self._unknown_epochs: set[str] = set()
+        self._foreign_epochs: set[str] = set()
 
     def take(self, announcement: Announcement) -> None:
         """An announcement from this process, or from the broker. Synchronous: extends, wakes, drives."""
         if not self.filled:
             return
         if announcement.epoch != self._tail.epoch:
-            self._wanted.set()
+            self._hear_other_epoch(announcement.epoch)
             return
         known = max(0, self._tail.position + 1 - announcement.first)
         self._metrics.duplicates_dropped.inc(min(known, len(announcement.events)))
         frames = [frame(event, announcement.epoch) for event in announcement.events[known:]]
         self._extend(announcement.first + known, frames)
+
+    def _hear_other_epoch(self, epoch: str) -> None:
+        """Our log may have a new epoch: look. Once it is known not to, the announcement is of another log."""
+        if epoch in self._foreign_epochs:
+            self._metrics.foreign_epoch.inc()
+            return
+        if epoch not in self._own_epochs:
+            self._unknown_epochs.add(epoch)
+        self._wanted.set()
+
+    def _judge_unknown_epochs(self, unknown: set[str]) -> None:
+        """Our log was asked since `unknown` were heard, and has none of them."""
+        for epoch in unknown - self._own_epochs:
+            self._metrics.foreign_epoch.inc()
+            logger.error(
+                "another service, with another database, uses our exchanges and queues, and takes messages of ours: "
+                "give each its own NOTIFY_SSE_AMQP_PREFIX or virtual host",
+                extra={"action": "foreign_epoch", "epoch": epoch, "own_epoch": self._tail.epoch},
+            )
+        self._foreign_epochs |= unknown - self._own_epochs
+        self._unknown_epochs -= unknown
 
     def repair(self) -> None:
         """Read the log soon: announcements may have been lost."""
@@ -120,12 +145,13 @@ class Relay(Generic[ReaderT]):
         tail = self._tail
         # Remember the position before the read: announcements move it while the store answers, and a head that was read
         # earlier must not be taken for a log that went back.
-        reached = tail.position
+        reached, unknown = tail.position, set(self._unknown_epochs)
         head = await self._store.head()
         # Another log, or one that lost its newest events (a standby was promoted): no cursor can be trusted.
         if head.epoch != tail.epoch or head.position < reached:
             self._break_off(head)
             return
+        self._judge_unknown_epochs(unknown)
         # Retention removed these from the log. Keep none of them here, or two gateways would answer differently.
         tail.trim(head.floor)
         # A commit is known to the log a little before its announcement is here. Wait, rather than read for nothing.
@@ -177,6 +203,8 @@ class Relay(Generic[ReaderT]):
         self._wanted.set()
 
     def _restart(self, head: Head, *, start: int) -> None:
+        self._own_epochs.add(head.epoch)
+        self._foreign_epochs.discard(head.epoch)
         self._tail.restart(head.epoch, start=start)
         self._drive(self._hub.wake_all())
 

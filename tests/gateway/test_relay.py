@@ -189,3 +189,35 @@ async def test_a_tail_is_filled_from_a_log_with_gaps(erased: set[int]) -> None:
         assert bench.tail.position == 6
         bench.relay.take(bench.add(2))
         assert bench.held()[-2:] == [7, 8]
+
+
+async def test_announcements_of_another_log_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Two services with two databases on one exchange: half of the messages go astray. Said once, and counted; the log
+    is not asked for each of them.
+    """
+    bench = Bench(rows=1)
+    async with bench.running():
+        await bench.relay.when_filled()
+        for _ in range(3):
+            bench.relay.take(Announcement("foreign", 1))
+            await bench.relay.catch_up()
+        asked = bench.store.calls["head"]
+        bench.relay.take(Announcement("foreign", 1))
+        assert not bench.relay._wanted.is_set()
+    assert bench.store.calls["head"] <= asked + 1
+    assert bench.tally["foreign epoch"] == 4
+    assert [record.action for record in caplog.records if record.levelname == "ERROR"] == ["foreign_epoch"]
+
+
+async def test_a_new_epoch_of_our_own_log_is_not_foreign(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the new one, heard before this process has looked, nor the one before, heard late."""
+    bench = Bench(rows=1)
+    async with bench.running():
+        await bench.relay.when_filled()
+        before = bench.store.database.epoch
+        bench.store.database.new_epoch()
+        for epoch in (bench.store.database.epoch, before):
+            bench.relay.take(Announcement(epoch, 2))
+            await bench.relay.catch_up()
+    assert bench.tally["foreign epoch"] == 0
+    assert "foreign_epoch" not in [record.action for record in caplog.records]

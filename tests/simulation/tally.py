@@ -107,6 +107,7 @@ class TallyMetrics:
         self.dead_letters_failed = Count(tally, "dead letter failed")
         self.announce_failed = Count(tally, "announce failed")
         self.announcements_unreadable = Count(tally, "announcement unreadable")
+        self.foreign_epoch = Count(tally, "foreign epoch")
         self.duplicates_dropped = Count(tally, "duplicates dropped")
         self.holes_found = Count(tally, "holes found")
         self.holes_repaired = Count(tally, "stretches read")
