@@ -261,6 +261,10 @@ class Process:
             await asyncio.sleep(1)
             self.metrics.refresh()
 
+    def _retention_lag_s(self) -> float:
+        """0 in a process that removes nothing."""
+        return 0.0 if self.settings.role == "gateway" else self.retention.lag_s
+
     def _expose_gauges(self) -> None:
         gauge = self.metrics.gauge
         gauge("streams", "Streams open now.", lambda: len(self.registry))
@@ -277,6 +281,12 @@ class Process:
             "ingest_bytes",
             "Bytes of messages taken from the ingest queue and not acked yet.",
             lambda: self.broker.held_bytes,
+        )
+        gauge(
+            "retention_lag_seconds",
+            "Seconds for which removing what is too old is overdue.",
+            self._retention_lag_s,
+            across="livemax",
         )
         gauge("ready", "1 when the process is ready.", lambda: self.service.unready() is None, across="livemin")
 
