@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from aiormq import ChannelAccessRefused
+from aiormq.exceptions import ChannelNotFoundEntity
 
 from notify_sse.broker import DEFAULT_HELD_BYTES, DEFAULT_MESSAGE_BYTES
 from notify_sse.broker.rabbitmq import dead_letters
-from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, translated
+from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, one_line, translated
 from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, Budget, IngestConsumer, ack_all, listen_live
 from notify_sse.broker.rabbitmq.link import Link
 from notify_sse.broker.rabbitmq.publishing import PublishingChannels, deadline_after, remaining_s
@@ -62,6 +63,7 @@ class RabbitMQBroker:
         self._channels: PublishingChannels | None = None
         self._ingest: IngestConsumer | None = None
         self._consume_ingest = False
+        self._told_of_live = False
         self._paused = False
         self._prepared: AmqpConnection | None = None
         self._beginning = asyncio.Lock()
@@ -177,7 +179,7 @@ class RabbitMQBroker:
 
     async def _prepare_publishing(self, connection: AmqpConnection) -> None:
         # A user who may only publish cannot declare. Without a queue, each publish comes back as an error.
-        with suppress(ChannelAccessRefused):
+        with suppress(ChannelAccessRefused, ChannelNotFoundEntity):
             await self._declare(connection)
         self._channels = await PublishingChannels.open(connection)
 
@@ -187,14 +189,28 @@ class RabbitMQBroker:
         self._prepared = self._ingest = None
         await self._declare(connection)
         if listener.on_announcement is not None:
+            await self._listen_live(connection, listener.on_announcement)
+        self._prepared = connection
+        await self._consume()
+
+    async def _listen_live(self, connection: AmqpConnection, on_announcement: Callable[[bytes], None]) -> None:
+        """Hear announcements, if this user may make a queue for them: the log is compared once a second anyway."""
+        try:
             await listen_live(
                 connection,
                 self._topology,
                 max_messages=self._live_queue_max_messages,
-                on_announcement=listener.on_announcement,
+                on_announcement=on_announcement,
             )
-        self._prepared = connection
-        await self._consume()
+        except ChannelAccessRefused as exc:
+            if not self._told_of_live:
+                self._told_of_live = True
+                logger.error(  # noqa: TRY400 - one line
+                    "the broker user may not make a queue of its own: announcements of other processes come up to a "
+                    "second late, revocations not at all; grant it configure, write and read on ^%s\\.live",
+                    self._topology.prefix.replace(".", "\\."),
+                    extra={"action": "refused", "error": one_line(exc)},
+                )
 
     async def _consume(self) -> None:
         """Consume the ingest queue, if this process is to, is not paused, and does not yet."""
@@ -210,10 +226,17 @@ class RabbitMQBroker:
 
     async def _declare(self, connection: AmqpConnection) -> None:
         """Declare the topology, one link at a time and with a long timeout: RabbitMQ 3.10 can fail when two
-        connections declare the same new quorum queue at once.
+        connections declare the same new quorum queue at once. Raises `ChannelNotFoundEntity` when something is not
+        there, and this user may not make it.
         """
-        async with self._declaring, connection.temporary_channel() as channel:
-            await self._topology.declare(channel, timeout_s=DECLARE_TIMEOUT_S)
+        async with self._declaring:
+            try:
+                async with connection.temporary_channel() as channel:
+                    await self._topology.declare(channel, timeout_s=DECLARE_TIMEOUT_S)
+            except ChannelAccessRefused:
+                # This user may not make anything. That is no matter where everything was made by another.
+                async with connection.temporary_channel() as channel:
+                    await self._topology.find(channel, timeout_s=DECLARE_TIMEOUT_S)
 
     def _link_changed(self) -> None:
         was, self._connected = self._connected, all(link.up for link in self._links)

@@ -19,6 +19,7 @@ from aiormq import (
     ConnectionNotAllowed,
     ProbableAuthenticationError,
 )
+from aiormq.exceptions import ChannelNotFoundEntity
 from yarl import URL
 
 from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, one_line, translated
@@ -45,7 +46,20 @@ ADVICE: Final = (
         "the broker refuses the user or password of NOTIFY_SSE_BROKER_URL; retrying until it does not",
     ),
     (ConnectionNotAllowed, "the broker refuses the virtual host of NOTIFY_SSE_BROKER_URL; retrying until it does not"),
-    (ChannelAccessRefused, "the broker user lacks a permission; retrying until it is granted"),
+    (
+        ChannelAccessRefused,
+        (
+            "the broker user lacks a permission: it needs configure, write and read on the exchanges and queues of "
+            "NOTIFY_SSE_AMQP_PREFIX (rabbitmqctl set_permissions); retrying until it is granted"
+        ),
+    ),
+    (
+        ChannelNotFoundEntity,
+        (
+            "an exchange or queue of ours is not there, and the broker user may not make it: grant configure, or start "
+            "the service once as a user who may; retrying until then"
+        ),
+    ),
 )
 """Refusals that only a person can end, each with what to do."""
 
