@@ -206,7 +206,7 @@ async def test_announcements_of_another_log_are_told_of_once(caplog: pytest.LogC
         assert not bench.relay._wanted.is_set()
     assert bench.store.calls["head"] <= asked + 1
     assert bench.tally["foreign epoch"] == 4
-    assert [record.action for record in caplog.records if record.levelname == "ERROR"] == ["foreign_epoch"]
+    assert [vars(record)["action"] for record in caplog.records if record.levelname == "ERROR"] == ["foreign_epoch"]
 
 
 async def test_a_new_epoch_of_our_own_log_is_not_foreign(caplog: pytest.LogCaptureFixture) -> None:
@@ -220,4 +220,4 @@ async def test_a_new_epoch_of_our_own_log_is_not_foreign(caplog: pytest.LogCaptu
             bench.relay.take(Announcement(epoch, 2))
             await bench.relay.catch_up()
     assert bench.tally["foreign epoch"] == 0
-    assert "foreign_epoch" not in [record.action for record in caplog.records]
+    assert "foreign_epoch" not in [vars(record)["action"] for record in caplog.records]

@@ -4,6 +4,8 @@ import asyncio
 import gzip
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -231,6 +233,10 @@ async def test_finish_returns_once_everything_delivered_is_acked() -> None:
         assert bench.broker.acked == ["a", "b"]
 
 
+def _more_than(found: list[Any], count: int) -> bool:
+    return len(found) > count
+
+
 def _nameless(tag: str) -> Delivery:
     body = b'{"recipient_id": "alice", "notification_type": "note", "payload": {"text": "%s"}}' % tag.encode()
     return Delivery(body, "recipient.alice.note", "application/json", None, redelivered=False, tag=tag)
@@ -246,7 +252,7 @@ async def test_what_the_queue_has_back_is_not_stored(moment: str) -> None:
         for again in range(3):
             bench.deliver(*(_nameless(f"{name}") for name in names))
             if moment == "waiting for the store to come back":
-                await until(lambda again=again: len(bench.store.batches) > again)
+                await until(partial(_more_than, bench.store.batches, again))
             bench.ingest.returned()
         await bench.ingest.finish()
         assert bench.stored == []
@@ -286,6 +292,14 @@ async def test_a_refused_message_that_the_queue_has_back_is_not_dead_lettered() 
         bench.broker.gate.set()
         await until(lambda: bench.broker.acked)
     assert bench.broker.dead == [("bad", "malformed")]
+
+
+async def test_a_message_that_was_never_read_counts_as_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """The broker moved it to the dead letters, since there was no room for it."""
+    bench = Bench()
+    bench.ingest.oversized(8_388_608)
+    assert bench.tally["refused too_large"] == 1
+    assert [vars(record)["body_bytes"] for record in caplog.records] == [8_388_608]
 
 
 async def test_a_message_without_an_id_gets_one() -> None:

@@ -8,7 +8,8 @@ import pytest
 from notify_sse.log import pause as module
 from notify_sse.log.pause import Pause
 from notify_sse.telemetry.outage import Outage
-from tests.support.doubles import HandBroker, running, until
+from tests.support.doubles import HandBroker, running
+from tests.support.polling import until
 
 
 class Bench:
@@ -74,9 +75,9 @@ async def test_a_store_that_comes_and_goes_is_given_more_and_more_time(monkeypat
     async with running(bench.pause.run()):
         for rounds in range(4):
             bench.outage.lost("append", "the disk is full")
-            await until(lambda rounds=rounds: bench.told()[-1:] == ["pause"] and len(bench.told()) == 2 * rounds + 1)
+            await bench.tells(*["pause", "resume"] * rounds, "pause")
             bench.outage.back("append")
-            await until(lambda: bench.told()[-1] == "resume")
+            await bench.tells(*["pause", "resume"] * (rounds + 1))
     assert waits == [0.02, 0.04, 0.08]
 
 
@@ -89,5 +90,5 @@ def _recorded_waits(monkeypatch: pytest.MonkeyPatch, *, above_s: float) -> list[
             waits.append(seconds)
         await sound(min(seconds, 0.001))  # type: ignore[misc]
 
-    monkeypatch.setattr(module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     return waits

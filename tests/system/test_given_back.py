@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -96,7 +97,11 @@ async def test_connections_lost_while_the_database_is_away_store_nothing_twice(
     service: ServiceFactory,
 ) -> None:
     """Each loss has RabbitMQ deliver everything again: what the lost connection brought is forgotten."""
-    options = {"broker_url": rabbitmq_server.url, "amqp_prefix": amqp_prefix, "database_url": database_url}
+    options: dict[str, Any] = {
+        "broker_url": rabbitmq_server.url,
+        "amqp_prefix": amqp_prefix,
+        "database_url": database_url,
+    }
     running = await asyncio.to_thread(service, **options)
     async with Api(running) as api:
         await asyncio.to_thread(postgres_server.kill)
@@ -114,7 +119,11 @@ async def test_a_connection_lost_during_a_commit_stores_at_most_that_batch_twice
     rabbitmq_server: RabbitServer, database_url: str, amqp_prefix: str, service: ServiceFactory
 ) -> None:
     """Whether the commit succeeds cannot be known; everything behind it comes again, and only from there."""
-    options = {"broker_url": rabbitmq_server.url, "amqp_prefix": amqp_prefix, "database_url": database_url}
+    options: dict[str, Any] = {
+        "broker_url": rabbitmq_server.url,
+        "amqp_prefix": amqp_prefix,
+        "database_url": database_url,
+    }
     running = await asyncio.to_thread(service, env={"INGEST_BATCH": "20"}, **options)
     async with Api(running) as api:
         async with _locked_head(database_url):
@@ -138,7 +147,11 @@ async def test_deliveries_wait_in_the_queue_however_long_the_database_is_away(
     """Through many consumer timeouts: given back once, so that no delivery limit is reached, and nobody is advised to
     delete a queue that holds them.
     """
-    options = {"broker_url": rabbitmq_server.url, "amqp_prefix": amqp_prefix, "database_url": database_url}
+    options: dict[str, Any] = {
+        "broker_url": rabbitmq_server.url,
+        "amqp_prefix": amqp_prefix,
+        "database_url": database_url,
+    }
     with _impatient(rabbitmq_server):
         running = await asyncio.to_thread(service, **options)
         async with Api(running) as api:
@@ -161,7 +174,11 @@ async def test_large_messages_do_not_fill_the_memory(
     rabbitmq_server: RabbitServer, database_url: str, amqp_prefix: str, service: ServiceFactory
 ) -> None:
     """320 MB of refused messages: each becomes one dead letter, and what is sound is delivered."""
-    options = {"broker_url": rabbitmq_server.url, "amqp_prefix": amqp_prefix, "database_url": database_url}
+    options: dict[str, Any] = {
+        "broker_url": rabbitmq_server.url,
+        "amqp_prefix": amqp_prefix,
+        "database_url": database_url,
+    }
     running = await asyncio.to_thread(service, **options)
     before = _peak_mib(running)
     await asyncio.to_thread(_publish_large, rabbitmq_server.url, amqp_prefix)
