@@ -106,8 +106,8 @@ class BadNotification(NotifyError):
 class Conflict(NotifyError):
     """A notification_id was used before with other content.
 
-    The log keeps the first. `items` holds the outcome of each notification of the publish, as it is answered: those
-    that do not conflict are stored.
+    For the same recipient or topic. The log keeps the first. `items` holds the outcome of each notification of the
+    publish, as it is answered: those that do not conflict are stored.
     """
 
     code = "conflict"

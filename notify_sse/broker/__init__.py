@@ -9,6 +9,8 @@ from notify_sse.errors import BadConfiguration
 
 DEFAULT_PREFIX: Final = "notifications"
 DEFAULT_PREFETCH: Final = 2000
+DEFAULT_HELD_BYTES: Final = 67_108_864
+DEFAULT_MESSAGE_BYTES: Final = 16_384
 
 
 def open_broker(
@@ -16,18 +18,28 @@ def open_broker(
     *,
     prefix: str = DEFAULT_PREFIX,
     prefetch: int = DEFAULT_PREFETCH,
+    held_bytes: int = DEFAULT_HELD_BYTES,
+    message_bytes: int = DEFAULT_MESSAGE_BYTES,
     publish_timeout_s: float = 10.0,
 ) -> Broker:
     """The broker that `broker_url` names: `amqp://`, `amqps://` (RabbitMQ) or `memory://` (this process only).
 
-    `prefix` begins every exchange's and queue's name. `prefetch` is how many deliveries may be unacked at a time.
+    `prefix` begins every exchange's and queue's name. `prefetch` is how many deliveries may be unacked at a time, and
+    `held_bytes` about how large all of them are together; a message of up to `message_bytes` is always held.
     `publish_timeout_s` bounds every publish. Connects to nothing yet; must be called within a running event loop.
     Raises `BadConfiguration` for any other URL.
     """
     if _is_rabbitmq(broker_url):
         from notify_sse.broker.rabbitmq.broker import RabbitMQBroker  # noqa: PLC0415  neither loads the other's libraries
 
-        return RabbitMQBroker(broker_url, prefix=prefix, prefetch=prefetch, publish_timeout_s=publish_timeout_s)
+        return RabbitMQBroker(
+            broker_url,
+            prefix=prefix,
+            prefetch=prefetch,
+            held_bytes=held_bytes,
+            message_bytes=message_bytes,
+            publish_timeout_s=publish_timeout_s,
+        )
     from notify_sse.broker.memory import MemoryBroker  # noqa: PLC0415  as above
 
     return MemoryBroker(prefetch=prefetch, publish_timeout_s=publish_timeout_s)

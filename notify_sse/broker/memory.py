@@ -74,6 +74,8 @@ class MemoryBroker:
         self._prefetch = prefetch
         self._publish_timeout_s = publish_timeout_s
         self._listener: Listener | None = None
+        self._consumes = False
+        """Whether it is to consume at all; `_consuming` says whether it does now."""
         self._consuming = False
         self._unacked: dict[int, _QueuedMessage] = {}
         self._published: set[_QueuedMessage] = set()
@@ -91,9 +93,13 @@ class MemoryBroker:
     def has_room(self) -> bool:
         return self._consuming and len(self._unacked) < self._prefetch
 
+    @property
+    def held_bytes(self) -> int:
+        return sum(len(queued.message.body) for queued in self._unacked.values())
+
     async def start(self, listener: Listener) -> None:
         self._listener = listener
-        self._consuming = listener.on_delivery is not None
+        self._consuming = self._consumes = listener.on_delivery is not None
         self._exchange.brokers.append(self)
         asyncio.get_running_loop().call_soon(self._begin, listener)
 
@@ -103,19 +109,35 @@ class MemoryBroker:
             listener.on_connected()
 
     async def stop_consuming(self) -> None:
-        self._consuming = False
+        self._consuming = self._consumes = False
+        self._exchange.deliver_waiting()
+
+    async def pause_consuming(self) -> None:
+        if self._consuming:
+            self._consuming = False
+            self._give_back()
+
+    async def resume_consuming(self) -> None:
+        self._consuming = self._consumes
         self._exchange.deliver_waiting()
 
     async def close(self) -> None:
-        self._listener = None
-        self._consuming = False
+        self._consuming = self._consumes = False
         if self in self._exchange.brokers:
             self._exchange.brokers.remove(self)
-        self._exchange.put_back(list(self._unacked.values()))
-        self._unacked.clear()
+        self._give_back()
+        self._listener = None
         for queued in self._published:
             if not queued.stored.done():
                 queued.stored.set_exception(BrokerUnavailable("the broker was closed"))
+
+    def _give_back(self) -> None:
+        given_back = list(self._unacked.values())
+        self._unacked.clear()
+        # First forgotten, then put back: it may come again at once.
+        if self._listener is not None and self._listener.on_returned is not None:
+            self._listener.on_returned()
+        self._exchange.put_back(given_back)
         self._exchange.deliver_waiting()
 
     async def publish(self, message: Message) -> None:

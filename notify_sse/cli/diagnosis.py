@@ -5,6 +5,7 @@ embedded default's files.
 """
 
 import asyncio
+import re
 import resource
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from notify_sse.core.ports import Finding
 from notify_sse.errors import NotifyError, TokenRefused
 
 TIMEOUT_S: Final = 5.0
+FOREIGN: Final = re.compile(r"^notify_sse_foreign_epoch_total [1-9]", re.MULTILINE)
+"""In the service's metrics: it heard announcements of a log that is not its own."""
 SPARE_FILES: Final = 500
 """For the database, the broker, logs and libraries, beside the streams' sockets."""
 
@@ -126,11 +129,17 @@ async def _service(settings: Settings) -> AsyncIterator[Finding]:
     try:
         async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=not is_local_url(url)) as client:
             response = await client.get("/readyz")
+            exposition = (await client.get("/metrics")).text
     except httpx.HTTPError:
         yield Finding("service", "warning", f"does not answer at {url}", "start it with `notify-sse serve`")
         return
     if response.status_code == httpx.codes.OK:
         yield Finding("service", "ok", f"ready at {url}")
+        if FOREIGN.search(exposition):
+            detail = (
+                "the service hears of another log: another one uses its exchanges and queues, and takes its messages"
+            )
+            yield Finding("epoch", "error", detail, "give each its own NOTIFY_SSE_AMQP_PREFIX or virtual host")
     elif response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
         reason = response.json().get("reason", "it does not say why")
         yield Finding("service", "warning", f"runs at {url}, and is not ready: {reason}", "its log says more")

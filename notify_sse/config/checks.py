@@ -8,6 +8,7 @@ import re
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
+from notify_sse.config.database_url import hosts_of
 from notify_sse.config.names import KNOWN_SECRETS, MIN_SECRET_BYTES, MIN_SECRET_VARIETY, variable
 from notify_sse.config.settings import Settings
 from notify_sse.errors import BadConfiguration
@@ -28,20 +29,27 @@ def _check_urls(settings: Settings) -> None:
         ("database_url", ("sqlite", "postgresql", "postgres")),
         ("broker_url", ("memory", "amqp", "amqps")),
     ):
+        url = getattr(settings, field)
+        scheme = url.partition(":")[0].lower()
+        if scheme not in schemes:
+            _refuse(field, f"must begin with one of {', '.join(f'{scheme}://' for scheme in schemes)}")
         try:
-            parts = urlsplit(getattr(settings, field))
-            _ = parts.port
+            hosts = hosts_of(url) if scheme in ("postgresql", "postgres") else [_one_host(url)]
         except ValueError:
             _refuse(field, "is not a URL (is a character in the password not percent-encoded?)")
-        if parts.scheme not in schemes:
-            _refuse(field, f"must begin with one of {', '.join(f'{scheme}://' for scheme in schemes)}")
-        if parts.scheme not in ("sqlite", "memory") and not parts.hostname:
-            _refuse(field, f"names no host ({parts.scheme}://user:password@host/…)")
+        if scheme not in ("sqlite", "memory") and not any(hosts):
+            _refuse(field, f"names no host ({scheme}://user:password@host/…)")
     database = urlsplit(settings.database_url)
     if database.scheme == "sqlite" and (database.netloc or database.path in ("", "/") or ":memory:" in database.path):
         _refuse("database_url", "names no file (sqlite:////absolute/path or sqlite:///relative/path)")
     if settings.jwks_url and urlsplit(settings.jwks_url).scheme not in ("http", "https", "file", ""):
         _refuse("jwks_url", "must be an http:// or https:// URL, or a file")
+
+
+def _one_host(url: str) -> str:
+    parts = urlsplit(url)
+    _ = parts.port
+    return parts.hostname or ""
 
 
 def _check_origins(settings: Settings) -> None:

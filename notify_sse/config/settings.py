@@ -184,6 +184,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ingest_batch: Annotated[
         int, Meta(ge=1, le=10_000, description="Most notifications that are appended in one transaction.")
     ] = 500
+    ingest_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=1_048_576,
+            description="About how many bytes of messages one process takes out of the ingest queue at a time. "
+            "Messages over MAX_NOTIFICATION_BYTES that find no room go to the dead letters unread.",
+        ),
+    ] = 67_108_864
     publish_timeout_s: Annotated[
         float, Meta(gt=0, description="Seconds after which a publish that was not confirmed is given up.")
     ] = 10.0

@@ -28,7 +28,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A notification in the log: `id` is its place. Ids are contiguous, in commit order."""
+    """A notification in the log: `id` is its place. Ids rise in commit order, without gaps but where one was erased."""
 
     id: int
     channel: str

@@ -74,9 +74,9 @@ class Store(Protocol):
     async def append(self, batch: Sequence[Notification]) -> Appended:
         """Append `batch` in one transaction. Returns after the commit.
 
-        A notification_id is looked up among the whole log, and among the batch itself (the first one wins). Safe to
-        call from several tasks and processes at once. After `StoreUnavailable`, or when cancelled, the outcome is
-        unknown: call again with the same batch, what was committed comes back as `duplicate`.
+        A notification_id is looked up in its whole channel, and among the batch itself (the first one wins).
+        Safe to call from several tasks and processes at once. After `StoreUnavailable`, or when cancelled, the outcome
+        is unknown: call again with the same batch, what was committed comes back as `duplicate`.
         """
 
     async def head(self) -> Head:
@@ -163,6 +163,10 @@ class Listener(msgspec.Struct, frozen=True):
     """What a process wants to hear from the broker; each is called from the event loop and must not block.
 
     `on_delivery` (roles `all`, `ingest`): one message of the ingest queue, in queue order.
+    `on_returned` (with `on_delivery`): every delivery handed over until now and not acked is the queue's again, because
+    the connection was lost or consuming was paused. Forget them: each comes again, here or in another process.
+    `on_oversized` (with `on_delivery`): a message of so many bytes was moved to the dead letters without being handed
+    over, since there was no room to hold it.
     `on_announcement` (roles `all`, `gateway`): one announcement's bytes.
     `on_connected`: after every connect or reconnect, once everything asked for flows again. Announcements
     from before may have been lost: read the log.
@@ -170,6 +174,8 @@ class Listener(msgspec.Struct, frozen=True):
 
     on_connected: Callable[[], None]
     on_delivery: Callable[[Delivery], None] | None = None
+    on_returned: Callable[[], None] | None = None
+    on_oversized: Callable[[int], None] | None = None
     on_announcement: Callable[[bytes], None] | None = None
 
 
@@ -194,6 +200,10 @@ class Broker(Protocol):
     def connected(self) -> bool:
         """Whether messages flow now."""
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of bodies of the deliveries that are handed over and not acked."""
+
     async def start(self, listener: Listener) -> None:
         """Connect in the background, and stay connected: after a loss, retry for ever with back-off, declare the
         topology again, and call `listener.on_connected`. Returns at once; a broker that is down is logged once,
@@ -202,6 +212,14 @@ class Broker(Protocol):
 
     async def stop_consuming(self) -> None:
         """No more deliveries. Those not acked go back to the queue when the broker is closed."""
+
+    async def pause_consuming(self) -> None:
+        """Give every delivery that is not acked back to the queue, at once, and take no more until `resume_consuming`,
+        not after a reconnect either. Idempotent; without a connection it is only remembered.
+        """
+
+    async def resume_consuming(self) -> None:
+        """Take deliveries again: now, or with the next connection. Idempotent. Not after `stop_consuming`."""
 
     async def close(self) -> None:
         """Disconnect. Idempotent; never raises."""

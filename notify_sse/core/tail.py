@@ -95,17 +95,19 @@ class Tail:
         self._order.clear()
         self._by_channel.clear()
 
-    def extend(self, first: int, frames: Sequence[Frame]) -> Sequence[Frame] | Hole:
-        """Add the contiguous `frames` whose first has id `first`; returns those that were new.
+    def extend(self, first: int, frames: Sequence[Frame], *, upto: int = 0) -> Sequence[Frame] | Hole:
+        """Add `frames`, ascending: all that the log has from id `first` to id `upto` (by default to the last of them).
+        Returns those that were new.
 
-        What lies at or below `position` is a duplicate and is dropped. What lies beyond `position + 1` is a
-        `Hole`, and nothing is added.
+        Ids between them may be missing: an event that was erased leaves a gap, and the position passes it. What lies at
+        or below `position` is a duplicate and is dropped. What lies beyond `position + 1` is a `Hole`, and nothing is
+        added.
         """
         # Beyond the next id: something is missing in between. Taking these would let cursors pass what is missing.
         if first > self.position + 1:
             return Hole(self.position, first)
         # An announcement may be repeated, or overlap what was read from the log: keep only what is new.
-        new = frames[self.position + 1 - first :] if first <= self.position else frames
+        new = frames if first > self.position else [one for one in frames if one.id > self.position]
         for frame in new:
             of_channel = self._by_channel.get(frame.channel)
             if of_channel is None:
@@ -114,8 +116,9 @@ class Tail:
             of_channel.frames.append(frame)
             self.size_bytes += len(frame.block) + FRAME_OVERHEAD_BYTES
         self._order.extend(new)
-        # The position moves before anything is evicted: streams compare their cursors with both ends.
-        self.position += len(new)
+        # The position moves before anything is evicted: streams compare their cursors with both ends. It is an id, and
+        # not a count of events.
+        self.position = max(self.position, upto, new[-1].id if new else 0)
         self._evict()
         return new
 

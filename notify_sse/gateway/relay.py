@@ -49,18 +49,43 @@ class Relay(Generic[ReaderT]):
         self._wanted = asyncio.Event()
         self._repaired: asyncio.Future[None] | None = None
         self._filled = asyncio.Event()
+        self._own_epochs: set[str] = set()
+        """Those that our log had while this process runs: announcements from before a new one may come late."""
+        self._unknown_epochs: set[str] = set()
+        self._foreign_epochs: set[str] = set()
 
     def take(self, announcement: Announcement) -> None:
         """An announcement from this process, or from the broker. Synchronous: extends, wakes, drives."""
         if not self.filled:
             return
         if announcement.epoch != self._tail.epoch:
-            self._wanted.set()
+            self._hear_other_epoch(announcement.epoch)
             return
         known = max(0, self._tail.position + 1 - announcement.first)
         self._metrics.duplicates_dropped.inc(min(known, len(announcement.events)))
         frames = [frame(event, announcement.epoch) for event in announcement.events[known:]]
         self._extend(announcement.first + known, frames)
+
+    def _hear_other_epoch(self, epoch: str) -> None:
+        """Our log may have a new epoch: look. Once it is known not to, the announcement is of another log."""
+        if epoch in self._foreign_epochs:
+            self._metrics.foreign_epoch.inc()
+            return
+        if epoch not in self._own_epochs:
+            self._unknown_epochs.add(epoch)
+        self._wanted.set()
+
+    def _judge_unknown_epochs(self, unknown: set[str]) -> None:
+        """Our log was asked since `unknown` were heard, and has none of them."""
+        for epoch in unknown - self._own_epochs:
+            self._metrics.foreign_epoch.inc()
+            logger.error(
+                "another service, with another database, uses our exchanges and queues, and takes messages of ours: "
+                "give each its own NOTIFY_SSE_AMQP_PREFIX or virtual host",
+                extra={"action": "foreign_epoch", "epoch": epoch, "own_epoch": self._tail.epoch},
+            )
+        self._foreign_epochs |= unknown - self._own_epochs
+        self._unknown_epochs -= unknown
 
     def repair(self) -> None:
         """Read the log soon: announcements may have been lost."""
@@ -86,8 +111,9 @@ class Relay(Generic[ReaderT]):
 
     async def _fill(self, *, max_events: int, max_bytes: int) -> None:
         page = await self._store.newest(max_events=max_events, max_bytes=max_bytes)
-        self._restart(page.head, start=page.upto - len(page.events))
-        self._extend(page.upto - len(page.events) + 1, _frames(page))
+        first = page.events[0].id if page.events else page.upto + 1
+        self._restart(page.head, start=first - 1)
+        self._extend(first, _frames(page), upto=page.upto)
         self._filled.set()
         logger.info("tail filled", extra={"action": "fill", "events": len(page.events), "position": page.upto})
 
@@ -119,38 +145,41 @@ class Relay(Generic[ReaderT]):
         tail = self._tail
         # Remember the position before the read: announcements move it while the store answers, and a head that was read
         # earlier must not be taken for a log that went back.
-        reached = tail.position
+        reached, unknown = tail.position, set(self._unknown_epochs)
         head = await self._store.head()
         # Another log, or one that lost its newest events (a standby was promoted): no cursor can be trusted.
         if head.epoch != tail.epoch or head.position < reached:
             self._break_off(head)
             return
+        self._judge_unknown_epochs(unknown)
         # Retention removed these from the log. Keep none of them here, or two gateways would answer differently.
         tail.trim(head.floor)
         # A commit is known to the log a little before its announcement is here. Wait, rather than read for nothing.
         if head.position > tail.position and not at_once:
             await asyncio.sleep(GRACE_S)
         while head.position > tail.position:
-            page = await self._store.stretch(tail.position, limit=STRETCH_EVENTS)
+            asked = tail.position
+            page = await self._store.stretch(asked, limit=STRETCH_EVENTS)
             # The log may break off between two pages, too.
             if page.head.epoch != tail.epoch or page.head.position < head.position:
                 self._break_off(page.head)
                 return
-            self._take_stretch(page)
+            self._take_stretch(page, after=asked)
             # Let the woken streams read the stretch before the next one could push it out of the tail.
             await asyncio.sleep(0)
 
-    def _take_stretch(self, page: Page) -> None:
-        """Extend by a stretch that was read while announcements may have come in: what is known already is dropped."""
-        first = page.events[0].id if page.events else page.upto + 1
-        if first > self._tail.position + 1:
-            self._skip_to(first - 1)
+    def _take_stretch(self, page: Page, *, after: int) -> None:
+        """Extend by what the log has after id `after`. Announcements may have come in while it was read: what is known
+        already is dropped. Missing ids above the floor are gaps, where something was erased: there is nothing to tell.
+        """
+        if page.head.floor > self._tail.position:
+            self._skip_to(page.head.floor)
         self._metrics.holes_repaired.inc()
-        self._extend(first, _frames(page))
+        self._extend(after + 1, _frames(page), upto=page.upto)
 
-    def _extend(self, first: int, frames: Sequence[Frame]) -> None:
+    def _extend(self, first: int, frames: Sequence[Frame], *, upto: int = 0) -> None:
         before = self._tail.position
-        new = self._tail.extend(first, frames)
+        new = self._tail.extend(first, frames, upto=upto)
         if isinstance(new, Hole):
             self._metrics.holes_found.inc()
             self._wanted.set()
@@ -174,6 +203,8 @@ class Relay(Generic[ReaderT]):
         self._wanted.set()
 
     def _restart(self, head: Head, *, start: int) -> None:
+        self._own_epochs.add(head.epoch)
+        self._foreign_epochs.discard(head.epoch)
         self._tail.restart(head.epoch, start=start)
         self._drive(self._hub.wake_all())
 

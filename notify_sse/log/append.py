@@ -80,7 +80,8 @@ class Appender:
         """Append `notifications`; returns the outcome of each, in their order, once all are committed and announced.
 
         One that the database refuses does not touch the others. Waits for as long as the database is away: bound it
-        with a timeout. Cancelled, the outcome is unknown. Raises `Overloaded` when too many wait already.
+        with a timeout. Cancelled, it is not tried again; whether a commit under way succeeds is unknown. Raises
+        `Overloaded` when too many wait already.
         """
         if self._waiting and self._waiting + len(notifications) > MAX_WAITING:
             raise Overloaded("too many notifications wait for the database")
@@ -118,20 +119,29 @@ class Appender:
         return batch
 
     async def _commit(self, batch: list[_Waiting]) -> None:
-        together = [notification for caller in batch for notification in caller.notifications]
-        outcomes = await self._store_all(together)
-        start = 0
-        for caller in batch:
-            own = outcomes[start : start + len(caller.notifications)]
-            start += len(caller.notifications)
-            # It may have given up meanwhile. What was stored for it stays; a retry finds it as a duplicate.
-            if not caller.done.done():
-                caller.done.set_result(own)
+        """Store `batch`; answer its callers. Try again for as long as the database is away. Safe: what was committed
+        comes back as a duplicate.
+        """
+        backoff = Backoff(first_s=FIRST_RETRY_S, last_s=LAST_RETRY_S, draw=random.random)
+        while True:
+            together = [notification for caller in batch for notification in caller.notifications]
+            try:
+                outcomes = await self._store_all(together)
+            except StoreUnavailable as exc:
+                self._outage.lost("append", str(exc), advice=exc.advice)
+                await asyncio.sleep(backoff.next_s())
+                # Who gave up meanwhile tries again, maybe under another id: theirs would be stored twice.
+                # With nobody left, an empty batch finds out whether the database takes writes again.
+                batch = [caller for caller in batch if not caller.done.cancelled()] or self._take()
+            else:
+                self._outage.back("append")
+                return _answer(batch, outcomes)
 
     async def _store_all(self, together: Sequence[Notification]) -> list[Outcome]:
         """Commit and announce `together`, in one transaction or, if the database refuses that, in several."""
         try:
-            appended = await self._append_until_stored(together)
+            with self._metrics.append_seconds.time():
+                appended = await self._store.append(together)
         except StoreRefused as exc:
             # Nothing of the transaction was stored, and the database does not say which one is at fault. Halve it until
             # that one stands alone: about 2 log2(n) transactions, in which all others are stored, in their order.
@@ -142,20 +152,6 @@ class Appender:
         # Before anybody is answered: whoever acks on the answer leaves nothing unannounced behind.
         self._announce(appended, together)
         return [Logged(stored.outcome, Cursor(appended.epoch, stored.id)) for stored in appended.stored]
-
-    async def _append_until_stored(self, together: Sequence[Notification]) -> Appended:
-        """Try again for as long as the database is away. Safe: what was committed comes back as a duplicate."""
-        backoff = Backoff(first_s=FIRST_RETRY_S, last_s=LAST_RETRY_S, draw=random.random)
-        while True:
-            try:
-                with self._metrics.append_seconds.time():
-                    appended = await self._store.append(together)
-            except StoreUnavailable as exc:
-                self._outage.lost("append", str(exc), advice=exc.advice)
-                await asyncio.sleep(backoff.next_s())
-            else:
-                self._outage.back("append")
-                return appended
 
     def _announce(self, appended: Appended, together: Sequence[Notification]) -> None:
         self._metrics.count_appended(appended.stored)
@@ -170,3 +166,14 @@ class Appender:
         elif highest := max((stored.id for stored in appended.stored), default=0):
             # All known already: whoever appended them may have died before it announced them.
             self._on_committed(Announcement(appended.epoch, highest + 1))
+
+
+def _answer(batch: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+    """Give each caller its own."""
+    start = 0
+    for caller in batch:
+        own = list(outcomes[start : start + len(caller.notifications)])
+        start += len(caller.notifications)
+        # It may have given up meanwhile. What was stored for it stays; a retry finds it as a duplicate.
+        if not caller.done.done():
+            caller.done.set_result(own)

@@ -3,6 +3,8 @@
 Deliveries gather while the last batch commits. What breaks the contract goes to the dead letters with its reason, and
 only then is acked; nothing behind it waits, not even while the broker takes no publishes. An ack comes only after the
 commit and the announcement: a crash before it means a redelivery, which the log knows by its notification_id.
+
+What the queue has back is forgotten at once: it comes again, and a message without an id would be stored twice.
 """
 
 import asyncio
@@ -40,6 +42,7 @@ class Ingest:
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._taking: asyncio.Task[None] | None = None
         self._dead_lettering: set[asyncio.Task[None]] = set()
 
     def deliver(self, delivery: Delivery) -> None:
@@ -47,6 +50,24 @@ class Ingest:
         self._queue.append(delivery)
         self._arrived.set()
         self._idle.clear()
+
+    def returned(self) -> None:
+        """The queue has every delivery back that is not acked. Synchronous: before the first of them can come again.
+
+        Only a commit that is under way goes on to its end.
+        """
+        self._queue.clear()
+        for task in self._dead_lettering:
+            task.cancel()
+        if self._taking is not None:
+            self._taking.cancel()
+        else:
+            self._idle.set()
+
+    def oversized(self, body_bytes: int) -> None:
+        """A message went to the dead letters unread: there was no room for it."""
+        self._metrics.refused.labels("amqp", "too_large").inc()
+        logger.warning("a message is too large to be read", extra={"action": "oversized", "body_bytes": body_bytes})
 
     async def finish(self) -> None:
         """Return once everything delivered so far is acked (after `Broker.stop_consuming`)."""
@@ -62,11 +83,22 @@ class Ingest:
                 self._arrived.clear()
                 while self._queue:
                     count = min(self._batch, len(self._queue))
-                    await self._take([self._queue.popleft() for _ in range(count)])
+                    await self._take_unless_returned([self._queue.popleft() for _ in range(count)])
                 self._idle.set()
         finally:
             for task in self._dead_lettering:
                 task.cancel()
+
+    async def _take_unless_returned(self, deliveries: Sequence[Delivery]) -> None:
+        """`_take` in a task of its own, which `returned` can cancel."""
+        self._taking = asyncio.get_running_loop().create_task(self._take(deliveries))
+        try:
+            await asyncio.wait((self._taking,))
+            if not self._taking.cancelled():
+                self._taking.result()
+        finally:
+            self._taking.cancel()
+            self._taking = None
 
     async def _take(self, deliveries: Sequence[Delivery]) -> None:
         """Check, append, then ack: each delivery once it is in the log, or safe in the dead letters."""
@@ -77,7 +109,8 @@ class Ingest:
             try:
                 good.append((delivery, self._checked(delivery)))
             except BadNotification as exc:
-                bad.append((delivery, exc))
+                # Without its traceback, whose frames hold the message: such a cycle is freed only by the collector.
+                bad.append((delivery, BadNotification(field=exc.field, reason=exc.reason, detail=exc.detail)))
         bad += await self._append(good)
         # From here on all that is not bad is committed and announced. The bad are acked by the task that dead-letters
         # them, so that nothing here waits for the broker to take a publish.

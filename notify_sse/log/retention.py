@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from typing import Final
 
 from notify_sse.core.ports import Store
@@ -23,15 +24,39 @@ class Retention:
         self._store = store
         self._metrics = metrics
         self._retention_s = retention_s
+        self._interval_s = min(MAX_INTERVAL_S, retention_s / 10)
+        self._due_s = time.monotonic() + self._interval_s
+        self._advised = ""
+
+    @property
+    def lag_s(self) -> float:
+        """For how many seconds what is too old has not been removed, although it was due."""
+        return max(0.0, time.monotonic() - self._due_s)
 
     async def run(self) -> None:
         """Remove what has grown too old, again and again, until cancelled."""
-        interval_s = min(MAX_INTERVAL_S, self._retention_s / 10)
         while True:
             try:
                 while removed := await self._store.expire(retention_s=self._retention_s, limit=BATCH):
                     self._metrics.expired.inc(removed)
                     await asyncio.sleep(PAUSE_S)
-            except StoreUnavailable:
-                logger.debug("the store is away; retention waits", extra={"action": "expire"})
-            await asyncio.sleep(interval_s)
+            except StoreUnavailable as exc:
+                self._report(exc)
+            else:
+                self._due_s = time.monotonic() + 2 * self._interval_s
+                self._advised = ""
+            await asyncio.sleep(self._interval_s)
+
+    def _report(self, exc: StoreUnavailable) -> None:
+        """That the store is away is told by others. What only a person can end is told here, once: nothing else fails,
+        while the log grows for ever.
+        """
+        if exc.advice and exc.advice != self._advised:
+            self._advised = exc.advice
+            logger.error(
+                "what is too old is not removed, and the log grows: %s",
+                exc.advice,
+                extra={"action": "expire", "error": str(exc)},
+            )
+        else:
+            logger.debug("retention waits for the store", extra={"action": "expire"})

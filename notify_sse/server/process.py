@@ -34,6 +34,7 @@ from notify_sse.gateway.relay import Relay
 from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
+from notify_sse.log.pause import Pause
 from notify_sse.log.retention import Retention
 from notify_sse.log.watch import watch
 from notify_sse.server.garbage import GarbagePolicy
@@ -66,7 +67,11 @@ class Process:
         self.metrics = metrics = Metrics()
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
         self.broker = open_broker(
-            settings.broker_url, prefix=settings.amqp_prefix, publish_timeout_s=settings.publish_timeout_s
+            settings.broker_url,
+            prefix=settings.amqp_prefix,
+            held_bytes=settings.ingest_max_bytes,
+            message_bytes=settings.max_notification_bytes,
+            publish_timeout_s=settings.publish_timeout_s,
         )
         self.tail = Tail(max_events=settings.tail_max_events, max_bytes=settings.tail_max_bytes)
         hub: Hub[Connection] = Hub()
@@ -113,6 +118,7 @@ class Process:
             batch=settings.ingest_batch,
             max_bytes=settings.max_notification_bytes,
         )
+        self.pause = Pause(self.broker, self._store_outage)
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
         refusals = Refusals(lambda reason: metrics.tokens_refused.labels(reason).inc())
         self.verifier = Verifier(settings, on_refused=refusals.note)
@@ -151,10 +157,14 @@ class Process:
         self._spawn(GarbagePolicy(self.registry).run())
         self._spawn(self._refresh_metrics())
         role = self.settings.role
+        if role != "gateway":
+            self._spawn(self.pause.run())
         await self.broker.start(
             Listener(
                 on_connected=self._connected,
                 on_delivery=None if role == "gateway" else self.ingest.deliver,
+                on_returned=self._returned,
+                on_oversized=self.ingest.oversized,
                 on_announcement=None if role == "ingest" else self.live_messages.hear,
             )
         )
@@ -210,6 +220,10 @@ class Process:
         self.metrics.broker_connects.inc()
         self.relay.repair()
 
+    def _returned(self) -> None:
+        self.ingest.returned()
+        self.pause.returned()
+
     async def _drained(self) -> None:
         """Hypercorn's shutdown trigger: returns when nothing is left to lose."""
         await self._stop.wait()
@@ -255,6 +269,10 @@ class Process:
             await asyncio.sleep(1)
             self.metrics.refresh()
 
+    def _retention_lag_s(self) -> float:
+        """0 in a process that removes nothing."""
+        return 0.0 if self.settings.role == "gateway" else self.retention.lag_s
+
     def _expose_gauges(self) -> None:
         gauge = self.metrics.gauge
         gauge("streams", "Streams open now.", lambda: len(self.registry))
@@ -262,6 +280,22 @@ class Process:
         gauge("tail_events", "Events in the tail.", lambda: len(self.tail))
         gauge("tail_bytes", "Estimated size of the tail.", lambda: self.tail.size_bytes)
         gauge("broker_connected", "1 when the broker is connected.", lambda: self.broker.connected, across="livemin")
+        gauge(
+            "ingest_paused",
+            "1 while deliveries are left in the queue, because the store is away.",
+            lambda: self.pause.paused,
+        )
+        gauge(
+            "ingest_bytes",
+            "Bytes of messages taken from the ingest queue and not acked yet.",
+            lambda: self.broker.held_bytes,
+        )
+        gauge(
+            "retention_lag_seconds",
+            "Seconds for which removing what is too old is overdue.",
+            self._retention_lag_s,
+            across="livemax",
+        )
         gauge("ready", "1 when the process is ready.", lambda: self.service.unready() is None, across="livemin")
 
 

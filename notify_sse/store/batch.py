@@ -12,9 +12,12 @@ from notify_sse.core.model import Notification
 from notify_sse.core.ports import Appended, Stored
 from notify_sse.errors import StoreRefused
 
+Identity = tuple[str, str]
+"""What no two events of the log have in common: channel and notification_id."""
+
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """Where the log has a notification_id, and the digest of the content that it has there."""
+    """Where the log has a notification, and the digest of the content that it has there."""
 
     id: int
     digest: bytes
@@ -33,23 +36,28 @@ def sought_text(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def identity(notification: Notification) -> Identity:
+    """The same for a notification and its repetition: a notification_id counts within its channel."""
+    return (notification.channel, notification.notification_id)
+
+
 def firsts(batch: Sequence[Notification]) -> list[Notification]:
-    """The first notification of each notification_id, in the batch's order: what there is to append."""
-    first: dict[str, Notification] = {}
+    """The first notification of each identity, in the batch's order: what there is to append."""
+    first: dict[Identity, Notification] = {}
     for notification in batch:
-        first.setdefault(notification.notification_id, notification)
+        first.setdefault(identity(notification), notification)
     return list(first.values())
 
 
-def outcome(batch: Sequence[Notification], *, epoch: str, position: int, seen: Mapping[str, Place]) -> Appended:
+def outcome(batch: Sequence[Notification], *, epoch: str, position: int, seen: Mapping[Identity, Place]) -> Appended:
     """The outcome of `batch`, whose first ones that are not in `seen` went to the log after `position`."""
     places = dict(seen)
     stored = []
     for notification in batch:
-        place = places.get(notification.notification_id)
+        place = places.get(identity(notification))
         if place is None:
             position += 1
-            places[notification.notification_id] = Place(position, notification.digest)
+            places[identity(notification)] = Place(position, notification.digest)
             stored.append(Stored("new", position))
         else:
             known: Literal["duplicate", "conflict"] = "duplicate" if place.digest == notification.digest else "conflict"

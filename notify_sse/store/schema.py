@@ -52,7 +52,7 @@ async def migrate(engine: AsyncEngine) -> Migrated:
                 _require_known(before)
             await connection.run_sync(_upgrade)
     except (OSError, DBAPIError) as exc:
-        raise _translated(exc) from exc
+        raise translated(exc) from exc
     migrated = Migrated(before, expected_revision())
     if migrated.before != migrated.after:
         logger.info("migrated the database", extra={"action": "migrate", "before": before, "after": migrated.after})
@@ -115,7 +115,8 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _translated(exc: OSError | DBAPIError) -> SchemaOutdated | StoreUnavailable:
+def translated(exc: Exception) -> SchemaOutdated | StoreUnavailable:
+    """Our error for one that changing the schema raised."""
     cause: BaseException = (exc.orig or exc) if isinstance(exc, DBAPIError) else exc
     if getattr(cause, "sqlstate", None) == NOT_ALLOWED:
         return SchemaOutdated("this user may not change the schema: run notify-sse migrate with one that may")

@@ -49,6 +49,9 @@ class Metrics:
         )
         self.announce_failed = counter("announce_failed", "Announcements that did not reach the broker.")
         self.announcements_unreadable = counter("announcements_unreadable", "Announcements not understood.")
+        self.foreign_epoch = counter(
+            "foreign_epoch", "Announcements of another log: another service uses our exchanges and queues."
+        )
         self.duplicates_dropped = counter("duplicates_dropped", "Announced events that the tail had already.")
         self.holes_found = counter("holes_found", "Announcements that did not follow the tail.")
         self.holes_repaired = counter("holes_repaired", "Stretches of the log read to repair the tail.")

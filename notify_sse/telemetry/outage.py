@@ -49,6 +49,11 @@ class Outage:
             outage_s = round(time.monotonic() - self._since, 3)
             logger.warning("%s is back", self._what, extra={"action": "back", "outage_s": outage_s})
 
+    @property
+    def away_s(self) -> float:
+        """For how many seconds at least one part could not reach it; 0 when all do."""
+        return time.monotonic() - self._since if self._missing else 0.0
+
     def away(self, part: str) -> bool:
         """Whether `part` could not reach it when it last tried."""
         return part in self._missing

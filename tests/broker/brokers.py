@@ -31,9 +31,14 @@ class Process:
         self.deliveries: list[Delivery] = []
         self.announcements: list[bytes] = []
         self.connects = 0
+        self.oversized: list[int] = []
+        self.returned_at: list[int] = []
+        """How many deliveries there had been, each time when they went back."""
         self.listener = Listener(
             on_connected=self._connected,
             on_delivery=self._deliver if consumes else None,
+            on_returned=self._return if consumes else None,
+            on_oversized=self.oversized.append if consumes else None,
             on_announcement=self._hear if listens else None,
         )
         self._acks = acks
@@ -71,6 +76,10 @@ class Process:
             task = asyncio.create_task(self.broker.ack([delivery]))
             self._acking.add(task)
             task.add_done_callback(self._acking.discard)
+
+    def _return(self) -> None:
+        self.returned_at.append(len(self.deliveries))
+        self._heard.set()
 
     def _hear(self, body: bytes) -> None:
         self.announcements.append(body)

@@ -54,6 +54,62 @@ async def test_what_was_confirmed_survives_a_lost_connection(brokers: Brokers) -
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
+async def test_that_deliveries_went_back_is_told_before_they_come_again(brokers: Brokers) -> None:
+    """Whoever keeps deliveries forgets them then, and nothing of the next connection with them."""
+    async with running(brokers.open(), consumes=True) as process:
+        waiting = [asyncio.create_task(process.broker.publish(message(number))) for number in range(3)]
+        await process.takes(3)
+        await brokers.cut(process)
+        again = (await process.takes(6))[3:]
+        assert process.returned_at == [3]
+        await process.broker.ack(again)
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_pause_gives_back_what_is_not_acked_until_it_is_over(brokers: Brokers) -> None:
+    """In its place in the queue, once, and not to a new connection either."""
+    async with running(brokers.open(), consumes=True) as process:
+        waiting = [asyncio.create_task(process.broker.publish(message(number))) for number in range(4)]
+        first = await process.takes(4)
+        await process.broker.ack(first[:1])
+        for _ in range(2):
+            await process.broker.pause_consuming()
+        assert process.returned_at == [4]
+        await process.broker.ack(first[1:])
+        await brokers.cut(process) if isinstance(brokers, RabbitMQBrokers) else None
+        await process.until(lambda: process.connects == (2 if isinstance(brokers, RabbitMQBrokers) else 1))
+        assert process.heard == ["0", "1", "2", "3"]
+        for _ in range(2):
+            await process.broker.resume_consuming()
+        again = (await process.takes(7))[4:]
+        assert texts(again) == ["1", "2", "3"]
+        await process.broker.ack(again)
+        await asyncio.gather(*waiting, return_exceptions=True)
+    assert process.heard == ["0", "1", "2", "3", "1", "2", "3"]
+
+
+async def test_a_pause_lets_another_process_consume(brokers: Brokers) -> None:
+    """And whoever was told to stop does not take it up again."""
+    async with (
+        running(brokers.open(), consumes=True) as one,
+        running(brokers.open(), consumes=True, acks=True) as two,
+    ):
+        waiting = asyncio.create_task(one.broker.publish(message("a")))
+        await one.takes(1)
+        await one.broker.pause_consuming()
+        await two.takes(1)
+        await waiting
+        await one.broker.stop_consuming()
+        await one.broker.resume_consuming()
+        await two.settled()
+        await two.broker.stop_consuming()
+        unread = asyncio.create_task(one.broker.publish(message("b")))
+        await asyncio.wait([unread], timeout=0.2)
+        unread.cancel()
+        await asyncio.gather(unread, return_exceptions=True)
+    assert one.heard == ["a"]
+
+
 async def test_what_was_acked_does_not_come_again(brokers: Brokers) -> None:
     """Acks name single messages: a later one does not ack an earlier one with it."""
     async with running(brokers.open(), consumes=True) as process:

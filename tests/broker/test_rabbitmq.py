@@ -202,3 +202,26 @@ async def test_a_user_who_may_only_publish_can(open_broker: Open, server: Rabbit
             await process.takes(1)
         finally:
             await asyncio.to_thread(server.ctl, "delete_user", user)
+
+
+@pytest.mark.parametrize(("configure", "hears"), [("^$", False), ("live", True)])
+async def test_a_user_who_may_not_declare_works_where_everything_is_there(
+    open_broker: Open, server: RabbitServer, caplog: pytest.LogCaptureFixture, configure: str, *, hears: bool
+) -> None:
+    """Looked for instead of declared. Without a queue of its own it hears no announcements, and says what to grant."""
+    async with running(open_broker(), consumes=True):
+        pass
+    await asyncio.to_thread(server.ctl, "add_user", "modest", "modest")
+    try:
+        await asyncio.to_thread(server.ctl, "set_permissions", "modest", configure, ".*", ".*")
+        url = server.url.replace("guest:guest", "modest:modest")
+        async with running(open_broker(url), consumes=True, listens=True, acks=True) as process:
+            await process.broker.publish(message("a"))
+            await process.until(lambda: process.heard == ["a"])
+            await process.broker.announce(b"told")
+            if hears:
+                await process.until(lambda: process.announcements == [b"told"])
+    finally:
+        await asyncio.to_thread(server.ctl, "delete_user", "modest")
+    told = [record.getMessage() for record in passed(caplog.records, "refused")]
+    assert [r"\.live" in text for text in told] == ([] if hears else [True])

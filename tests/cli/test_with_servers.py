@@ -96,6 +96,24 @@ def test_doctor_finds_nothing_wrong_where_nothing_is(
     assert "refused" not in found
 
 
+@pytest.mark.deadline(120)
+def test_two_services_that_share_their_queues_by_mistake_are_told_so(
+    service: ServiceFactory, broker_url: str, amqp_prefix: str
+) -> None:
+    """Each has a database of its own; all that is published goes to whichever consumes, and the other hears of it."""
+    first, second = (service(broker_url=broker_url, amqp_prefix=amqp_prefix) for _ in range(2))
+    given = "".join(f'{{"payload": {{"n": {n}}}}}\n' for n in range(10))
+    lines("publish", "--to", "alice", "--type", "t", env=of(first), stdin=given)
+
+    def told() -> list[str]:
+        return [one.logged() for one in (first, second) if "action=foreign_epoch" in one.logged()]
+
+    wait_until(lambda: len(told()) == 1, within_s=20, what="one of them to notice")
+    assert told()[0].count("ERROR notify_sse.gateway.relay: another service") == 1
+    hears = first if "action=foreign_epoch" in first.logged() else second
+    assert "its own NOTIFY_SSE_AMQP_PREFIX" in findings(of(hears), code=1)["epoch"]["advice"]
+
+
 def test_doctor_says_what_to_do_about_an_old_schema_and_an_empty_database(database_url: str) -> None:
     env = environment({"DATABASE_URL": database_url, "JWT_SECRET": SECRET})
     assert "notify-sse migrate" in findings(env)["database"]["advice"]

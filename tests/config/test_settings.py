@@ -17,7 +17,7 @@ OTHERS = {
 }
 
 EACH: dict[str, tuple[str, Any]] = {
-    "database_url": ("postgres://u:p%40@[::1]:5433/n?sslmode=require", None),
+    "database_url": ("postgres://u:p%40@h1:5433,[::1]:5433/n?sslmode=require&target_session_attrs=any", None),
     "broker_url": ("amqps://u:p@mq:5671/v%2Fh", None),
     "amqp_prefix": ("team-a.notifications", None),
     "host": ("0.0.0.0", None),
@@ -47,6 +47,7 @@ EACH: dict[str, tuple[str, Any]] = {
     "tail_max_bytes": ("1024", 1024),
     "max_notification_bytes": ("65536", 65536),
     "ingest_batch": ("1", 1),
+    "ingest_max_bytes": ("2000000", 2_000_000),
     "publish_timeout_s": ("1.5", 1.5),
     "log_level": ("DEBUG", "debug"),
     "log_format": ("json", "json"),
@@ -143,6 +144,7 @@ def test_other_variables_are_none_of_our_business() -> None:
         ({"DATABASE_URL": "mysql://h/d"}, "DATABASE_URL: must begin with one of sqlite://, postgresql://"),
         ({"DATABASE_URL": "postgresql:///d"}, "DATABASE_URL: names no host"),
         ({"DATABASE_URL": "postgresql://u:a/b@h/d"}, "DATABASE_URL: is not a URL"),
+        ({"DATABASE_URL": "postgresql://h1:1,h2:x/d"}, "DATABASE_URL: is not a URL"),
         ({"DATABASE_URL": "sqlite://"}, "DATABASE_URL: names no file"),
         ({"DATABASE_URL": "sqlite://log.db"}, "DATABASE_URL: names no file"),
         ({"DATABASE_URL": "sqlite:///:memory:"}, "DATABASE_URL: names no file"),

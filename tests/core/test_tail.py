@@ -54,7 +54,7 @@ class TailModel(RuleBasedStateMachine):
         new = [one for one in frames if one.id > self.position]
         assert list(self._offered(first, frames)) == new
         self.log.update((one.id, one) for one in new)
-        self.position += len(new)
+        self.position = max([self.position, *(one.id for one in new)])
 
     @rule(ahead=st.integers(-6, 6))
     def trim(self, ahead: int) -> None:
@@ -64,8 +64,26 @@ class TailModel(RuleBasedStateMachine):
         assert self.tail.start >= min(floor, self.position)
         self.begun = max(self.begun, self.tail.start)
 
-    def _offered(self, first: int, frames: Sequence[Frame]) -> Sequence[Frame]:
-        outcome = self.tail.extend(first, frames)
+    @rule(
+        back=st.integers(0, 6),
+        contents=st.lists(st.tuples(st.sampled_from(CHANNELS), st.booleans()), max_size=8),
+    )
+    def extend_with_gaps(self, back: int, contents: list[tuple[str, bool]]) -> None:
+        """As read from the log, where some events were erased: what is known is dropped, the gaps are passed."""
+        first = max(1, self.position + 1 - back)
+        upto = first - 1 + len(contents)
+        frames = [
+            self.log.get(place) or made(place, channel)
+            for place, (channel, there) in enumerate(contents, first)
+            if there and (place > self.position or place in self.log)
+        ]
+        new = [one for one in frames if one.id > self.position]
+        assert list(self._offered(first, frames, upto=upto)) == new
+        self.log.update((one.id, one) for one in new)
+        self.position = max(self.position, upto)
+
+    def _offered(self, first: int, frames: Sequence[Frame], *, upto: int = 0) -> Sequence[Frame]:
+        outcome = self.tail.extend(first, frames, upto=upto)
         assert not isinstance(outcome, Hole)
         return outcome
 
@@ -102,7 +120,7 @@ class TailModel(RuleBasedStateMachine):
         max_events = data.draw(st.integers(1, 6))
         max_bytes = data.draw(st.sampled_from((1, 100, 500, 10**9)))
         frames, upto = self.tail.after(cursor, channels, max_events=max_events, max_bytes=max_bytes)
-        wanted = [self.log[place] for place in range(cursor + 1, upto + 1) if self.log[place].channel in channels]
+        wanted = [one for one in self._held(cursor, upto) if one.channel in channels]
         assert frames == wanted
         assert cursor <= upto <= self.position
         assert upto > cursor or cursor == self.position
@@ -111,18 +129,21 @@ class TailModel(RuleBasedStateMachine):
         if upto < self.position:
             assert frames[-1].id == upto
 
+    def _held(self, after: int, upto: int) -> list[Frame]:
+        return [self.log[place] for place in range(after + 1, upto + 1) if place in self.log]
+
     @invariant()
     def bounded_and_contiguous(self) -> None:
         """It holds exactly `(start, position]`, within its bounds, and holds as much as they allow."""
         if not hasattr(self, "tail"):
             return
         tail = self.tail
-        held = [self.log[place] for place in range(tail.start + 1, tail.position + 1)]
+        held = self._held(tail.start, tail.position)
         assert tail.position == self.position
         assert len(tail) == len(held) <= self.max_events
         assert tail.size_bytes == sum(len(one.block) + FRAME_OVERHEAD_BYTES for one in held) <= self.max_bytes
         if tail.start > self.begun and len(tail) < self.max_events:
-            older = self.log[tail.start]
+            older = self.log.get(tail.start) or made(0, size=10**6)
             assert tail.size_bytes + len(older.block) + FRAME_OVERHEAD_BYTES > self.max_bytes
 
     @invariant()

@@ -159,3 +159,65 @@ async def test_a_stretch_longer_than_a_read_is_taken_in_pieces(monkeypatch: pyte
         await until(bench.at_head)
         assert bench.held() == list(range(1, 11))
     assert bench.store.calls["stretch"] == 4
+
+
+async def test_a_gap_in_the_log_is_passed_once() -> None:
+    """An event erased from the middle, or a restore by hand: its neighbours reach each stream once, and the tail is at
+    the head.
+    """
+    bench = Bench(rows=2)
+    async with bench.running():
+        await bench.relay.when_filled()
+        bench.sleeper()
+        bench.add(3)
+        bench.store.database.erased.add(4)
+        await until(bench.at_head)
+        await bench.relay.catch_up()
+        assert bench.held() == [1, 2, 3, 5]
+        bench.relay.take(bench.add(1))
+    assert bench.held() == [1, 2, 3, 5, 6]
+
+
+@pytest.mark.parametrize("erased", [{1}, {4}, {6}, {5, 6}, {1, 2, 3, 4, 5, 6}, {2, 4}])
+async def test_a_tail_is_filled_from_a_log_with_gaps(erased: set[int]) -> None:
+    """What comes next follows the head, whatever is missing before it."""
+    bench = Bench(rows=6)
+    bench.store.database.erased |= erased
+    async with bench.running():
+        await bench.relay.when_filled()
+        assert bench.held() == [place for place in range(1, 7) if place not in erased]
+        assert bench.tail.position == 6
+        bench.relay.take(bench.add(2))
+        assert bench.held()[-2:] == [7, 8]
+
+
+async def test_announcements_of_another_log_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Two services with two databases on one exchange: half of the messages go astray. Said once, and counted; the log
+    is not asked for each of them.
+    """
+    bench = Bench(rows=1)
+    async with bench.running():
+        await bench.relay.when_filled()
+        for _ in range(3):
+            bench.relay.take(Announcement("foreign", 1))
+            await bench.relay.catch_up()
+        asked = bench.store.calls["head"]
+        bench.relay.take(Announcement("foreign", 1))
+        assert not bench.relay._wanted.is_set()
+    assert bench.store.calls["head"] <= asked + 1
+    assert bench.tally["foreign epoch"] == 4
+    assert [vars(record)["action"] for record in caplog.records if record.levelname == "ERROR"] == ["foreign_epoch"]
+
+
+async def test_a_new_epoch_of_our_own_log_is_not_foreign(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the new one, heard before this process has looked, nor the one before, heard late."""
+    bench = Bench(rows=1)
+    async with bench.running():
+        await bench.relay.when_filled()
+        before = bench.store.database.epoch
+        bench.store.database.new_epoch()
+        for epoch in (bench.store.database.epoch, before):
+            bench.relay.take(Announcement(epoch, 2))
+            await bench.relay.catch_up()
+    assert bench.tally["foreign epoch"] == 0
+    assert "foreign_epoch" not in [vars(record)["action"] for record in caplog.records]

@@ -23,7 +23,8 @@ class Bench:
         self.store = HandStore()
         self.heard: list[Announcement] = []
         self.told: list[str] = []
-        self.appender = Appender(self.store.port, metrics(), outage=Outage("the store"), on_committed=self._hear)
+        self.outage = Outage("the store")
+        self.appender = Appender(self.store.port, metrics(), outage=self.outage, on_committed=self._hear)
 
     def _hear(self, announcement: Announcement) -> None:
         self.heard.append(announcement)
@@ -170,7 +171,7 @@ async def test_several_refusals_are_all_found_while_the_store_comes_and_goes() -
     async with running(bench.appender.run()):
         outcomes = await bench.append_all([poison(name) if name in "adej" else notification(name) for name in names])
     assert [name for name, one in zip(names, outcomes, strict=True) if isinstance(one, Refused)] == list("adej")
-    assert sorted(bench.store.database.known, key=lambda name: bench.store.database.known[name]) == list("bcfghi")
+    assert bench.store.database.names == list("bcfghi")
 
 
 async def test_a_caller_that_gave_up_before_its_turn_is_not_stored() -> None:
@@ -187,6 +188,31 @@ async def test_a_caller_that_gave_up_before_its_turn_is_not_stored() -> None:
         assert brief(await bench.append("d"))[0][0] == "new"
     stored = [one for batch in bench.store.batches for one in batch]
     assert stored.count("c") == 1
+
+
+async def test_a_caller_that_gave_up_while_the_store_was_away_is_not_stored() -> None:
+    """It tries again elsewhere, maybe under another id. Who came later need not wait for it, and keeps the order."""
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("away")] * 4
+    async with running(bench.appender.run()):
+        gave_up = asyncio.ensure_future(bench.append("a"))
+        await until(lambda: bench.store.batches)
+        gave_up.cancel()
+        others = [asyncio.ensure_future(bench.append(name)) for name in "bc"]
+        assert [brief(await other) for other in others] == [[("new", 1)], [("new", 2)]]
+    assert bench.store.database.names == ["b", "c"]
+
+
+async def test_with_nobody_left_it_still_finds_out_that_the_store_is_back() -> None:
+    """Whoever waits for the end of the outage would otherwise wait for ever: nobody else asks to write."""
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("away")] * 3
+    async with running(bench.appender.run()):
+        gave_up = asyncio.ensure_future(bench.append("a"))
+        await until(lambda: bench.outage.away_s)
+        gave_up.cancel()
+        await until(lambda: not bench.outage.away_s)
+    assert bench.store.database.rows == []
 
 
 async def test_too_many_waiting_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import gzip
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -42,7 +44,7 @@ class Bench:
 
     @property
     def stored(self) -> list[str]:
-        return sorted(self.store.database.known, key=lambda name: self.store.database.known[name])
+        return self.store.database.names
 
 
 POISONS = [
@@ -229,6 +231,75 @@ async def test_finish_returns_once_everything_delivered_is_acked() -> None:
         bench.store.gate.set()
         await finished
         assert bench.broker.acked == ["a", "b"]
+
+
+def _more_than(found: list[Any], count: int) -> bool:
+    return len(found) > count
+
+
+def _nameless(tag: str) -> Delivery:
+    body = b'{"recipient_id": "alice", "notification_type": "note", "payload": {"text": "%s"}}' % tag.encode()
+    return Delivery(body, "recipient.alice.note", "application/json", None, redelivered=False, tag=tag)
+
+
+@pytest.mark.parametrize("moment", ["waiting in ingest", "waiting for the store to come back"])
+async def test_what_the_queue_has_back_is_not_stored(moment: str) -> None:
+    """It comes again, and a message without an id would be stored as often as it came."""
+    bench = Bench(batch=3)
+    names = [f"n{number}" for number in range(10)]
+    bench.store.failures = [StoreUnavailable("away")] * 3
+    async with bench.running():
+        for again in range(3):
+            bench.deliver(*(_nameless(f"{name}") for name in names))
+            if moment == "waiting for the store to come back":
+                await until(partial(_more_than, bench.store.batches, again))
+            bench.ingest.returned()
+        await bench.ingest.finish()
+        assert bench.stored == []
+        bench.deliver(*map(_nameless, names))
+        await until(lambda: len(bench.broker.acked) == 10)
+    assert len(bench.store.database.rows) == 10
+    assert bench.broker.acked == names
+
+
+async def test_a_commit_under_way_goes_on_and_what_comes_again_is_stored_after_it() -> None:
+    """Nobody can know whether it succeeds. Only what was in it may be twice in the log, and its acks are not sent."""
+    bench = Bench(batch=2)
+    bench.store.gate.clear()
+    async with bench.running():
+        bench.deliver(*map(_nameless, "abcd"))
+        await until(lambda: bench.store.batches)
+        bench.ingest.returned()
+        bench.deliver(*map(_nameless, "abcd"))
+        bench.store.gate.set()
+        await until(lambda: len(bench.broker.acked) == 4)
+    texts = [msgspec.json.decode(row.body)["payload"]["text"] for row in bench.store.database.rows]
+    assert texts == ["a", "b", "a", "b", "c", "d"]
+    assert bench.broker.acked == list("abcd")
+
+
+async def test_a_refused_message_that_the_queue_has_back_is_not_dead_lettered() -> None:
+    """It comes again: its place in the dead letters is for that delivery."""
+    bench = Bench()
+    bench.broker.gate.clear()
+    async with bench.running():
+        for _ in range(5):
+            bench.deliver(delivery("bad", b"{"), "a")
+            await until(lambda: "a" in bench.broker.acked)
+            bench.ingest.returned()
+            bench.broker.acked.clear()
+        bench.deliver(delivery("bad", b"{"))
+        bench.broker.gate.set()
+        await until(lambda: bench.broker.acked)
+    assert bench.broker.dead == [("bad", "malformed")]
+
+
+async def test_a_message_that_was_never_read_counts_as_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """The broker moved it to the dead letters, since there was no room for it."""
+    bench = Bench()
+    bench.ingest.oversized(8_388_608)
+    assert bench.tally["refused too_large"] == 1
+    assert [vars(record)["body_bytes"] for record in caplog.records] == [8_388_608]
 
 
 async def test_a_message_without_an_id_gets_one() -> None:

@@ -55,3 +55,25 @@ async def test_it_looks_again_for_what_grows_old_later() -> None:
         await until(lambda: store.calls["expire"] > 1)
         store.old = 5
         await until(lambda: not store.old)
+
+
+async def test_a_user_who_may_not_delete_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The log would grow for ever, and nothing else would show it. The lag grows too, until it is mended."""
+    store = AgeingStore(old=0)
+    store.failures = [StoreUnavailable("refused", advice="grant DELETE")] * 5
+    retention = Retention(store.port, metrics(), retention_s=RETENTION_S)
+    async with running(retention.run()):
+        await until(lambda: store.calls["expire"] == 4)
+        assert retention.lag_s > 0
+        await until(lambda: retention.lag_s == 0)
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 1
+    assert "grant DELETE" in told[0].getMessage()
+
+
+async def test_a_store_that_is_away_is_told_of_by_others(caplog: pytest.LogCaptureFixture) -> None:
+    store = AgeingStore(old=1)
+    store.failures = [StoreUnavailable("away")] * 3
+    async with running(Retention(store.port, metrics(), retention_s=RETENTION_S).run()):
+        await until(lambda: not store.old)
+    assert not [record for record in caplog.records if record.levelname != "DEBUG"]

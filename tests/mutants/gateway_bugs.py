@@ -22,7 +22,7 @@ TAIL: Final = (
         "what lies at or below the position is dropped",
         (
             "core.tail:Tail.extend",
-            "new = frames[self.position + 1 - first :] if first <= self.position else frames",
+            "new = frames if first > self.position else [one for one in frames if one.id > self.position]",
             "new = frames",
         ),
         ("gateway.relay:Relay.take", "known = max(0, self._tail.position + 1 - announcement.first)", "known = 0"),
@@ -212,7 +212,17 @@ RELAY: Final = (
         "retention that overtook the tail overlooked",
         14,
         "a stretch that begins beyond the tail moves it",
-        ("gateway.relay:Relay._take_stretch", "if first > self._tail.position + 1:", "if False:"),
+        ("gateway.relay:Relay._take_stretch", "if page.head.floor > self._tail.position:", "if False:"),
+    ),
+    _bug(
+        "positions counted in events",
+        37,
+        "a position is an id: erased events leave gaps",
+        (
+            "core.tail:Tail.extend",
+            "self.position = max(self.position, upto, new[-1].id if new else 0)",
+            "self.position += len(new)",
+        ),
     ),
     _bug(
         "caught up too early",

@@ -13,7 +13,7 @@ _ANNOUNCED_EARLY: Final = """try:
     except StoreUnavailable:
         pass
     try:
-        appended = await self._append_until_stored(together)
+        with self._metrics.append_seconds.time():
 """
 
 _ACKED_EARLY: Final = """try:
@@ -43,7 +43,7 @@ APPEND: Final = (
         "store, then announce",
         (
             "notify_sse.log.append:Appender._store_all",
-            "try:\n        appended = await self._append_until_stored(together)\n",
+            "try:\n        with self._metrics.append_seconds.time():\n",
             _ANNOUNCED_EARLY,
         ),
     ),
@@ -52,16 +52,16 @@ APPEND: Final = (
         3,
         "after an unknown outcome the same batch is tried again",
         (
-            "notify_sse.log.append:Appender._append_until_stored",
+            "notify_sse.log.append:Appender._commit",
             "await asyncio.sleep(backoff.next_s())",
-            "raise StoreRefused('away') from exc",
+            "return _answer(batch, [Refused('away')] * len(together))",
         ),
     ),
     _bug(
         "answers mixed up",
         0,
         "each caller gets its own outcomes",
-        ("notify_sse.log.append:Appender._commit", "start += len(caller.notifications)", "pass"),
+        ("notify_sse.log.append:_answer", "start += len(caller.notifications)", "pass"),
     ),
     _bug(
         "known ones announced as new",
@@ -118,6 +118,28 @@ INGEST: Final = (
             "bad += await self._append(good)\n",
             _ACKED_EARLY,
         ),
+    ),
+    _bug(
+        "deliveries of a dead connection are appended",
+        1,
+        "what the queue has back is forgotten",
+        ("notify_sse.log.ingest:Ingest.returned", "self._queue.clear()", "pass"),
+    ),
+    _bug(
+        "a batch of a dead connection is tried again",
+        1,
+        "what the queue has back is not tried again",
+        (
+            "notify_sse.log.append:Appender._commit",
+            "[caller for caller in batch if not caller.done.cancelled()] or self._take()",
+            "batch",
+        ),
+    ),
+    _bug(
+        "given back again and again",
+        2,
+        "what was given back is taken again only when the store is back",
+        ("notify_sse.log.pause:Pause.run", "while self._outage.away_s:", "while False:"),
     ),
     _bug(
         "refused ones vanish",
@@ -184,7 +206,11 @@ STORE: Final = (
         "no duplicate check in the log",
         3,
         "a notification_id is stored once",
-        ("tests.simulation.database:Database.append", "known = self.known.get(one.notification_id)", "known = None"),
+        (
+            "tests.simulation.database:Database.append",
+            "known = self.known.get((one.channel, one.notification_id))",
+            "known = None",
+        ),
     ),
     _bug(
         "page said to reach the head",

@@ -5,15 +5,20 @@ those not acked come again) and nothing beyond: announcements are lost, repeated
 acks are lost with their connection.
 """
 
+import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import Final
 
 import msgspec
 
 from notify_sse.core.ports import Delivery, Listener, Message
 from notify_sse.errors import BrokerUnavailable
 from tests.simulation.loop import Process, SimLoop
+
+SEEN_AWAY_S: Final = 1.0
+"""After so long every answer from before the store went away has come."""
 
 
 class _Queued(msgspec.Struct):
@@ -46,6 +51,11 @@ class Exchange:
         self.dead: list[tuple[Message, str]] = []
         self.queue: deque[_Queued] = deque()
         self.links: list[Link] = []
+        self.perhaps_stored: Callable[[bytes], bool] = lambda _: False
+        """Whether the log has a message, or may have it once what is under way is carried out."""
+        self.excused: Counter[bytes] = Counter()
+        """How often a message without an id may be stored once more, because nobody could know whether it was."""
+        self.store_away_s: Callable[[], float] = lambda: 0.0
         self._active: Link | None = None
 
     async def publish(self, message: Message) -> None:
@@ -62,7 +72,7 @@ class Exchange:
 
     async def _travel(self) -> None:
         done = self.loop.create_future()
-        self.loop.call_later(self.rng.random() * 0.002, done.set_result, None)
+        self.loop.call_later(self.rng.random() * 0.002, _arrive, done)
         await done
 
     def spread(self, body: bytes) -> None:
@@ -91,13 +101,21 @@ class Exchange:
         self.hand_out()
 
     def detach(self, link: "Link") -> None:
-        """Its connection is gone: what it has not acked comes again, to whoever is active next, in order."""
+        """Its connection is gone."""
         self.links.remove(link)
+        self.take_back(link)
+
+    def take_back(self, link: "Link") -> None:
+        """What it has not acked comes again, to whoever is active next, in order."""
         for queued in reversed(link.outstanding.values()):
             self.queue.appendleft(queued)
+            # A frozen process learns of it only when it goes on.
+            if not queued.message.message_id and (link.process.frozen or self.perhaps_stored(queued.message.body)):
+                self.excused[queued.message.body] += 1
         link.outstanding.clear()
         if self._active is link:
             self._active = None
+        link.tell_returned()
         self.hand_out()
 
     def hand_out(self) -> None:
@@ -130,6 +148,8 @@ class Link:
         self.session = 0
         self.connected = False
         self.consuming = False
+        self.paused = False
+        self._untold = False
         self.outstanding: dict[int, _Queued] = {}
         self._tag = 0
         self._on_the_way: deque[Delivery] = deque()
@@ -142,9 +162,10 @@ class Link:
         """Connect, unless the broker is away: its owner then tries again."""
         if not self.exchange.available or not self.process.alive or self.connected or self.listener is None:
             return
+        self.process.context.copy().run(self._tell_returned)
         self.session += 1
         self.connected = True
-        self.consuming = True
+        self.consuming = not self.paused
         self.exchange.attach(self)
         self.exchange.loop.call_soon(self._tell_connected, self.session, context=self.process.context.copy())
 
@@ -154,6 +175,35 @@ class Link:
             self.connected = self.consuming = False
             self._on_the_way.clear()
             self.exchange.detach(self)
+
+    async def pause_consuming(self) -> None:
+        self.paused = True
+        self.consuming = False
+        if self.connected:
+            self._on_the_way.clear()
+            self.exchange.tally["given back"] += 1
+            self.exchange.take_back(self)
+
+    async def resume_consuming(self) -> None:
+        if self.exchange.store_away_s() > SEEN_AWAY_S:
+            self.exchange.tally["taken again too early"] += 1
+        self.paused = False
+        self.consuming = self.connected
+        self.exchange.hand_out()
+
+    def tell_returned(self) -> None:
+        """Before anything comes again. A frozen process hears it when it goes on, at the latest when it connects."""
+        self._untold = True
+        if self.process.frozen:
+            self.exchange.loop.call_soon(self._tell_returned, context=self.process.context.copy())
+        else:
+            self.process.context.copy().run(self._tell_returned)
+
+    def _tell_returned(self) -> None:
+        if self._untold and self.listener is not None and self.process.alive:
+            assert self.listener.on_returned
+            self.listener.on_returned()
+        self._untold = False
 
     def hear(self, body: bytes, session: int) -> None:
         if session == self.session and self.connected:
@@ -170,7 +220,7 @@ class Link:
                 body=message.body,
                 routing_key=message.routing_key,
                 content_type=message.content_type,
-                message_id=message.message_id,
+                message_id=message.message_id or None,
                 redelivered=queued.deliveries > 1,
                 tag=self._tag,
             )
@@ -221,3 +271,8 @@ class Link:
         message = Message(delivery.body, delivery.routing_key, delivery.message_id or "", delivery.content_type)
         self.exchange.dead.append((message, reason))
         self.exchange.tally["dead letters"] += 1
+
+
+def _arrive(done: asyncio.Future[None]) -> None:
+    if not done.done():  # whoever waited may have been cancelled
+        done.set_result(None)

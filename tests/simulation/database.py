@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
 
+import msgspec
+
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page, Stored
 from notify_sse.errors import StoreRefused, StoreUnavailable
@@ -20,6 +22,14 @@ T = TypeVar("T")
 
 POISON = "store-refuses"
 """The notification type that this database will not have."""
+NAMELESS = "recipient:nameless"
+"""The channel of what is published without an id. Nobody reads it: the log alone is looked at."""
+
+
+def number_of(body: bytes) -> bytes:
+    """What tells a notification on `NAMELESS` from the others there."""
+    number: bytes = msgspec.json.encode(msgspec.json.decode(body)["payload"])
+    return number
 
 
 class Database:
@@ -29,11 +39,18 @@ class Database:
         self.epoch = "e0"
         self.floor = 0
         self.rows: list[Event] = []
-        self.known: dict[str, tuple[int, bytes]] = {}
-        """notification_id → place and digest. Retention does not take from it: publishers retry for minutes, and
-        what is stored is kept for days."""
+        self.known: dict[tuple[str, str], tuple[int, bytes]] = {}
+        """Channel and notification_id → place and digest. Retention does not take from it: publishers retry for
+        minutes, and what is stored is kept for days."""
         self.available = True
+        self.away_since = 0.0
+        self.copies: Counter[bytes] = Counter()
+        """By its body without the id: how often a notification on `NAMELESS` was stored."""
+        self.under_way: Counter[bytes] = Counter()
+        """Those that a request under way would store."""
         self.writable = True
+        self.erased: set[int] = set()
+        """Places whose event was erased: gaps among the ids."""
         self.uncommitted: set[int] = set()
         """Places that no reader sees yet. Always empty: the places are given in the step that commits."""
         self.withdrawn: set[str] = set()
@@ -44,12 +61,17 @@ class Database:
     def head(self) -> Head:
         return Head(self.epoch, len(self.rows), self.floor)
 
+    @property
+    def names(self) -> list[str]:
+        """The notification_ids, in the log's order."""
+        return [name for _, name in sorted(self.known, key=lambda key: self.known[key][0])]
+
     def append(self, batch: Sequence[Notification]) -> Appended:
         if any(one.notification_type == POISON for one in batch):
             raise StoreRefused("will not have it")
         stored = []
         for one in batch:
-            known = self.known.get(one.notification_id)
+            known = self.known.get((one.channel, one.notification_id))
             if known is None:
                 place = self._insert(one)
                 stored.append(Stored("new", place))
@@ -60,8 +82,11 @@ class Database:
     def _insert(self, one: Notification) -> int:
         place = len(self.rows) + 1
         self.rows.append(Event(place, one.channel, one.notification_type, one.body, one.expires_ms))
-        self.known[one.notification_id] = (place, one.digest)
-        self.ever[one.notification_id] = place
+        self.known[one.channel, one.notification_id] = (place, one.digest)
+        if one.channel == NAMELESS:
+            self.copies[number_of(one.body)] += 1
+        else:
+            self.ever[one.notification_id] = place
         return place
 
     def stretch(self, after: int, limit: int) -> Page:
@@ -78,7 +103,8 @@ class Database:
 
     def _committed(self, after: int) -> list[Event]:
         rows = self.rows[after:]
-        return [row for row in rows if row.id not in self.uncommitted] if self.uncommitted else rows
+        missing = self.uncommitted | self.erased
+        return [row for row in rows if row.id not in missing] if missing else rows
 
     def expire(self, count: int) -> int:
         """Retention: remove the oldest `count`, and move the floor in the same step."""
@@ -86,14 +112,24 @@ class Database:
         self.floor += removed
         return removed
 
+    def write_by_hand(self, count: int, *, erase: int) -> None:
+        """Somebody writes to the log behind our back, in one transaction, and erases some of it, and of what was there.
+        Nothing is announced. (Only on `NAMELESS`: who reads no such channel misses nothing.)
+        """
+        for _ in range(count):
+            place = len(self.rows) + 1
+            self.rows.append(Event(place, NAMELESS, "note", b"{}"))
+        self.erased.update([row.id for row in self.rows if row.channel == NAMELESS][-2 * count :: 2][:erase])
+
     def go_back(self, position: int) -> None:
         """The newest rows are gone: a standby without them was promoted, or an older copy restored."""
-        for name, (place, _) in list(self.known.items()):
+        for (channel, name), (place, _) in list(self.known.items()):
             if place > position:
-                del self.known[name]
-                del self.ever[name]
+                del self.known[channel, name]
+                self.ever.pop(name, None)
                 self.withdrawn.add(name)
         del self.rows[position:]
+        self.erased = {place for place in self.erased if place <= position}
         self.floor = min(self.floor, position)
 
     def new_epoch(self) -> None:
@@ -111,8 +147,12 @@ class SimStore:
         self._flaky = flaky
 
     async def append(self, batch: Sequence[Notification]) -> Appended:
+        nameless = [number_of(one.body) for one in batch if one.channel == NAMELESS]
+        self._database.under_way.update(nameless)
         try:
-            return await self._ask(lambda: self._append_at_server(batch))
+            return await self._ask(
+                lambda: self._append_at_server(batch), on_arrival=lambda: self._database.under_way.subtract(nameless)
+            )
         except StoreUnavailable:
             self._tally["append retried"] += 1
             raise
@@ -139,16 +179,17 @@ class SimStore:
     async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
         return await self._ask(lambda: self._database.after(cursor, channels, limit))
 
-    async def _ask(self, request: Callable[[], T]) -> T:
+    async def _ask(self, request: Callable[[], T], *, on_arrival: Callable[[], None] = lambda: None) -> T:
         answer: asyncio.Future[T] = self._loop.create_future()
-        self._loop.call_later(self._latency(), self._carry_out, request, answer)
+        self._loop.call_later(self._latency(), self._carry_out, request, on_arrival, answer)
         return await answer
 
     def _latency(self) -> float:
         draw = self._rng.random()
         return draw * 0.004 if draw < 0.95 else draw * self._rng.random() * 0.6
 
-    def _carry_out(self, request: Callable[[], T], answer: asyncio.Future[T]) -> None:
+    def _carry_out(self, request: Callable[[], T], on_arrival: Callable[[], None], answer: asyncio.Future[T]) -> None:
+        on_arrival()
         draw = self._rng.random()
         if not self._database.available or draw < self._flaky / 2:
             self._loop.call_later(self._latency(), _fail, answer, StoreUnavailable("away"))

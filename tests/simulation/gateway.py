@@ -26,6 +26,7 @@ from notify_sse.gateway.relay import Relay
 from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
+from notify_sse.log.pause import Pause
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
 from tests.simulation.broker import Exchange, Link
@@ -116,6 +117,7 @@ class SimGateway(Process):
         announcer = Announcer(take_here=self.relay.take, tell_others=live.tell)
         self.appender = Appender(store, metrics, outage=outage, on_committed=announcer.announce)
         self.ingest = Ingest(broker, self.appender, metrics, batch=sizes.ingest_batch, max_bytes=MAX_BYTES)
+        self.pause = Pause(broker, outage)
         limits = Limits(max_streams=1000, max_streams_per_recipient=1000)
         self.admission = Admission(self.tail, self.relay, self.registry, metrics, limits=limits)
 
@@ -124,9 +126,11 @@ class SimGateway(Process):
         self.spawn(self.ingest.run())
         self.spawn(self.relay.run(max_events=self._sizes.tail_events, max_bytes=self._sizes.tail_bytes))
         self.spawn(self.pump.run())
+        self.spawn(self.pause.run())
         listener = Listener(
             on_connected=self.relay.repair,
             on_delivery=self.ingest.deliver,
+            on_returned=self._returned,
             on_announcement=self.live_messages.hear,
         )
         self.spawn(self.link.start(listener))
@@ -149,6 +153,10 @@ class SimGateway(Process):
         await self.registry.drain(within_s)
         await self.ingest.finish()
         ended()
+
+    def _returned(self) -> None:
+        self.ingest.returned()
+        self.pause.returned()
 
     def _drive(self, connections: list[Connection]) -> None:
         self._tally["woken"] += len(connections)

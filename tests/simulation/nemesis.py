@@ -123,11 +123,18 @@ class Nemesis:
 
     def _store_away(self, fault: Fault) -> None:
         database = self._world.database
+        if database.available:
+            database.away_since = self._loop.now
         database.available = False
         self._loop.call_later(fault.for_s, setattr, database, "available", True)
 
     def _retention(self, fault: Fault) -> None:
         self._world.database.expire(int(fault.strength * 1.3 * len(self._world.database.rows)))
+
+    def _by_hand(self, fault: Fault) -> None:
+        database = self._world.database
+        if database.writable:
+            database.write_by_hand(1 + int(fault.strength * 4), erase=1 + int(fault.strength * 3))
 
     def _new_epoch(self, fault: Fault) -> None:
         """An older copy of the log was restored, as the manual says: with a new epoch, before it serves."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final, Literal
@@ -28,7 +29,9 @@ ANSWER_S: Final = 2.5
 
 
 class Task(msgspec.Struct, frozen=True):
-    """What one publisher does: `spoil` is how often it publishes what must be refused, and `mortal` what expires."""
+    """What one publisher does: `spoil` is how often it publishes what must be refused, `mortal` what expires, and
+    `nameless` (besides) something without an id, once.
+    """
 
     name: str
     way: Way
@@ -37,6 +40,7 @@ class Task(msgspec.Struct, frozen=True):
     channels: tuple[str, ...]
     spoil: float
     mortal: float
+    nameless: float
 
 
 class Publisher:
@@ -67,6 +71,8 @@ class Publisher:
         task = self._task
         for number in range(task.count):
             await self._pause(self._rng.random() * 2 * task.every_s)
+            if self._rng.random() < task.nameless:
+                await self._publish_nameless(number)
             document = self._document(number)
             if task.way != "http" and self._rng.random() < task.spoil:
                 await self._publish_spoilt(document)
@@ -147,6 +153,15 @@ class Publisher:
             self._tally["answer lost"] += 1
         else:
             self._loop.call_later(self._rng.random() * 0.003, _set, status, code)
+
+    async def _publish_nameless(self, number: int) -> None:
+        """Once only: nobody could tell a second one from another notification."""
+        payload = {"number": f"{self._task.name}-{number}"}
+        document = {"notification_type": "note", "recipient_id": "nameless", "payload": payload}
+        raw = msgspec.json.encode(document)
+        with suppress(BrokerUnavailable):
+            await self._exchange.publish(Message(raw, "recipient.nameless.note", ""))
+        self._tally["published without an id"] += 1
 
     async def _publish_spoilt(self, document: dict[str, Any]) -> None:
         """Over AMQP, what ingest must refuse: the broker confirms it all the same."""

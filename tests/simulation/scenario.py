@@ -22,6 +22,7 @@ FaultKind = Literal[
     "new epoch",
     "log went back",
     "herd",
+    "by hand",
 ]
 KINDS: Final[tuple[tuple[FaultKind, float], ...]] = (
     ("crash", 4),
@@ -34,6 +35,7 @@ KINDS: Final[tuple[tuple[FaultKind, float], ...]] = (
     ("new epoch", 1),
     ("log went back", 1),
     ("herd", 1.5),
+    ("by hand", 1.5),
 )
 RECIPIENTS: Final = ("alice", "al", "all", "a.b", "#", "topic:all", "recipient:alice", "é\x00\r\n", "x" * 160)
 TOPICS: Final = ("news", "alice")
@@ -59,6 +61,7 @@ class Limits(msgspec.Struct, frozen=True):
     few: int
     stretch_events: int
     batch_events: int
+    patience_s: float
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -125,6 +128,7 @@ def _limits(rng: Random) -> Limits:
         few=rng.choice((0, 1, 4)),
         stretch_events=rng.choice((1, 3, 2000)),
         batch_events=rng.choice((1, 4, 1000)),
+        patience_s=rng.choice((0.2, 1.0, 10.0)),
     )
 
 
@@ -163,6 +167,7 @@ def _task(rng: Random, number: int, recipients: list[str], active_s: float) -> T
         channels=tuple(channels),
         spoil=rng.choice((0, 0, 0.1)),
         mortal=rng.choice((0, 0, 0, 0.2)),
+        nameless=rng.choice((0, 0, 0.5)),
     )
 
 

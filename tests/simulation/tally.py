@@ -33,6 +33,8 @@ DEFENCES: Final = (
     "dead letter failed",
     "refused batch isolated",
     "caught up for a cursor",
+    "given back",
+    "published without an id",
     "closed slow_consumer",
     "closed drain",
     "closed token_expired",
@@ -53,6 +55,7 @@ FAULTS: Final = (
     "retention",
     "new epoch",
     "log went back",
+    "by hand",
     "client drop",
     "client stall",
     "forged cursor",
@@ -104,6 +107,7 @@ class TallyMetrics:
         self.dead_letters_failed = Count(tally, "dead letter failed")
         self.announce_failed = Count(tally, "announce failed")
         self.announcements_unreadable = Count(tally, "announcement unreadable")
+        self.foreign_epoch = Count(tally, "foreign epoch")
         self.duplicates_dropped = Count(tally, "duplicates dropped")
         self.holes_found = Count(tally, "holes found")
         self.holes_repaired = Count(tally, "stretches read")

@@ -14,10 +14,11 @@ import msgspec
 
 from notify_sse.core import stream
 from notify_sse.gateway import admission, connection, pump, registry, relay, replay
-from notify_sse.log import append
+from notify_sse.log import append, ingest, pause
+from notify_sse.telemetry import outage
 from tests.simulation.broker import Exchange
 from tests.simulation.client import FORGED, Client
-from tests.simulation.database import Database
+from tests.simulation.database import Database, number_of
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import Livelock, SimLoop
 from tests.simulation.nemesis import Nemesis
@@ -71,6 +72,8 @@ class World:
         self.exchange = Exchange(
             self.loop, self.rng, self.tally, self.scenario.weather, prefetch=self.scenario.prefetch
         )
+        self.exchange.perhaps_stored = self._perhaps_stored
+        self.exchange.store_away_s = self._store_away_s
         self.gateways: list[SimGateway] = []
         self.clients: list[Client] = []
         self._publishing = 0
@@ -82,6 +85,13 @@ class World:
 
     def wall(self) -> float:
         return WALL_S + self.loop.now
+
+    def _perhaps_stored(self, body: bytes) -> bool:
+        number = number_of(body)
+        return bool(self.database.copies[number] or self.database.under_way[number])
+
+    def _store_away_s(self) -> float:
+        return 0.0 if self.database.available else self.loop.now - self.database.away_since
 
     def choose(self) -> SimGateway | None:
         """What a load balancer gives a client: a process that answers, and seldom one that is going down."""
@@ -219,6 +229,7 @@ OUT_OF_CONTRACT: Final = {
     "stream broke": "an exception ended a stream",
     "break not told": "a stream did not notice that the log went back",
     "wrongly refused": "a sound notification was refused",
+    "taken again too early": "deliveries were taken while the store was away",
 }
 
 
@@ -229,6 +240,9 @@ def _out_of_contract(world: World) -> str:
         return found[0]
     if len({message.message_id for message, _ in world.exchange.dead}) < tally["spoilt"]:
         return "a refused message is not in the dead letters"
+    excused = {number_of(body): count for body, count in world.exchange.excused.items()}
+    if any(copies > 1 + excused.get(number, 0) for number, copies in world.database.copies.items()):
+        return "a notification without an id was stored again, although it was known not to be"
     if not tally["retention"] and tally["reset expired"]:
         return "a reset for retention, although there was none"
     if not tally["new epoch"] + tally["log went back"] and any(
@@ -258,6 +272,9 @@ def _small(limits: Limits) -> Iterator[None]:
             (pump, "FEW", limits.few),
             (relay, "STRETCH_EVENTS", limits.stretch_events),
             (append, "MAX_BATCH", limits.batch_events),
+            (pause, "PATIENCE_S", limits.patience_s),
+            (pause, "LOOK_S", 0.05),
+            (pause, "MAX_WAIT_S", min(2.0, 2 * limits.patience_s)),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield
@@ -290,6 +307,8 @@ def _virtual_time(loop: SimLoop, rng: Random) -> Iterator[None]:
             (admission, "random", dice),
             (admission, "uuid4", lambda: SimpleNamespace(hex=f"{rng.getrandbits(64):x}")),
             (append, "random", dice),
+            (ingest, "uuid4", lambda: f"{rng.getrandbits(64):x}"),
+            (outage, "time", clock),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield

@@ -117,6 +117,24 @@ async def a_notification_id_is_stored_once(subject: Subject) -> None:
         assert [event.body for event in await whole_log(store)][:2] == [a.body, b.body]
 
 
+async def a_notification_id_counts_within_its_channel(subject: Subject) -> None:
+    """The same id for alice, for bob and for a topic are three notifications, in one batch or in several; each is
+    repeated by its own channel only."""
+    async with subject.opened() as store:
+        alice = notification("order-1")
+        bob = notification("order-1", channel="recipient:bob", text="other")
+        topic = notification("order-1", channel="topic:news")
+        assert [one.outcome for one in (await store.append([alice, bob])).stored] == ["new", "new"]
+        stored = (await store.append([topic, bob, alice, notification("order-1", text="changed")])).stored
+        assert stored == (
+            Stored("new", 3),
+            Stored("duplicate", 2),
+            Stored("duplicate", 1),
+            Stored("conflict", 1),
+        )
+        assert [event.channel for event in await whole_log(store)] == ["recipient:alice", "recipient:bob", "topic:news"]
+
+
 async def racing_duplicates_are_stored_once(subject: Subject) -> None:
     """Of many writers with the same notifications, in any order, one has each as new and all are told the same id."""
     writers, notifications = 8, several("same", 40)
@@ -216,6 +234,7 @@ WRITING = (
     a_batch_may_be_empty_large_or_of_large_bodies,
     commit_order_is_id_order,
     a_notification_id_is_stored_once,
+    a_notification_id_counts_within_its_channel,
     racing_duplicates_are_stored_once,
     a_refused_batch_leaves_nothing_behind,
     a_cancelled_append_leaks_nothing,

@@ -10,11 +10,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from notify_sse.errors import BadConfiguration, SchemaOutdated, StoreUnavailable
 from notify_sse.store import migrate, open_store, schema
-from tests.store.subject import Subject, current_revision, ids, several, whole_log
+from notify_sse.store.postgres import schema as postgres_schema
+from tests.store.subject import Subject, current_revision, ids, notification, several, whole_log
 from tests.support.services import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +67,21 @@ def upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Ab
             yield
 
     return later
+
+
+@pytest.fixture
+def before_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+    """Within it, this program's newest revision is 0001."""
+    scripts = tmp_path / "before"
+    shutil.copytree(schema._scripts(), scripts, ignore=shutil.ignore_patterns("0002*"))
+
+    @contextlib.contextmanager
+    def before() -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            patch.setattr(schema, "_scripts", lambda: scripts)
+            yield
+
+    return before
 
 
 async def test_an_empty_database_is_brought_to_the_expected_revision(subject: Subject) -> None:
@@ -224,3 +241,59 @@ async def test_a_place_where_no_database_can_be_is_a_wrong_setting(tmp_path: Pat
         for name in ("garbage.db", "folder.db"):
             with pytest.raises(BadConfiguration, match=r"^NOTIFY_SSE_DATABASE_URL: "):
                 await asked(f"sqlite:///{tmp_path / name}")
+
+
+async def test_ids_become_those_of_their_channel(
+    subject: Subject, before_identity: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """The log stays as it is; what was known stays known, and the same id for another channel is new."""
+    with before_identity():
+        await migrate(subject.url)
+        assert await current_revision(subject.url) == "0001"
+    insert = "INSERT INTO log (id, notification_id, channel, type, body, digest, expires_ms, created_ms) VALUES "
+    one = notification("order-1")
+    blobs = [_bytes(subject, value) for value in (b"order-1", b"recipient:alice", one.body, one.digest)]
+    values = f"1, {blobs[0]}, {blobs[1]}, 'new_message', {blobs[2]}, {blobs[3]}, 0, 9999999999999"
+    await subject.sql(f"{insert} ({values})")
+    await subject.sql("UPDATE log_head SET position = 1")
+    await migrate(subject.url)
+    async with subject.opened() as store:
+        stored = (await store.append([one, notification("order-1", channel="recipient:bob")])).stored
+        assert [(each.outcome, each.id) for each in stored] == [("duplicate", 1), ("new", 2)]
+
+
+def _bytes(subject: Subject, value: bytes) -> str:
+    return f"x'{value.hex()}'" if subject.url.startswith("sqlite") else f"'\\x{value.hex()}'"
+
+
+async def test_a_running_postgres_is_migrated_beside_its_writers(
+    database_url: str, before_identity: Callable[[], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program of the version before appends all the while, also while a backup holds the table, and after it. An
+    index that somebody's attempt left unfinished is made anew.
+    """
+    subject = Subject(database_url)
+    monkeypatch.setattr(postgres_schema, "LOCKED_OUT_PAUSE_S", 0.2)
+    with before_identity():
+        older = open_store(database_url)
+        await older.open()
+    await older.append(several("a", 50))
+    await subject.sql("CREATE UNIQUE INDEX log_identity ON log (channel, notification_id)")
+    await subject.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'log_identity'::regclass")
+    backup = await asyncpg.connect(database_url)
+    reading = backup.transaction(isolation="repeatable_read")
+    await reading.start()
+    await backup.fetch("SELECT count(*) FROM log")
+    migrating = asyncio.ensure_future(migrate(database_url))
+    for number in range(30):
+        async with asyncio.timeout(5):
+            assert (await older.append([notification(f"b-{number}")])).stored[0].outcome == "new"
+        await asyncio.sleep(0.02)
+    assert not migrating.done()
+    await reading.rollback()
+    await backup.close()
+    await migrating
+    assert await subject.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'log_identity'::regclass") == [(True,)]
+    assert [one.outcome for one in (await older.append(several("a", 2))).stored] == ["duplicate"] * 2
+    assert (await older.append([notification("a-1", channel="topic:x")])).stored[0].outcome == "new"
+    await older.close()

@@ -1,17 +1,21 @@
 """What only the Postgres store can break: its connections, its plans, its rows that somebody else wrote."""
 
 import asyncio
+import logging
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from notify_sse.errors import BadConfiguration, StoreRefused, StoreUnavailable
-from notify_sse.store import open_store
+from notify_sse.store import diagnose, migrate, open_store
 from notify_sse.store.postgres import pool
 from notify_sse.store.postgres.store import PostgresStore
 from tests.store.subject import OUR_CONNECTIONS, Subject, notification, several
 from tests.support.polling import eventually
+from tests.support.services import PostgresServer
 
 PIDS = f"SELECT pid FROM {OUR_CONNECTIONS} ORDER BY pid"
 
@@ -143,3 +147,73 @@ async def test_a_url_that_cannot_be_parsed_is_a_wrong_setting() -> None:
         await store.open()
     assert "sec" not in str(caught.value)
     await store.close()
+
+
+async def test_several_hosts_and_a_folder_of_sockets_are_taken(database_url: str, free_port: int) -> None:
+    """As asyncpg takes them: the first host that answers and fits; a socket, where the server has one."""
+    parts = urlsplit(database_url)
+    several = parts._replace(netloc=f"notify:notify@127.0.0.1:{free_port},127.0.0.1:{parts.port}").geturl()
+    in_query = f"postgresql://notify:notify@{parts.path}?host=127.0.0.1,127.0.0.1&port={free_port},{parts.port}"
+    for url in (f"{several}?target_session_attrs=primary", in_query):
+        store = open_store(url)
+        await store.open()
+        assert (await store.head()).position == 0
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "advised"),
+    [
+        (asyncpg.ProtocolViolationError("unsupported startup parameter: jit"), "ignore_startup_parameters = "),
+        (asyncpg.DuplicatePreparedStatementError('prepared statement "x" already exists'), "pool_mode = session"),
+        (asyncpg.InvalidSQLStatementNameError('prepared statement "x" does not exist'), "pool_mode = session"),
+        (asyncpg.InsufficientPrivilegeError("permission denied for table log"), "notify-sse doctor"),
+    ],
+)
+def test_what_only_a_person_can_end_comes_with_advice(refusal: asyncpg.PostgresError, advised: str) -> None:
+    """A pooler in front that does not fit, a privilege that is missing: said at once, and what to set."""
+    ours = pool.translated(refusal)
+    assert isinstance(ours, StoreUnavailable)
+    assert advised in ours.advice
+
+
+@pytest.fixture
+def granted(postgres_server: PostgresServer) -> Iterator[tuple[str, str, str]]:
+    """The URL of a database as its owner, the URL as another user without a privilege, and that user's name."""
+    url = postgres_server.create_database()
+    role = f"service_{urlsplit(url).path[1:]}"
+    postgres_server.sql(f'CREATE ROLE "{role}" LOGIN')
+    yield url, url.replace("//notify:notify@", f"//{role}@"), role
+    postgres_server.drop_database(url)
+    postgres_server.sql(f'DROP ROLE "{role}"')
+
+
+async def test_missing_privileges_are_named_all_at_once_as_statements(
+    granted: tuple[str, str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the start and by doctor. With them run, everything works; without DELETE alone it starts, and says so."""
+    url, as_service, role = granted
+    await migrate(url)
+    store = open_store(as_service)
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.open()
+    for statement in ("DELETE ON log TO", "SELECT, UPDATE ON log_head TO", "SELECT ON notify_sse_schema TO"):
+        assert statement in caught.value.advice
+    found = {one.check: one async for one in diagnose(as_service)}
+    statements = found["grants"].advice.partition("run: ")[2]
+    assert statements == caught.value.advice.partition("run: ")[2]
+    assert statements.count(role) == 3
+    for statement in statements.replace(", DELETE", "").split(";")[:-1]:
+        await Subject(url).sql(statement)
+    caplog.set_level(logging.ERROR)
+    await store.open()
+    assert [record.getMessage().partition("run: ")[2] for record in caplog.records] == [
+        f"GRANT DELETE ON log TO {role};"
+    ]
+    assert (await store.append(several("a", 2))).stored[1].id == 2
+    with pytest.raises(StoreUnavailable):
+        await store.expire(retention_s=0, limit=10)
+    await Subject(url).sql(f"GRANT DELETE ON log TO {role}")
+    assert await store.expire(retention_s=0, limit=10) == 2
+    await store.close()
+    assert "grants" not in {one.check async for one in diagnose(as_service)}

@@ -74,6 +74,8 @@ class HandBroker:
 
     def __init__(self) -> None:
         self.acked: list[str] = []
+        self.told: list[str] = []
+        """That it was told to pause or to resume, in order."""
         self.dead: list[tuple[str, str]] = []
         self.failures = 0
         self.acks_fail = False
@@ -88,6 +90,12 @@ class HandBroker:
         for delivery in deliveries:
             self.on_ack(delivery.tag)
             self.acked.append(delivery.tag)
+
+    async def pause_consuming(self) -> None:
+        self.told.append("pause")
+
+    async def resume_consuming(self) -> None:
+        self.told.append("resume")
 
     async def dead_letter(self, delivery: Delivery, *, reason: str, detail: str) -> None:
         assert detail

@@ -53,7 +53,6 @@ async def test_the_same_again_is_200_with_the_originals_cursor(shared: Service) 
     [
         {"payload": {"text": "other"}},
         {"notification_type": "system_alert"},
-        {"recipient_id": "somebody-else"},
         {"timestamp": "2026-11-22T10:00:00Z"},
         {"expires_at": "2126-11-22T10:00:00Z"},
     ],
@@ -69,6 +68,13 @@ async def test_the_same_id_with_other_content_is_409(shared: Service, other: dic
     problem = answer.json()
     assert (problem["code"], problem["field"], problem["status"]) == ("conflict", "notification_id", 409)
     assert problem["items"][0]["cursor"] == first.json()["cursor"]
+
+
+async def test_the_same_id_for_another_recipient_is_another_notification(shared: Service) -> None:
+    """`order-4711-paid` for alice and for bob: both are told, and each repetition is known by its own."""
+    async with Api(shared) as api:
+        alice, bob = (notification(fresh(name), notification_id="order-4711-paid") for name in ("alice", "bob"))
+        assert [(await api.post(one)).status_code for one in (alice, bob, alice, bob)] == [201, 201, 200, 200]
 
 
 async def test_many_at_once_with_one_id_are_stored_once(shared: Service) -> None:

@@ -111,6 +111,10 @@ class AmqpConnection:
         if not self._lost.done():
             self._lost.set_result(cause)
 
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the connection is lost or closed, before the link makes a new one."""
+        self._lost.add_done_callback(lambda _: callback())
+
     async def wait_lost(self) -> BaseException | None:
         """Wait until the connection is lost; returns why.
 
@@ -155,19 +159,25 @@ class AmqpConnection:
         return channel
 
     async def consume(
-        self, channel: aiormq.Channel, queue: str, *, on_message: Callable[[Received], None], no_ack: bool = False
+        self,
+        channel: aiormq.Channel,
+        queue: str,
+        *,
+        on_message: Callable[[Received], None],
+        has_room: Callable[[int], bool] = lambda _: True,
+        no_ack: bool = False,
     ) -> Callable[[], Awaitable[None]]:
         """Consume `queue`: `on_message` is called for each message, in order, while the socket is read.
 
-        `channel` was opened for this queue only. When the channel or the queue is lost, so is the connection. Returns
-        a coroutine function that closes the channel on purpose.
+        `has_room`: see `Wire.tap`. `channel` was opened for this queue only. When the channel or the queue is lost, so
+        is the connection. Returns a coroutine function that closes the channel on purpose.
         """
         closing = channel.closing
         self.watch(closing)
         channel.on_consumer_cancel_callbacks.add(
             lambda _: self.mark_lost(aiormq.ChannelClosed(None, f"{queue} was removed"))
         )
-        self._wire.tap(channel.number, on_message)
+        self._wire.tap(channel.number, on_message, has_room=has_room)
         await channel.basic_consume(queue, _unused_consumer, no_ack=no_ack, timeout=CONNECT_TIMEOUT_S)
 
         async def close_channel() -> None:

@@ -6,15 +6,17 @@ of them up. The broker counts as connected while every link that was started is 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from aiormq import ChannelAccessRefused
+from aiormq.exceptions import ChannelNotFoundEntity
 
+from notify_sse.broker import DEFAULT_HELD_BYTES, DEFAULT_MESSAGE_BYTES
 from notify_sse.broker.rabbitmq import dead_letters
-from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, translated
-from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, IngestConsumer, ack_all, listen_live
+from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, one_line, translated
+from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, Budget, IngestConsumer, ack_all, listen_live
 from notify_sse.broker.rabbitmq.link import Link
 from notify_sse.broker.rabbitmq.publishing import PublishingChannels, deadline_after, remaining_s
 from notify_sse.broker.rabbitmq.topology import Topology
@@ -40,11 +42,13 @@ class RabbitMQBroker:
         *,
         prefix: str,
         prefetch: int,
+        held_bytes: int = DEFAULT_HELD_BYTES,
+        message_bytes: int = DEFAULT_MESSAGE_BYTES,
         publish_timeout_s: float = PUBLISH_TIMEOUT_S,
         live_queue_max_messages: int = LIVE_QUEUE_MAX_MESSAGES,
     ) -> None:
         self._topology = Topology(prefix=prefix)
-        self._prefetch = prefetch
+        self._budget = Budget(prefetch, held_bytes, message_bytes)
         self._publish_timeout_s = publish_timeout_s
         self._live_queue_max_messages = live_queue_max_messages
         outage = Outage("the broker")
@@ -59,12 +63,20 @@ class RabbitMQBroker:
         self._channels: PublishingChannels | None = None
         self._ingest: IngestConsumer | None = None
         self._consume_ingest = False
+        self._told_of_live = False
+        self._paused = False
+        self._prepared: AmqpConnection | None = None
+        self._beginning = asyncio.Lock()
         self._connected = False
         self._declaring = asyncio.Lock()
 
     @property
     def connected(self) -> bool:
         return self._connected
+
+    @property
+    def held_bytes(self) -> int:
+        return self._ingest.held_bytes if self._ingest is not None else 0
 
     async def start(self, listener: Listener) -> None:
         self._listener = listener
@@ -79,6 +91,28 @@ class RabbitMQBroker:
         if self._ingest is not None:
             with suppress(BrokerUnavailable), translated():
                 await self._ingest.stop()
+
+    async def pause_consuming(self) -> None:
+        self._paused = True
+        ingest, self._ingest = self._ingest, None
+        if ingest is not None:
+            with self._lost_if_it_fails(self._prepared), translated():
+                await ingest.give_back()
+
+    async def resume_consuming(self) -> None:
+        self._paused = False
+        with self._lost_if_it_fails(self._prepared), translated():
+            await self._consume()
+
+    @contextmanager
+    def _lost_if_it_fails(self, connection: AmqpConnection | None) -> Iterator[None]:
+        """The next connection then begins as it should be."""
+        try:
+            yield
+        except BrokerUnavailable as exc:
+            if connection is not None:
+                connection.mark_lost(exc)
+            raise
 
     async def close(self) -> None:
         await asyncio.gather(*(link.close() for link in self._links))
@@ -145,31 +179,64 @@ class RabbitMQBroker:
 
     async def _prepare_publishing(self, connection: AmqpConnection) -> None:
         # A user who may only publish cannot declare. Without a queue, each publish comes back as an error.
-        with suppress(ChannelAccessRefused):
+        with suppress(ChannelAccessRefused, ChannelNotFoundEntity):
             await self._declare(connection)
         self._channels = await PublishingChannels.open(connection)
 
     async def _prepare_consuming(self, connection: AmqpConnection) -> None:
         listener = self._listener
         assert listener is not None
+        self._prepared = self._ingest = None
         await self._declare(connection)
         if listener.on_announcement is not None:
+            await self._listen_live(connection, listener.on_announcement)
+        self._prepared = connection
+        await self._consume()
+
+    async def _listen_live(self, connection: AmqpConnection, on_announcement: Callable[[bytes], None]) -> None:
+        """Hear announcements, if this user may make a queue for them: the log is compared once a second anyway."""
+        try:
             await listen_live(
                 connection,
                 self._topology,
                 max_messages=self._live_queue_max_messages,
-                on_announcement=listener.on_announcement,
+                on_announcement=on_announcement,
             )
-        if listener.on_delivery is not None and self._consume_ingest:
-            self._ingest = IngestConsumer(listener.on_delivery)
-            await self._ingest.consume(connection, queue=self._topology.ingest, prefetch=self._prefetch)
+        except ChannelAccessRefused as exc:
+            if not self._told_of_live:
+                self._told_of_live = True
+                logger.error(  # noqa: TRY400 - one line
+                    "the broker user may not make a queue of its own: announcements of other processes come up to a "
+                    "second late, revocations not at all; grant it configure, write and read on ^%s\\.live",
+                    self._topology.prefix.replace(".", "\\."),
+                    extra={"action": "refused", "error": one_line(exc)},
+                )
+
+    async def _consume(self) -> None:
+        """Consume the ingest queue, if this process is to, is not paused, and does not yet."""
+        async with self._beginning:
+            listener, connection = self._listener, self._prepared
+            if listener is None or listener.on_delivery is None or connection is None:
+                return
+            if self._paused or self._ingest is not None or not self._consume_ingest:
+                return
+            # Known before it consumes: it may be told to pause or to stop in this very moment.
+            self._ingest = ingest = IngestConsumer(listener, budget=self._budget)
+            await ingest.consume(connection, queue=self._topology.ingest)
 
     async def _declare(self, connection: AmqpConnection) -> None:
         """Declare the topology, one link at a time and with a long timeout: RabbitMQ 3.10 can fail when two
-        connections declare the same new quorum queue at once.
+        connections declare the same new quorum queue at once. Raises `ChannelNotFoundEntity` when something is not
+        there, and this user may not make it.
         """
-        async with self._declaring, connection.temporary_channel() as channel:
-            await self._topology.declare(channel, timeout_s=DECLARE_TIMEOUT_S)
+        async with self._declaring:
+            try:
+                async with connection.temporary_channel() as channel:
+                    await self._topology.declare(channel, timeout_s=DECLARE_TIMEOUT_S)
+            except ChannelAccessRefused:
+                # This user may not make anything. That is no matter where everything was made by another.
+                async with connection.temporary_channel() as channel:
+                    await self._topology.find(channel, timeout_s=DECLARE_TIMEOUT_S)
 
     def _link_changed(self) -> None:
         was, self._connected = self._connected, all(link.up for link in self._links)

@@ -20,6 +20,8 @@ DETAIL: Final = "x-notify-detail"
 ROUTING_KEY: Final = "x-notify-routing-key"
 MESSAGE_ID: Final = "x-notify-message-id"
 DIED_AT: Final = "x-notify-died-at"
+REJECTED: Final = "rejected"
+TOO_LARGE: Final = "too_large"
 MAX_DETAIL_CHARS: Final = 500
 MAX_SHORT_BYTES: Final = 255
 RETURN_TIMEOUT_S: Final = 2.0
@@ -56,7 +58,7 @@ def dead_letter_of(message: DeliveredMessage) -> DeadLetter:
         content_type=properties.content_type or "",
         message_id=headers.get(MESSAGE_ID) if ours else properties.message_id,
         reason=str(headers[REASON]) if ours else _broker_reason(headers),
-        detail=str(headers.get(DETAIL, "")) if ours else "the broker gave up delivering it",
+        detail=str(headers.get(DETAIL, "")) if ours else _broker_detail(_broker_reason(headers)),
         died_at=str(headers[DIED_AT]) if DIED_AT in headers else _broker_time(headers),
         content_encoding=properties.content_encoding or "",
     )
@@ -68,7 +70,15 @@ def _deaths(headers: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _broker_reason(headers: dict[str, Any]) -> str:
-    return next((str(death["reason"]) for death in _deaths(headers) if "reason" in death), "delivery_limit")
+    reason = next((str(death["reason"]) for death in _deaths(headers) if "reason" in death), "delivery_limit")
+    # The one thing that we have the broker reject: a body for which there was no room (consuming.IngestConsumer).
+    return TOO_LARGE if reason == REJECTED else reason
+
+
+def _broker_detail(reason: str) -> str:
+    if reason == TOO_LARGE:
+        return "its body is larger than a notification may be: moved by the broker, unread"
+    return "the broker gave up delivering it"
 
 
 def _broker_time(headers: dict[str, Any]) -> str:

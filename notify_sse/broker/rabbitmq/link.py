@@ -19,6 +19,7 @@ from aiormq import (
     ConnectionNotAllowed,
     ProbableAuthenticationError,
 )
+from aiormq.exceptions import ChannelNotFoundEntity
 from yarl import URL
 
 from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, one_line, translated
@@ -29,20 +30,36 @@ from notify_sse.telemetry.redaction import redacted
 
 FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 2.0
+DECLARED_OTHERWISE: Final = (
+    "an exchange or queue of ours exists on the broker with other properties: delete it when it is empty, "
+    "or set another NOTIFY_SSE_AMQP_PREFIX; retrying until then"
+)
+NOT_ACKED_IN_TIME: Final = (
+    "the broker took deliveries back, because they were not stored within its consumer_timeout: look why the database "
+    "is away or slow, or raise consumer_timeout; nothing has to be deleted"
+)
+TIMED_OUT: Final = "timed out"
+"""What RabbitMQ says when it closes a channel for its consumer_timeout."""
 ADVICE: Final = (
-    (
-        ChannelPreconditionFailed,
-        (
-            "an exchange or queue of ours exists on the broker with other properties: delete it when it is empty, "
-            "or set another NOTIFY_SSE_AMQP_PREFIX; retrying until then"
-        ),
-    ),
     (
         (AuthenticationError, ProbableAuthenticationError),
         "the broker refuses the user or password of NOTIFY_SSE_BROKER_URL; retrying until it does not",
     ),
     (ConnectionNotAllowed, "the broker refuses the virtual host of NOTIFY_SSE_BROKER_URL; retrying until it does not"),
-    (ChannelAccessRefused, "the broker user lacks a permission; retrying until it is granted"),
+    (
+        ChannelAccessRefused,
+        (
+            "the broker user lacks a permission: it needs configure, write and read on the exchanges and queues of "
+            "NOTIFY_SSE_AMQP_PREFIX (rabbitmqctl set_permissions); retrying until it is granted"
+        ),
+    ),
+    (
+        ChannelNotFoundEntity,
+        (
+            "an exchange or queue of ours is not there, and the broker user may not make it: grant configure, or start "
+            "the service once as a user who may; retrying until then"
+        ),
+    ),
 )
 """Refusals that only a person can end, each with what to do."""
 
@@ -154,5 +171,13 @@ class Link:
     def _report_loss(self, cause: BaseException | None) -> None:
         """Log the loss once, however many attempts follow. A refusal that needs a person is logged when it is seen."""
         self._loss = redacted(one_line(cause)) if cause else ""
-        advice = next((advice for kind, advice in ADVICE if isinstance(cause, kind)), "")
+        advice = advice_on(cause)
         self._outage.lost(self._name, self._loss, advice=advice)
+
+
+def advice_on(cause: BaseException | None) -> str:
+    """What a person has to do about `cause`; "" when it heals by itself."""
+    if isinstance(cause, ChannelPreconditionFailed):
+        # The same code for a declaration that does not fit, and for a delivery that was kept too long.
+        return NOT_ACKED_IN_TIME if TIMED_OUT in str(cause) else DECLARED_OTHERWISE
+    return next((advice for kind, advice in ADVICE if isinstance(cause, kind)), "")

@@ -46,6 +46,13 @@ class Topology(msgspec.Struct, frozen=True):
         """The topic exchange of announcements."""
         return f"{self.prefix}.live"
 
+    async def find(self, channel: Channel, *, timeout_s: float) -> None:
+        """Look for all of it, as a user who may not declare. What is missing raises `ChannelNotFoundEntity`."""
+        for exchange in (self.dead_letter_exchange, self.live, self.notifications):
+            await channel.exchange_declare(exchange, passive=True, timeout=timeout_s)
+        for queue in (self.dead, self.ingest):
+            await channel.queue_declare(queue, passive=True, timeout=timeout_s)
+
     async def declare(self, channel: Channel, *, timeout_s: float) -> None:
         """Declare all of it. A name that exists with other properties raises `ChannelPreconditionFailed`.
 

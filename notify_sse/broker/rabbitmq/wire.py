@@ -52,6 +52,9 @@ class Received(msgspec.Struct, gc=False):
     content_encoding: str = ""
     message_id: str = ""
     body: bytes = b""
+    body_bytes: int = 0
+    dropped: bool = False
+    """The body was not kept: there was no room for `body_bytes` of it."""
 
 
 class Wire(TransportFactory):
@@ -85,13 +88,17 @@ class Wire(TransportFactory):
         if self._writer is not None:
             self._writer.transport.abort()
 
-    def tap(self, channel_number: int, on_message: Callable[[Received], None]) -> None:
+    def tap(
+        self, channel_number: int, on_message: Callable[[Received], None], *, has_room: Callable[[int], bool]
+    ) -> None:
         """From now on, deliveries on that channel go to `on_message`, in order, and not to aiormq.
 
-        `on_message` is called while the socket is read: it must not block. An exception from it ends the connection.
+        `has_room` is asked with the size of each body before the first byte of it comes; a body without room is read
+        and thrown away (`Received.dropped`). Both are called while the socket is read: they must not block. An
+        exception from them ends the connection.
         """
         assert self._reader is not None
-        self._reader.taps[channel_number] = Tap(on_message)
+        self._reader.taps[channel_number] = Tap(on_message, has_room=has_room)
 
 
 class AmqpFrameReader(asyncio.StreamReader):
@@ -154,8 +161,9 @@ class AmqpFrameReader(asyncio.StreamReader):
 class Tap:
     """Puts the deliveries of one channel together from their frames."""
 
-    def __init__(self, on_message: Callable[[Received], None]) -> None:
+    def __init__(self, on_message: Callable[[Received], None], *, has_room: Callable[[int], bool]) -> None:
         self._on_message = on_message
+        self._has_room = has_room
         self._message: Received | None = None
         self._body: list[bytes] = []
         self._missing = 0
@@ -170,9 +178,11 @@ class Tap:
         if self._message is None:
             return False
         if kind == HEADER:
-            self._missing = _read_header(payload, self._message)
+            self._missing = self._message.body_bytes = _read_header(payload, self._message)
+            self._message.dropped = not self._has_room(self._missing)
         elif kind == BODY:
-            self._body.append(payload)
+            if not self._message.dropped:
+                self._body.append(payload)
             self._missing -= len(payload)
         if not self._missing:
             self._complete(self._message)

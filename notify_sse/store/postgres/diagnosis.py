@@ -11,6 +11,7 @@ import asyncpg
 from notify_sse.core.ports import Finding
 from notify_sse.errors import NotifyError
 from notify_sse.store.diagnosis import examine
+from notify_sse.store.postgres import grants
 from notify_sse.store.postgres.pool import PostgresPool
 from notify_sse.store.postgres.schema import current_revision
 from notify_sse.store.postgres.store import PostgresStore
@@ -31,10 +32,14 @@ async def diagnose(database_url: str) -> AsyncIterator[Finding]:
     pool = PostgresPool(database_url, size=1, wait_s=WAIT_S)
     try:
         skew_s, durability = await pool.run(_server_state)
+        statements = await pool.run(grants.statements)
     except NotifyError:
         return  # `examine` has told that the database is away
     finally:
         await pool.close()
+    if statements:
+        detail = "the database user lacks privileges on the log's tables"
+        yield Finding("grants", "error", detail, f"as the owner of the tables run: {statements}")
     yield _clock(skew_s)
     for name in (name for name, value in durability.items() if value == "off"):
         advice = "switch it on: what was accepted can be lost when the database's machine fails"

@@ -12,11 +12,12 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 import asyncpg
 from databases import Database
 
+from notify_sse.config.database_url import options_of
 from notify_sse.errors import BadConfiguration, NotifyError, StoreRefused, StoreUnavailable
 from notify_sse.store.lane import Lane
 
@@ -53,10 +54,20 @@ FOREIGN: Final = (
 )
 # SQLSTATE classes that blame what was written: data exception, integrity, program limit (an index entry too large).
 _REFUSED: Final = frozenset(("22", "23", "54"))
+_POOLED: Final = (
+    "a connection pooler such as PgBouncer gives our statements to several server connections: connect to Postgres "
+    "itself, or set pool_mode = session there"
+)
 _ADVICE: Final = {
     "3D000": "the database that NOTIFY_SSE_DATABASE_URL names does not exist: create it (createdb); waiting for it",
     "28": "the database refuses the user or password of NOTIFY_SSE_DATABASE_URL; trying again until it does not",
-    "42501": "the database user lacks a privilege; trying again until it is granted",
+    "42501": "the database user lacks a privilege; trying again until it is granted (`notify-sse doctor` names what is "
+    "missing)",
+    "08P01": "a connection pooler such as PgBouncer refuses our start-up parameters: connect to Postgres itself, or "
+    "set there pool_mode = session and ignore_startup_parameters = "
+    + ", ".join([*SERVER_SETTINGS, "extra_float_digits"]),
+    "42P05": _POOLED,
+    "26000": _POOLED,
 }
 """By SQLSTATE or its class: refusals that need a person."""
 _TLS_FILES: Final = frozenset(("sslrootcert", "sslcert", "sslkey", "sslcrl"))
@@ -101,8 +112,7 @@ def dsn(url: str) -> str:
 
     The log must not be read from a standby: one that lags would seem to have lost events that clients have.
     """
-    place, _, query = url.partition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True))
+    place, options = url.partition("?")[0], options_of(url)
     for ours in ("min_size", "max_size"):
         options.pop(ours, None)
     if (ssl := options.pop("ssl", None)) is not None:

@@ -1,24 +1,44 @@
 """The schema in Postgres: which revision a database has, and the engine on which it is migrated."""
 
+import asyncio
 from typing import Final
 
 import asyncpg
 from sqlalchemy import Connection, NullPool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from notify_sse.errors import StoreUnavailable
 from notify_sse.store import schema
 from notify_sse.store.postgres import pool
 from notify_sse.store.schema import SELECT_REVISION, VERSION_TABLE, Migrated
 
 LOCK: Final = 0x6E6F74696679  # "notify"
 LOCK_WAIT_MS: Final = 60_000
+LOCK_NOT_AVAILABLE: Final = "55P03"
+"""SQLSTATE: a lock was not to be had within lock_timeout."""
+LOCKED_OUT_ATTEMPTS: Final = 20
+LOCKED_OUT_PAUSE_S: Final = 1.0
+BUILD_LOCK: Final = LOCK + 1
+BUILD_LOOK_S: Final = 0.2
+BUILD_SETTINGS: Final = {"statement_timeout": "0", "lock_timeout": "0"}
+"""Building an index beside the work keeps nobody waiting, so it may wait for others as long as it takes."""
+IDENTITY_VALID: Final = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('log_identity')"
 MIGRATION_SETTINGS: Final = {"statement_timeout": "0", "lock_timeout": str(LOCK_WAIT_MS)}
 
 
 async def migrate(database_url: str) -> Migrated:
     """See `schema.migrate`. Whoever migrates holds an advisory lock until the transaction ends."""
+    await _build_indexes(database_url)
     engine = _engine(database_url)
     try:
+        for _ in range(LOCKED_OUT_ATTEMPTS - 1):
+            try:
+                return await schema.migrate(engine)
+            except StoreUnavailable as exc:
+                # A long reader (a backup) holds the table. Everybody else would have to wait behind us: give way.
+                if not _locked_out(exc):
+                    raise
+            await asyncio.sleep(LOCKED_OUT_PAUSE_S)
         return await schema.migrate(engine)
     finally:
         await engine.dispose()
@@ -39,6 +59,36 @@ async def revision_of(connection: asyncpg.Connection) -> str | None:
         return None
     revision: str | None = await connection.fetchval(SELECT_REVISION)
     return revision
+
+
+def _locked_out(exc: StoreUnavailable) -> bool:
+    return getattr(getattr(exc.__cause__, "orig", None), "sqlstate", None) == LOCK_NOT_AVAILABLE
+
+
+async def _build_indexes(database_url: str) -> None:
+    """Build the index of revision 0002 on a log that has none, while others go on writing to it.
+
+    CONCURRENTLY works in no transaction, and waits for every statement that began before it. So whoever waits for their
+    turn asks again and again: one that waited in a statement would be waited for by the one that builds.
+    """
+    try:
+        connection = await pool.connect(database_url, settings=BUILD_SETTINGS, command_timeout_s=None)
+        try:
+            if await connection.fetchval("SELECT to_regclass('log')") is None:
+                return
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", BUILD_LOCK):  # noqa: ASYNC110
+                await asyncio.sleep(BUILD_LOOK_S)
+            valid = await connection.fetchval(IDENTITY_VALID)
+            if valid is False:  # somebody's attempt was cut off
+                await connection.execute("DROP INDEX CONCURRENTLY log_identity")
+            if not valid:
+                await connection.execute(
+                    "CREATE UNIQUE INDEX CONCURRENTLY log_identity ON log (channel, notification_id)"
+                )
+        finally:
+            await connection.close()
+    except pool.FOREIGN as exc:
+        raise schema.translated(exc) from exc
 
 
 def _engine(database_url: str) -> AsyncEngine:

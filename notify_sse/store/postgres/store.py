@@ -6,6 +6,7 @@ holds no lock. `pool` has the connections and the errors, `schema` the schema.
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Sequence
 from importlib import resources
@@ -17,10 +18,12 @@ from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import page
-from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
-from notify_sse.store.postgres import schema
+from notify_sse.store.batch import Place, firsts, identity, outcome, sought_text, stored_text
+from notify_sse.store.postgres import grants, schema
 from notify_sse.store.postgres.pool import PostgresPool
 from notify_sse.store.schema import require_expected
+
+logger = logging.getLogger(__name__)
 
 APPEND_CONNECTIONS: Final = 2
 READ_CONNECTIONS: Final = 2
@@ -46,17 +49,30 @@ class PostgresStore:
     async def open(self) -> None:
         for pool in (self._writes, self._reads, self._replays):
             pool.open()
+        await self._check_grants()
         revision = await self._reads.run(schema.revision_of)
         if revision is None:
             await schema.migrate(self._url)
         else:
             require_expected(revision)
 
+    async def _check_grants(self) -> None:
+        """Say at once and in one message what the user may not do. It would show piece by piece otherwise, or never."""
+        lacking = await self._reads.run(grants.missing)
+        if not lacking:
+            return
+        statements = await self._reads.run(grants.statements)
+        advice = f"the database user lacks privileges; as the owner of the tables run: {statements}"
+        if any("SELECT" in privileges for privileges in lacking.values()):
+            raise StoreUnavailable("the log cannot be read", advice=advice)
+        logger.error("%s", advice, extra={"action": "open"})
+
     async def close(self) -> None:
         await asyncio.gather(self._replays.close(), self._reads.close(), self._writes.close())
 
     async def append(self, batch: Sequence[Notification]) -> Appended:
-        columns = _columns(firsts(batch))
+        new = firsts(batch)
+        columns = _columns(new)
 
         async def work(connection: asyncpg.Connection) -> Any:
             for _ in range(RACES):
@@ -70,7 +86,7 @@ class PostgresStore:
 
         row = await self._writes.run(work)
         seen = {
-            bytes(columns[0][place - 1]).decode(): Place(found, digest)
+            identity(new[place - 1]): Place(found, digest)
             for place, found, digest in zip(
                 row["seen_places"] or (), row["seen_ids"] or (), row["seen_digests"] or (), strict=True
             )

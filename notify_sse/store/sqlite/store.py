@@ -16,18 +16,22 @@ from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import page
-from notify_sse.store.batch import Place, firsts, outcome, sought_text, stored_text
+from notify_sse.store.batch import Identity, Place, firsts, identity, outcome, sought_text, stored_text
 from notify_sse.store.schema import expected_revision
 from notify_sse.store.sqlite import file, schema
 
 READS: Final = 2
 WAIT_S: Final = 10.0
 REPLAY_WAIT_S: Final = 30.0
-LOOKUP_IDS: Final = 500
+LOOKUP_IDS: Final = 400
 """Of a batch at a time: SQLite bounds the parameters of a statement."""
 
 HEAD: Final = "SELECT epoch, position, floor FROM log_head"
-SEEN: Final = "SELECT notification_id, id, digest FROM log WHERE notification_id IN ({})"
+SEEN: Final = """
+    SELECT log.channel, log.notification_id, log.id, log.digest
+      FROM (VALUES {}) AS given CROSS JOIN log INDEXED BY log_identity
+        ON log.channel = given.column1 AND log.notification_id = given.column2
+"""
 INSERT: Final = """
     INSERT INTO log (id, notification_id, channel, type, body, digest, expires_ms, created_ms)
     VALUES (?, ?, ?, ?, ?, ?, ?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
@@ -84,11 +88,11 @@ class SqliteStore:
 
         async def work(connection: aiosqlite.Connection) -> Appended:
             head = await _head(connection)
-            seen = await _seen(connection, ids)
+            seen = await _seen(connection, list(zip(channels, ids, strict=True)))
             rows = [
                 (stored_id, channel, one.notification_type, one.body, one.digest, one.expires_ms)
                 for one, stored_id, channel in zip(new, ids, channels, strict=True)
-                if one.notification_id not in seen
+                if identity(one) not in seen
             ]
             if rows:
                 await connection.executemany(
@@ -174,14 +178,15 @@ async def _head(connection: aiosqlite.Connection) -> Head:
     return Head(*rows[0])
 
 
-async def _seen(connection: aiosqlite.Connection, ids: Sequence[bytes]) -> dict[str, Place]:
-    """Of `ids`, those that the log has."""
+async def _seen(connection: aiosqlite.Connection, sought: Sequence[tuple[bytes, bytes]]) -> dict[Identity, Place]:
+    """Of those `sought`, by channel and notification_id, the ones that the log has."""
     seen = {}
-    for start in range(0, len(ids), LOOKUP_IDS):
-        some = ids[start : start + LOOKUP_IDS]
-        select = SEEN.format(",".join("?" * len(some)))
-        for found, place, digest in await connection.execute_fetchall(select, some):
-            seen[found.decode()] = Place(place, digest)
+    for start in range(0, len(sought), LOOKUP_IDS):
+        some = sought[start : start + LOOKUP_IDS]
+        select = SEEN.format(",".join(["(?, ?)"] * len(some)))
+        values = [value for pair in some for value in pair]
+        for channel, found, place, digest in await connection.execute_fetchall(select, values):
+            seen[channel.decode(), found.decode()] = Place(place, digest)
     return seen
 
 

@@ -1,0 +1,47 @@
+"""Which hosts a URL of Postgres names: the one reading of it that `checks` and the adapter share.
+
+As libpq and asyncpg read it: several hosts with their ports (`h1:5432,h2:5433`), and `host` and `port` in the query,
+where a host may be the folder of a socket. Pure.
+"""
+
+from typing import Final
+from urllib.parse import parse_qsl, unquote
+
+MAX_PORT: Final = 65535
+
+
+def options_of(url: str) -> dict[str, str]:
+    """The query of `url`."""
+    return dict(parse_qsl(url.partition("?")[2], keep_blank_values=True))
+
+
+def hosts_of(url: str) -> list[str]:
+    """The hosts that `url` names; empty when it names none.
+
+    Raises `ValueError` for a URL that cannot be read, such as one with a character in its password that is not
+    percent-encoded. The message holds nothing of `url`.
+    """
+    options = options_of(url)
+    _, _, rest = url.partition("?")[0].partition("://")
+    _, _, places = rest.partition("/")[0].rpartition("@")
+    found = [_host(place) for place in places.split(",")] if places else []
+    for port in options.get("port", "").split(","):
+        _check_port(port)
+    return [unquote(host) for host in found if host] or [host for host in options.get("host", "").split(",") if host]
+
+
+def _host(place: str) -> str:
+    if place.startswith("["):
+        host, closed, port = place[1:].partition("]")
+        if not closed or (port and not port.startswith(":")):
+            raise ValueError("an address in brackets is not closed")
+        port = port[1:]
+    else:
+        host, _, port = place.partition(":")
+    _check_port(port)
+    return host
+
+
+def _check_port(port: str) -> None:
+    if port and not (port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
+        raise ValueError("a port is not a number")
