@@ -62,6 +62,8 @@ export interface ManagerOptions {
   transport?: "auto" | Transport;
   /** How tabs share one connection. Default `auto`: SharedWorker, else a leader tab, else none. */
   share?: "auto" | "worker" | "leader" | "none";
+  /** Where the SharedWorker's file is, for bundlers that do not find it by themselves. Default: beside the core. */
+  workerUrl?: string | URL;
   /** Where the cursor is kept across reloads. Default `session`. */
   resume?: "session" | "local" | "none";
   /** Start from this cursor instead of the kept one. */

@@ -200,7 +200,7 @@ async def test_where_site_data_is_blocked_each_tab_has_a_connection_of_its_own(s
 async def test_a_worker_that_cannot_be_loaded_is_replaced_by_a_leader(service: ServiceFactory) -> None:
     gateway = service()
     async with proxied(gateway) as proxy, chromium() as browser:
-        proxy.refuse["/client/src/tabs/worker.js"] = 404
+        proxy.refuse["/client/notify-sse-worker.js"] = 404
         page = await opened(await browser.new_page(), proxy, user="alice")
         assert await page.evaluate("manager.state.shared") == "leader"
 

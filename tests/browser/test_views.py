@@ -35,12 +35,10 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     node.prepared()
     node.npm("run", "pretest")
     folder = tmp_path_factory.mktemp("views")
-    worker = "node_modules/notify-sse/src/tabs/worker.js"
-    command = ["npx", "esbuild", str(HERE / "views.jsx"), worker, "--bundle", "--format=esm", f"--outdir={folder}"]
-    command += ["--entry-names=[name]", '--define:process.env.NODE_ENV="production"', "--log-level=error"]
+    command = ["npx", "esbuild", str(HERE / "views.jsx"), "--bundle", "--format=esm", f"--outdir={folder}"]
+    command += ['--define:process.env.NODE_ENV="production"', "--log-level=error"]
     subprocess.run(command, cwd=node.FOLDER, env=node.environment(), check=True, timeout=120)
-    bundled = {f"/test/{name}": folder / name for name in ("views.js", "worker.js")}
-    return {"/test/views.html": HERE / "views.html", **bundled}
+    return {"/test/views.html": HERE / "views.html", "/test/views.js": folder / "views.js"}
 
 
 @contextlib.asynccontextmanager
@@ -59,7 +57,7 @@ async def shown(gateway: Service, views: dict[str, Path], **options: Any) -> Asy
         {"transport": "fetch"},
         {"transport": "websocket"},
         {"transport": "longpoll"},
-        {"transport": "eventsource", "share": "worker", "user": "alice"},
+        {"transport": "eventsource", "share": "worker", "user": "alice", "workerUrl": "/client/notify-sse-worker.js"},
     ],
     ids=lambda options: options.get("share", options["transport"]),
 )

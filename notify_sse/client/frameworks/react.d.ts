@@ -1,5 +1,6 @@
-import type { ReactElement, ReactNode } from "react";
+import type { DetailedHTMLProps, HTMLAttributes, ReactElement, ReactNode } from "react";
 import type { NotificationConnectionManager } from "../notify-sse.js";
+import type { NotifyStatus, StatusTexts } from "../views/notify-status.js";
 import type { NotificationStore, NotificationView, StoreOptions } from "../views/store.js";
 
 export interface NotificationSocket
@@ -20,3 +21,22 @@ export declare function useNotificationSocket<T>(
   selector: (socket: NotificationSocket) => T,
   isEqual?: (a: T, b: T) => boolean,
 ): T;
+
+/**
+ * `<notify-status>` in JSX. React 19 sets its properties in the browser. With React 18, and where a server renders, set `manager` and
+ * `texts` by a ref.
+ */
+export interface NotifyStatusProps extends DetailedHTMLProps<HTMLAttributes<NotifyStatus>, NotifyStatus> {
+  manager?: NotificationConnectionManager<any> | null;
+  texts?: Partial<StatusTexts>;
+  quiet?: boolean;
+  onretry?: (event: Event) => void;
+}
+
+declare module "react" {
+  namespace JSX {
+    interface IntrinsicElements {
+      "notify-status": NotifyStatusProps;
+    }
+  }
+}

@@ -1,5 +1,7 @@
 // frameworks/ ties the store to React, Zustand and Redux. This is React: `<NotificationProvider manager={…}>` and
-// `useNotificationSocket(selector)`.
+// `useNotificationSocket(selector)`. React's server components may import it, and render it in the browser:
+"use client";
+
 import { createContext, createElement, useContext, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import { MissingProviderError } from "../src/errors.js";
 import { createNotificationStore } from "../views/store.js";
