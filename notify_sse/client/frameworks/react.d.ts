@@ -1,5 +1,5 @@
 import type { DetailedHTMLProps, HTMLAttributes, ReactElement, ReactNode } from "react";
-import type { NotificationConnectionManager } from "../notify-sse.js";
+import type { NewUser, NotificationConnectionManager } from "../notify-sse.js";
 import type { NotifyStatus, StatusTexts } from "../views/notify-status.js";
 import type { NotificationStore, NotificationView, StoreOptions } from "../views/store.js";
 
@@ -8,6 +8,8 @@ export interface NotificationSocket
     Pick<NotificationStore, "markAllRead" | "loadOlder" | "clear"> {
   manager: NotificationConnectionManager<any>;
   retryNow(): void;
+  signOut(): void;
+  switchUser(who?: NewUser): void;
 }
 
 export declare function NotificationProvider(props: {

@@ -7,7 +7,7 @@ import { MissingProviderError } from "../src/errors.js";
 import { createNotificationStore } from "../views/store.js";
 
 /** @import { ReactElement, ReactNode } from "react" */
-/** @import { NotificationConnectionManager } from "../notify-sse.js" */
+/** @import { NewUser, NotificationConnectionManager } from "../notify-sse.js" */
 /** @import { NotificationStore, NotificationView, StoreOptions } from "../views/store.js" */
 /** @import { NotificationSocket } from "./react.js" */
 
@@ -82,6 +82,8 @@ function socketFor({ manager, store }) {
     loadOlder: store.loadOlder,
     clear: store.clear,
     retryNow: () => manager.retryNow(),
+    signOut: () => manager.signOut(),
+    switchUser: (/** @type {NewUser} */ who) => void manager.switchUser(who),
   };
   /** @type {NotificationView | undefined} */
   let seen;

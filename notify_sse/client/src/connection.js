@@ -3,11 +3,11 @@
 // runs in a SharedWorker.
 import { findCause, isSuspectAfter, livedMsUntil } from "./cause.js";
 import { isAfter } from "./cursor.js";
-import { TokenError } from "./errors.js";
 import { loaderOf, preload, transportsFor } from "./levels.js";
 import { INITIAL, isStopped, messageFor, next, RULES } from "./policy.js";
 import { Stream } from "./stream.js";
 import { Swaps } from "./swaps.js";
+import { tokenSource } from "./tokens.js";
 
 /** @import { ConnectionState, Status, TokenReason } from "../notify-sse.js" */
 /** @import { End, Fact, PolicyState, Rules, Sink, Source, SourceOptions, StreamRequest } from "./types.js" */
@@ -18,6 +18,12 @@ const DEFAULTS = { connectTimeoutMs: 10000, upgradeAfterMs: 60000 };
 export class Connection {
   /** @type {string | null} */
   cursor = null;
+  /**
+   * Whose notifications these are. The first stream says so, and no other user's are taken after that.
+   *
+   * @type {string | null}
+   */
+  recipient;
   /** @type {PolicyState} */
   #state = INITIAL;
   /**
@@ -51,6 +57,7 @@ export class Connection {
    */
   constructor(options, sink) {
     this.#options = { ...DEFAULTS, ...options };
+    this.recipient = options.recipient ?? null;
     this.#transports = transportsFor(options);
     this.#rules = { ...RULES, ...options, levels: this.#transports.length };
     this.#swaps = new Swaps(this.#rules, this.#options.upgradeAfterMs, (why, level) =>
@@ -69,6 +76,7 @@ export class Connection {
       transport: this.#transports[level],
       attempt: status === "connected" ? 0 : attempt,
       retryAt: delayMs === null ? null : this.#retryAt,
+      recipient: this.recipient,
     };
   }
 
@@ -163,19 +171,10 @@ export class Connection {
    * @returns {Promise<StreamRequest>}
    */
   async #request(why) {
-    const { url, topics, withCredentials } = this.#options;
-    const token = await this.#token(this.#state.refusals ? "unauthorized" : why);
-    const freshToken = (/** @type {TokenReason} */ reason) => this.#token(reason);
+    const { url, topics, withCredentials, getToken } = this.#options;
+    const freshToken = tokenSource(getToken);
+    const token = await freshToken(this.#state.refusals ? "unauthorized" : why);
     return { base: url, topics, withCredentials, token, cursor: this.cursor, freshToken };
-  }
-
-  /** @param {TokenReason} reason */
-  async #token(reason) {
-    try {
-      return await this.#options.getToken?.({ reason });
-    } catch (error) {
-      throw new TokenError(error);
-    }
   }
 
   /**
@@ -185,13 +184,15 @@ export class Connection {
    * @param {any} data
    */
   #onFrame(stream, event, id, data) {
-    if (!stream.isUp) this.#onUp(stream, data.heartbeat_s);
-    if (event === "reset") {
-      this.#onReset(id ?? data.to, data);
+    if (event === "closing") {
+      stream.end({ reason: data.reason, retryMs: data.retry_ms }); // the first event of a stream that is refused for load
       return;
     }
-    if (event === "closing") {
-      stream.end({ reason: data.reason, retryMs: data.retry_ms });
+    if (event === "connected" && !this.#isOurs(data.recipient_id)) return;
+    if (!stream.isUp) this.#onUp(stream, data.heartbeat_s);
+    if (event === "reset") {
+      this.cursor = id ?? data.to;
+      this.#sink.reset({ ...data, to: this.cursor });
       return;
     }
     if (event === "expiring") this.#swaps.onExpiring(stream, data.expires_in_s);
@@ -204,12 +205,24 @@ export class Connection {
   }
 
   /**
-   * @param {string} to
-   * @param {any} data
+   * Whether the stream is for our user. Nothing of another user's is handed over, and no stream of his replaces ours.
+   *
+   * @param {string} [recipient] a service of an earlier version does not say
    */
-  #onReset(to, data) {
-    this.cursor = to;
-    this.#sink.reset({ ...data, to });
+  #isOurs(recipient) {
+    if (!recipient || recipient === this.recipient) return true;
+    if (this.recipient) {
+      this.#giveUpStreams();
+      this.#apply({ kind: "down", end: { reason: "other_user" }, atFault: false, livedMs: 0, online: true });
+      return false;
+    }
+    this.recipient = recipient;
+    const { cursorOf } = this.#options;
+    if (!this.cursor || !cursorOf || cursorOf === recipient) return true;
+    // The cursor was kept for another user. What came since he was here is not missed by this one.
+    this.cursor = null;
+    this.#connect("connect");
+    return false;
   }
 
   /**

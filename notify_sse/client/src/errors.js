@@ -45,6 +45,17 @@ export class HistoryError extends NotificationError {
 }
 
 /**
+ * What was asked for would be another user's: somebody else has signed in, or the page has signed out meanwhile.
+ *
+ * @extends {NotificationError<"other_user">}
+ */
+export class OtherUserError extends NotificationError {
+  constructor() {
+    super("other_user", "This is another user's");
+  }
+}
+
+/**
  * `useNotificationSocket()` was called outside of a `<NotificationProvider>`.
  *
  * @extends {NotificationError<"no_provider">}
