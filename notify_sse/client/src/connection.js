@@ -5,12 +5,13 @@ import { findCause, isSuspectAfter, livedMsUntil } from "./cause.js";
 import { isAfter } from "./cursor.js";
 import { loaderOf, preload, transportsFor } from "./levels.js";
 import { INITIAL, isStopped, messageFor, next, RULES } from "./policy.js";
+import { Room } from "./room.js";
 import { Stream } from "./stream.js";
 import { Swaps } from "./swaps.js";
-import { tokenSource } from "./tokens.js";
+import { prepareRequest } from "./tokens.js";
 
 /** @import { ConnectionState, Status, TokenReason } from "../notify-sse.js" */
-/** @import { End, Fact, PolicyState, Rules, Sink, Source, SourceOptions, StreamRequest } from "./types.js" */
+/** @import { End, Fact, PolicyState, Rules, Sink, Source, SourceOptions } from "./types.js" */
 
 const DEFAULTS = { connectTimeoutMs: 10000, upgradeAfterMs: 60000 };
 
@@ -50,6 +51,7 @@ export class Connection {
   /** @type {Rules} */
   #rules;
   #swaps;
+  #room;
 
   /**
    * @param {SourceOptions} options
@@ -63,6 +65,7 @@ export class Connection {
     this.#swaps = new Swaps(this.#rules, this.#options.upgradeAfterMs, (why, level) =>
       this.#swapUnlessBusy(why, level),
     );
+    this.#room = new Room(options.url, this.#transports.length);
     this.#sink = sink;
   }
 
@@ -162,19 +165,12 @@ export class Connection {
       frame: (event, id, data) => this.#onFrame(stream, event, id, data),
       end: (end) => this.#onEnd(stream, end),
     });
-    stream.start(loaderOf(this.#transports[level]), () => this.#request(why));
+    stream.start(loaderOf(this.#transports[level]), async () => {
+      await this.#room.admit(level, this.#stream?.level === level);
+      const reason = this.#state.refusals ? "unauthorized" : why;
+      return prepareRequest(this.#options, reason, () => this.cursor);
+    });
     return stream;
-  }
-
-  /**
-   * @param {TokenReason} why
-   * @returns {Promise<StreamRequest>}
-   */
-  async #request(why) {
-    const { url, topics, withCredentials, getToken } = this.#options;
-    const freshToken = tokenSource(getToken);
-    const token = await freshToken(this.#state.refusals ? "unauthorized" : why);
-    return { base: url, topics, withCredentials, token, cursor: this.cursor, freshToken };
   }
 
   /**
@@ -235,6 +231,7 @@ export class Connection {
       this.#stream?.close();
       this.#stream = stream;
       this.#spare = null;
+      this.#room.endSwap();
     }
     this.#apply({ kind: "up", level: stream.level });
     this.#swaps.onUp(stream.level);
@@ -266,6 +263,7 @@ export class Connection {
     const turn = this.#turn;
     const why = /** @type {TokenReason} */ (stream.why);
     this.#spare = null;
+    this.#room.endSwap();
     this.#swaps.onFailed(why, stream.level);
     if (why === "upgrade") return;
     const { reason = end.reason } = await findCause(stream, end, false);
@@ -279,6 +277,11 @@ export class Connection {
    * @param {End} end
    */
   async #onLastEnd(stream, end) {
+    if (end.reason === "crowded") {
+      this.#apply({ kind: "crowded" });
+      this.#connect("connect");
+      return;
+    }
     const turn = this.#turn;
     this.#swaps.cancel();
     const livedMs = livedMsUntil(stream, end);
@@ -298,6 +301,7 @@ export class Connection {
     this.#spare?.close();
     this.#stream = null;
     this.#spare = null;
+    this.#room.leave();
   }
 
   /** @param {Fact} fact */

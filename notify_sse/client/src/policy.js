@@ -97,6 +97,8 @@ export function next(state, fact, rules) {
       return fact.online ? afterEnd(state, fact, rules) : whileOffline(state, rules);
     case "refused": // the token of a swap was refused; the stream that is open lives on
       return { ...state, refusals: state.refusals + 1 };
+    case "crowded": // the next transport needs no connection of the six
+      return { ...state, level: 1 };
     case "offline":
       return whileOffline(state, rules);
     case "retry":

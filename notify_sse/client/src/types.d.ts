@@ -115,6 +115,7 @@ export type Fact =
   | { kind: "up"; level: number }
   | ({ kind: "down" } & Down)
   | { kind: "refused" }
+  | { kind: "crowded" }
   | { kind: "offline" }
   | { kind: "retry" }
   | { kind: "stop"; status: Status };
