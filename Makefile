@@ -19,7 +19,7 @@ PYTHON_IN_VENV := $(VENV)/bin/python
 INSTALL = echo 'installing into $(VENV) …' >&2; $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
 PACKAGING := setup.cfg pyproject.toml notify_sse/__init__.py
 
-.PHONY: run test check lint coverage docs services services-stop bench fault mutants clean help
+.PHONY: run test check lint coverage docs services services-stop bench fault mutants client-builds clean help
 
 run: $(VENV)/.run ## the service on the embedded default, with its demo page (no broker, no database needed)
 	@exec $(PYTHON_IN_VENV) -m notify_sse serve $(ARGS)
@@ -58,6 +58,9 @@ fault: $(VENV)/.test ## a campaign of injected faults under load, and a checker 
 
 mutants: $(VENV)/.test ## take the defences out one by one, and show which test catches each
 	@$(PYTHON_IN_VENV) -m tests.mutants $(ARGS)
+
+client-builds: $(VENV)/.test ## the browser client in apps built by Vite 6, 7, 8, webpack, esbuild and Next, each run in Chromium
+	@NOTIFY_SSE_CLIENT_BUILDS=all $(PYTHON_IN_VENV) -m pytest tests/browser/test_builds.py $(ARGS)
 
 clean: ## stop the services, and remove everything that make made
 	@if [ -e .services/state.json ]; then $(MAKE) services-stop; fi

@@ -32,6 +32,8 @@ export interface ConnectionState {
   retryAt: number | null;
   /** How the connection is shared with other tabs; null when it is not. */
   shared: "worker" | "leader" | "follower" | null;
+  /** Whose notifications these are, as the service says; null until it said so. */
+  recipient: string | null;
 }
 
 export interface Reset {
@@ -62,6 +64,8 @@ export interface ManagerOptions {
   transport?: "auto" | Transport;
   /** How tabs share one connection. Default `auto`: SharedWorker, else a leader tab, else none. */
   share?: "auto" | "worker" | "leader" | "none";
+  /** Where the SharedWorker's file is, for bundlers that do not find it by themselves. Default: beside the core. */
+  workerUrl?: string | URL;
   /** Where the cursor is kept across reloads. Default `session`. */
   resume?: "session" | "local" | "none";
   /** Start from this cursor instead of the kept one. */
@@ -97,6 +101,8 @@ export interface HistoryQuery {
 export interface HistoryPage {
   items: Notification[];
   cursor: string;
+  /** Whose notifications these are. Services before 0.2 do not say. */
+  recipient_id?: string;
   more: boolean;
   reset: Omit<Reset, "items"> | null;
   /** The next page in the same direction; null at the end. */
@@ -110,6 +116,17 @@ export interface HistoryError extends Error {
   readonly status: number;
 }
 
+/** What `history()` rejects with when the answer is another user's. Ask for `code`: the class is not exported. */
+export interface OtherUserError extends Error {
+  readonly code: "other_user";
+}
+
+/** Who signed in. */
+export interface NewUser {
+  user?: ManagerOptions["user"];
+  getToken?: ManagerOptions["getToken"];
+}
+
 export type Unsubscribe = () => void;
 
 /** Names the payloads of your types: `new NotificationConnectionManager<{ new_message: { text: string } }>()`. */
@@ -121,14 +138,24 @@ export declare class NotificationConnectionManager<P extends object = Record<str
   readonly state: ConnectionState;
   /** Everything up to it has been received. */
   readonly cursor: string | null;
+  /** Whose notifications these are, as the service said; null until then, and after `signOut()`. */
+  readonly recipient: string | null;
+  /** How often a user was signed out: what was got before the last time is not this user's. */
+  readonly signOuts: number;
   connect(): this;
   close(): void;
+  /** Ends the stream, and forgets all that is known of the user, in memory and in the storage. */
+  signOut(): void;
+  /** Signs out, and goes on as another user; connected when it was before. */
+  switchUser(who?: NewUser): this;
   retryNow(): void;
   on<T extends keyof P & string>(type: T, listener: (notification: Notification<P[T]>) => void): Unsubscribe;
   on(type: "*", listener: (notification: Notification) => void): Unsubscribe;
   onAll(listener: (notification: Notification) => void): Unsubscribe;
   onState(listener: (state: ConnectionState) => void): Unsubscribe;
   onReset(listener: (reset: Reset) => void): Unsubscribe;
+  /** Called by `signOut()` and `switchUser()`: show nothing of that user any more. */
+  onSignOut(listener: () => void): Unsubscribe;
   setTopics(topics: readonly string[]): void;
   history(query?: HistoryQuery): Promise<HistoryPage>;
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Page
 
-from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, chromium, opened, proxied, until
+from tests.browser.bench import SOCKET, STREAM, Publisher, assert_each_once_in_order, chromium, opened, proxied, until
 from tests.browser.proxy import Proxy
 from tests.support import polling
 from tests.support.service import Service, ServiceFactory
@@ -182,7 +182,7 @@ async def test_a_browser_without_the_means_uses_the_next_best(
 
 
 async def test_where_site_data_is_blocked_each_tab_has_a_connection_of_its_own(service: ServiceFactory) -> None:
-    """Locks are refused there: that is asked once, and not for ever."""
+    """Locks are refused there: a leader and a place for a stream are asked for once each, and not for ever."""
     gateway = service()
     async with proxied(gateway) as proxy, chromium() as browser:
         page = await browser.new_page()
@@ -192,7 +192,7 @@ async def test_where_site_data_is_blocked_each_tab_has_a_connection_of_its_own(s
             LockManager.prototype.request = async () => { asked++; throw new DOMException("no", "SecurityError"); };"""
         )
         await opened(page, proxy, user="alice")
-        assert await page.evaluate("[manager.state.shared, asked]") == [None, 1]
+        assert await page.evaluate("[manager.state.shared, asked]") == [None, 2]
         await Publisher(gateway).send(10)
         await assert_each_once_in_order(page, 10)
 
@@ -200,7 +200,7 @@ async def test_where_site_data_is_blocked_each_tab_has_a_connection_of_its_own(s
 async def test_a_worker_that_cannot_be_loaded_is_replaced_by_a_leader(service: ServiceFactory) -> None:
     gateway = service()
     async with proxied(gateway) as proxy, chromium() as browser:
-        proxy.refuse["/client/src/tabs/worker.js"] = 404
+        proxy.refuse["/client/notify-sse-worker.js"] = 404
         page = await opened(await browser.new_page(), proxy, user="alice")
         assert await page.evaluate("manager.state.shared") == "leader"
 
@@ -219,3 +219,29 @@ async def test_tabs_share_a_stream_whose_tokens_end_every_3_s(service: ServiceFa
         await publisher.send(100, batch=1, pause_s=0.05)
         await asyncio.gather(*(assert_each_once_in_order(page, 200) for page in pages))
         assert sum([await page.evaluate("tokens.length") for page in pages]) >= 2
+
+
+@pytest.mark.deadline(90)
+async def test_eight_tabs_that_name_no_user_leave_connections_for_the_site(service: ServiceFactory) -> None:
+    """Over HTTP/1.1 there are six: three tabs have streams, the others a WebSocket, and pages load and swap as ever."""
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        context = await browser.new_context()
+        told: list[str] = []
+        context.on("console", lambda message: told.append(message.text) if message.type == "warning" else None)
+        pages = [await opened(await context.new_page(), proxy, upgradeAfterMs=1000) for _ in range(8)]
+        assert (proxy.count_live(STREAM), proxy.count_live(SOCKET)) == (3, 5)
+        assert len([line for line in told if "`user`" in line]) == 5
+        await Publisher(gateway).send(100)
+        await asyncio.gather(*(assert_each_once_in_order(page, 100) for page in pages))
+        streams = proxy.count(STREAM)
+        for page in pages:
+            await page.evaluate("dispatchEvent(new Event('online'))")
+        await polling.until(lambda: proxy.count(STREAM) == streams + 3, what="three streams that take over")
+        assert proxy.count_live(STREAM) <= 4
+        await polling.until(lambda: proxy.count_live(STREAM) == 3, what="they have taken over")
+        await pages.pop(0).close()
+        await polling.until(
+            lambda: proxy.count_live(SOCKET) == 4, what="another tab has the stream of the one that left"
+        )
+        assert proxy.count_live(STREAM) == 3

@@ -28,7 +28,11 @@ test("the badge counts what came since it was read, at most so often, and says 9
 /** What is kept in localStorage, with what was read last. */
 function storage(t, read) {
   const kept = new Map([["k", read]]);
-  globalThis.localStorage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+  globalThis.localStorage = {
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => kept.set(key, value),
+    removeItem: (key) => kept.delete(key),
+  };
   t.after(() => delete globalThis.localStorage);
   return kept;
 }
@@ -95,4 +99,38 @@ test("after the log was replaced the badge goes on counting", (t) => {
   manager.send(4, "new_message", "f");
   paint();
   assert.equal(badge.count, 1);
+});
+
+test("a sign-out leaves nothing in the badge and its storage", (t) => {
+  const kept = storage(t, "e.3 alice");
+  const manager = new FakeManager();
+  const { nextFrame, paint } = frames();
+  const badge = createBadge(manager, { key: "k", nextFrame });
+  manager.send(4);
+  paint();
+  manager.send(5);
+  manager.signOut();
+  paint();
+  assert.deepEqual([badge.count, kept.size], [0, 0]);
+});
+
+test("what another user has read says nothing of this one", async (t) => {
+  storage(t, "e.3 alice");
+  const manager = new FakeManager();
+  const { nextFrame, paint } = frames();
+  const badge = createBadge(manager, { key: "k", nextFrame });
+  manager.history = async () => ({
+    reset: null,
+    recipient_id: "bob",
+    items: [{ cursor: "e.4", notification_type: "x" }],
+  });
+  await badge.countMissed();
+  assert.equal(badge.count, 0, "nobody knows what bob has read");
+  manager.send(4);
+  paint();
+  assert.equal(badge.count, 1);
+  const other = createBadge(Object.assign(new FakeManager(), { recipient: "bob" }), { key: "k" });
+  other.markAllRead();
+  await other.countMissed();
+  assert.equal(other.count, 0);
 });

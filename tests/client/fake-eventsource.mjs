@@ -25,9 +25,9 @@ export class FakeEventSource {
     this.heard.get(type)({ type, lastEventId: id ?? "", data: JSON.stringify(data) });
   }
 
-  connected(id) {
+  connected(id, recipient) {
     this.onopen();
-    this.say("connected", id, { heartbeat_s: 15 });
+    this.say("connected", id, { heartbeat_s: 15, recipient_id: recipient });
   }
 
   fail() {

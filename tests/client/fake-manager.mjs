@@ -2,7 +2,9 @@
 
 /** What the ties use of a manager. */
 export class FakeManager {
-  listeners = { all: new Set(), state: new Set(), reset: new Set() };
+  listeners = { all: new Set(), state: new Set(), reset: new Set(), signOut: new Set() };
+  recipient = null;
+  signOuts = 0;
   state = { status: "connecting" };
   options = { url: "http://x/notifications", user: "alice" };
   cursor = null;
@@ -10,9 +12,21 @@ export class FakeManager {
   onAll = (listener) => this.#on("all", listener);
   onState = (listener) => this.#on("state", listener);
   onReset = (listener) => this.#on("reset", listener);
+  onSignOut = (listener) => this.#on("signOut", listener);
   connect = () => this.calls.push("connect");
   close = () => this.calls.push("close");
   retryNow = () => this.calls.push("retryNow");
+  signOut = () => {
+    this.calls.push("signOut");
+    this.signOuts += 1;
+    this.recipient = this.cursor = null;
+    this.say("signOut");
+  };
+  switchUser = ({ user }) => {
+    this.options = { ...this.options, user };
+    this.signOut();
+    this.calls.push(`as ${user}`);
+  };
   history = async () => ({ items: [], more: false, reset: null });
   #on(kind, listener) {
     this.listeners[kind].add(listener);

@@ -55,6 +55,7 @@ test("after close() no listener is called, also for a reset whose history was un
     "attempt",
     "retryAt",
     "shared",
+    "recipient",
   ]);
 });
 

@@ -51,8 +51,9 @@ test("the host knows which messages are for it, and a message arrives as it was 
   for (const message of [...FROM_TAB, ...FROM_HOST]) assert.deepEqual(structuredClone(message), message);
 });
 
-test("tabs with other versions of the messages do not meet", (t) => {
+test("tabs with other versions of the messages, or of other recipients, do not meet", async (t) => {
   const names = [];
+  globalThis.fetch = async () => ({ ok: true, json: async () => ({ items: [], cursor: "e.1", recipient_id: "a17" }) });
   globalThis.SharedWorker = class {
     port = { postMessage() {}, close() {} };
     constructor(_, { name }) {
@@ -63,6 +64,7 @@ test("tabs with other versions of the messages do not meet", (t) => {
   const sink = { state() {}, frame() {}, reset() {} };
   const shared = new SharedConnection({ url: "http://x/n", user: "alice", share: "worker" }, sink);
   shared.start(null);
+  while (!names.length) await new Promise(setImmediate);
   shared.stop();
-  assert.equal(names[0], `notify-sse:[${messages.VERSION},"http://x/n","alice",[],null,null]`);
+  assert.equal(names[0], `notify-sse:[${messages.VERSION},"http://x/n","alice","a17",[],null,null]`);
 });

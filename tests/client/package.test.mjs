@@ -40,8 +40,54 @@ test("the measure of what is loaded follows imports", () => {
   assert.ok(eager("frameworks/redux.js").has("views/bursts.js"));
 });
 
-test("the built file is what src/ gives", async () => {
-  assert.equal(read("notify-sse.js"), await bundle());
+test("the built files are what src/ gives, with source maps that name files of the package", async () => {
+  const built = await bundle();
+  assert.deepEqual(Object.keys(built).sort(), [
+    "notify-sse-worker.js",
+    "notify-sse-worker.js.map",
+    "notify-sse.js",
+    "notify-sse.js.map",
+  ]);
+  for (const [name, text] of Object.entries(built)) {
+    assert.equal(read(name), text, name);
+    if (!name.endsWith(".map")) continue;
+    for (const source of JSON.parse(text).sources) assert.ok(existsSync(installed(source)), source);
+  }
+});
+
+test("the worker is one file: no bundler has to split it, and it runs as a classic script", () => {
+  assert.doesNotMatch(read("notify-sse-worker.js"), /\bimport\b|\bexport\b/);
+});
+
+test("React's tie says that it is for the browser, before anything else", () => {
+  const [first] = read("frameworks/react.js")
+    .replace(/^\/\/.*\n/gm, "")
+    .trimStart()
+    .split("\n");
+  assert.equal(first, '"use client";');
+});
+
+test("the manifest of the elements says what the code has", () => {
+  const code = read("views/notify-status.js");
+  const [module] = JSON.parse(read("custom-elements.json")).modules;
+  const [element] = module.declarations;
+  const names = (list) => list.map(({ name }) => name).sort();
+  const found = (pattern) => [...new Set([...code.matchAll(pattern)].map(([, name]) => name))].sort();
+  assert.equal(`./${module.path}`, manifest.exports["./notify-status"].default);
+  assert.deepEqual(names(element.cssParts), found(/part="(\w+)"/g));
+  assert.deepEqual(names(element.cssProperties), found(/var\((--[\w-]+)/g));
+  assert.deepEqual(names(element.attributes), ["quiet"]);
+  assert.match(code, /observedAttributes = \["quiet"\]/);
+  assert.deepEqual(names(element.members), found(/^ {2}set (\w+)\(/gm));
+  assert.deepEqual(names(element.events), found(/new Event\("(\w+)"/g));
+});
+
+test("what the package says of itself leads somewhere", () => {
+  for (const name of [manifest.main, manifest.types, manifest.unpkg, manifest.jsdelivr, manifest.customElements])
+    assert.ok(existsSync(installed(name)), name);
+  assert.match(manifest.homepage, /^https:/);
+  const links = [...read("README.md").matchAll(/\]\(([^)]+)\)/g)].map(([, target]) => target);
+  for (const target of links) assert.match(target, /^https:/, "npm shows it on another site");
 });
 
 test("no dependency; frameworks are optional peers, and only their own tie imports them", () => {
@@ -61,6 +107,8 @@ test("every entry of the exports map is in the package, with its types", () => {
   assert.equal(entries.length, 7);
   for (const { types, default: module } of entries)
     assert.ok(existsSync(installed(types)) && existsSync(installed(module)));
+  const files = Object.values(manifest.exports).filter((entry) => typeof entry === "string");
+  for (const file of files) assert.ok(existsSync(installed(file)), file);
 });
 
 test("the types name exactly what the modules export", async () => {

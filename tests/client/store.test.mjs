@@ -10,6 +10,7 @@ import {
   notificationsReducer,
 } from "notify-sse/redux";
 import { createNotificationStore, merged } from "notify-sse/store";
+import { createZustandStore } from "notify-sse/zustand";
 import { createElement } from "react";
 import { renderToString } from "react-dom/server";
 import { applyMiddleware, createStore as createReduxStore } from "redux";
@@ -137,7 +138,7 @@ test("React: rendering alone subscribes to nothing, and `isEqual` compares only 
   assert.equal(renderToString(createElement(NotificationProvider, { manager }, createElement(Unread))), "unread 0");
   assert.deepEqual(
     Object.values(manager.listeners).map(({ size }) => size),
-    [0, 0, 0],
+    [0, 0, 0, 0],
   );
   assert.ok(compared.every((value) => value === 0));
 });
@@ -226,4 +227,58 @@ test("Redux: how many items are kept is an option, and a reset brings only the t
   ].map(([cursor, notification_type]) => ({ cursor, notification_type }));
   manager.say("reset", { items: reset });
   assert.deepEqual(cursors(store.getState().items), ["f.8", "e.3"]);
+});
+
+test("a sign-out leaves nothing in the store, also of a burst that waits, and when it did not listen", () => {
+  const manager = new FakeManager();
+  const { nextFrame, paint } = frames();
+  const store = createNotificationStore(manager, { nextFrame });
+  manager.send(1);
+  paint();
+  manager.send(2);
+  manager.signOut();
+  paint();
+  assert.deepEqual([store.getState().items, store.getState().last, store.getState().unread], [[], null, 0]);
+  const stop = store.listen();
+  manager.send(3);
+  paint();
+  stop();
+  manager.signOut();
+  store.listen();
+  assert.deepEqual([store.getState().items, store.getState().unread], [[], 0]);
+});
+
+test("Zustand and React steer the sign-out", () => {
+  const manager = new FakeManager();
+  const zustand = createZustandStore(manager);
+  zustand.getState().switchUser({ user: "bob" });
+  zustand.getState().signOut();
+  function Steer() {
+    const { signOut, switchUser } = useNotificationSocket();
+    switchUser({ user: "carol" });
+    signOut();
+    return null;
+  }
+  renderToString(createElement(NotificationProvider, { manager }, createElement(Steer)));
+  assert.deepEqual(manager.calls, ["signOut", "as bob", "signOut", "signOut", "as carol", "signOut"]);
+});
+
+test("Redux forgets all when the user is switched, and no function reaches a reducer", () => {
+  const manager = new FakeManager();
+  const { nextFrame, paint } = frames();
+  const seen = [];
+  const store = createReduxStore(
+    (state, action) => (seen.push(action), notificationsReducer(state, action)),
+    applyMiddleware(notificationMiddleware(manager, { nextFrame })),
+  );
+  manager.send(1);
+  paint();
+  manager.send(2);
+  store.dispatch(notificationActions.switchUser({ user: "bob", getToken: () => "t" }));
+  paint();
+  assert.deepEqual([store.getState().items, store.getState().last, store.getState().unread], [[], null, 0]);
+  assert.deepEqual(manager.calls, ["signOut", "as bob"]);
+  assert.ok(seen.every(({ payload }) => typeof payload?.getToken !== "function"));
+  store.dispatch(notificationActions.signOut());
+  assert.equal(manager.calls.at(-1), "signOut");
 });

@@ -1,5 +1,6 @@
-import type { ReactElement, ReactNode } from "react";
-import type { NotificationConnectionManager } from "../notify-sse.js";
+import type { DetailedHTMLProps, HTMLAttributes, ReactElement, ReactNode } from "react";
+import type { NewUser, NotificationConnectionManager } from "../notify-sse.js";
+import type { NotifyStatus, StatusTexts } from "../views/notify-status.js";
 import type { NotificationStore, NotificationView, StoreOptions } from "../views/store.js";
 
 export interface NotificationSocket
@@ -7,6 +8,8 @@ export interface NotificationSocket
     Pick<NotificationStore, "markAllRead" | "loadOlder" | "clear"> {
   manager: NotificationConnectionManager<any>;
   retryNow(): void;
+  signOut(): void;
+  switchUser(who?: NewUser): void;
 }
 
 export declare function NotificationProvider(props: {
@@ -20,3 +23,22 @@ export declare function useNotificationSocket<T>(
   selector: (socket: NotificationSocket) => T,
   isEqual?: (a: T, b: T) => boolean,
 ): T;
+
+/**
+ * `<notify-status>` in JSX. React 19 sets its properties in the browser. With React 18, and where a server renders, set `manager` and
+ * `texts` by a ref.
+ */
+export interface NotifyStatusProps extends DetailedHTMLProps<HTMLAttributes<NotifyStatus>, NotifyStatus> {
+  manager?: NotificationConnectionManager<any> | null;
+  texts?: Partial<StatusTexts>;
+  quiet?: boolean;
+  onretry?: (event: Event) => void;
+}
+
+declare module "react" {
+  namespace JSX {
+    interface IntrinsicElements {
+      "notify-status": NotifyStatusProps;
+    }
+  }
+}

@@ -1,11 +1,13 @@
 // frameworks/ ties the store to React, Zustand and Redux. This is React: `<NotificationProvider manager={…}>` and
-// `useNotificationSocket(selector)`.
+// `useNotificationSocket(selector)`. React's server components may import it, and render it in the browser:
+"use client";
+
 import { createContext, createElement, useContext, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import { MissingProviderError } from "../src/errors.js";
 import { createNotificationStore } from "../views/store.js";
 
 /** @import { ReactElement, ReactNode } from "react" */
-/** @import { NotificationConnectionManager } from "../notify-sse.js" */
+/** @import { NewUser, NotificationConnectionManager } from "../notify-sse.js" */
 /** @import { NotificationStore, NotificationView, StoreOptions } from "../views/store.js" */
 /** @import { NotificationSocket } from "./react.js" */
 
@@ -80,6 +82,8 @@ function socketFor({ manager, store }) {
     loadOlder: store.loadOlder,
     clear: store.clear,
     retryNow: () => manager.retryNow(),
+    signOut: () => manager.signOut(),
+    switchUser: (/** @type {NewUser} */ who) => void manager.switchUser(who),
   };
   /** @type {NotificationView | undefined} */
   let seen;

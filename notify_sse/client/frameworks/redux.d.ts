@@ -1,4 +1,4 @@
-import type { ConnectionState, Notification, NotificationConnectionManager, Reset } from "../notify-sse.js";
+import type { ConnectionState, NewUser, Notification, NotificationConnectionManager, Reset } from "../notify-sse.js";
 import type { BurstOptions, NotificationView } from "../views/store.js";
 
 /** Not an interface: Redux's own `UnknownAction` wants an index signature, which only an alias has implicitly. */
@@ -16,6 +16,11 @@ export declare const notificationActions: {
   connect(): NotificationAction;
   disconnect(): NotificationAction;
   retryNow(): NotificationAction;
+  signOut(): NotificationAction;
+  /** Give it to `dispatch`; it is not passed on. */
+  switchUser(who: NewUser): NotificationAction<NewUser>;
+  /** Dispatched by the middleware: the reducer forgets all. */
+  signedOut(): NotificationAction;
 };
 
 export type NotificationsReducer = (

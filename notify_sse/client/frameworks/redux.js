@@ -15,6 +15,9 @@ const CLEAR = "notifications/clear";
 const CONNECT = "notifications/connect";
 const DISCONNECT = "notifications/disconnect";
 const RETRY_NOW = "notifications/retryNow";
+const SIGN_OUT = "notifications/signOut";
+const SWITCH_USER = "notifications/switchUser";
+const SIGNED_OUT = "notifications/signedOut";
 
 /** @type {typeof import("./redux.js").notificationActions} */
 export const notificationActions = {
@@ -26,6 +29,9 @@ export const notificationActions = {
   connect: () => ({ type: CONNECT }),
   disconnect: () => ({ type: DISCONNECT }),
   retryNow: () => ({ type: RETRY_NOW }),
+  signOut: () => ({ type: SIGN_OUT }),
+  switchUser: (who) => ({ type: SWITCH_USER, payload: who }),
+  signedOut: () => ({ type: SIGNED_OUT }),
 };
 
 /**
@@ -45,6 +51,8 @@ export function createNotificationsReducer({ keep = 200 } = {}) {
         return { ...state, resets: state.resets + 1, items: merged(state.items, payload.items ?? [], keep) };
       case MARK_ALL_READ:
         return state.unread ? { ...state, unread: 0 } : state;
+      case SIGNED_OUT:
+        return { ...EMPTY, connection: state.connection && { ...state.connection, recipient: null } };
       case CLEAR:
         return { ...state, items: EMPTY.items, last: null, unread: 0 };
       default:
@@ -56,7 +64,8 @@ export function createNotificationsReducer({ keep = 200 } = {}) {
 export const notificationsReducer = createNotificationsReducer();
 
 /**
- * Turns what `manager` says into actions, and the actions `connect`, `disconnect`, `retryNow` into calls.
+ * Turns what `manager` says into actions, and the actions `connect`, `disconnect`, `retryNow`, `signOut`, `switchUser` into calls.
+ * The last one goes no further: it carries a function, which is not for a reducer.
  *
  * @param {NotificationConnectionManager<any>} manager
  * @param {BurstOptions} [options]
@@ -78,10 +87,16 @@ export function notificationMiddleware(manager, { throttle, types, nextFrame } =
       const items = reset.items?.filter(isWanted) ?? null;
       dispatch(notificationActions.reset({ ...reset, items }));
     });
+    manager.onSignOut(() => {
+      burst.stop(); // what waits is the last user's
+      dispatch(notificationActions.signedOut());
+    });
   }
 
-  /** @param {string} type */
-  function steer(type) {
+  /** @param {{ type: string, payload?: any }} action */
+  function steer({ type, payload }) {
+    if (type === SIGN_OUT) manager.signOut();
+    if (type === SWITCH_USER) manager.switchUser(payload);
     if (type === CONNECT) manager.connect();
     if (type === DISCONNECT) manager.close();
     if (type === RETRY_NOW) manager.retryNow();
@@ -90,8 +105,8 @@ export function notificationMiddleware(manager, { throttle, types, nextFrame } =
   return (/** @type {{ dispatch: (action: any) => any }} */ api) => {
     follow(api);
     return (/** @type {(action: any) => any} */ next) => (/** @type {any} */ action) => {
-      steer(action.type);
-      return next(action);
+      steer(action);
+      return action.type === SWITCH_USER ? action : next(action);
     };
   };
 }

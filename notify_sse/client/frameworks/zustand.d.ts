@@ -1,11 +1,13 @@
 import type { StoreApi } from "zustand/vanilla";
-import type { NotificationConnectionManager } from "../notify-sse.js";
+import type { NewUser, NotificationConnectionManager } from "../notify-sse.js";
 import type { NotificationStore, NotificationView, StoreOptions } from "../views/store.js";
 
 export interface NotificationSlice
   extends NotificationView,
     Pick<NotificationStore, "markAllRead" | "clear" | "loadOlder" | "destroy"> {
   retryNow(): void;
+  signOut(): void;
+  switchUser(who?: NewUser): void;
 }
 
 export declare function createZustandStore(

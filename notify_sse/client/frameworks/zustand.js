@@ -19,6 +19,15 @@ export function createZustandStore(manager, options) {
   const { getState, subscribe, markAllRead, clear, loadOlder, destroy } = source;
   return createStore((set) => {
     subscribe((state) => set(state));
-    return { ...getState(), markAllRead, clear, loadOlder, destroy, retryNow: () => manager.retryNow() };
+    return {
+      ...getState(),
+      markAllRead,
+      clear,
+      loadOlder,
+      destroy,
+      retryNow: () => manager.retryNow(),
+      signOut: () => manager.signOut(),
+      switchUser: (who) => void manager.switchUser(who),
+    };
   });
 }

@@ -3,14 +3,15 @@
 // runs in a SharedWorker.
 import { findCause, isSuspectAfter, livedMsUntil } from "./cause.js";
 import { isAfter } from "./cursor.js";
-import { TokenError } from "./errors.js";
 import { loaderOf, preload, transportsFor } from "./levels.js";
 import { INITIAL, isStopped, messageFor, next, RULES } from "./policy.js";
+import { Room } from "./room.js";
 import { Stream } from "./stream.js";
 import { Swaps } from "./swaps.js";
+import { prepareRequest } from "./tokens.js";
 
 /** @import { ConnectionState, Status, TokenReason } from "../notify-sse.js" */
-/** @import { End, Fact, PolicyState, Rules, Sink, Source, SourceOptions, StreamRequest } from "./types.js" */
+/** @import { End, Fact, PolicyState, Rules, Sink, Source, SourceOptions } from "./types.js" */
 
 const DEFAULTS = { connectTimeoutMs: 10000, upgradeAfterMs: 60000 };
 
@@ -18,6 +19,12 @@ const DEFAULTS = { connectTimeoutMs: 10000, upgradeAfterMs: 60000 };
 export class Connection {
   /** @type {string | null} */
   cursor = null;
+  /**
+   * Whose notifications these are. The first stream says so, and no other user's are taken after that.
+   *
+   * @type {string | null}
+   */
+  recipient;
   /** @type {PolicyState} */
   #state = INITIAL;
   /**
@@ -44,6 +51,7 @@ export class Connection {
   /** @type {Rules} */
   #rules;
   #swaps;
+  #room;
 
   /**
    * @param {SourceOptions} options
@@ -51,11 +59,13 @@ export class Connection {
    */
   constructor(options, sink) {
     this.#options = { ...DEFAULTS, ...options };
+    this.recipient = options.recipient ?? null;
     this.#transports = transportsFor(options);
     this.#rules = { ...RULES, ...options, levels: this.#transports.length };
     this.#swaps = new Swaps(this.#rules, this.#options.upgradeAfterMs, (why, level) =>
       this.#swapUnlessBusy(why, level),
     );
+    this.#room = new Room(options.url, this.#transports.length);
     this.#sink = sink;
   }
 
@@ -69,6 +79,7 @@ export class Connection {
       transport: this.#transports[level],
       attempt: status === "connected" ? 0 : attempt,
       retryAt: delayMs === null ? null : this.#retryAt,
+      recipient: this.recipient,
     };
   }
 
@@ -154,28 +165,12 @@ export class Connection {
       frame: (event, id, data) => this.#onFrame(stream, event, id, data),
       end: (end) => this.#onEnd(stream, end),
     });
-    stream.start(loaderOf(this.#transports[level]), () => this.#request(why));
+    stream.start(loaderOf(this.#transports[level]), async () => {
+      await this.#room.admit(level, this.#stream?.level === level);
+      const reason = this.#state.refusals ? "unauthorized" : why;
+      return prepareRequest(this.#options, reason, () => this.cursor);
+    });
     return stream;
-  }
-
-  /**
-   * @param {TokenReason} why
-   * @returns {Promise<StreamRequest>}
-   */
-  async #request(why) {
-    const { url, topics, withCredentials } = this.#options;
-    const token = await this.#token(this.#state.refusals ? "unauthorized" : why);
-    const freshToken = (/** @type {TokenReason} */ reason) => this.#token(reason);
-    return { base: url, topics, withCredentials, token, cursor: this.cursor, freshToken };
-  }
-
-  /** @param {TokenReason} reason */
-  async #token(reason) {
-    try {
-      return await this.#options.getToken?.({ reason });
-    } catch (error) {
-      throw new TokenError(error);
-    }
   }
 
   /**
@@ -185,13 +180,15 @@ export class Connection {
    * @param {any} data
    */
   #onFrame(stream, event, id, data) {
-    if (!stream.isUp) this.#onUp(stream, data.heartbeat_s);
-    if (event === "reset") {
-      this.#onReset(id ?? data.to, data);
+    if (event === "closing") {
+      stream.end({ reason: data.reason, retryMs: data.retry_ms }); // the first event of a stream that is refused for load
       return;
     }
-    if (event === "closing") {
-      stream.end({ reason: data.reason, retryMs: data.retry_ms });
+    if (event === "connected" && !this.#isOurs(data.recipient_id)) return;
+    if (!stream.isUp) this.#onUp(stream, data.heartbeat_s);
+    if (event === "reset") {
+      this.cursor = id ?? data.to;
+      this.#sink.reset({ ...data, to: this.cursor });
       return;
     }
     if (event === "expiring") this.#swaps.onExpiring(stream, data.expires_in_s);
@@ -204,12 +201,24 @@ export class Connection {
   }
 
   /**
-   * @param {string} to
-   * @param {any} data
+   * Whether the stream is for our user. Nothing of another user's is handed over, and no stream of his replaces ours.
+   *
+   * @param {string} [recipient] a service of an earlier version does not say
    */
-  #onReset(to, data) {
-    this.cursor = to;
-    this.#sink.reset({ ...data, to });
+  #isOurs(recipient) {
+    if (!recipient || recipient === this.recipient) return true;
+    if (this.recipient) {
+      this.#giveUpStreams();
+      this.#apply({ kind: "down", end: { reason: "other_user" }, atFault: false, livedMs: 0, online: true });
+      return false;
+    }
+    this.recipient = recipient;
+    const { cursorOf } = this.#options;
+    if (!this.cursor || !cursorOf || cursorOf === recipient) return true;
+    // The cursor was kept for another user. What came since he was here is not missed by this one.
+    this.cursor = null;
+    this.#connect("connect");
+    return false;
   }
 
   /**
@@ -222,6 +231,7 @@ export class Connection {
       this.#stream?.close();
       this.#stream = stream;
       this.#spare = null;
+      this.#room.endSwap();
     }
     this.#apply({ kind: "up", level: stream.level });
     this.#swaps.onUp(stream.level);
@@ -253,6 +263,7 @@ export class Connection {
     const turn = this.#turn;
     const why = /** @type {TokenReason} */ (stream.why);
     this.#spare = null;
+    this.#room.endSwap();
     this.#swaps.onFailed(why, stream.level);
     if (why === "upgrade") return;
     const { reason = end.reason } = await findCause(stream, end, false);
@@ -266,6 +277,11 @@ export class Connection {
    * @param {End} end
    */
   async #onLastEnd(stream, end) {
+    if (end.reason === "crowded") {
+      this.#apply({ kind: "crowded" });
+      this.#connect("connect");
+      return;
+    }
     const turn = this.#turn;
     this.#swaps.cancel();
     const livedMs = livedMsUntil(stream, end);
@@ -285,6 +301,7 @@ export class Connection {
     this.#spare?.close();
     this.#stream = null;
     this.#spare = null;
+    this.#room.leave();
   }
 
   /** @param {Fact} fact */

@@ -45,6 +45,28 @@ export class HistoryError extends NotificationError {
 }
 
 /**
+ * There are as many streams over HTTP/1.1 as a browser bears.
+ *
+ * @extends {NotificationError<"crowded">}
+ */
+export class CrowdedError extends NotificationError {
+  constructor() {
+    super("crowded", "Too many tabs have streams");
+  }
+}
+
+/**
+ * What was asked for would be another user's: somebody else has signed in, or the page has signed out meanwhile.
+ *
+ * @extends {NotificationError<"other_user">}
+ */
+export class OtherUserError extends NotificationError {
+  constructor() {
+    super("other_user", "This is another user's");
+  }
+}
+
+/**
  * `useNotificationSocket()` was called outside of a `<NotificationProvider>`.
  *
  * @extends {NotificationError<"no_provider">}

@@ -1,5 +1,5 @@
 // Reads pages of stored notifications.
-import { HistoryError } from "./errors.js";
+import { HistoryError, OtherUserError } from "./errors.js";
 import { buildUrl, fetchOptions } from "./request.js";
 
 /** @import { HistoryPage, HistoryQuery } from "../notify-sse.js" */
@@ -16,7 +16,7 @@ const TIMEOUT_MS = 15000;
  * @returns {Promise<HistoryPage>}
  */
 export async function readHistory(options, query = {}, signal) {
-  const { url, topics, withCredentials, getToken } = options;
+  const { url, topics, withCredentials, getToken, recipient } = options;
   const token = await getToken?.({ reason: "history" });
   /** @type {HistoryQuery & { topics?: string }} */
   const params = { order: "desc", topics: topics?.join(), ...query };
@@ -26,6 +26,7 @@ export async function readHistory(options, query = {}, signal) {
   });
   if (!answer.ok) throw new HistoryError(answer.status);
   const page = await answer.json();
+  if (recipient && page.recipient_id && page.recipient_id !== recipient) throw new OtherUserError();
 
   async function next() {
     if (!page.more) return null;

@@ -2,14 +2,13 @@
 // of its own or a share in the one of all tabs.
 import { Connection } from "./connection.js";
 import { cursorKeeper } from "./cursor-keeper.js";
+import { OtherUserError } from "./errors.js";
 import { watchPage } from "./lifecycle.js";
 import { callListeners } from "./listeners.js";
+import { completeOptions } from "./options.js";
 
 /** @import * as api from "../notify-sse.js" */
 /** @import { Frame, ResetData, Source, SourceOptions } from "./types.js" */
-
-/** @satisfies {api.ManagerOptions} */
-const DEFAULTS = { url: "/notifications", topics: [], resume: "session", share: "auto" };
 
 /** @type {api.ConnectionState} */
 const IDLE = {
@@ -20,21 +19,32 @@ const IDLE = {
   attempt: 0,
   retryAt: null,
   shared: null,
+  recipient: null,
 };
 
 // The names of listeners that are not for notifications. No notification's type has a colon.
 const STATE = ":state";
 const RESET = ":reset";
+const SIGN_OUT = ":signout";
 const ALL = "*";
 
 /** @implements {api.NotificationConnectionManager<any>} */
 export class NotificationConnectionManager {
   /** @type {string | null} */
   cursor = null;
+  /** @type {string | null} */
+  recipient = null;
+  signOuts = 0;
   state = IDLE;
   /** @type {Map<string, Set<(value: any) => unknown>>} */
   #listeners = new Map();
   #keeper;
+  /**
+   * Whose the kept cursor is.
+   *
+   * @type {string | null}
+   */
+  #cursorOf = null;
   /** @type {Source | null} */
   #source = null;
   /** @type {(() => void) | null} */
@@ -44,14 +54,11 @@ export class NotificationConnectionManager {
 
   /** @param {api.ManagerOptions} [options] */
   constructor(options = {}) {
-    const { url, ...chosen } = { ...DEFAULTS, ...withoutUndefined(options) };
-    // Where a server renders there is no base, and nothing is asked.
-    const base = globalThis.document?.baseURI ?? globalThis.location?.href ?? "http://localhost";
     /** @type {SourceOptions} */
-    this.options = { ...chosen, url: new URL(url, base).href.replace(/\/$/, "") };
-    const { resume, user = "", cursor } = chosen;
-    this.#keeper = cursorKeeper(resume, `notify-sse:${this.options.url}:${user}`);
-    this.cursor = cursor ?? this.#keeper.load();
+    this.options = completeOptions(options);
+    this.#keeper = this.#openKeeper();
+    if (options.cursor) this.cursor = options.cursor;
+    else this.#loadKept();
   }
 
   /** Opens the stream and keeps it open, until `close()`. */
@@ -72,11 +79,32 @@ export class NotificationConnectionManager {
 
   /** Ends the stream. `connect()` goes on from the same cursor. */
   close() {
-    this.#unwatch?.();
-    this.#unwatch = null;
-    this.#leave();
+    this.#end();
     this.#keeper.write();
-    if (!["idle", "closed"].includes(this.state.status)) this.#tellState({ status: "closed" });
+    this.#tellClosed();
+  }
+
+  /** Ends the stream, and forgets all that is known of the user, here and in the storage. */
+  signOut() {
+    this.#forget();
+    this.#emit(SIGN_OUT, undefined);
+    this.#tellClosed();
+  }
+
+  /**
+   * Signs out, and goes on as another user; connected when it was before.
+   *
+   * @param {api.NewUser} [who] without `getToken` the session cookie says who it is
+   */
+  switchUser({ user, getToken } = {}) {
+    const wasOpen = this.#unwatch !== null;
+    this.#forget();
+    this.options = { ...this.options, user, getToken };
+    this.#keeper = this.#openKeeper();
+    this.#loadKept();
+    this.#emit(SIGN_OUT, undefined);
+    this.#tellClosed();
+    return wasOpen ? this.connect() : this;
   }
 
   /** Tries now, whether it waits for the next try or has given up. */
@@ -119,6 +147,15 @@ export class NotificationConnectionManager {
   }
 
   /**
+   * Nothing of the user may be shown any more.
+   *
+   * @param {() => unknown} listener
+   */
+  onSignOut(listener) {
+    return this.on(SIGN_OUT, listener);
+  }
+
+  /**
    * Reads these granted topics from now on, beside the user's own notifications.
    *
    * @param {readonly string[]} topics
@@ -136,8 +173,38 @@ export class NotificationConnectionManager {
    * @param {api.HistoryQuery} [query]
    */
   async history(query) {
+    const { signOuts } = this;
     const { readHistory } = await import("./history.js");
-    return readHistory(this.options, query);
+    return this.#ownPage(await readHistory({ ...this.options, recipient: this.recipient }, query), signOuts);
+  }
+
+  /**
+   * A page that was asked for before a sign-out is not for who is here now.
+   *
+   * @param {api.HistoryPage} page
+   * @param {number} signOuts
+   * @returns {api.HistoryPage}
+   */
+  #ownPage(page, signOuts) {
+    if (signOuts !== this.signOuts) throw new OtherUserError();
+    return {
+      ...page,
+      next: async () => {
+        const further = await page.next();
+        return further && this.#ownPage(further, signOuts);
+      },
+    };
+  }
+
+  #openKeeper() {
+    const { resume, url, user = "" } = this.options;
+    return cursorKeeper(resume, `notify-sse:${url}:${user}`);
+  }
+
+  #loadKept() {
+    const { cursor, recipient } = this.#keeper.load();
+    this.cursor = cursor;
+    this.#cursorOf = recipient;
   }
 
   async #begin() {
@@ -145,7 +212,8 @@ export class NotificationConnectionManager {
     const turn = this.#turn;
     const Chosen = await this.#chooseSource();
     if (turn !== this.#turn) return;
-    this.#source = new Chosen(this.options, {
+    const options = { ...this.options, recipient: this.recipient, cursorOf: this.#cursorOf };
+    this.#source = new Chosen(options, {
       state: (state) => turn === this.#turn && this.#tellState(state),
       frame: (frame) => turn === this.#turn && this.#takeFrame(frame),
       reset: (reset) => turn === this.#turn && this.#tellReset(reset, turn),
@@ -165,6 +233,26 @@ export class NotificationConnectionManager {
     }
   }
 
+  #end() {
+    this.#unwatch?.();
+    this.#unwatch = null;
+    this.#leave();
+  }
+
+  #forget() {
+    this.#end();
+    this.#keeper.forget();
+    this.cursor = this.recipient = this.#cursorOf = null;
+    this.signOuts += 1;
+  }
+
+  #tellClosed() {
+    if (this.#unwatch) return; // a listener has connected it again
+    if (!["idle", "closed"].includes(this.state.status) || this.state.recipient !== this.recipient) {
+      this.#tellState({ status: "closed" });
+    }
+  }
+
   #leave() {
     this.#turn += 1;
     const source = this.#source;
@@ -174,7 +262,8 @@ export class NotificationConnectionManager {
 
   /** @param {Partial<api.ConnectionState>} state */
   #tellState(state) {
-    this.state = { ...IDLE, ...state };
+    this.recipient = state.recipient ?? this.recipient;
+    this.state = { ...IDLE, ...state, recipient: this.recipient };
     this.#emit(STATE, this.state);
   }
 
@@ -200,7 +289,7 @@ export class NotificationConnectionManager {
   /** @param {string} cursor */
   #keep(cursor) {
     this.cursor = cursor;
-    this.#keeper.save(cursor);
+    this.#keeper.save(cursor, this.recipient);
   }
 
   /**
@@ -210,14 +299,4 @@ export class NotificationConnectionManager {
   #emit(type, value) {
     callListeners(this.#listeners.get(type) ?? [], value);
   }
-}
-
-/**
- * An option that is given as undefined is not given: it must not hide its default.
- *
- * @param {api.ManagerOptions} options
- * @returns {api.ManagerOptions}
- */
-function withoutUndefined(options) {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

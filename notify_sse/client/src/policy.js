@@ -12,7 +12,7 @@ const MAX_RETRY_MS = 30000;
 /** Ends that the service announced, as part of normal work. */
 const PLANNED = ["drain", "token_expired"];
 /** Ends that trying again cannot mend. */
-const FINAL = ["replaced", "forbidden"];
+const FINAL = ["replaced", "forbidden", "other_user"];
 /** @type {Status[]} */
 const STOPPED = ["idle", "closed", "paused"];
 
@@ -22,6 +22,7 @@ const MESSAGES = {
   forbidden: "You may not receive these notifications.",
   token: "Cannot sign in to notifications. Refresh the page.",
   replaced: "Notifications are open in too many places.",
+  other_user: "Somebody else has signed in. Refresh the page.",
 };
 const UNREACHABLE = "Cannot reach notifications. Refresh the page or check your network.";
 
@@ -71,7 +72,7 @@ export function isStopped({ status }) {
 /**
  * What a page may show to its user.
  *
- * @param {PolicyState} state
+ * @param {Pick<PolicyState, "status" | "reason">} state
  */
 export function messageFor({ status, reason }) {
   if (status !== "failed") return "";
@@ -96,6 +97,8 @@ export function next(state, fact, rules) {
       return fact.online ? afterEnd(state, fact, rules) : whileOffline(state, rules);
     case "refused": // the token of a swap was refused; the stream that is open lives on
       return { ...state, refusals: state.refusals + 1 };
+    case "crowded": // the next transport needs no connection of the six
+      return { ...state, level: 1 };
     case "offline":
       return whileOffline(state, rules);
     case "retry":

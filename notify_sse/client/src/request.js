@@ -73,10 +73,10 @@ export async function probe({ base, token, withCredentials }) {
 }
 
 /**
- * Why a stream could not be opened: its token could not be had, or else the network failed.
+ * Why a stream could not be opened: its token could not be had, there are too many of them, or else the network failed.
  *
  * @param {any} error
  */
 export function reasonFor(error) {
-  return error?.code === "token" ? "token" : "network";
+  return ["token", "crowded"].includes(error?.code) ? error.code : "network";
 }

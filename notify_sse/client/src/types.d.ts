@@ -1,8 +1,14 @@
 // Types that the modules of src/ share. Users import none of them: the public types are in ../notify-sse.d.ts.
 import type { ConnectionState, ManagerOptions, Reset, Status, TokenReason } from "../notify-sse.js";
 
-/** The options of a source: those of a manager, whose `url` is complete. */
-export type SourceOptions = ManagerOptions & { url: string };
+/** The options of a source: those of a manager, whose `url` is complete; and what is known of the user. */
+export type SourceOptions = ManagerOptions & {
+  url: string;
+  /** Whose notifications these are: no other user's are taken. */
+  recipient?: string | null;
+  /** For whom the cursor was kept, with which the source starts. */
+  cursorOf?: string | null;
+};
 
 /** What a transport makes of the raw thing that it received. */
 export interface DecodedEvent {
@@ -109,6 +115,7 @@ export type Fact =
   | { kind: "up"; level: number }
   | ({ kind: "down" } & Down)
   | { kind: "refused" }
+  | { kind: "crowded" }
   | { kind: "offline" }
   | { kind: "retry" }
   | { kind: "stop"; status: Status };

@@ -1,10 +1,12 @@
 // The unread badge: how many notifications came since the user last looked, in every tab and across reloads.
 import { isAfter, splitCursor } from "../src/cursor.js";
+import { formatKept, parseKept } from "../src/cursor-keeper.js";
 import { callListeners } from "../src/listeners.js";
 import { bursts } from "./bursts.js";
 import { wants } from "./store.js";
 
 /** @import { Notification, NotificationConnectionManager } from "../notify-sse.js" */
+/** @import { Kept } from "../src/cursor-keeper.js" */
 /** @import { Badge, BadgeOptions } from "./badge.js" */
 
 const MAX_PAGE = 500;
@@ -17,7 +19,6 @@ const ANY_TYPE = "*";
  * @returns {Badge}
  */
 export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = false, nextFrame } = {}) {
-  const storageKey = key ?? `notify-sse:read:${manager.options.url}:${manager.options.user ?? ""}`;
   /** @type {Set<(count: number, text: string) => void>} */
   const subscribers = new Set();
   const isWanted = wants(types);
@@ -34,8 +35,13 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
    * @type {string | null}
    */
   let firstHeard = null;
-  let read = storedCursor(storageKey);
+  /** Up to where which recipient has read. */
+  let { cursor: read, recipient: reader } = stored(storageKey());
   let unread = 0;
+
+  function storageKey() {
+    return key ?? `notify-sse:read:${manager.options.url}:${manager.options.user ?? ""}`;
+  }
 
   /** @param {Notification} notification */
   function add(notification) {
@@ -75,11 +81,16 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
   async function countMissed() {
     if (!read) return;
     const after = read;
+    const readBy = reader;
     const limit = Math.min(max + 1, MAX_PAGE);
     // A page for each type: notifications of other types must not fill it.
     const asked = (types ?? [undefined]).map((type) => manager.history({ after, order: "asc", limit, type }));
     const pages = await Promise.all(asked);
     if (after !== read) return; // it was read meanwhile
+    if (readBy && pages.some(({ recipient_id }) => recipient_id && recipient_id !== readBy)) {
+      clear({ cursor: null, recipient: null });
+      return;
+    }
     const items = pages.flatMap((page) => (page.reset ? [] : page.items));
     const fresh = items.filter(({ cursor }) => isUnread(cursor) && !comesByStream(cursor));
     for (const { cursor } of fresh) missed.add(cursor);
@@ -95,26 +106,43 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
     return firstHeard !== null && !isAfter(firstHeard, cursor);
   }
 
-  /** @param {string | null} cursor */
-  function clear(cursor) {
+  /** @param {Kept} kept */
+  function clear({ cursor, recipient }) {
     read = cursor;
+    reader = recipient;
     missed.clear();
     burst.stop();
     show(0);
   }
 
   function markAllRead() {
-    clear(manager.cursor ?? read);
-    storeCursor(storageKey, read);
+    clear({ cursor: manager.cursor ?? read, recipient: manager.recipient ?? reader });
+    if (read) store(storageKey(), formatKept({ cursor: read, recipient: reader }));
   }
 
   /** @param {StorageEvent} event */
   function onStorage(event) {
-    if (event.key === storageKey && event.newValue) clear(event.newValue); // it was read in another tab
+    if (event.key !== storageKey() || !event.newValue) return;
+    const kept = parseKept(event.newValue); // it was read in another tab, perhaps of another user
+    if (!kept.recipient || !manager.recipient || kept.recipient === manager.recipient) clear(kept);
+  }
+
+  /** What another user has read says nothing of this one. */
+  function checkReader() {
+    if (manager.recipient && reader && manager.recipient !== reader) clear({ cursor: null, recipient: null });
+  }
+
+  let usedKey = storageKey();
+  function forget() {
+    store(usedKey, null);
+    usedKey = storageKey();
+    firstHeard = null;
+    clear(stored(usedKey));
   }
 
   globalThis.addEventListener?.("storage", onStorage);
-  const stop = manager.onAll(add);
+  const stops = [manager.onAll(add), manager.onState(checkReader), manager.onSignOut(forget)];
+  checkReader();
 
   return {
     get count() {
@@ -132,7 +160,7 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
     countMissed,
     markAllRead,
     destroy() {
-      stop();
+      for (const stop of stops) stop();
       burst.stop();
       globalThis.removeEventListener?.("storage", onStorage);
     },
@@ -155,21 +183,22 @@ function isOfSameLog(a, b) {
 }
 
 /** @param {string} key */
-function storedCursor(key) {
+function stored(key) {
   try {
-    return globalThis.localStorage?.getItem(key) ?? null;
+    return parseKept(globalThis.localStorage?.getItem(key));
   } catch {
-    return null;
+    return parseKept(null);
   }
 }
 
 /**
  * @param {string} key
- * @param {string | null} cursor
+ * @param {string | null} text null removes it
  */
-function storeCursor(key, cursor) {
+function store(key, text) {
   try {
-    if (cursor) globalThis.localStorage?.setItem(key, cursor);
+    if (text) globalThis.localStorage?.setItem(key, text);
+    else globalThis.localStorage?.removeItem(key);
   } catch {
     // The storage is full or forbidden: the badge starts anew after a reload.
   }

@@ -20,6 +20,8 @@ export const EMPTY = Object.freeze({ connection: null, items: Object.freeze([]),
 export function createNotificationStore(manager, { keep = 200, throttle, types, nextFrame, idle = false } = {}) {
   /** @type {NotificationView} */
   let state = { ...EMPTY, connection: manager.state };
+  /** Whose items these are: how often somebody had signed out before them. */
+  let signOuts = manager.signOuts;
   /** @type {(() => void)[]} */
   let unsubscribes = [];
   /** @type {Set<(state: NotificationView) => void>} */
@@ -36,8 +38,17 @@ export function createNotificationStore(manager, { keep = 200, throttle, types, 
     callListeners(subscribers, state);
   }
 
+  /** Nothing of the user who signed out stays. */
+  function forget() {
+    signOuts = manager.signOuts;
+    burst.stop();
+    state = { ...EMPTY, connection: manager.state };
+    update({});
+  }
+
   function listen() {
     stop();
+    if (signOuts !== manager.signOuts) forget(); // it was not listening then
     unsubscribes = [
       manager.onAll((item) => {
         if (isWanted(item)) burst.add(item, item.notification_type);
@@ -47,6 +58,7 @@ export function createNotificationStore(manager, { keep = 200, throttle, types, 
         const stored = (items ?? []).filter(isWanted);
         update({ resets: state.resets + 1, items: merged(state.items, stored, keep) });
       }),
+      manager.onSignOut(forget),
     ];
     if (state.connection !== manager.state) update({ connection: manager.state });
     return stop;

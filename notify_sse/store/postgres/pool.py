@@ -94,7 +94,7 @@ async def connect(url: str, *, settings: dict[str, str], command_timeout_s: floa
 
 def _check_files(url: str) -> None:
     """Asyncpg does not say which file it does not find; and a server that is away looks the same."""
-    for name, path in parse_qsl(url.partition("?")[2]):
+    for name, path in options_of(url).items():
         if name in _TLS_FILES and not os.access(path, os.R_OK):
             raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {name} names a file that cannot be read ({path})")
 

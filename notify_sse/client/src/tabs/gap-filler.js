@@ -4,7 +4,7 @@
 import { isAfter } from "../cursor.js";
 import { readHistory } from "../history.js";
 import { pause } from "../pace.js";
-import { backoffMs, RULES } from "../policy.js";
+import { backoffMs, messageFor, RULES } from "../policy.js";
 
 /** @import { Frame, ResetData, Sink, SourceOptions } from "../types.js" */
 
@@ -31,7 +31,7 @@ export class GapFiller {
 
   /**
    * @param {SourceOptions} options
-   * @param {Pick<Sink, "frame" | "reset">} sink
+   * @param {Sink} sink
    * @param {typeof readHistory} [read] for tests
    */
   constructor(options, sink, read = readHistory) {
@@ -102,7 +102,11 @@ export class GapFiller {
       try {
         hasMore = await this.#readPage();
         failures = 0;
-      } catch {
+      } catch (error) {
+        if (isOtherUser(error)) {
+          this.#failAsOtherUser();
+          return;
+        }
         failures += 1;
         await pause(backoffMs(failures, RULES));
       }
@@ -111,6 +115,14 @@ export class GapFiller {
     const held = this.#held;
     this.#held = [];
     for (const { frame, isLate } of held) this.hear(frame, isLate);
+  }
+
+  /** The page's own cookie or token is another user's by now. Nothing more is handed over. */
+  #failAsOtherUser() {
+    this.stop();
+    this.#isBusy = false;
+    const failed = /** @type {const} */ ({ status: "failed", reason: "other_user" });
+    this.#sink.state({ ...failed, message: messageFor(failed) });
   }
 
   /** Hands one page over. Returns whether there is more. */
@@ -124,4 +136,9 @@ export class GapFiller {
     this.#take({ event: "heartbeat", id: page.cursor });
     return page.more;
   }
+}
+
+/** @param {any} error */
+function isOtherUser(error) {
+  return error?.code === "other_user";
 }

@@ -23,6 +23,7 @@ export class Member {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #grace;
   #hasHeard = false;
+  #isStopped = false;
   #events = pacedQueue((/** @type {{ data: Message }} */ event) => this.#take(event.data));
   /** The page is told one thing at a time: a message, or a page of the history, holds hundreds. */
   #told = pacedQueue((/** @type {() => void} */ tell) => tell());
@@ -41,6 +42,10 @@ export class Member {
     this.#gapFiller = new GapFiller(options, {
       frame: (frame) => this.#told.push(() => sink.frame(frame)),
       reset: (reset) => this.#told.push(() => sink.reset(reset)),
+      state: (state) => {
+        this.stop();
+        sink.state(state);
+      },
     });
   }
 
@@ -51,6 +56,7 @@ export class Member {
   /** @param {string | null} cursor */
   start(cursor) {
     this.#gapFiller.start(cursor);
+    this.#isStopped = false;
     this.#hasHeard = true;
     this.#stopTimers();
     this.#pings = setInterval(() => this.#ping(), PING_MS);
@@ -58,6 +64,7 @@ export class Member {
 
   /** Started again, it goes on from what the page was told. */
   stop() {
+    this.#isStopped = true;
     this.#stopTimers();
     this.#events.stop();
     this.#told.stop();
@@ -75,7 +82,7 @@ export class Member {
 
   /** @param {Message} message */
   #take(message) {
-    if (messages.isFromTab(message)) return; // from another tab to the host
+    if (this.#isStopped || messages.isFromTab(message)) return; // from another tab to the host
     this.#hasHeard = true;
     if (message.type === "needToken") this.#link.needToken?.(message);
     if (message.type === "frames") {

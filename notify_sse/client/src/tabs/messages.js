@@ -51,7 +51,7 @@
  * these files, which is still open after a deployment, never meets messages that it does not know. Raise it with each
  * change of a message.
  */
-export const VERSION = 2;
+export const VERSION = 3;
 
 const FROM_TAB = ["hello", "ping", "wake", "offline", "retry", "token", "bye"];
 

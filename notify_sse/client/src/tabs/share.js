@@ -1,5 +1,7 @@
-// One connection for all tabs of a browser: the best way that this browser has, else a connection for each tab.
+// One connection for all tabs of a browser: the best way that this browser has, else a connection for each tab. Tabs share only
+// what is one recipient's, and that the service says: two tabs may name the same user and bring tokens of two.
 import { Connection } from "../connection.js";
+import { readHistory } from "../history.js";
 import { LeaderShare } from "./leader-share.js";
 import { VERSION } from "./messages.js";
 import { WorkerShare } from "./worker-share.js";
@@ -16,7 +18,6 @@ export class SharedConnection {
   #turn = 0;
   /** @type {string | null} */
   #cursor = null;
-  #name;
   /** @type {("worker" | "leader")[]} */
   #ways;
   #options;
@@ -27,8 +28,7 @@ export class SharedConnection {
    * @param {Sink} sink
    */
   constructor(options, sink) {
-    const { url, user, topics = [], transport, tokenIn, share } = options;
-    this.#name = `notify-sse:${JSON.stringify([VERSION, url, user, [...topics].sort(), transport, tokenIn])}`;
+    const { share } = options;
     this.#ways = share === "worker" || share === "leader" ? [share] : ["worker", "leader"];
     this.#options = options;
     this.#sink = sink;
@@ -38,12 +38,17 @@ export class SharedConnection {
   start(cursor) {
     this.#cursor = cursor;
     if (this.#source) this.#source.start(cursor);
-    else this.#tryNextWay();
+    else this.#begin();
   }
 
   /** @param {"closed" | "paused"} [status] */
-  stop(status) {
-    this.#source?.stop(status);
+  stop(status = "closed") {
+    if (this.#source) {
+      this.#source.stop(status);
+    } else {
+      this.#turn += 1; // an answer that is under way starts nothing
+      this.#sink.state({ status });
+    }
   }
 
   /** @param {boolean} changed */
@@ -59,11 +64,55 @@ export class SharedConnection {
     this.#source?.retryNow();
   }
 
+  async #begin() {
+    this.#turn += 1;
+    const turn = this.#turn;
+    this.#sink.state({ status: "connecting" });
+    try {
+      const recipient = this.#options.recipient ?? (await readHistory(this.#options, { limit: 1 })).recipient_id;
+      if (turn === this.#turn) this.#shareAs(recipient ?? null);
+    } catch {
+      if (turn === this.#turn) this.#askByStream();
+    }
+  }
+
+  /** @param {string | null} recipient null for a service of an earlier version: tabs go by what the page calls its user */
+  #shareAs(recipient) {
+    const { cursorOf } = this.#options;
+    if (recipient && cursorOf && cursorOf !== recipient) this.#cursor = null; // it was kept for another user
+    this.#options = { ...this.#options, recipient, cursorOf: null };
+    this.#tryNextWay();
+  }
+
+  /** The service did not answer. A connection of this tab's own knows all about trying again; once it is up, it is shared. */
+  #askByStream() {
+    const turn = this.#turn;
+    const sink = this.#sinkOf(turn);
+    const connection = new Connection(this.#options, {
+      ...sink,
+      state: async (state) => {
+        if (state.status !== "connected") {
+          sink.state(state);
+          return;
+        }
+        await null; // what came with it is handled first
+        if (turn !== this.#turn || this.#source !== connection) return;
+        connection.stop();
+        this.#cursor = connection.cursor;
+        this.#shareAs(connection.recipient);
+      },
+    });
+    this.#source = connection;
+    connection.start(this.#cursor);
+  }
+
   #tryNextWay() {
     this.#turn += 1;
     const sink = this.#sinkOf(this.#turn);
     const way = this.#ways.shift();
-    this.#source = way ? new WAYS[way](this.#name, this.#options, sink) : new Connection(this.#options, sink);
+    this.#source = way
+      ? new WAYS[way](nameFor(this.#options), this.#options, sink)
+      : new Connection(this.#options, sink);
     this.#source.start(this.#cursor);
   }
 
@@ -90,4 +139,13 @@ export class SharedConnection {
       },
     };
   }
+}
+
+/**
+ * Tabs of the same name share.
+ *
+ * @param {SourceOptions} options
+ */
+function nameFor({ url, user, recipient, topics = [], transport, tokenIn }) {
+  return `notify-sse:${JSON.stringify([VERSION, url, user, recipient, [...topics].sort(), transport, tokenIn])}`;
 }

@@ -48,7 +48,7 @@ export class WorkerShare {
     if (this.#worker) return;
     this.#member.start(cursor);
     try {
-      this.#worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module", name: this.#name });
+      this.#worker = openWorker(this.#name, this.#options.workerUrl);
     } catch {
       this.#giveUp(); // another origin, a policy, or a browser without workers
       return;
@@ -119,4 +119,16 @@ export class WorkerShare {
     this.#leave();
     this.#sink.gone();
   }
+}
+
+/**
+ * Bundlers know the expression with `new URL(…, import.meta.url)`, and carry the worker along. For those that do not, there is
+ * the option `workerUrl`.
+ *
+ * @param {string} name
+ * @param {string | URL | undefined} url
+ */
+function openWorker(name, url) {
+  if (url) return new SharedWorker(url, { name });
+  return new SharedWorker(new URL("../../notify-sse-worker.js", import.meta.url), { name });
 }

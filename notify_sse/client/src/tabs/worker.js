@@ -1,4 +1,5 @@
-// The SharedWorker: one host for the tabs of one user. The pages bring the tokens.
+// The SharedWorker: one host for the tabs of one user. The pages bring the tokens. Pages load it as ../../notify-sse-worker.js, one
+// file that is built from this one.
 import { NotificationError } from "../errors.js";
 import { Host } from "./host.js";
 import * as messages from "./messages.js";

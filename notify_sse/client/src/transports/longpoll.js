@@ -35,6 +35,8 @@ export function open(request, stream) {
 async function poll(request, stream, signal) {
   const fetchPage = pageFetcher(request, signal);
   let { cursor } = request;
+  /** @type {string | undefined} */
+  let recipient;
   for (let isFirst = true; !signal.aborted; isFirst = false) {
     const sentMs = Date.now();
     const answer = await fetchPage(queryFrom(cursor, isFirst));
@@ -45,8 +47,11 @@ async function poll(request, stream, signal) {
     /** @type {HistoryPage} */
     const page = await answer.json();
     if (isFirst) {
-      const id = page.reset ? null : (cursor ?? page.cursor);
-      stream.receive({ event: "connected", id, data: { heartbeat_s: WAIT_S } });
+      recipient = page.recipient_id;
+      stream.receive(connectedBy(page, cursor));
+    } else if (page.recipient_id !== recipient) {
+      stream.end({ reason: "other_user" }); // the cookie is another user's now
+      return;
     }
     if (cursor) handOver(page, stream);
     cursor = page.cursor;
@@ -109,6 +114,16 @@ function queryFrom(cursor, isFirst) {
   if (!cursor) return { order: "desc", limit: 1 };
   if (isFirst) return { after: cursor, limit: MAX_ITEMS };
   return { after: cursor, limit: MAX_ITEMS, wait: WAIT_S };
+}
+
+/**
+ * @param {HistoryPage} page the first one
+ * @param {string | null} cursor
+ * @returns {DecodedEvent}
+ */
+function connectedBy(page, cursor) {
+  const id = page.reset ? null : (cursor ?? page.cursor);
+  return { event: "connected", id, data: { heartbeat_s: WAIT_S, recipient_id: page.recipient_id } };
 }
 
 /**

@@ -1,0 +1,34 @@
+// The tokens that a page brings, and what is asked with them.
+import { TokenError } from "./errors.js";
+
+/** @import { ManagerOptions, TokenReason } from "../notify-sse.js" */
+/** @import { SourceOptions, StreamRequest } from "./types.js" */
+
+/**
+ * What a stream is opened with. The cursor is that of the moment in which the token is there.
+ *
+ * @param {SourceOptions} options
+ * @param {TokenReason} reason
+ * @param {() => string | null} cursorNow
+ * @returns {Promise<StreamRequest>}
+ */
+export async function prepareRequest({ url, topics, withCredentials, getToken }, reason, cursorNow) {
+  const freshToken = tokenSource(getToken);
+  const token = await freshToken(reason);
+  return { base: url, topics, withCredentials, token, cursor: cursorNow(), freshToken };
+}
+
+/**
+ * A function that asks the page for a token. Without `getToken` there is none, and the session cookie says who asks.
+ *
+ * @param {ManagerOptions["getToken"]} getToken
+ */
+function tokenSource(getToken) {
+  return async (/** @type {TokenReason} */ reason) => {
+    try {
+      return await getToken?.({ reason });
+    } catch (error) {
+      throw new TokenError(error);
+    }
+  };
+}

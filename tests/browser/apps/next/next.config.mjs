@@ -1,0 +1,2 @@
+/** A folder of files, which the tests serve themselves. */
+export default { output: "export" };
