@@ -45,7 +45,7 @@ def test_hooks_run_the_tools_of_make_lint() -> None:
     programs = {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in repository["hooks"]}
     assert repository["repo"] == "local"
     assert {hook["language"] for hook in repository["hooks"]} == {"system"}
-    assert programs == {"ruff", "mypy", "lint-imports"}
+    assert programs == {"ruff", "mypy", "lint-imports", "tests/client/node_modules/.bin/biome"}
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.stem)

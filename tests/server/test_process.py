@@ -17,32 +17,32 @@ def _process(tmp_path: Path, **overrides: Any) -> Process:
 async def test_every_connect_to_the_broker_asks_the_log(tmp_path: Path) -> None:
     """What was announced meanwhile is lost; the once-a-second comparison would find it, but a second later."""
     process = _process(tmp_path)
-    assert not process.relay._wanted.is_set()
+    assert not process.parts.way_out.relay._wanted.is_set()
     process._connected()
-    assert process.relay._wanted.is_set()
+    assert process.parts.way_out.relay._wanted.is_set()
 
 
 async def test_a_process_is_ready_while_the_log_can_be_read(tmp_path: Path) -> None:
     """A database that takes no writes for now still serves streams; one that cannot be asked does not."""
     process = _process(tmp_path)
-    outage = process._store_outage
-    assert process.service.unready() == "starting"
-    process.relay._filled.set()
+    outage = process.parts.store_outage
+    assert process.parts.service.unready() == "starting"
+    process.parts.way_out.relay._filled.set()
     outage.lost("append", "read only")
-    assert process.service.unready() is None
+    assert process.parts.service.unready() is None
     outage.lost(LOG_HEAD, "refused")
-    assert process.service.unready() == "store"
+    assert process.parts.service.unready() == "store"
     outage.back(LOG_HEAD)
-    assert process.service.unready() is None
+    assert process.parts.service.unready() is None
 
 
 async def test_a_process_that_only_ingests_is_ready_once_it_has_seen_the_store(tmp_path: Path) -> None:
     """It has no tail to fill."""
     process = _process(tmp_path, role="ingest", broker_url="amqp://localhost/")
-    outage = process._store_outage
+    outage = process.parts.store_outage
     outage.lost(LOG_HEAD, "refused")
-    assert process.service.unready() == "starting"
+    assert process.parts.service.unready() == "starting"
     outage.back(LOG_HEAD)
-    assert process.service.unready() is None
+    assert process.parts.service.unready() is None
     outage.lost(LOG_HEAD, "refused")
-    assert process.service.unready() == "store"
+    assert process.parts.service.unready() == "store"

@@ -1,0 +1,146 @@
+"""The parts of one process, made and given to each other. Nothing runs yet: the process starts what its role needs.
+
+The order is that of the layers: the edges, then the way out, then the way in, then the web.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from notify_sse.auth import Verifier
+from notify_sse.auth.refusals import Refusals
+from notify_sse.auth.revocations import Revocations
+from notify_sse.broker import open_broker
+from notify_sse.broker.live import LiveExchange
+from notify_sse.config import Settings
+from notify_sse.core.hub import Hub
+from notify_sse.core.ports import Store
+from notify_sse.core.tail import Tail
+from notify_sse.gateway.admission import Admission, Limits
+from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.live import LiveMessages
+from notify_sse.gateway.pump import Pump
+from notify_sse.gateway.registry import Registry
+from notify_sse.gateway.relay import Relay
+from notify_sse.log.announce import Announcer
+from notify_sse.log.append import Appender
+from notify_sse.log.ingest import Ingest
+from notify_sse.log.pause import Pause
+from notify_sse.log.retention import Retention
+from notify_sse.store import open_store
+from notify_sse.telemetry.metrics import Metrics
+from notify_sse.telemetry.outage import Outage
+from notify_sse.web import STREAM_PATH, build
+from notify_sse.web.door import Doors
+from notify_sse.web.service import Service
+
+KEEP_ALIVE_S: Final = 75.0
+"""How long a TCP connection may lie idle, before its first request or between two."""
+HISTORY_CONNECTIONS: Final = 2
+"""Beside those of the replays, so that a page of the history need not wait for them."""
+
+
+class WayOut:
+    """From the log to every open stream."""
+
+    def __init__(self, settings: Settings, store: Store, metrics: Metrics, *, store_outage: Outage) -> None:
+        self.tail = tail = Tail(max_events=settings.tail_max_events, max_bytes=settings.tail_max_bytes)
+        hub: Hub[Connection] = Hub()
+        self.pump = Pump(
+            store,
+            tail,
+            metrics,
+            heartbeat_s=settings.heartbeat_s,
+            stall_s=settings.stall_s,
+            max_replays=settings.max_replays,
+            retry_ms=settings.retry_ms,
+        )
+        self.registry = Registry(self.pump, hub, metrics)
+        self.relay = Relay(store, tail, hub, metrics, outage=store_outage, drive=self.pump.drive)
+        self.live_messages = LiveMessages(
+            metrics, take=self.relay.take, revoke=self.registry.end_token, repair=self.relay.repair
+        )
+        limits = Limits(
+            max_streams=settings.max_streams,
+            max_streams_per_recipient=settings.max_streams_per_recipient,
+            serves=settings.role != "ingest",
+        )
+        self.admission = Admission(tail, self.relay, self.registry, metrics, limits=limits)
+
+
+class Parts:
+    """All parts of a process. `spawn` runs a coroutine in the background, and sees to it if that crashes."""
+
+    def __init__(self, settings: Settings, *, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+        self._role = settings.role
+        self.metrics = metrics = Metrics()
+        self.store_outage = Outage("the store")
+        self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
+        self.broker = open_broker(
+            settings.broker_url,
+            prefix=settings.amqp_prefix,
+            held_bytes=settings.ingest_max_bytes,
+            message_bytes=settings.max_notification_bytes,
+            publish_timeout_s=settings.publish_timeout_s,
+        )
+        self.way_out = out = WayOut(settings, self.store, metrics, store_outage=self.store_outage)
+        tell_others = None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=spawn).tell
+        announcer = Announcer(take_here=None if settings.role == "ingest" else out.relay.take, tell_others=tell_others)
+        self.appender = Appender(self.store, metrics, outage=self.store_outage, on_committed=announcer.announce)
+        self.ingest = Ingest(
+            self.broker,
+            self.appender,
+            metrics,
+            batch=settings.ingest_batch,
+            max_bytes=settings.max_notification_bytes,
+        )
+        self.pause = Pause(self.broker, self.store_outage)
+        self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
+        refusals = Refusals(lambda reason: metrics.tokens_refused.labels(reason).inc())
+        self.verifier = Verifier(settings, on_refused=refusals.note)
+        self.service = Service(
+            settings,
+            metrics=metrics,
+            store=self.store,
+            tail=out.tail,
+            relay=out.relay,
+            registry=out.registry,
+            admission=out.admission,
+            appender=self.appender,
+            verifier=self.verifier,
+            store_outage=self.store_outage,
+            end_token=Revocations(end_here=out.registry.end_token, tell_others=tell_others).revoke,
+        )
+        self.app = build(self.service)
+        self.doors = Doors(
+            self.app, path=STREAM_PATH, request_timeout_s=settings.request_timeout_s, keep_alive_s=KEEP_ALIVE_S
+        )
+        self._expose_gauges()
+
+    def _retention_lag_s(self) -> float:
+        """0 in a process that removes nothing."""
+        return 0.0 if self._role == "gateway" else self.retention.lag_s
+
+    def _expose_gauges(self) -> None:
+        gauge, tail = self.metrics.gauge, self.way_out.tail
+        gauge("streams", "Streams open now.", lambda: len(self.way_out.registry))
+        gauge("tail_position", "Id of the newest event in the tail.", lambda: tail.position, across="livemin")
+        gauge("tail_events", "Events in the tail.", lambda: len(tail))
+        gauge("tail_bytes", "Estimated size of the tail.", lambda: tail.size_bytes)
+        gauge("broker_connected", "1 when the broker is connected.", lambda: self.broker.connected, across="livemin")
+        gauge(
+            "ingest_paused",
+            "1 while deliveries are left in the queue, because the store is away.",
+            lambda: self.pause.paused,
+        )
+        gauge(
+            "ingest_bytes",
+            "Bytes of messages taken from the ingest queue and not acked yet.",
+            lambda: self.broker.held_bytes,
+        )
+        gauge(
+            "retention_lag_seconds",
+            "Seconds for which removing what is too old is overdue.",
+            self._retention_lag_s,
+            across="livemax",
+        )
+        gauge("ready", "1 when the process is ready.", lambda: self.service.unready() is None, across="livemin")
