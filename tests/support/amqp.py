@@ -2,14 +2,19 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 import pika
+import pika.exceptions
 from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.support.contract import key_of
+
+DECLARED_S = 15.0
+POLL_S = 0.02
 
 
 class DeadLetter(NamedTuple):
@@ -54,7 +59,13 @@ class Publisher:
             message_id=cast("str | None", message_id),
             delivery_mode=2,
         )
-        self.channel.basic_publish(self.prefix, key, body, properties, mandatory=True)
+        deadline = time.monotonic() + DECLARED_S
+        while True:
+            try:
+                return self.channel.basic_publish(self.prefix, key, body, properties, mandatory=True)
+            except pika.exceptions.UnroutableError:  # the queue is declared a moment before it is bound
+                assert time.monotonic() < deadline, f"waited {DECLARED_S:g} s in vain for a queue for {key}"
+                self.channel.connection.sleep(POLL_S)
 
     def dead_letters(self) -> Iterator[DeadLetter]:
         """Take everything out of the dead-letter queue."""
@@ -74,10 +85,29 @@ class Publisher:
 
 @contextmanager
 def publisher(broker_url: str, prefix: str) -> Iterator[Publisher]:
-    """A publisher on a connection of its own."""
+    """A publisher on a connection of its own.
+
+    Waits until a service has declared the exchange and the queues: one that is ready serves streams, and may have its
+    broker a moment later.
+    """
     parameters = pika.URLParameters(broker_url)
     with pika.BlockingConnection(parameters) as connection:
+        deadline = time.monotonic() + DECLARED_S
+        while not _declared(connection, prefix):
+            assert time.monotonic() < deadline, f"waited {DECLARED_S:g} s in vain for the queues of {prefix}"
+            connection.sleep(POLL_S)
         yield Publisher(connection.channel(), prefix)
+
+
+def _declared(connection: pika.BlockingConnection, prefix: str) -> bool:
+    channel = connection.channel()
+    try:
+        channel.exchange_declare(prefix, passive=True)
+        channel.queue_declare(f"{prefix}.dead", passive=True)
+        channel.queue_declare(f"{prefix}.ingest", passive=True)
+    except pika.exceptions.ChannelClosedByBroker:
+        return False
+    return True
 
 
 def printable(key: str) -> bool:
