@@ -136,6 +136,17 @@ def test_a_reset_says_what_may_be_lost_and_where_to_look() -> None:
     }
 
 
+def test_each_control_event_says_what_the_contract_lists() -> None:
+    """Every field, and no other: docs/reference/stream.md."""
+    at = Cursor("e", 9)
+    greeting = Connected(at, at, heartbeat_s=15, connection_id="c", recipient_id="alice", retry_ms=3)
+    assert greeting.data == {"cursor": "e.9", "heartbeat_s": 15, "connection_id": "c", "recipient_id": "alice"}
+    assert Heartbeat(at).data == {"cursor": "e.9"}
+    assert Expiring(at, expires_in_s=1.5).data == {"cursor": "e.9", "expires_in_s": 1.5}
+    assert Closing(at, "drain", retry_ms=50).data == {"cursor": "e.9", "reason": "drain", "retry_ms": 50}
+    assert Busy(retry_ms=50).data == {"reason": "busy", "retry_ms": 50}
+
+
 def test_a_greeting_that_a_reset_follows_carries_no_id() -> None:
     """A client cut off between the two still holds its old cursor, and is told of the reset again."""
     greeting = Connected(Cursor("e", 9), None, heartbeat_s=1, connection_id="c", recipient_id="alice", retry_ms=1)
