@@ -93,7 +93,7 @@ async def test_a_reload_goes_on_from_the_last_cursor(service: ServiceFactory) ->
         publisher = Publisher(gateway)
         await publisher.send(20)
         await assert_each_once_in_order(page, 20)
-        await until(page, "Object.values(sessionStorage).includes(manager.cursor)")
+        await until(page, "Object.values(sessionStorage).includes(manager.cursor + ' ' + manager.recipient)")
         address = await page.evaluate("location.href")
         await page.goto("about:blank")
         await publisher.send(20)
