@@ -25,6 +25,9 @@ POISON = "store-refuses"
 NAMELESS = "recipient:nameless"
 """The channel of what is published without an id. Nobody reads it: the log alone is looked at."""
 
+BY_HAND = b"{}"
+"""The body of what somebody writes behind our back."""
+
 
 def number_of(body: bytes) -> bytes:
     """What tells a notification on `NAMELESS` from the others there."""
@@ -118,7 +121,7 @@ class Database:
         """
         for _ in range(count):
             place = len(self.rows) + 1
-            self.rows.append(Event(place, NAMELESS, "note", b"{}"))
+            self.rows.append(Event(place, NAMELESS, "note", BY_HAND))
         self.erased.update([row.id for row in self.rows if row.channel == NAMELESS][-2 * count :: 2][:erase])
 
     def go_back(self, position: int) -> None:
@@ -128,6 +131,9 @@ class Database:
                 del self.known[channel, name]
                 self.ever.pop(name, None)
                 self.withdrawn.add(name)
+        for row in self.rows[position:]:
+            if row.channel == NAMELESS and row.body != BY_HAND:
+                self.copies[number_of(row.body)] -= 1  # stored once more, it is there once
         del self.rows[position:]
         self.erased = {place for place in self.erased if place <= position}
         self.floor = min(self.floor, position)
