@@ -24,12 +24,14 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 class Bench:
     """A log of five events of everyone's, a tail that holds none of them, and a client at the beginning."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, looks_every_s: float = 60) -> None:
+        """`looks_every_s`: how often the pump looks, during a read, whether something is due or the client has gone."""
         self.store = HandStore()
         self.store.database.append([notification(f"n{number}") for number in range(5)])
         self.tail = Tail(max_events=10, max_bytes=10**6)
         self.tail.restart(self.store.database.epoch, start=5)
         pump = Pump(self.store.port, self.tail, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1)
+        pump.deadlines.resolution_s = looks_every_s
         self.registry = Registry(pump, Hub(), metrics())
         self.transport = SlowTransport()
         self.transport.gate.set()
@@ -65,3 +67,27 @@ async def test_a_client_that_leaves_during_a_read_gets_no_page() -> None:
     bench.store.gate.set()
     await until(lambda: not bench.connection.busy)
     assert bench.transport.sent == ["connected"]
+
+
+async def test_a_client_that_left_ends_a_read_that_takes_long() -> None:
+    """While the log is away: nothing is kept for it."""
+    bench = Bench(looks_every_s=0.005)
+    bench.store.gate.clear()
+    bench.registry.open(bench.connection)
+    await until(lambda: bench.store.calls["after"] == 1)
+    bench.registry.leave(bench.connection)
+    await until(lambda: not bench.connection.busy)
+    assert bench.transport.sent == ["connected"]
+
+
+async def test_what_is_due_during_a_read_is_said_at_once() -> None:
+    """The log is away, and the process drains: the client is told now, and not when the log is back."""
+    bench = Bench(looks_every_s=0.005)
+    bench.store.gate.clear()
+    bench.registry.open(bench.connection)
+    await until(lambda: bench.store.calls["after"] == 1)
+    bench.registry.end(bench.connection, "drain")
+    await until(lambda: bench.connection.gone)
+    assert bench.transport.sent == ["connected", "closing", "end"]
+    bench.registry.leave(bench.connection)
+    await until(lambda: not bench.connection.busy)

@@ -81,6 +81,8 @@ class ResumingReader:
             place = cursor_of(message.last_event_id)
             sightings.append(Seen(place, data["notification_id"], channel_of(data), data["payload"]["n"]))
             return
+        if message.event == "closing" and data["reason"] == "busy":
+            return  # refused for load: there was no stream
         if message.event == "connected":
             self.resumed += bool(self._brought)
         sightings.append(control_sighting(message.event, data, brought=self._brought))

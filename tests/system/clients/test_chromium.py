@@ -1,6 +1,7 @@
 """Chromium's own EventSource, with nothing of ours around it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -72,7 +73,9 @@ async def test_native_reconnect_brings_the_last_event_id(
         await _until(page, "message", 40)
         assert [cursor for _, cursor, _ in await _seen(page, "message")] == published
         assert len(await _seen(page, "connected")) == 2
-        assert len(await _seen(page, "closing")) == (end == "drain")
+        # Right after its start the service may refuse once for load; the page waits as it is told, and comes back.
+        ends = [json.loads(data)["reason"] for _, _, data in await _seen(page, "closing")]
+        assert [reason for reason in ends if reason != "busy"] == (["drain"] if end == "drain" else [])
         assert await _seen(page, "reset") == []
         assert await page.evaluate("source.readyState") == 1
 

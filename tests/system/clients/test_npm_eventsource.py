@@ -45,7 +45,9 @@ async def test_it_comes_back_by_itself_and_misses_nothing(
     assert [event["id"] for event in events if event["event"] == "message"] == published
     names = Counter(event["event"] for event in events)
     assert names["connected"] == 2
-    assert names["closing"] == (end == "drain")
+    # Right after its start the service may refuse once for load; the client waits as it is told, and comes back.
+    ends = [json.loads(event["data"])["reason"] for event in events if event["event"] == "closing"]
+    assert [reason for reason in ends if reason != "busy"] == (["drain"] if end == "drain" else [])
     assert names["reset"] == 0
 
 
