@@ -21,10 +21,10 @@ class Connected(msgspec.Struct, frozen=True):
     """The first event of every stream.
 
     When a `reset` follows that the client must not miss, `cursor` is None: a client that is cut off between the two
-    still holds its old cursor, and is told of the reset again. `position` is where the stream stands in either case.
+    still holds its old cursor, and is told of the reset again. `stands_at` is where the stream stands in either case.
     """
 
-    position: Cursor
+    stands_at: Cursor
     cursor: Cursor | None
     heartbeat_s: float
     connection_id: str
@@ -35,7 +35,7 @@ class Connected(msgspec.Struct, frozen=True):
     @property
     def data(self) -> dict[str, Any]:
         return {
-            "cursor": str(self.position),
+            "cursor": str(self.stands_at),
             "heartbeat_s": self.heartbeat_s,
             "connection_id": self.connection_id,
             "recipient_id": self.recipient_id,

@@ -217,7 +217,7 @@ class Pump:
         """The greeting. It carries an id unless a reset follows that the client must not miss."""
         cursor, reset = connection.stream.seen(self._tail), connection.reset
         return Connected(
-            position=cursor,
+            stands_at=cursor,
             cursor=cursor if reset is None or reset.reason == "expired" else None,
             heartbeat_s=self._heartbeat_s,
             connection_id=connection.id,
