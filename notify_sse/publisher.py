@@ -128,7 +128,7 @@ class Publisher:
 
     async def _publish_window(self, window: dict[int, Message]) -> None:
         """Publish all of `window` at once, in order; remove from it what is confirmed."""
-        outcomes = await asyncio.gather(*map(self._broker.publish, window.values()), return_exceptions=True)
+        outcomes = await self._broker.publish_many(tuple(window.values()))
         failures = []
         for index, outcome in zip(tuple(window), outcomes, strict=True):
             if outcome is None:

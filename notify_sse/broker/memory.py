@@ -152,6 +152,16 @@ class MemoryBroker:
         finally:
             self._published.discard(queued)
 
+    async def publish_many(self, messages: Sequence[Message]) -> list[BrokerUnavailable | None]:
+        return await asyncio.gather(*map(self._outcome, messages))
+
+    async def _outcome(self, message: Message) -> BrokerUnavailable | None:
+        try:
+            await self.publish(message)
+        except BrokerUnavailable as exc:
+            return exc
+        return None
+
     async def announce(self, body: bytes) -> None:
         self._check_connected()
         for broker in self._exchange.brokers:

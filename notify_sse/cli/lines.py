@@ -4,13 +4,14 @@ A batch never waits to be full: `tail -f log | notify-sse publish` publishes eac
 """
 
 import asyncio
+import io
 import os
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, Self, cast
 
 import click
 import msgspec
@@ -18,7 +19,9 @@ import msgspec
 from notify_sse.errors import BadNotification
 
 MAX_BATCH: Final = 500
-READ_AHEAD: Final = 2000
+READ_BYTES: Final = 65_536
+READ_AHEAD: Final = 8
+"""How many reads may wait to be published."""
 BAR_FROM_LINES: Final = 500
 """Fewer are done before a bar could be read."""
 
@@ -39,29 +42,44 @@ class Line(msgspec.Struct, frozen=True):
 async def batches(stream: IO[bytes]) -> AsyncIterator[list[tuple[int, bytes]]]:
     """The numbered lines of `stream`, at most `MAX_BATCH` at a time, as they come. Blank lines are left out."""
     loop = asyncio.get_running_loop()
-    ready: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue()
+    ready: asyncio.Queue[list[bytes] | None] = asyncio.Queue()
     room = threading.Semaphore(READ_AHEAD)
 
     def read() -> None:
         """In a thread of its own that nobody waits for: a read from a terminal cannot be cancelled."""
-        for number, raw in enumerate(stream, 1):
+        for lines in _chunks(stream):
             room.acquire()
-            loop.call_soon_threadsafe(ready.put_nowait, (number, raw))
+            loop.call_soon_threadsafe(ready.put_nowait, lines)
         loop.call_soon_threadsafe(ready.put_nowait, None)
 
     threading.Thread(target=read, daemon=True).start()
-    ended = False
-    while not ended:
-        batch: list[tuple[int, bytes]] = []
-        while not ended and (not batch or not (ready.empty() or len(batch) == MAX_BATCH)):
-            item = await ready.get()
-            ended = item is None
-            if item is not None:
+    number, waiting, ended = 0, list[tuple[int, bytes]](), False
+    while waiting or not ended:
+        while not ended and (not waiting or not (ready.empty() or len(waiting) >= MAX_BATCH)):
+            lines = await ready.get()
+            ended = lines is None
+            if lines is not None:
                 room.release()
-                if item[1].strip():
-                    batch.append(item)
+                waiting += [(at, raw) for at, raw in enumerate(lines, number + 1) if raw.strip()]
+                number += len(lines)
+        batch, waiting = waiting[:MAX_BATCH], waiting[MAX_BATCH:]
         if batch:
             yield batch
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[list[bytes]]:
+    """All lines of `stream`, as many at a time as are there, each with its end."""
+    read_some = cast("io.BufferedReader", stream).read1
+    begun: list[bytes] = []
+    while some := read_some(READ_BYTES):
+        lines = [*io.BytesIO(some)]
+        begun.append(lines[0])
+        if len(lines) > 1 or lines[0].endswith(b"\n"):
+            lines[0] = b"".join(begun)
+            begun = [] if lines[-1].endswith(b"\n") else [lines.pop()]
+            yield lines
+    if begun:
+        yield [b"".join(begun)]
 
 
 def parsed(number: int, raw: bytes, defaults: dict[str, Any]) -> Line:

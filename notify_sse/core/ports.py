@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Protocol
 import msgspec
 
 from notify_sse.core.model import Event, Notification
+from notify_sse.errors import BrokerUnavailable
 
 STORE_RETRY_S: Final = 0.5
 """How soon to ask a store again that is away. Fixed: who asks is few (one opens it, a bounded number replay)."""
@@ -228,6 +229,9 @@ class Broker(Protocol):
         """Publish to the notifications exchange. Returns once it is confirmed by (and safe with) the broker.
         After `BrokerUnavailable` the outcome is unknown: publish again with the same notification_id.
         """
+
+    async def publish_many(self, messages: Sequence[Message]) -> list[BrokerUnavailable | None]:
+        """Publish all, in order. The outcome of each: None once it is confirmed, else what `publish` would raise."""
 
     async def announce(self, body: bytes) -> None:
         """Publish to the live exchange, without waiting for a confirm: every process listening gets it at most

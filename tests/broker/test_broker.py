@@ -41,6 +41,19 @@ async def test_messages_are_delivered_whole_and_in_order(brokers: Brokers) -> No
         assert not first.redelivered
 
 
+async def test_many_are_published_in_order_with_the_outcome_of_each(brokers: Brokers) -> None:
+    """Also where two have one message_id."""
+    async with running(brokers.open(), consumes=True, acks=True) as process:
+        many = [message(number) for number in range(500)]
+        outcomes = await process.broker.publish_many([*many, many[0]])
+        assert outcomes == [None] * 501
+        await process.takes(501)
+        assert process.heard == [*map(str, range(500)), "0"]
+        assert await process.broker.publish_many([]) == []
+    outcomes = await process.broker.publish_many(many[:2])
+    assert [type(outcome) for outcome in outcomes] == [BrokerUnavailable] * 2
+
+
 async def test_what_was_confirmed_survives_a_lost_connection(brokers: Brokers) -> None:
     """A message that was delivered and not acked comes again, in its place, marked as redelivered."""
     async with running(brokers.open(), consumes=True) as process:

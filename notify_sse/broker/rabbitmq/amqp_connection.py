@@ -14,7 +14,8 @@ from aio_pika.abc import ConnectionParameter
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from yarl import URL
 
-from notify_sse.broker.rabbitmq.wire import Received, Wire
+from notify_sse.broker.rabbitmq.confirms import Confirms
+from notify_sse.broker.rabbitmq.wire import DeliveryTap, Received, Wire
 from notify_sse.errors import BrokerUnavailable
 
 HEARTBEAT_S: Final = 10
@@ -69,6 +70,7 @@ class AmqpConnection:
         assert isinstance(aiormq_connection, aiormq.Connection)
         self.aiormq_connection = aiormq_connection
         self._lost: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+        self._on_lost: list[Callable[[], None]] = []
         self.watch(self.aiormq_connection.closing)
 
     @classmethod
@@ -110,10 +112,12 @@ class AmqpConnection:
         """Give up this connection; the link then makes a new one. Only the first cause counts."""
         if not self._lost.done():
             self._lost.set_result(cause)
+            for callback in self._on_lost:
+                callback()
 
     def on_lost(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when the connection is lost or closed, before the link makes a new one."""
-        self._lost.add_done_callback(lambda _: callback())
+        """Call `callback` in the moment in which the connection is lost or closed."""
+        self._on_lost.append(callback)
 
     async def wait_lost(self) -> BaseException | None:
         """Wait until the connection is lost; returns why.
@@ -147,6 +151,28 @@ class AmqpConnection:
         """Whether earlier writes to this connection still wait to be sent."""
         return self.aiormq_connection.write_queue.full() or self._wire.unsent_bytes > MAX_UNSENT_BYTES
 
+    async def room(self) -> None:
+        """Wait until earlier writes to this connection were mostly sent."""
+        if self._wire.unsent_bytes > MAX_UNSENT_BYTES:
+            await self._wire.drain()
+
+    async def confirms(self) -> Confirms:
+        """A channel to publish on with confirms. When a message has no queue, or the channel is lost, so is the
+        connection: the next one declares the queues, if this user may.
+        """
+        channel = await self.channel(confirms=True)
+        self.watch(channel.closing)
+        frame_max = self.aiormq_connection.connection_tune.frame_max
+        confirms = Confirms(self._wire, channel.number, frame_max=frame_max, on_returned=self.mark_lost)
+        self.on_lost(lambda: confirms.lose(self._why_lost()))
+        return confirms
+
+    def _why_lost(self) -> str:
+        cause = self._lost.result()
+        if cause is None or isinstance(cause, asyncio.CancelledError):
+            return "the connection to the broker was lost"
+        return f"the broker did not confirm: {one_line(cause)}"
+
     async def channel(self, *, confirms: bool = False) -> aiormq.Channel:
         """A new channel; not watched yet."""
         channel = await self.aiormq_connection.channel(
@@ -169,15 +195,15 @@ class AmqpConnection:
     ) -> Callable[[], Awaitable[None]]:
         """Consume `queue`: `on_message` is called for each message, in order, while the socket is read.
 
-        `has_room`: see `Wire.tap`. `channel` was opened for this queue only. When the channel or the queue is lost, so
-        is the connection. Returns a coroutine function that closes the channel on purpose.
+        `has_room`: see `DeliveryTap`. `channel` was opened for this queue only. When the channel or the queue is lost,
+        so is the connection. Returns a coroutine function that closes the channel on purpose.
         """
         closing = channel.closing
         self.watch(closing)
         channel.on_consumer_cancel_callbacks.add(
             lambda _: self.mark_lost(aiormq.ChannelClosed(None, f"{queue} was removed"))
         )
-        self._wire.tap(channel.number, on_message, has_room=has_room)
+        self._wire.tap(channel.number, DeliveryTap(on_message, has_room=has_room))
         await channel.basic_consume(queue, _unused_consumer, no_ack=no_ack, timeout=CONNECT_TIMEOUT_S)
 
         async def close_channel() -> None:

@@ -123,6 +123,15 @@ class RabbitMQBroker:
         channels = await self._publishing_channels(deadline_s)
         await channels.publish(self._topology.notifications, message, timeout_s=remaining_s(deadline_s))
 
+    async def publish_many(self, messages: Sequence[Message]) -> list[BrokerUnavailable | None]:
+        deadline_s = deadline_after(self._publish_timeout_s)
+        try:
+            channels = await self._publishing_channels(deadline_s)
+        except BrokerUnavailable as exc:
+            return [exc] * len(messages)
+        exchange = self._topology.notifications
+        return await channels.publish_many(exchange, messages, timeout_s=remaining_s(deadline_s))
+
     async def announce(self, body: bytes) -> None:
         self._publishing.connection_now()
         assert self._channels is not None

@@ -146,6 +146,7 @@ class Link:
 
     async def _connect_until_lost(self) -> BaseException | None:
         connection = await AmqpConnection.open(self._url, name=f"notify-sse {self._name}")
+        connection.on_lost(lambda: self._set_connection(None))
         try:
             await self._prepare(connection)
             if self._closing:  # aiormq's use of `wait_for` can swallow a cancellation

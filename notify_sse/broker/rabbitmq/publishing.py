@@ -4,33 +4,35 @@ It is a connection of its own, because during a memory or disk alarm RabbitMQ st
 publishes; acks must not wait for that. Nothing here waits without a limit.
 """
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
-from aiormq import Channel, PublishError, spec
+from aiormq import Channel, spec
 
 from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, translated
+from notify_sse.broker.rabbitmq.confirms import Confirms
 from notify_sse.broker.rabbitmq.topology import LIVE_KEY, Topology
 from notify_sse.core.ports import Message
 from notify_sse.errors import BrokerUnavailable
 
-PERSISTENT: Final = 2
 TRANSIENT: Final = 1
+NOT_CONFIRMED: Final = BrokerUnavailable("the broker did not confirm it in time")
 
 
 class PublishingChannels:
     """The two channels of the publishing connection, opened again on each new connection."""
 
-    def __init__(self, connection: AmqpConnection, confirming: Channel, announcing: Channel) -> None:
+    def __init__(self, connection: AmqpConnection, confirming: Confirms, announcing: Channel) -> None:
         self.connection = connection
         self.confirming = confirming
         self.announcing = announcing
 
     @classmethod
     async def open(cls, connection: AmqpConnection) -> "PublishingChannels":
-        channels = cls(connection, await connection.channel(confirms=True), await connection.channel())
-        connection.watch(channels.confirming.closing)
+        channels = cls(connection, await connection.confirms(), await connection.channel())
         connection.watch(channels.announcing.closing)
         return channels
 
@@ -42,33 +44,30 @@ class PublishingChannels:
         timeout_s: float,
         headers: Mapping[str, Any] | None = None,
     ) -> None:
-        """Publish and wait for the confirm.
-
-        A message that no queue takes is an error. RabbitMQ confirms it all the same, but has stored it nowhere.
-        """
-        properties = spec.Basic.Properties(
-            content_type=message.content_type,
-            content_encoding=message.content_encoding or None,
-            message_id=message.message_id,
-            delivery_mode=PERSISTENT,
-            headers=dict(headers or {}),
-        )
+        """Publish and wait for the confirm."""
         with translated():
-            try:
-                await self.confirming.basic_publish(
-                    message.body,
-                    exchange=exchange,
-                    routing_key=message.routing_key,
-                    properties=properties,
-                    mandatory=True,
-                    timeout=timeout_s,
-                    wait=False,
-                )
-            except PublishError as exc:
-                self.connection.mark_lost(exc)  # the next connection declares the queue, if this user may
-                raise BrokerUnavailable(
-                    f"no queue takes what is published to {exchange}: has notify-sse been started on this broker?"
-                ) from exc
+            async with asyncio.timeout(timeout_s):
+                await self.connection.room()
+                await self.confirming.publish(exchange, message, headers or {})
+
+    async def publish_many(
+        self, exchange: str, messages: Sequence[Message], *, timeout_s: float
+    ) -> list[BrokerUnavailable | None]:
+        """Publish in order, and wait for all confirms: None for each that came."""
+        waiting: list[asyncio.Future[None]] = []
+        try:
+            with suppress(BrokerUnavailable), translated():
+                async with asyncio.timeout(timeout_s):
+                    for message in messages:
+                        await self.connection.room()
+                        waiting.append(self.confirming.publish(exchange, message, {}))
+                    if waiting:
+                        await asyncio.wait(waiting)
+        finally:
+            for confirmed in waiting:
+                confirmed.cancel()  # nobody waits for it any more; no effect when it is done
+        not_sent = [NOT_CONFIRMED] * (len(messages) - len(waiting))
+        return [_outcome(confirmed) for confirmed in waiting] + not_sent
 
     async def announce(self, topology: Topology, body: bytes) -> None:
         """Publish to the live exchange without waiting for anything.
@@ -86,6 +85,14 @@ class PublishingChannels:
                 properties=spec.Basic.Properties(content_type="application/msgpack", delivery_mode=TRANSIENT),
                 wait=False,
             )
+
+
+def _outcome(confirmed: "asyncio.Future[None]") -> BrokerUnavailable | None:
+    if confirmed.cancelled():
+        return NOT_CONFIRMED
+    error = confirmed.exception()
+    assert error is None or isinstance(error, BrokerUnavailable)
+    return error
 
 
 def deadline_after(timeout_s: float) -> float:

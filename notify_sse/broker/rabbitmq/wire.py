@@ -15,7 +15,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
@@ -88,17 +88,29 @@ class Wire(TransportFactory):
         if self._writer is not None:
             self._writer.transport.abort()
 
-    def tap(
-        self, channel_number: int, on_message: Callable[[Received], None], *, has_room: Callable[[int], bool]
-    ) -> None:
-        """From now on, deliveries on that channel go to `on_message`, in order, and not to aiormq.
+    def write(self, frames: bytes) -> None:
+        """Write whole frames, between those of aiormq. No effect on a socket that is gone: its loss is told apart."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(frames)
 
-        `has_room` is asked with the size of each body before the first byte of it comes; a body without room is read
-        and thrown away (`Received.dropped`). Both are called while the socket is read: they must not block. An
-        exception from them ends the connection.
-        """
+    async def drain(self) -> None:
+        """Wait until the socket takes more. Raises OSError when it is gone."""
+        if self._writer is not None:
+            await self._writer.drain()
+
+    def tap(self, channel_number: int, tap: "FrameTap") -> None:
+        """From now on, frames on that channel are offered to `tap`, in order, before aiormq."""
         assert self._reader is not None
-        self._reader.taps[channel_number] = Tap(on_message, has_room=has_room)
+        self._reader.taps[channel_number] = tap
+
+
+class FrameTap(Protocol):
+    """Takes frames of one channel off the socket. It is called while the socket is read, so it must not block. An
+    exception from it ends the connection.
+    """
+
+    def take(self, kind: int, payload: bytes) -> bool:
+        """Take the frame, or return False to leave it to aiormq."""
 
 
 class AmqpFrameReader(asyncio.StreamReader):
@@ -106,7 +118,7 @@ class AmqpFrameReader(asyncio.StreamReader):
 
     def __init__(self, source: asyncio.StreamReader) -> None:
         super().__init__()
-        self.taps: dict[int, Tap] = {}
+        self.taps: dict[int, FrameTap] = {}
         self.last_read_at = time.monotonic()
         self._source = source
         self._received = bytearray()
@@ -158,8 +170,12 @@ class AmqpFrameReader(asyncio.StreamReader):
             self._for_aiormq += HEARTBEAT_FRAME
 
 
-class Tap:
-    """Puts the deliveries of one channel together from their frames."""
+class DeliveryTap:
+    """Puts the deliveries of one channel together from their frames, and gives each to `on_message`.
+
+    `has_room` is asked with the size of each body before the first byte of it comes; a body without room is read and
+    thrown away (`Received.dropped`).
+    """
 
     def __init__(self, on_message: Callable[[Received], None], *, has_room: Callable[[int], bool]) -> None:
         self._on_message = on_message
