@@ -161,7 +161,8 @@ class Publisher:
 
     def _message(self, fields: Mapping[str, Any]) -> Message:
         given = {name: _json_value(value) for name, value in fields.items() if value is not None}
-        given.setdefault("notification_id", uuid.uuid4().hex)
+        if "notification_id" not in given:
+            given["notification_id"] = uuid.uuid4().hex
         try:
             body = msgspec.json.encode(given)
             exact = msgspec.msgpack.encode(given)  # for the check: JSON would turn a NaN into null

@@ -19,6 +19,7 @@ from notify_sse.core.ports import Message
 from notify_sse.errors import BrokerUnavailable
 
 TRANSIENT: Final = 1
+WRITTEN_TOGETHER: Final = 100
 NOT_CONFIRMED: Final = BrokerUnavailable("the broker did not confirm it in time")
 
 
@@ -59,7 +60,9 @@ class PublishingChannels:
             with suppress(BrokerUnavailable), translated():
                 async with asyncio.timeout(timeout_s):
                     for message in messages:
-                        await self.connection.room()
+                        if len(waiting) % WRITTEN_TOGETHER == 0:  # the broker begins while the rest is packed
+                            await asyncio.sleep(0)
+                            await self.connection.room()
                         waiting.append(self.confirming.publish(exchange, message, {}))
                     if waiting:
                         await asyncio.wait(waiting)

@@ -122,8 +122,10 @@ def _single(job: _Job) -> Line:
 
 def _identified(line: Line) -> Line:
     """With an id of our own making where it has none, so that it can be sent again without being repeated."""
+    if "notification_id" in line.document:
+        return line
     document: dict[str, Any] = {"notification_id": str(uuid4())} | line.document
-    return msgspec.structs.replace(line, document=document)
+    return Line(line.number, document, line.size)
 
 
 def _show(job: _Job, accepted: list[Accepted]) -> None:
