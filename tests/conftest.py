@@ -44,11 +44,15 @@ ASYNC_DEADLINE_S = 60.0
 SYNC_DEADLINE_S = 300.0
 NEEDS_OF_FIXTURES = {
     "broker_url": "rabbitmq",
+    "caddy": "caddy",
     "chromium": "chromium",
     "curl": "curl",
     "database_url": "postgres",
+    "haproxy": "haproxy",
+    "nginx": "nginx",
     "node": "node",
     "postgres_server": "postgres",
+    "prometheus": "prometheus",
     "rabbitmq_server": "rabbitmq",
 }
 

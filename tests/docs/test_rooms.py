@@ -8,7 +8,19 @@ from tests.docs.house import DOCS, PACKAGE, TESTS, caption, in_backticks, module
 
 ROOMS_OF_TESTS = {
     *("core", "log", "gateway", "store", "broker", "web", "auth", "config", "telemetry", "server", "cli", "bench"),
-    *("client", "browser", "system", "fault", "simulation", "mutants", "comparison", "packaging", "docs", "support"),
+    *(
+        "client",
+        "browser",
+        "system",
+        "fault",
+        "simulation",
+        "mutants",
+        "comparison",
+        "packaging",
+        "docs",
+        "support",
+        "deploy",
+    ),
 }
 ALSO_IMPORTED = {
     ("support", "simulation"): "the doubles are the simulation's store and metrics, without its clock",

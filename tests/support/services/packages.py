@@ -57,6 +57,10 @@ NEEDS = {
         Need("node", lambda: shutil.which("node") and shutil.which("npm"), ("nodejs", "npm")),
         Need("curl", _any_on_path("curl"), ("curl",)),
         Need("iptables", _any_on_path("iptables"), ("iptables",)),
+        Need("nginx", _any_on_path("nginx"), ("nginx",)),
+        Need("caddy", _any_on_path("caddy"), ("caddy",)),
+        Need("haproxy", _any_on_path("haproxy"), ("haproxy",)),
+        Need("prometheus", _any_on_path("promtool"), ("prometheus",)),
     )
 }
 

@@ -1,0 +1,76 @@
+"""Proxies in front of two gateways that share a log, and a browser for them."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, async_playwright
+
+from tests.deploy.proxies import Caddy, HAProxy, Nginx, Proxy
+from tests.support.failures import show_log
+from tests.support.service import Service, ServiceFactory
+from tests.support.services import ensure
+from tests.support.services.browsers import Chromium
+
+ENV = {"RETRY_MS": "200", "DRAIN_S": "1", "HEARTBEAT_S": "5"}
+BrowserFactory = Callable[[], AbstractAsyncContextManager[BrowserContext]]
+
+
+@pytest.fixture
+def gateways(service: ServiceFactory, broker_url: str, database_url: str, amqp_prefix: str) -> tuple[Service, Service]:
+    """Two services on one log and one broker."""
+    stack = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
+    first = service(env=ENV, **stack)  # type: ignore[arg-type]
+    return first, service(env=ENV, **stack)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def nginx(request: pytest.FixtureRequest, tmp_path: Path, gateways: tuple[Service, Service]) -> Iterator[Proxy]:
+    """nginx on deploy/nginx.conf, before `gateways`."""
+    with _running(request, "nginx", Nginx(tmp_path / "nginx", [gateway.port for gateway in gateways])) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def caddy(request: pytest.FixtureRequest, tmp_path: Path, gateways: tuple[Service, Service]) -> Iterator[Proxy]:
+    """Caddy on deploy/Caddyfile, before `gateways`."""
+    with _running(request, "caddy", Caddy(tmp_path / "caddy", [gateway.port for gateway in gateways])) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def haproxy(request: pytest.FixtureRequest, tmp_path: Path, gateways: tuple[Service, Service]) -> Iterator[Proxy]:
+    """HAProxy on deploy/haproxy.cfg, before `gateways`."""
+    with _running(request, "haproxy", HAProxy(tmp_path / "haproxy", [gateway.port for gateway in gateways])) as proxy:
+        yield proxy
+
+
+@contextmanager
+def _running(request: pytest.FixtureRequest, need: str, proxy: Proxy) -> Iterator[Proxy]:
+    ensure(need)
+    try:
+        proxy.start()
+        show_log(request, proxy.access_log)
+        show_log(request, proxy.output)
+        yield proxy
+    finally:
+        proxy.stop()
+
+
+@pytest.fixture
+def browser(chromium: Chromium) -> BrowserFactory:
+    """Opens a Chromium that takes the test's certificate: `async with browser() as context`."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[BrowserContext]:
+        async with async_playwright() as playwright:
+            launched = await playwright.chromium.launch(
+                executable_path=chromium.executable_path, args=[*chromium.arguments, "--renderer-process-limit=2"]
+            )
+            try:
+                yield await launched.new_context(ignore_https_errors=True)
+            finally:
+                await launched.close()
+
+    return opened

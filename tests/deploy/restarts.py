@@ -1,0 +1,147 @@
+"""What every proxy has to hold: a native EventSource behind it, while the gateways come and go under publishing."""
+
+import asyncio
+import contextlib
+import json
+import ssl
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import httpx
+import websockets
+from playwright.async_api import BrowserContext, Page
+
+from tests.deploy.proxies import Proxy
+from tests.support.api import PUBLISH, bearer, notification
+from tests.support.polling import becomes_true, eventually
+from tests.support.service import Service
+
+COUNT = 300
+STREAM = "/notifications/stream"
+LISTEN = """(url) => {
+    window.seen = [];
+    window.ends = [];
+    window.resets = 0;
+    window.opened = 0;
+    window.source = new EventSource(url);
+    source.onopen = () => opened += 1;
+    source.onmessage = ({data}) => seen.push(JSON.parse(data).payload.n);
+    source.addEventListener("closing", ({data}) => ends.push(JSON.parse(data).reason));
+    source.addEventListener("reset", () => resets += 1);
+}"""
+Gateways = tuple[Service, Service]
+
+
+async def listening(context: BrowserContext, url: str, token: str) -> Page:
+    """A page of the proxy's origin with an open EventSource, whose token is in its URL."""
+    page = await context.new_page()
+    await page.goto(f"{url}/client/notify-sse.js")
+    await page.evaluate(LISTEN, f"{STREAM}?access_token={token}")
+    await page.wait_for_function("opened === 1", timeout=20_000)
+    return page
+
+
+async def publish(proxy: Proxy, token: str, count: int, *, pace_s: float = 0.015) -> None:
+    """`count` notifications one by one through the proxy, each with the same id until it is accepted."""
+    async with httpx.AsyncClient(base_url=proxy.url, headers=bearer(token), timeout=10, verify=False) as http:
+        for n in range(count):
+            document = notification("alice", notification_id=f"n{n}", payload={"n": n})
+            await eventually(partial(_accepted, http, document), what="a gateway", within_s=30, every_s=0.1)
+            await asyncio.sleep(pace_s)
+
+
+async def _accepted(http: httpx.AsyncClient, document: dict[str, object]) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        answer = await http.post("/notifications", json=document)
+        if answer.status_code >= 500:
+            return False
+        assert answer.status_code in (200, 201), answer.text
+        assert answer.json()["notification_id"] == document["notification_id"], "200 for what nobody took"
+        return True
+    return False
+
+
+async def restart(gateway: Service) -> None:
+    """SIGTERM, its drain, and a new process in its place."""
+    await asyncio.to_thread(gateway.terminate, within_s=15)
+    await asyncio.to_thread(gateway.start)
+
+
+async def kill_both(gateways: Gateways, while_away: Callable[[], Awaitable[object]]) -> None:
+    """SIGKILL both at once, so that nobody is there for a moment, and start them again."""
+    for gateway in gateways:
+        gateway.kill()
+    await while_away()
+    await asyncio.gather(*(asyncio.to_thread(gateway.start) for gateway in gateways))
+
+
+async def assert_nothing_is_lost(proxy: Proxy, gateways: Gateways, context: BrowserContext) -> None:
+    """300 notifications around two restarts, a reload of the proxy and a kill of both gateways: the page has all, once,
+    in order, by one EventSource that was told no `reset`; and no log of the proxy has a token.
+    """
+    reader, publisher = gateways[0].token("alice", ttl_s=290), gateways[0].token("shop", scope=PUBLISH)
+    page = await listening(context, proxy.url, reader)
+
+    async def seen(count: int) -> None:
+        await page.wait_for_function(f"seen.length >= {count}", timeout=30_000, polling=20)
+
+    async def turned_away() -> None:
+        await page.wait_for_function("ends.includes('busy')", timeout=15_000, polling=20)
+        await assert_only_streams_are_answered_200(proxy, reader, publisher)
+
+    publishing = asyncio.create_task(publish(proxy, publisher, COUNT))
+    try:
+        await seen(30)
+        await restart(gateways[0])
+        await seen(60)
+        retired = await asyncio.to_thread(proxy.reload)
+        await restart(gateways[1])
+        await seen(90)
+        await page.evaluate("ends.length = 0")
+        await kill_both(gateways, turned_away)
+        await publishing
+        await seen(COUNT)
+    finally:
+        publishing.cancel()
+    await assert_ways_in(proxy, gateways)
+    # A stream never ends by itself: without a limit, each reload would leave processes that stay for ever.
+    assert await becomes_true(lambda: not any(process.alive for process in retired), within_s=10)
+    assert await page.evaluate("seen") == list(range(COUNT))
+    assert await page.evaluate("[source.readyState, resets]") == [1, 0]
+    await assert_no_token_in_logs(proxy, [reader, publisher])
+
+
+async def assert_only_streams_are_answered_200(proxy: Proxy, reader: str, publisher: str) -> None:
+    """While no gateway is there: to an EventSource "come back", in the form that every client takes; to others 5xx."""
+    async with httpx.AsyncClient(base_url=proxy.url, timeout=10, verify=False) as http:
+        stream = await http.get(STREAM, params={"access_token": reader}, headers={"Accept": "text/event-stream"})
+        assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream")
+        assert stream.text == 'retry: 3000\nevent: closing\ndata: {"reason":"busy","retry_ms":3000}\n\n'
+        assert "no-store" in stream.headers["cache-control"]
+        history = await http.get("/notifications/history", headers=bearer(reader))
+        published = await http.post("/notifications", headers=bearer(publisher), json=notification("alice"))
+        assert [history.status_code // 100, published.status_code // 100] == [5, 5]
+
+
+async def assert_ways_in(proxy: Proxy, gateways: Gateways) -> None:
+    """WebSocket works; clear text is sent to TLS; what is for operators is not there."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    url = f"{proxy.url.replace('https', 'wss')}/notifications/ws?access_token={gateways[0].token('bob', ttl_s=200)}"
+    async with websockets.connect(url, ssl=context, proxy=None) as socket:
+        assert json.loads(await socket.recv())["event"] == "connected"
+    async with httpx.AsyncClient(verify=False) as http:
+        for path in ("/metrics", "/readyz", "/healthz", "/admin", "/"):
+            assert (await http.get(proxy.url + path)).status_code == 404, path
+        clear = await http.get(f"http://localhost:{proxy.clear_port}/notifications/history?after=1")
+        assert clear.status_code in (301, 308)
+        assert clear.headers["location"].startswith("https://localhost")
+
+
+async def assert_no_token_in_logs(proxy: Proxy, tokens: list[str]) -> None:
+    """Nor its signature alone; and the requests were logged."""
+    assert await becomes_true(lambda: STREAM in proxy.access_log.read_text(), within_s=10), "no request was logged"
+    for name, text in proxy.logged().items():
+        assert "access_token" not in text, name
+        for token in tokens:
+            assert token.rpartition(".")[2] not in text, name
