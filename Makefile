@@ -19,7 +19,7 @@ PYTHON_IN_VENV := $(VENV)/bin/python
 INSTALL = echo 'installing into $(VENV) …' >&2; $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
 PACKAGING := setup.cfg pyproject.toml notify_sse/__init__.py
 
-.PHONY: run test check lint coverage docs services services-stop bench fault mutants client-builds clean help
+.PHONY: run test check lint coverage docs services services-stop bench fault fuzz mutants client-builds clean help
 
 run: $(VENV)/.run ## the service on the embedded default, with its demo page (no broker, no database needed)
 	@exec $(PYTHON_IN_VENV) -m notify_sse serve $(ARGS)
@@ -55,6 +55,9 @@ bench: $(VENV)/.test ## measure latency, throughput and memory, beside the usual
 
 fault: $(VENV)/.test ## a campaign of injected faults under load, and a checker of the promise
 	@$(PYTHON_IN_VENV) -m tests.fault $(ARGS)
+
+fuzz: $(VENV)/.test ## hostile input of every kind, with a watchdog beside the service (make fuzz ARGS='--share 0.01')
+	@$(PYTHON_IN_VENV) -m tests.security $(ARGS)
 
 mutants: $(VENV)/.test ## take the defences out one by one, and show which test catches each
 	@$(PYTHON_IN_VENV) -m tests.mutants $(ARGS)

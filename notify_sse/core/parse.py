@@ -132,7 +132,7 @@ def _decode(raw: bytes | memoryview, content_type: Kind) -> dict[str, Any]:
 def _check_document(given: dict[Any, Any]) -> None:
     for name in given:
         if name not in _FIELDS:
-            _refuse(str(name)[:100], "unknown_field", "is not a field of a notification")
+            _refuse(str(name)[:100] or '""', "unknown_field", "is not a field of a notification")
     if "notification_id" in given:
         _checked_id(given["notification_id"], "notification_id")
     _check_pattern(given, "notification_type", TYPE)
