@@ -192,7 +192,7 @@ def run(settings: Settings, listening_socket: socket.socket, *, on_ready: Callab
 
 
 def _server_config(listening_socket: socket.socket, settings: Settings) -> Config:
-    keep_to_http1()
+    keep_to_http1(request_timeout_s=settings.request_timeout_s)
     config = Config()
     config.bind = [f"fd://{listening_socket.fileno()}"]
     config.backlog = BACKLOG
