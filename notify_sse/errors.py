@@ -63,9 +63,9 @@ class BadConfiguration(NotifyError):
 
 
 class SchemaOutdated(NotifyError):
-    """The database's schema is not the one of this version.
+    """The database's schema is not one that this version can use.
 
-    The message says which command to run.
+    It is older, or a newer one that is not compatible. The message says what to do.
     """
 
     code = "schema_outdated"
