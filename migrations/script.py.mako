@@ -8,6 +8,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# A revision that programs of older revisions cannot work with names here the oldest one whose programs can:
+# compatible_from = ${repr(up_revision)}
 
 SQL = Path(__file__).parents[1] / "sql"
 

@@ -17,6 +17,8 @@
     ├── TokenRefused           why a token is refused: for ourselves, never sent
     ├── Forbidden              the token lacks a scope or a topic
     ├── Overloaded             refused for load: try again later
+    │   └── Limited            this client is over a limit of its own
+    ├── TooSlow                the request did not arrive in time
     │
     │   what we depend on
     ├── StoreUnavailable       the database cannot be reached, or cannot write
@@ -61,9 +63,9 @@ class BadConfiguration(NotifyError):
 
 
 class SchemaOutdated(NotifyError):
-    """The database's schema is not the one of this version.
+    """The database's schema is not one that this version can use.
 
-    The message says which command to run.
+    It is older, or a newer one that is not compatible. The message says what to do.
     """
 
     code = "schema_outdated"
@@ -154,18 +156,14 @@ class BodyTooLarge(NotifyError):
 class VersionNotSupported(NotifyError):
     """This version of HTTP is not supported here.
 
-    A stream over HTTP/2: Hypercorn's flow control there does not hold the sender back, so a client that reads nothing
-    would take memory without end.
+    Over HTTP/2 Hypercorn holds no sender back: a client that reads nothing would take memory without end.
     """
 
     code = "version_not_supported"
 
 
 class Unauthorized(NotifyError):
-    """No valid token.
-
-    There are no credentials, or they do not verify. The message never says which part failed.
-    """
+    """No valid token."""  # The message never says which part failed.
 
     code = "unauthorized"
 
@@ -203,25 +201,35 @@ class TokenRefused(NotifyError):
 
 
 class Forbidden(NotifyError):
-    """The token does not allow this.
-
-    It verifies, but lacks what the request needs.
-    """
+    """The token does not allow this."""  # It verifies, but lacks what the request needs.
 
     code = "forbidden"
 
 
 class Overloaded(NotifyError):
-    """Try again later.
-
-    Refused for load; `retry_after_s` says when to come back.
-    """
+    """Try again later."""  # Refused for load; `retry_after_s` says when to come back.
 
     code = "overloaded"
 
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class Limited(Overloaded):
+    """Over a limit of this client."""  # `limit` names it. Others are served.
+
+    code = "limited"
+
+    def __init__(self, limit: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(f"over the limit {limit}; come back after Retry-After", retry_after_s=retry_after_s)
+        self.limit = limit
+
+
+class TooSlow(NotifyError):
+    """The request did not arrive in time."""
+
+    code = "request_timeout"
 
 
 class StoreUnavailable(NotifyError):
@@ -240,10 +248,7 @@ class StoreUnavailable(NotifyError):
 
 
 class BrokerUnavailable(NotifyError):
-    """The broker cannot be reached, or did not confirm in time.
-
-    The outcome of a publish is unknown.
-    """
+    """The broker cannot be reached, or did not confirm in time."""  # The outcome of a publish is unknown.
 
     code = "broker_unavailable"
 

@@ -38,7 +38,8 @@ class _UnknownKey(TokenRefused):
 
 
 class Verifier:
-    """Verifies tokens with the key that `settings` name. `clock` gives Unix seconds; `on_refused` hears each refusal.
+    """Verifies tokens with the key that `settings` name. `clock` gives Unix seconds; `on_refused` hears each refusal,
+    and `on_unauthorized` of whose request it was (an ASGI scope): it may raise in place of `Unauthorized`.
 
     Raises `BadConfiguration` when the configured key cannot be used.
     """
@@ -49,6 +50,7 @@ class Verifier:
         *,
         clock: Callable[[], float] = time.time,
         on_refused: Callable[[TokenRefused], None] = lambda _: None,
+        on_unauthorized: Callable[[Mapping[str, Any]], None] = lambda _: None,
     ) -> None:
         self._audience = settings.jwt_audience
         self._issuer = settings.jwt_issuer
@@ -58,6 +60,7 @@ class Verifier:
         self._query_token_max_ttl_s = settings.query_token_max_ttl_s
         self._clock = clock
         self._on_refused = on_refused
+        self._on_unauthorized = on_unauthorized
         self._verified: OrderedDict[bytes, Grant] = OrderedDict()
         self._jwks: Jwks | None = None
         self._find = self._key_finder(settings)
@@ -106,7 +109,9 @@ class Verifier:
             if found.via == "query":
                 self._check_query_lifetime(grant)
         except TokenRefused as exc:
-            raise self._unauthorized(exc) from None
+            unauthorized = self._unauthorized(exc)
+            self._on_unauthorized(scope)
+            raise unauthorized from None
         return grant
 
     def _check_way(self, found: Credentials | None, scope: Mapping[str, Any], ways: Collection[Way]) -> None:

@@ -8,6 +8,8 @@ import re
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
+import msgspec
+
 from notify_sse.config.database_url import hosts_of
 from notify_sse.config.names import KNOWN_SECRETS, MIN_SECRET_BYTES, MIN_SECRET_VARIETY, variable
 from notify_sse.config.settings import Settings
@@ -22,6 +24,7 @@ def check(settings: Settings) -> None:
     _check_origins(settings)
     _check_keys(settings)
     _check_processes(settings)
+    _check_limits(settings)
 
 
 def _check_urls(settings: Settings) -> None:
@@ -113,6 +116,27 @@ def _check_processes(settings: Settings) -> None:
             "role",
             f"{settings.role} needs RabbitMQ; set NOTIFY_SSE_BROKER_URL (memory:// is for one process)",
         )
+
+
+def _check_limits(settings: Settings) -> None:
+    for field in msgspec.structs.fields(Settings):
+        rate = getattr(settings, field.name)
+        if field.name.startswith("limit_") and rate not in ("0", field.default) and not _is_rate(rate):
+            _refuse(field.name, "must be a rate such as 60/minute or 10/second;300/hour, or 0 for none")
+    for network in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            _refuse("trusted_proxies", "must be networks or addresses, such as 10.0.0.0/8,2001:db8::1")
+
+
+def _is_rate(text: str) -> bool:
+    from limits import parse_many  # noqa: PLC0415 - 70 ms, which a command does not pay that has the defaults
+
+    try:
+        return all(rate.amount for rate in parse_many(text))
+    except ValueError:
+        return False
 
 
 def _refuse(field: str, reason: str) -> NoReturn:

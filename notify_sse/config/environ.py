@@ -70,7 +70,7 @@ def _refuse_quotes(text: str, name: str) -> None:
 
 
 def _from_text(text: str, field: str) -> Any:
-    if field in ("cors_origins", "public_origins"):
+    if field in ("cors_origins", "public_origins", "trusted_proxies"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if field in ("role", "log_level", "log_format"):
         return text.strip().lower()
@@ -92,7 +92,7 @@ def _reason(kind: Any, exc: msgspec.ValidationError) -> str:
     choices = getattr(kind.__origin__, "__args__", ())
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"must be one of {', '.join(choices)}"
-    reason = str(exc).replace("`", "").replace("Expected", "must be")
+    reason = str(exc).replace("`", "").replace(" | null", "").replace("Expected", "must be")
     return reason.replace("int", "a whole number").replace("float", "a number").replace("str", "text")
 
 

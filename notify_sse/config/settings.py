@@ -3,9 +3,9 @@
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import Meta
 
+from notify_sse.config.limit_settings import LimitSettings
 from notify_sse.config.names import SECRETS
 from notify_sse.telemetry.logs import LogFormat, LogLevel
 from notify_sse.telemetry.redaction import HIDDEN, redacted_url
@@ -14,7 +14,7 @@ Role = Literal["all", "gateway", "ingest"]
 SessionCookie = Literal["notify_sse_session", "__Host-notify_sse_session"]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(LimitSettings, frozen=True, kw_only=True):
     """Every setting of the service, checked. Made by `environ.read_settings`.
 
     Each field is the variable `NOTIFY_SSE_<FIELD>`; its description here is the one in the documentation.
@@ -130,8 +130,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=3600,
-            description="Seconds from its first byte within which the head of a connection's first request has to be "
-            "complete; 0: it may take for ever.",
+            description="Seconds within which the head of a request has to be complete, from its first byte, and then "
+            "its body; 0: they may take for ever.",
         ),
     ] = 15.0
     stall_s: Annotated[

@@ -10,6 +10,12 @@ MACOS_MOST: Final = 10_240
 """macOS says that a process may have files without end, and refuses to be asked for more than this (OPEN_MAX)."""
 
 
+def file_limit() -> int | None:
+    """How many this process may have open now; None: any number."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
 def raise_file_limit() -> int:
     """Raise this process's limit to the most that it may have, if it lets us; returns what it is then. Its children
     inherit it.

@@ -26,11 +26,13 @@ from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
 from notify_sse.log.pause import Pause
 from notify_sse.log.retention import Retention
+from notify_sse.server.files import file_limit
 from notify_sse.store import open_store
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
 from notify_sse.web import STREAM_PATH, build
 from notify_sse.web.door import Doors
+from notify_sse.web.limits.limits import Limits as ClientLimits
 from notify_sse.web.service import Service
 
 KEEP_ALIVE_S: Final = 75.0
@@ -95,8 +97,9 @@ class Parts:
         )
         self.pause = Pause(self.broker, self.store_outage)
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
+        self.limits = ClientLimits(settings, metrics, files=file_limit())
         refusals = Refusals(lambda reason: metrics.tokens_refused.labels(reason).inc())
-        self.verifier = Verifier(settings, on_refused=refusals.note)
+        self.verifier = Verifier(settings, on_refused=refusals.note, on_unauthorized=self.limits.rates.refuse_token)
         self.service = Service(
             settings,
             metrics=metrics,
@@ -109,10 +112,15 @@ class Parts:
             verifier=self.verifier,
             store_outage=self.store_outage,
             end_token=Revocations(end_here=out.registry.end_token, tell_others=tell_others).revoke,
+            limits=self.limits,
         )
         self.app = build(self.service)
         self.doors = Doors(
-            self.app, path=STREAM_PATH, request_timeout_s=settings.request_timeout_s, keep_alive_s=KEEP_ALIVE_S
+            self.app,
+            path=STREAM_PATH,
+            request_timeout_s=settings.request_timeout_s,
+            keep_alive_s=KEEP_ALIVE_S,
+            arrivals=self.limits.arrivals,
         )
         self._expose_gauges()
 

@@ -19,6 +19,7 @@ from notify_sse.config import Settings
 from notify_sse.core.ports import STORE_RETRY_S, Listener
 from notify_sse.errors import BadConfiguration, BrokerUnavailable, SchemaOutdated, StoreUnavailable
 from notify_sse.log.watch import watch
+from notify_sse.server import reload
 from notify_sse.server.garbage import GarbagePolicy
 from notify_sse.server.listening import BACKLOG, url_of
 from notify_sse.server.parts import KEEP_ALIVE_S, Parts
@@ -34,10 +35,17 @@ GRACE_S: Final = 0.5
 class Process:
     """The tasks that run the parts, as far as the role of the process needs them."""
 
-    def __init__(self, settings: Settings, *, on_ready: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        on_ready: Callable[[], None] | None = None,
+        on_hangup: Callable[[], None] | None = None,
+    ) -> None:
         self.settings = settings
         self.parts = Parts(settings, spawn=self._spawn)
         self._on_ready = on_ready
+        self._on_hangup = on_hangup
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._exit_code = 0
@@ -49,6 +57,8 @@ class Process:
         loop.set_exception_handler(_on_loop_exception)
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop.set)
+        if self._on_hangup:
+            loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._hang_up()))
         await self.parts.verifier.start()
         self._spawn(self._work())
         self._spawn(self.parts.way_out.pump.run())
@@ -116,6 +126,15 @@ class Process:
                 self.parts.store_outage.back("open")
                 return True
 
+    async def _hang_up(self) -> None:
+        """Drain for the program that is installed now, if that could start. Otherwise everything goes on as it is."""
+        if objection := await asyncio.to_thread(reload.objection):
+            logger.error("not reloaded, everything goes on: %s", objection, extra={"action": "reload"})
+        elif self._on_hangup:
+            logger.info("reloading", extra={"action": "reload"})
+            self._on_hangup()
+            self._stop.set()
+
     def _connected(self) -> None:
         self.parts.metrics.broker_connects.inc()
         self.parts.way_out.relay.repair()
@@ -178,21 +197,28 @@ def _on_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
         loop.default_exception_handler(context)
 
 
-def run(settings: Settings, listening_socket: socket.socket, *, on_ready: Callable[[], None] | None = None) -> int:
+def run(
+    settings: Settings,
+    listening_socket: socket.socket,
+    *,
+    on_ready: Callable[[], None] | None = None,
+    on_hangup: Callable[[], None] | None = None,
+) -> int:
     """Run one process until it is told to stop; returns the exit code. Raises `BadConfiguration`.
 
-    `on_ready` is called once, when it could serve streams.
+    `on_ready` is called once, when it could serve streams. With `on_hangup`, SIGHUP calls that and drains, unless the
+    program that is installed now could not start.
     """
 
     async def main() -> int:
-        return await Process(settings, on_ready=on_ready).run(listening_socket)
+        return await Process(settings, on_ready=on_ready, on_hangup=on_hangup).run(listening_socket)
 
     with asyncio.Runner(loop_factory=ServerLoop) as runner:
         return runner.run(main())
 
 
 def _server_config(listening_socket: socket.socket, settings: Settings) -> Config:
-    keep_to_http1()
+    keep_to_http1(request_timeout_s=settings.request_timeout_s)
     config = Config()
     config.bind = [f"fd://{listening_socket.fileno()}"]
     config.backlog = BACKLOG

@@ -1,27 +1,33 @@
 """Several worker processes behind one listening socket (`serve --workers N`).
 
 Hypercorn's own workers end together; ours do not: one that dies is replaced after a back-off while the others go on,
-and SIGTERM drains all of them at once. SIGHUP replaces them one after the other. The supervisor runs no event loop: it
-forks, waits, and passes signals on.
+and SIGTERM drains all of them at once. A worker that cannot start never ends those that serve. On SIGHUP the supervisor
+becomes the program that is installed now (`reload`), which replaces the workers one after the other: an old one ends
+when a new one is ready. It runs no event loop: it forks, waits, and passes signals on.
 """
 
+import asyncio
+import contextlib
 import ctypes
 import logging
 import os
 import random
+import shutil
 import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
 from notify_sse.auth import Verifier
 from notify_sse.config import Settings
 from notify_sse.core.backoff import Backoff
-from notify_sse.errors import BadConfiguration
+from notify_sse.errors import BadConfiguration, StoreUnavailable
+from notify_sse.server import reload
 from notify_sse.server.listening import listen
+from notify_sse.server.reload import HandedOn
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +35,8 @@ FIRST_RESTART_S: Final = 0.5
 LAST_RESTART_S: Final = 5.0
 STEADY_S: Final = 10.0
 """A worker that lived for so long is replaced at once when it dies."""
-READY: Final = signal.SIGUSR1
-"""A worker's word to its supervisor that it is ready to serve."""
+READY: Final = signal.Signals(signal.SIGRTMIN)
+"""A worker's word to its supervisor that it is ready to serve. Real-time signals queue: each says from whom it is."""
 SIGNALS: Final = frozenset((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, READY))
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -38,13 +44,51 @@ _PR_SET_PDEATHSIG: Final = 1
 def serve(settings: Settings) -> int:
     """Run the service as `settings` say; returns the exit code. Raises `BadConfiguration`."""
     Verifier(settings)  # a key that cannot be used is told once, and not by every worker
-    listening_socket = listen(settings)
+    left = reload.handed_on()
+    listening_socket = socket.socket(fileno=left.listener) if left else listen(settings)
     if settings.workers == 1:
-        return _run()(settings, listening_socket)
-    with tempfile.TemporaryDirectory(prefix="notify-sse-metrics-") as directory:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # before prometheus-client is imported
+        return _serve_alone(settings, listening_socket)
+    with _metrics_folder(left) as directory:
         work = partial(_run(), settings, on_ready=partial(os.kill, os.getpid(), READY))
-        return Supervisor(work, listening_socket, count=settings.workers).run()
+        workers = left.workers if left else ()
+        supervisor = Supervisor(work, listening_socket, count=settings.workers, metrics=directory, workers=workers)
+        return supervisor.run()
+
+
+def require_startable(settings: Settings) -> None:
+    """Whether `serve` could start, as far as a person would be needed. A database that is away is waited for.
+
+    Raises `BadConfiguration`, `SchemaOutdated`.
+    """
+    Verifier(settings)
+    from notify_sse.store import check_schema  # noqa: PLC0415  (not needed to supervise)
+
+    with contextlib.suppress(StoreUnavailable):
+        asyncio.run(check_schema(settings.database_url))
+
+
+def _serve_alone(settings: Settings, listening_socket: socket.socket) -> int:
+    """One process without a supervisor. On SIGHUP it drains, and becomes the program that is installed now; who
+    connects meanwhile waits in the backlog.
+    """
+    kept = os.dup(listening_socket.fileno())  # Hypercorn closes the one that it is given
+    hung_up: list[int] = []
+    code = _run()(settings, listening_socket, on_hangup=partial(hung_up.append, kept))
+    if code == 0 and hung_up:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a second one changes nothing, and must not end it
+        reload.start_anew(HandedOn(kept))
+    return code
+
+
+@contextlib.contextmanager
+def _metrics_folder(left: HandedOn | None) -> Iterator[str]:
+    """Where workers count together; that of the program before, whose workers go on. Removed at the end."""
+    directory = left.metrics if left and left.metrics else tempfile.mkdtemp(prefix="notify-sse-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # before prometheus-client is imported
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _run() -> Callable[..., int]:
@@ -54,59 +98,82 @@ def _run() -> Callable[..., int]:
 
 
 class Supervisor:
-    """Keeps `count` workers running. `work` is a worker: given the listening socket, it returns an exit code."""
+    """Keeps `count` workers running. `work` is a worker: given the listening socket, it returns an exit code.
 
-    def __init__(self, work: Callable[[socket.socket], int], listening_socket: socket.socket, *, count: int) -> None:
+    `workers` are those of the program before: they serve until each is replaced.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[socket.socket], int],
+        listening_socket: socket.socket,
+        *,
+        count: int,
+        metrics: str,
+        workers: Sequence[int] = (),
+    ) -> None:
         self._work = work
         self._listening_socket = listening_socket
         self._count = count
-        self._started: dict[int, float] = {}
+        self._metrics = metrics
+        self._started = dict.fromkeys(workers, time.monotonic())
+        self._serving = set(workers)
         self._backoff = Backoff(first_s=FIRST_RESTART_S, last_s=LAST_RESTART_S, draw=random.random)
         self._restart_at = 0.0
-        self._retiring: list[int] = []
+        self._retiring = list(workers)
         self._stopping = False
         self._exit_code = 0
 
     def run(self) -> int:
         """Supervise until SIGTERM or SIGINT and until every worker has ended. Returns 0, or a worker's failure."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        for _ in range(self._count):
+        while self._missing():
             self._start()
         while self._started or not self._stopping:
             due_s = self._restart_at - time.monotonic() if self._missing() else 3600.0
             received = signal.sigtimedwait(SIGNALS, max(0.0, due_s))
             if received is not None:
-                self._handle(signal.Signals(received.si_signo))
+                self._handle(received.si_signo, sender=received.si_pid)
             self._reap()
             if self._missing() and time.monotonic() >= self._restart_at:
                 self._start()
         return self._exit_code
 
     def _missing(self) -> bool:
-        return not self._stopping and len(self._started) < self._count
+        """While workers are replaced there is one more of them: the new one is ready before an old one ends."""
+        return not self._stopping and len(self._started) < self._count + bool(self._retiring)
 
-    def _handle(self, received: signal.Signals) -> None:
+    def _handle(self, received: int, *, sender: int) -> None:
         if received in (signal.SIGTERM, signal.SIGINT):
-            self._stopping = True
-            self._signal_all(signal.SIGTERM)
-        elif received is signal.SIGHUP and not self._stopping:
-            logger.info("replacing the workers one by one", extra={"action": "reload"})
-            self._retiring = list(self._started)
+            self._stop()
+        elif received == signal.SIGHUP and not self._stopping:
+            self._start_anew()
+        elif received == READY and sender in self._started:
+            self._serving.add(sender)
             self._retire_next()
-        elif received is READY:
-            self._retire_next()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        for pid in self._started:
+            os.kill(pid, signal.SIGTERM)
+
+    def _start_anew(self) -> None:
+        """Become the program that is installed now, if that could start. Otherwise everything goes on as it is."""
+        if objection := reload.objection():
+            logger.error("not reloaded, everything goes on: %s", objection, extra={"action": "reload"})
+            return
+        logger.info("reloading: workers are replaced one by one", extra={"action": "reload"})
+        for pid in self._started.keys() - self._serving:
+            os.kill(pid, signal.SIGKILL)  # it serves nobody yet, and nobody would wait for it
+        reload.start_anew(HandedOn(self._listening_socket.fileno(), tuple(self._serving), self._metrics))
 
     def _retire_next(self) -> None:
-        """One step of the replacement; the next follows when the new worker is ready, and never if it is not."""
+        """One step of the replacement; the next follows when the next new worker is ready, and never if it is not."""
         while self._retiring:
             pid = self._retiring.pop()
             if pid in self._started:
                 os.kill(pid, signal.SIGTERM)
                 return
-
-    def _signal_all(self, wanted: signal.Signals) -> None:
-        for pid in self._started:
-            os.kill(pid, wanted)
 
     def _start(self) -> None:
         pid = os.fork()
@@ -137,14 +204,19 @@ class Supervisor:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            self._note_end(pid, os.waitstatus_to_exitcode(status))
+            if pid in self._started:  # else one that the program before had given up
+                self._note_end(pid, os.waitstatus_to_exitcode(status))
 
     def _note_end(self, pid: int, code: int) -> None:
         lived_s = time.monotonic() - self._started.pop(pid)
+        served = pid in self._serving
+        self._serving.discard(pid)
         _forget_metrics(pid)
-        if code == os.EX_CONFIG and not self._stopping:
-            self._stopping = True
-            self._signal_all(signal.SIGTERM)
+        if not served and code != 0 and self._retiring:
+            self._retiring.clear()
+            logger.error("workers are not replaced: a new one cannot start", extra={"action": "reload"})
+        if code == os.EX_CONFIG and not self._stopping and not self._serving:
+            self._stop()
         if self._stopping or code == 0:
             self._exit_code = self._exit_code or max(0, code)
             self._restart_at = 0.0

@@ -8,12 +8,12 @@ from notify_sse.errors import BadConfiguration
 from notify_sse.store.postgres import diagnosis as postgres_diagnosis
 from notify_sse.store.postgres import schema as postgres_schema
 from notify_sse.store.postgres.store import PostgresStore
-from notify_sse.store.schema import Migrated
+from notify_sse.store.schema import Migrated, require_usable
 from notify_sse.store.sqlite import diagnosis as sqlite_diagnosis
 from notify_sse.store.sqlite import schema as sqlite_schema
 from notify_sse.store.sqlite.store import SqliteStore
 
-__all__ = ["Migrated", "diagnose", "migrate", "open_store"]
+__all__ = ["Migrated", "check_schema", "diagnose", "migrate", "open_store"]
 
 
 def open_store(database_url: str, *, replay_connections: int = 8) -> Store:
@@ -35,6 +35,14 @@ async def migrate(database_url: str) -> Migrated:
     if _is_postgres(database_url):
         return await postgres_schema.migrate(database_url)
     return await sqlite_schema.migrate(database_url)
+
+
+async def check_schema(database_url: str) -> None:
+    """Whether `open` would find a schema that it can use or make. Changes nothing. Raises as `open` does."""
+    adapter = postgres_schema if _is_postgres(database_url) else sqlite_schema
+    found = await adapter.current_schema(database_url)
+    if found is not None and (found.is_newer or _is_postgres(database_url)):
+        require_usable(found)
 
 
 def diagnose(database_url: str) -> AsyncIterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from notify_sse.core.ports import Finding, Store
 from notify_sse.errors import NotifyError
-from notify_sse.store.schema import expected_revision, require_expected
+from notify_sse.store.schema import Schema, expected_revision, require_usable
 from notify_sse.telemetry.redaction import redacted_url
 
 
@@ -12,30 +12,31 @@ async def examine(
     database_url: str,
     *,
     store: Callable[[str], Store],
-    current_revision: Callable[[str], Awaitable[str | None]],
+    current_schema: Callable[[str], Awaitable[Schema | None]],
     migrates_itself: bool,
 ) -> AsyncIterator[Finding]:
-    """The findings about any database, asked by an adapter's `store` and `current_revision`. Creates nothing.
+    """The findings about any database, asked by an adapter's `store` and `current_schema`. Creates nothing.
 
     `migrates_itself`: `store.open()` brings an older schema up to date, so that nobody has to run a command.
     """
     place = redacted_url(database_url)
     try:
-        revision = await current_revision(database_url)
+        found = await current_schema(database_url)
     except NotifyError as exc:
         yield Finding("database", "error", f"{exc}: {place}", "check NOTIFY_SSE_DATABASE_URL, and that it runs")
         return
-    if revision is None:
+    if found is None:
         yield Finding("database", "ok", f"empty: {place}", "`notify-sse serve` or `notify-sse migrate` sets it up")
         return
     yield Finding("database", "ok", f"reached: {place}")
     try:
-        require_expected(revision)
+        require_usable(found)
     except NotifyError as exc:
-        by_itself = migrates_itself and revision != expected_revision()
+        by_itself = migrates_itself and not found.is_newer
         yield Finding("migrations", "error", str(exc), "`notify-sse serve` does it too" if by_itself else "")
         return
-    yield Finding("migrations", "ok", f"schema {revision}")
+    newer = f", newer than this version's {expected_revision()} and compatible" if found.is_newer else ""
+    yield Finding("migrations", "ok", f"schema {found.revision}{newer}")
     yield await _log(store(database_url))
 
 

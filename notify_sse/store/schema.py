@@ -5,15 +5,16 @@ over; each adapter opens its own (docs/adr/0004-schema.md). Knows no adapter, an
 """
 
 import logging
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import msgspec
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 VERSION_TABLE: Final = "notify_sse_schema"
 """Not Alembic's default: an application that shares the database may have its own."""
-SELECT_REVISION: Final = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608
+SELECT_SCHEMA: Final = f"SELECT * FROM {VERSION_TABLE}"  # noqa: S608 - all columns: before 0006 there is only one
 NOT_ALLOWED: Final = "42501"
 """SQLSTATE: the user lacks a privilege. SQLite has none."""
 
@@ -36,26 +37,47 @@ class Migrated(msgspec.Struct, frozen=True):
     after: str
 
 
+class Schema(msgspec.Struct, frozen=True):
+    """What a database says of its schema: its `revision`, and the oldest revision whose programs work on it as well.
+    `compatible_from` is None where it is not told (before revision 0006).
+    """
+
+    revision: str
+    compatible_from: str | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """The one row of the version table, by its columns."""
+        return cls(row["version_num"], row.get("compatible_from"))
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a version after this one made it."""
+        return self.revision not in _known()
+
+
 async def migrate(engine: AsyncEngine) -> Migrated:
     """Bring the database of `engine` to `expected_revision()`, in one transaction.
 
     Beginning a transaction on `engine` must wait until nobody else migrates. So any number of processes may call this
     at once: the first migrates, the others find nothing left to do. Cancelled, nothing was changed.
 
-    Raises `StoreUnavailable` (try again), and `SchemaOutdated` when a newer version made the schema, or the user may
-    not change it.
+    A newer schema that is compatible with this version stays as it is. Raises `StoreUnavailable` (try again), and
+    `SchemaOutdated` when this version cannot work with a newer schema, or the user may not change it.
     """
     try:
         async with engine.begin() as connection:
-            before = await connection.run_sync(_revision)
-            if before is not None:
-                _require_known(before)
+            found = await connection.run_sync(_schema)
+            if found is not None and found.is_newer:
+                require_usable(found)
+                return Migrated(found.revision, found.revision)
             await connection.run_sync(_upgrade)
     except (OSError, DBAPIError) as exc:
         raise translated(exc) from exc
-    migrated = Migrated(before, expected_revision())
+    migrated = Migrated(found.revision if found else None, expected_revision())
     if migrated.before != migrated.after:
-        logger.info("migrated the database", extra={"action": "migrate", "before": before, "after": migrated.after})
+        fields = {"action": "migrate", "before": migrated.before, "after": migrated.after}
+        logger.info("migrated the database", extra=fields)
     return migrated
 
 
@@ -66,12 +88,26 @@ def expected_revision() -> str:
     return head
 
 
-def require_expected(revision: str) -> None:
-    """Raise `SchemaOutdated`, which says what to do, unless `revision` is the expected one."""
-    _require_known(revision)
-    if revision != expected_revision():
+def require_usable(found: Schema) -> None:
+    """Raise `SchemaOutdated`, which says what to do, unless this version can work with `found`: the expected revision,
+    or a newer one that says that it is compatible.
+
+    A revision that this version does not know is newer, and what it is compatible with is known or newer too.
+    """
+    if found.is_newer:
+        if found.compatible_from not in _known():
+            raise SchemaOutdated(
+                f"the database has schema {found.revision}, which a newer notify-sse made: upgrade this one "
+                f"(it knows schemas up to {expected_revision()})"
+            )
+        logger.info(
+            "the database has a newer schema, which this version can use",
+            extra={"action": "open", "schema": found.revision, "compatible_from": found.compatible_from},
+        )
+    elif found.revision != expected_revision():
         raise SchemaOutdated(
-            f"the database has schema {revision}, this version needs {expected_revision()}: run notify-sse migrate"
+            f"the database has schema {found.revision}, this version needs {expected_revision()}: "
+            "run notify-sse migrate"
         )
 
 
@@ -93,26 +129,36 @@ def _scripts() -> Path:
     return installed if installed.is_dir() else package.parent / "migrations"
 
 
-def _require_known(revision: str) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if revision not in known:
-        raise SchemaOutdated(
-            f"the database has schema {revision}, which a newer notify-sse made: upgrade this one "
-            f"(it knows schemas up to {expected_revision()})"
-        )
+def compatible_from() -> str:
+    """The oldest revision whose programs work on `expected_revision()`: what the newest revision that breaks older
+    programs says of itself (`compatible_from` in its file), else the first.
+    """
+    oldest = ""
+    for script in ScriptDirectory.from_config(_config()).walk_revisions():  # the newest first
+        oldest = script.revision
+        if declared := getattr(script.module, "compatible_from", None):
+            return str(declared)
+    return oldest
 
 
-def _revision(connection: Connection) -> str | None:
+def _known() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _schema(connection: Connection) -> Schema | None:
     if not connection.dialect.has_table(connection, VERSION_TABLE):
         return None
-    revision: str | None = connection.execute(text(SELECT_REVISION)).scalar()
-    return revision
+    row = connection.execute(text(SELECT_SCHEMA)).mappings().first()
+    return Schema.of(dict(row)) if row else None
 
 
 def _upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    if any(column["name"] == "compatible_from" for column in inspect(connection).get_columns(VERSION_TABLE)):
+        statement = text(f"UPDATE {VERSION_TABLE} SET compatible_from = :oldest")  # noqa: S608
+        connection.execute(statement, {"oldest": compatible_from()})
 
 
 def translated(exc: Exception) -> SchemaOutdated | StoreUnavailable:

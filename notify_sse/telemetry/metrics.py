@@ -63,6 +63,9 @@ class Metrics:
         self.streams_opened = counter("streams_opened", "Streams opened, by transport.", ["transport"])
         self.streams_closed = counter("streams_closed", "Streams ended, by reason.", ["reason"])
         self.streams_refused = counter("streams_refused", "Streams refused for load, by limit.", ["limit"])
+        self.limited = counter(
+            "limited", "Requests and connections refused, by the limit that they are over.", ["limit"]
+        )
         self.resets = counter("resets", "Resets told to clients, by reason.", ["reason"])
         self.pages_read = counter("replay_pages", "Pages of the log read for cold streams and histories.")
         self.frames_sent = counter("frames_sent", "Notifications written to streams.")

@@ -14,6 +14,7 @@ from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
 from notify_sse.web.http.access_log import AccessLog
 from notify_sse.web.http.body import ReadToTheEnd
+from notify_sse.web.http.entrance import Entrance
 from notify_sse.web.http.version import Http1Only
 from notify_sse.web.service import Service
 from notify_sse.web.streams.sse import StreamResponse
@@ -49,7 +50,13 @@ def build(service: Service) -> ASGIApp:
     )
     app.router.redirect_slashes = False  # a redirect would carry the query, and a token in it, to another URL
     app.state.service = service
-    return AccessLog(Http1Only(Front(stream, ReadToTheEnd(app))))
+    return Entrance(
+        AccessLog(Http1Only(Front(stream, ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None)))),
+        arrivals=service.limits.arrivals,
+        proxies=service.limits.proxies,
+        stream_path=STREAM_PATH,
+        cors_origins=service.settings.cors_origins,
+    )
 
 
 class Front:

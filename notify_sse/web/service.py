@@ -14,6 +14,7 @@ from notify_sse.gateway.relay import Relay
 from notify_sse.log.append import Appender
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import LOG_HEAD, Outage
+from notify_sse.web.limits.limits import Limits
 
 
 class Service:
@@ -33,6 +34,7 @@ class Service:
         verifier: Verifier,
         store_outage: Outage,
         end_token: Callable[[str], None],
+        limits: Limits,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -43,6 +45,7 @@ class Service:
         self.appender = appender
         self.verifier = verifier
         self.end_token = end_token
+        self.limits = limits
         self._relay = relay
         self._store_outage = store_outage
 

@@ -50,9 +50,9 @@ class Subject(NamedTuple):
 
 async def current_revision(url: str) -> str | None:
     """The schema that the database has."""
-    if url.startswith("sqlite"):
-        return await sqlite_schema.current_revision(url)
-    return await postgres_schema.current_revision(url)
+    adapter = sqlite_schema if url.startswith("sqlite") else postgres_schema
+    found = await adapter.current_schema(url)
+    return found.revision if found else None
 
 
 def notification(

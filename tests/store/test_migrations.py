@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from alembic.script import ScriptDirectory
 
 from notify_sse.errors import BadConfiguration, SchemaOutdated, StoreUnavailable
-from notify_sse.store import migrate, open_store, schema
+from notify_sse.store import diagnose, migrate, open_store, schema
 from notify_sse.store.postgres import schema as postgres_schema
 from tests.store.subject import Subject, current_revision, ids, notification, several, whole_log
 from tests.support.services import PostgresServer
@@ -25,6 +26,7 @@ from alembic import op
 revision = "9999"
 down_revision = {down!r}
 branch_labels = depends_on = None
+{more}
 def upgrade():
     op.get_bind().exec_driver_sql("CREATE TABLE later (x integer)")
 """
@@ -54,14 +56,15 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 
 @pytest.fixture
-def upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
-    """Within it, this program is a later version, with one more revision."""
+def upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractContextManager[None]]:
+    """Within it, this program is a later version, with one more revision, whose file has the line `more`."""
     scripts = tmp_path / "migrations"
     shutil.copytree(schema._scripts(), scripts)
-    (scripts / "versions" / "9999_later.py").write_text(LATER.format(down=schema.expected_revision()))
+    down = schema.expected_revision()
 
     @contextlib.contextmanager
-    def later() -> Iterator[None]:
+    def later(more: str = "") -> Iterator[None]:
+        (scripts / "versions" / "9999_later.py").write_text(LATER.format(down=down, more=more))
         with monkeypatch.context() as patch:
             patch.setattr(schema, "_scripts", lambda: scripts)
             yield
@@ -73,7 +76,7 @@ def upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Ab
 def before_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
     """Within it, this program's newest revision is 0001."""
     scripts = tmp_path / "before"
-    shutil.copytree(schema._scripts(), scripts, ignore=shutil.ignore_patterns("0002*"))
+    shutil.copytree(schema._scripts(), scripts, ignore=shutil.ignore_patterns("000[2-9]*"))
 
     @contextlib.contextmanager
     def before() -> Iterator[None]:
@@ -151,7 +154,7 @@ async def test_many_stores_may_open_an_empty_database_at_once(subject: Subject) 
 
 
 async def test_an_outdated_postgres_waits_for_a_person(
-    database_url: str, upgraded: Callable[[], AbstractContextManager[None]]
+    database_url: str, upgraded: Callable[..., AbstractContextManager[None]]
 ) -> None:
     """`open` names the command and changes nothing; after `migrate` it opens, with the log as it was."""
     async with Subject(database_url).opened() as store:
@@ -168,7 +171,7 @@ async def test_an_outdated_postgres_waits_for_a_person(
 
 
 async def test_an_outdated_sqlite_migrates_itself(
-    sqlite_url: str, upgraded: Callable[[], AbstractContextManager[None]]
+    sqlite_url: str, upgraded: Callable[..., AbstractContextManager[None]]
 ) -> None:
     """The embedded log belongs to this program alone, so `open` brings it up to date and keeps what is in it."""
     subject = Subject(sqlite_url)
@@ -180,23 +183,61 @@ async def test_an_outdated_sqlite_migrates_itself(
             assert ids(await whole_log(store)) == [1, 2]
 
 
-async def test_a_newer_schema_is_left_alone(
-    subject: Subject, upgraded: Callable[[], AbstractContextManager[None]]
+async def test_an_older_program_works_on_a_newer_schema_that_is_compatible(
+    subject: Subject, upgraded: Callable[..., AbstractContextManager[None]]
 ) -> None:
-    """An older program on a newer database says that it is the one to upgrade, whether it opens or migrates."""
+    """Nothing that the newer revision says of itself breaks this version: a host that comes back, or a version that is
+    rolled back, starts. It changes nothing, by `migrate` either, and the newer program finds its schema as it was.
+    """
+    async with subject.opened() as store:
+        await store.append(several("a", 2))
     with upgraded():
+        await migrate(subject.url)
+    assert await subject.sql("SELECT * FROM notify_sse_schema") == [("9999", "0001")]
+    async with subject.opened() as store:
+        assert ids(await whole_log(store)) == [1, 2]
+        assert (await store.append(several("b", 1))).stored[0].id == 3
+    assert await migrate(subject.url) == schema.Migrated("9999", "9999")
+    [told] = [one async for one in diagnose(subject.url) if one.check == "migrations"]
+    assert (told.status, "newer" in told.detail) == ("ok", True)
+    with upgraded():
+        async with subject.opened() as store:
+            assert ids(await whole_log(store)) == [1, 2, 3]
+
+
+def test_every_revision_names_one_that_its_programs_can_be_mixed_with() -> None:
+    """`compatible_from` is a revision that is there, the file's own at most, and never an older one than before."""
+    scripts = [*ScriptDirectory.from_config(schema._config()).walk_revisions()][::-1]
+    order = [script.revision for script in scripts]
+    declared = [getattr(script.module, "compatible_from", None) for script in scripts]
+    places = [order.index(one) if one else 0 for one in declared]
+    assert all(place <= own for own, place in enumerate(places))
+    assert [place for place in places if place] == sorted(place for place in places if place)
+    assert schema.compatible_from() in order
+
+
+async def test_a_newer_schema_is_left_alone(
+    subject: Subject, upgraded: Callable[..., AbstractContextManager[None]]
+) -> None:
+    """An older program on a newer database that breaks it says that it is the one to upgrade, whether it opens or
+    migrates; and so it does where the newer one does not say what it is compatible with.
+    """
+    with upgraded(more='compatible_from = "9999"'):
         await migrate(subject.url)
     store = open_store(subject.url)
     with pytest.raises(SchemaOutdated, match="upgrade this one"):
         await store.open()
     with pytest.raises(SchemaOutdated, match="upgrade this one"):
         await migrate(subject.url)
+    await subject.sql("UPDATE notify_sse_schema SET compatible_from = NULL")
+    with pytest.raises(SchemaOutdated, match="upgrade this one"):
+        await store.open()
     assert await current_revision(subject.url) == "9999"
     await store.close()
 
 
 async def test_a_failed_migration_leaves_nothing(
-    subject: Subject, upgraded: Callable[[], AbstractContextManager[None]]
+    subject: Subject, upgraded: Callable[..., AbstractContextManager[None]]
 ) -> None:
     """A revision that fails takes those before it back: the database is empty, or as it was."""
     with upgraded():

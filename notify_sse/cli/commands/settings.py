@@ -48,6 +48,8 @@ def _kind(kind: Any, meta: msgspec.Meta) -> str:
         return " or ".join(f"`{choice}`" for choice in choices)
     if get_origin(kind) is tuple:
         return "list"
+    if choices and get_origin(choices[0]) is Annotated:  # a number, or unset
+        kind, meta = get_args(choices[0])
     if kind not in (int, float):
         return "text"
     bounds = [

@@ -13,7 +13,7 @@ from notify_sse.errors import NotifyError
 from notify_sse.store.diagnosis import examine
 from notify_sse.store.postgres import grants
 from notify_sse.store.postgres.pool import PostgresPool
-from notify_sse.store.postgres.schema import current_revision
+from notify_sse.store.postgres.schema import current_schema
 from notify_sse.store.postgres.store import PostgresStore
 
 WAIT_S: Final = 5.0
@@ -26,7 +26,7 @@ DURABILITY: Final = ("fsync", "synchronous_commit", "full_page_writes")
 async def diagnose(database_url: str) -> AsyncIterator[Finding]:
     """See `core.ports.Finding`."""
     async for finding in examine(
-        database_url, store=PostgresStore, current_revision=current_revision, migrates_itself=False
+        database_url, store=PostgresStore, current_schema=current_schema, migrates_itself=False
     ):
         yield finding
     pool = PostgresPool(database_url, size=1, wait_s=WAIT_S)

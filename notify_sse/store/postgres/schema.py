@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import schema
 from notify_sse.store.postgres import pool
-from notify_sse.store.schema import SELECT_REVISION, VERSION_TABLE, Migrated
+from notify_sse.store.schema import SELECT_SCHEMA, VERSION_TABLE, Migrated, Schema
 
 LOCK: Final = 0x6E6F74696679  # "notify"
 LOCK_WAIT_MS: Final = 60_000
@@ -22,6 +22,7 @@ BUILD_LOCK: Final = LOCK + 1
 BUILD_LOOK_S: Final = 0.2
 BUILD_SETTINGS: Final = {"statement_timeout": "0", "lock_timeout": "0"}
 """Building an index beside the work keeps nobody waiting, so it may wait for others as long as it takes."""
+BEFORE_IDENTITY: Final = "0001"
 IDENTITY_VALID: Final = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('log_identity')"
 MIGRATION_SETTINGS: Final = {"statement_timeout": "0", "lock_timeout": str(LOCK_WAIT_MS)}
 
@@ -44,21 +45,21 @@ async def migrate(database_url: str) -> Migrated:
         await engine.dispose()
 
 
-async def current_revision(database_url: str) -> str | None:
-    """The revision that the database has, None when it is empty. Creates nothing. Raises `StoreUnavailable`."""
+async def current_schema(database_url: str) -> Schema | None:
+    """The schema that the database has, None when it is empty. Creates nothing. Raises `StoreUnavailable`."""
     reads = pool.PostgresPool(database_url, size=1, wait_s=1)
     try:
-        return await reads.run(revision_of)
+        return await reads.run(schema_of)
     finally:
         await reads.close()
 
 
-async def revision_of(connection: asyncpg.Connection) -> str | None:
-    """As `current_revision`, on an open connection."""
+async def schema_of(connection: asyncpg.Connection) -> Schema | None:
+    """As `current_schema`, on an open connection."""
     if await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is None:
         return None
-    revision: str | None = await connection.fetchval(SELECT_REVISION)
-    return revision
+    row = await connection.fetchrow(SELECT_SCHEMA)
+    return Schema.of(dict(row)) if row else None
 
 
 def _locked_out(exc: StoreUnavailable) -> bool:
@@ -74,7 +75,8 @@ async def _build_indexes(database_url: str) -> None:
     try:
         connection = await pool.connect(database_url, settings=BUILD_SETTINGS, command_timeout_s=None)
         try:
-            if await connection.fetchval("SELECT to_regclass('log')") is None:
+            found = await schema_of(connection)
+            if found is None or found.revision != BEFORE_IDENTITY:
                 return
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", BUILD_LOCK):  # noqa: ASYNC110
                 await asyncio.sleep(BUILD_LOOK_S)

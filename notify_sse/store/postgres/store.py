@@ -21,7 +21,7 @@ from notify_sse.store import page
 from notify_sse.store.batch import Place, firsts, identity, outcome, sought_text, stored_text
 from notify_sse.store.postgres import grants, schema
 from notify_sse.store.postgres.pool import PostgresPool
-from notify_sse.store.schema import require_expected
+from notify_sse.store.schema import require_usable
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +50,11 @@ class PostgresStore:
         for pool in (self._writes, self._reads, self._replays):
             pool.open()
         await self._check_grants()
-        revision = await self._reads.run(schema.revision_of)
-        if revision is None:
+        found = await self._reads.run(schema.schema_of)
+        if found is None:
             await schema.migrate(self._url)
         else:
-            require_expected(revision)
+            require_usable(found)
 
     async def _check_grants(self) -> None:
         """Say at once and in one message what the user may not do. It would show piece by piece otherwise, or never."""

@@ -8,7 +8,7 @@ from sqlalchemy import URL, Connection, NullPool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from notify_sse.store import schema
-from notify_sse.store.schema import SELECT_REVISION, VERSION_TABLE, Migrated
+from notify_sse.store.schema import SELECT_SCHEMA, VERSION_TABLE, Migrated, Schema
 from notify_sse.store.sqlite import file
 
 LOCK_WAIT_S: Final = 60.0
@@ -31,17 +31,19 @@ async def migrate(database_url: str) -> Migrated:
         await engine.dispose()
 
 
-async def current_revision(database_url: str) -> str | None:
-    """The revision that the file has, None when it is empty or missing. Creates nothing. Raises `StoreUnavailable`."""
+async def current_schema(database_url: str) -> Schema | None:
+    """The schema that the file has, None when it is empty or missing. Creates nothing. Raises `StoreUnavailable`."""
     path = file.path_of(database_url)
-    return await file.Reader(path, width=1, wait_s=1).run(_revision_of) if path.exists() else None
+    return await file.Reader(path, width=1, wait_s=1).run(_schema_of) if path.exists() else None
 
 
-async def _revision_of(connection: aiosqlite.Connection) -> str | None:
+async def _schema_of(connection: aiosqlite.Connection) -> Schema | None:
     if not await connection.execute_fetchall("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)):
         return None
-    rows = await connection.execute_fetchall(SELECT_REVISION)
-    return next((str(row[0]) for row in rows), None)
+    async with connection.execute(SELECT_SCHEMA) as cursor:
+        columns = [column[0] for column in cursor.description]
+        row = await cursor.fetchone()
+    return Schema.of(dict(zip(columns, row, strict=True))) if row else None
 
 
 def _engine(path: Path) -> AsyncEngine:

@@ -17,7 +17,7 @@ from notify_sse.core.ports import Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import page
 from notify_sse.store.batch import Identity, Place, firsts, identity, outcome, sought_text, stored_text
-from notify_sse.store.schema import expected_revision
+from notify_sse.store.schema import expected_revision, require_usable
 from notify_sse.store.sqlite import file, schema
 
 READS: Final = 2
@@ -73,7 +73,10 @@ class SqliteStore:
         for connections in (self._writer, self._reads, self._replays):
             connections.open()
         # Looked at first, so that a command that only reads does not wait for the write lock.
-        if await schema.current_revision(self._url) != expected_revision():
+        found = await schema.current_schema(self._url)
+        if found is not None and found.is_newer:
+            require_usable(found)
+        elif found is None or found.revision != expected_revision():
             await schema.migrate(self._url)
 
     async def close(self) -> None:

@@ -45,6 +45,7 @@ async def history(request: Request) -> Response:
     """A page of what the recipient (and the topics named) got, gap-free with the stream from its `cursor`."""
     service: Service = request.app.state.service
     grant = await service.verifier.authenticate(request.scope, ways=READING)
+    service.limits.rates.history(grant.subject)
     query = _checked(request.query_params)
     admission = service.admission
     channels = admission.channels(grant, query.topics)

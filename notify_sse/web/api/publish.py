@@ -33,6 +33,7 @@ async def publish(request: Request) -> Response:
     grant = await service.verifier.authenticate(request.scope, ways=PUBLISHING)
     if PUBLISH not in grant.scopes:
         raise Forbidden(f"the token lacks the scope {PUBLISH}")
+    service.limits.rates.publish(grant.subject)
     limit = service.settings.max_notification_bytes
     most = MAX_BATCH * (limit + 2) + 2
     raw = await read_body(request, max_bytes=most)

@@ -67,7 +67,7 @@ def _stream() -> Document:
         ],
         "responses": {
             "200": {"description": "text/event-stream", "content": {"text/event-stream": {"schema": TEXT}}},
-            **_problems(400, 401, 403, 503, 505),
+            **_problems(400, 401, 403, 429, 503, 505),
         },
     }
 
@@ -85,7 +85,7 @@ def _history() -> Document:
             _query("wait", {"type": "number", "maximum": history.MAX_WAIT_S}, "Seconds to wait for something new."),
             _query("topics", TEXT, "Granted topics to add, separated by commas."),
         ],
-        "responses": {"200": _json(ref("HistoryPage"), "A page"), **_problems(400, 401, 403, 503)},
+        "responses": {"200": _json(ref("HistoryPage"), "A page"), **_problems(400, 401, 403, 429, 503)},
     }
 
 
@@ -100,7 +100,7 @@ def _publish() -> Document:
         "responses": {
             "201": _json(outcomes, "Committed"),
             "200": _json(outcomes, "Known already, with the same content"),
-            **_problems(400, 401, 403, 409, 413, 415, 422, 503),
+            **_problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
         },
     }
 
@@ -109,7 +109,7 @@ def _websocket() -> Document:
     return {
         "summary": "The same stream over WebSocket",
         "parameters": _stream_parameters(),
-        "responses": {"101": {"description": "JSON text frames"}, **_problems(426)},
+        "responses": {"101": {"description": "JSON text frames"}, **_problems(426, 429)},
     }
 
 

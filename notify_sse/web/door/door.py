@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from notify_sse.gateway import eager
 from notify_sse.web.door import head
+from notify_sse.web.door.arrivals import Arrivals
 from notify_sse.web.door.exchange import Exchange, refusal, scope_of
 from notify_sse.web.door.patience import Patience
 from notify_sse.web.door.sockets import Sockets
@@ -25,11 +26,19 @@ class Doors:
     """What the doors of one process share. `app` serves the streams at `path`.
 
     A client that has connected may say nothing for `keep_alive_s`, as between two requests. From its first byte on, the
-    head has to be there within `request_timeout_s`; 0: it may take for ever.
+    head has to be there within `request_timeout_s`; 0: it may take for ever. `arrivals` counts those who come.
     """
 
-    def __init__(self, app: ASGIApp, *, path: str, request_timeout_s: float, keep_alive_s: float) -> None:
-        self.sockets = Sockets()
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        path: str,
+        request_timeout_s: float,
+        keep_alive_s: float,
+        arrivals: Arrivals | None = None,
+    ) -> None:
+        self.sockets = Sockets(arrivals)
         self.path = path.encode("ascii")
         self._app = app
         self._silent: Patience[Door] = Patience(keep_alive_s, Door.close)
@@ -94,6 +103,7 @@ class Door(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from it
         self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        self._doors.sockets.arrivals.enter(self._transport)
         self._doors.arrive(self)
 
     def data_received(self, data: bytes) -> None:
@@ -118,11 +128,13 @@ class Door(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self._doors.leave(self)
+        self._doors.sockets.arrivals.leave(self._transport)
 
     def _hand_over(self) -> None:
         transport = self._transport
         self._doors.sockets.hand_over(transport)
         protocol: asyncio.Protocol = self._others()
+        self._doors.sockets.watch(protocol, transport)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         protocol.data_received(self._read)

@@ -4,6 +4,8 @@ import asyncio
 from typing import Protocol
 from weakref import WeakSet
 
+from notify_sse.web.door.arrivals import Arrivals
+
 
 class Abortable(Protocol):
     """What a socket can be reset by."""
@@ -13,9 +15,14 @@ class Abortable(Protocol):
 
 
 class Sockets:
-    """The door adds and takes out what it holds. Hypercorn does not tell when it is done: that goes by itself."""
+    """The door adds and takes out what it holds. Hypercorn does not tell when it is done: that goes by itself.
 
-    def __init__(self) -> None:
+    `arrivals` counts them all. `passed_on` counts those that Hypercorn had, and that have ended.
+    """
+
+    def __init__(self, arrivals: Arrivals | None = None) -> None:
+        self.arrivals = Arrivals() if arrivals is None else arrivals
+        self.passed_on = 0
         self._held: set[Abortable] = set()
         self._handed_over: WeakSet[asyncio.Transport] = WeakSet()
         self._empty = asyncio.Event()
@@ -36,6 +43,18 @@ class Sockets:
     def hand_over(self, transport: asyncio.Transport) -> None:
         """Hypercorn has it from now on."""
         self._handed_over.add(transport)
+
+    def watch(self, protocol: asyncio.Protocol, transport: asyncio.Transport) -> None:
+        """Hear of the end of a socket whose `protocol` is Hypercorn's."""
+        lost = protocol.connection_lost
+
+        def connection_lost(exc: Exception | None) -> None:
+            del protocol.connection_lost  # it would keep the protocol from being freed
+            self.arrivals.leave(transport)
+            self.passed_on += 1
+            lost(exc)
+
+        protocol.connection_lost = connection_lost  # type: ignore[method-assign]
 
     async def emptied(self) -> None:
         """Wait until the door holds none."""

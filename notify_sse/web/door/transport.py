@@ -117,6 +117,7 @@ class DoorTransport(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self._sockets.let_go(self)
+        self._sockets.arrivals.leave(self._transport)
         self._lost = True
         self._resume()
         self._leave()

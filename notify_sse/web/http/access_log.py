@@ -11,7 +11,7 @@ QUIET = ("/healthz", "/readyz", "/metrics", "/notifications/stream", "/notificat
 
 
 class AccessLog:
-    """Logs method, path, status and duration."""
+    """Logs method, path, client, status and duration."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -37,6 +37,7 @@ class AccessLog:
                     "action": "request",
                     "method": scope["method"],
                     "path": scope["path"],
+                    "client": scope["client"][0] if scope["client"] else "",
                     "status": status,
                     "duration_ms": round((time.monotonic() - started) * 1000, 1),
                 },

@@ -74,7 +74,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """A refusal (RFC 9457).
 
     `code` is stable. `field` and `reason` say what is wrong with a notification or a request, `items` what became of
-    each notification of a publish, `notification_ids` those of which the outcome is unknown.
+    each notification of a publish, `notification_ids` those of which the outcome is unknown, `limit` which limit it is.
     """
 
     type: str
@@ -84,6 +84,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     field: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
+    limit: str | UnsetType = UNSET
     items: tuple[PublishOutcome, ...] | UnsetType = UNSET
     notification_ids: tuple[str, ...] | UnsetType = UNSET
 

@@ -7,40 +7,47 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from notify_sse.errors import BadRequest, BodyTooLarge
+from notify_sse.errors import BadRequest, BodyTooLarge, TooSlow
 
-BODY_S: Final = 15.0
 DISCARDED_BYTES: Final = 33_554_432
 """Of a request that is refused, at most so much is read and thrown away."""
 
 
 async def read_body(request: Request, *, max_bytes: int) -> bytes:
-    """The whole body. Raises `BodyTooLarge`, or `BadRequest` when it does not come in time or in full."""
+    """The whole body. It has REQUEST_TIMEOUT_S to arrive.
+
+    Raises `BodyTooLarge`, `TooSlow`, or `BadRequest` when the client goes before its end.
+    """
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > max_bytes:
         raise BodyTooLarge(f"at most {max_bytes} bytes are allowed")
+    within_s: float | None = request.app.state.service.settings.request_timeout_s or None
     parts, size = [], 0
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(within_s):
             async for part in request.stream():
                 size += len(part)
                 if size > max_bytes:
                     raise BodyTooLarge(f"at most {max_bytes} bytes are allowed")
                 parts.append(part)
-    except (TimeoutError, ClientDisconnect):
-        raise BadRequest("body", "did not arrive in time") from None
+    except TimeoutError:
+        raise TooSlow(f"the body was not complete after {within_s:g} seconds") from None
+    except ClientDisconnect:
+        raise BadRequest("body", "is not complete") from None
     return b"".join(parts)
 
 
 class ReadToTheEnd:
-    """ASGI: before an answer ends, reads (and throws away) what its request still sends, within limits.
+    """ASGI: before an answer ends, reads (and throws away) what its request still sends, within limits: `within_s` is
+    the time for a body, from the start of the request; None: it may take for ever.
 
     Hypercorn closes a connection with an unread request after the answer. What the client sent meanwhile then makes the
     kernel reset the connection, and the client sees that in place of its 401 or 413.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, within_s: float | None) -> None:
         self._app = app
+        self._within_s = within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -48,6 +55,8 @@ class ReadToTheEnd:
             await self._app(scope, receive, send)
             return
         read = False
+        # From now on, whatever the app does: a body that was given up is not waited for once more.
+        late_at = None if self._within_s is None else asyncio.get_running_loop().time() + self._within_s
 
         async def receiving() -> Message:
             nonlocal read
@@ -58,7 +67,7 @@ class ReadToTheEnd:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.body" and not message.get("more_body", False):
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(BODY_S):
+                    async with asyncio.timeout_at(late_at):
                         await discard()
             await send(message)
 

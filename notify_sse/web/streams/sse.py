@@ -80,10 +80,12 @@ class StreamResponse(EventSourceResponse):
                 raise VersionNotSupported("a stream takes HTTP/1.1: let the proxy in front speak HTTP/2")
             if query.get("event_names", "type") != "type":
                 raise BadRequest("event_names", "must be `type`")
+            self._service.limits.rates.arrive(scope)
             grant = await self._service.verifier.authenticate(scope, ways=READING)
             if scope["method"] == "HEAD":
                 await self._head(grant, query, _with_headers(send, cors))
                 return
+            self._service.limits.rates.connect(grant.subject)
             transport = _transport(scope, send, event_names=query.get("event_names") == "type")
             connection = await self._service.admission.admit(
                 grant, transport, topics=topics_in(query), last_event_id=last_event_id(scope, query)

@@ -17,9 +17,10 @@ from starlette.types import Message, Receive, Scope, Send
 from notify_sse.auth import READING, Grant
 from notify_sse.core.control import Busy, CloseReason, ControlEvent
 from notify_sse.core.frames import Frame
-from notify_sse.errors import Forbidden, NotifyError, Overloaded
+from notify_sse.errors import Forbidden, Limited, NotifyError, Overloaded
 from notify_sse.gateway import eager
-from notify_sse.web.http.problems import problem
+from notify_sse.web.http.entrance import refuse_websocket
+from notify_sse.web.http.problems import problem, refusal
 from notify_sse.web.service import Service
 from notify_sse.web.streams.request import last_event_id, topics_in
 
@@ -105,10 +106,16 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["http_version"] == "2":  # as for `VersionNotSupported`
         await send({"type": "websocket.close"})
         return
+    try:
+        service.limits.rates.arrive(scope)
+    except Limited as exc:
+        await refuse_websocket(refusal(exc), scope, send)
+        return
     await send({"type": "websocket.accept"})
     transport = WsTransport(send)
     try:
         grant, cursor = await _greet(service, scope, receive)
+        service.limits.rates.connect(grant.subject)
         topics = topics_in(QueryParams(scope["query_string"]))
         connection = await service.admission.admit(grant, transport, topics=topics, last_event_id=cursor)
     except _Hangup as exc:

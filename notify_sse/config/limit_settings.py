@@ -1,0 +1,69 @@
+"""The settings that say how much of the service one client may have. A part of `Settings`."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Each counts in one process. web/limits and web/door/arrivals.py keep to them."""
+
+    max_connections: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(
+            description="Most accepted sockets of one process, whatever they are used for; 0: no limit. One too many "
+            "is refused without a look at who it is.",
+            extra={"default": "the limit of open files, less 256 for the service itself"},
+        ),
+    ] = None
+    max_connections_per_address: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Most accepted sockets of one client address in one process; 0: no limit. Set TRUSTED_PROXIES "
+            "before this, if there is a proxy: everybody has its address otherwise.",
+        ),
+    ] = 0
+    limit_connects_per_address: Annotated[
+        str,
+        Meta(
+            description="How often streams may be asked for from one client address, in one process, such as "
+            "`600/minute`; `0`: no limit. Set TRUSTED_PROXIES before this, if there is a proxy."
+        ),
+    ] = "0"
+    limit_connects_per_recipient: Annotated[
+        str,
+        Meta(
+            description="How often one recipient may open a stream, in one process; `0`: no limit. The default is as "
+            "many streams as it may have (MAX_STREAMS_PER_RECIPIENT), each anew every second."
+        ),
+    ] = "6000/minute"
+    limit_publishes_per_principal: Annotated[
+        str,
+        Meta(
+            description="How often one principal (a token's `sub`) may publish over HTTP, in one process, in requests; "
+            "`0`: no limit."
+        ),
+    ] = "0"
+    limit_history_per_recipient: Annotated[
+        str,
+        Meta(
+            description="How often one recipient may read a page of its history, or poll, in one process; "
+            "`0`: no limit."
+        ),
+    ] = "6000/minute"
+    limit_unauthenticated_per_address: Annotated[
+        str,
+        Meta(
+            description="How often requests from one client address may be refused for their token, or for having "
+            "none, in one process: after that, 429 in place of 401. A valid token is taken nevertheless. `0`: no limit."
+        ),
+    ] = "0"
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Networks (or addresses) of the proxies in front, comma separated. They are believed whose "
+            "request it is: `X-Forwarded-For` or `Forwarded`, whichever they write."
+        ),
+    ] = ()

@@ -1,0 +1,70 @@
+"""SIGHUP: the program starts anew, with the code that is installed by now, on the same socket and under the same pid.
+
+`exec` keeps the process, its children and its open files. So the new program takes over the listening socket and the
+workers of the one before; nobody is refused meanwhile. It is tried beforehand (`serve --check`): a program that could
+not start would leave nobody to look after the workers.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, Never
+
+import msgspec
+
+HANDED_ON: Final = "_NOTIFY_SSE_HANDED_ON"
+"""The environment variable in which one program tells the next what it leaves to it."""
+TRIAL_S: Final = 30.0
+
+
+class HandedOn(msgspec.Struct, frozen=True):
+    """What a program leaves to its successor: the descriptor of the listening socket, the pids of the workers that
+    serve, and the folder of their metrics.
+    """
+
+    listener: int
+    workers: tuple[int, ...] = ()
+    metrics: str = ""
+
+
+def handed_on() -> HandedOn | None:
+    """What the program before left, None when this process was started. Told once."""
+    given = os.environ.pop(HANDED_ON, None)
+    if given is None:
+        return None
+    found = msgspec.json.decode(given, type=HandedOn)
+    os.set_inheritable(found.listener, False)
+    return found
+
+
+def objection() -> str:
+    """Why the program that is installed now could not start, as it says so itself; "" when it could. Takes seconds."""
+    command = [*_command(), "--check"]
+    try:
+        tried = subprocess.run(command, capture_output=True, text=True, timeout=TRIAL_S, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return f"it cannot be tried ({type(exc).__name__})"
+    if tried.returncode == 0:
+        return ""
+    said = tried.stderr.strip().splitlines()
+    return said[-1] if said else f"it ended with {tried.returncode}"
+
+
+def start_anew(left: HandedOn) -> Never:
+    """Become the program that is installed now. Does not return."""
+    os.set_inheritable(left.listener, True)
+    os.environ[HANDED_ON] = msgspec.json.encode(left).decode()
+    sys.stderr.flush()
+    command = _command()
+    os.execv(command[0], command)  # noqa: S606
+
+
+def _command() -> list[str]:
+    """How this process was started. A script by its own path, not by the interpreter that ran it: where the path has a
+    link that was moved, the first line of the script that is there now names another interpreter.
+    """
+    script = sys.orig_argv[1:2]
+    if script and Path(script[0]).is_file() and os.access(script[0], os.X_OK):
+        return sys.orig_argv[1:]
+    return [sys.executable, *sys.orig_argv[1:]]

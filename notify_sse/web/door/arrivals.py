@@ -1,0 +1,119 @@
+"""How many sockets there are, in all and of each address, whoever serves them. Counted when they are accepted.
+
+A file is what a socket costs first, and without files nothing works, the database neither: so nobody is asked who he is
+before he is counted. One that is too many is served its refusal, in the form that fits what it asks for (web/limits);
+when too many are being refused already, it is cut off.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from notify_sse.web.door.patience import Patience
+from notify_sse.web.limits.address import Proxies, counted_as
+
+Socket = tuple[str, int, str, int]
+"""Both ends of a connection: what tells it from any other."""
+
+REFUSED_AT_ONCE: Final = 64
+"""Sockets beyond the limit that wait for their refusal: the reserve of files has room for them."""
+REFUSAL_S: Final = 2.0
+"""For asking, and for taking the refusal."""
+
+
+class Arrivals:
+    """`most` sockets in all, `per_address` of one address; 0: any number.
+
+    Proxies' connections are other people's: they count in all, and for the address that they name while it is served.
+    `on_limited` hears the name of the limit that refuses a socket.
+    """
+
+    def __init__(
+        self,
+        *,
+        most: int = 0,
+        per_address: int = 0,
+        proxies: Proxies | None = None,
+        on_limited: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._most = most
+        self._per_address = per_address
+        self._proxies = proxies or Proxies(())
+        self._on_limited = on_limited
+        self._sockets: dict[Socket, str | None] = {}
+        self._of_address: Counter[str] = Counter()
+        self._refused: dict[Socket, str] = {}
+        self._impatient: Patience[asyncio.Transport] = Patience(REFUSAL_S, lambda transport: transport.abort())
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    def enter(self, transport: asyncio.Transport) -> None:
+        """A socket was accepted. It is cut off here when there is no room even for its refusal."""
+        socket = _socket(transport.get_extra_info)
+        if socket is None:  # it has gone already
+            return
+        address = None if self._proxies.trusts(socket[0]) else counted_as((socket[0], socket[1]))
+        limit = self._limit_for(address)
+        if limit is None:
+            self._sockets[socket] = None
+            self._set_address(socket, address)
+            return
+        self._on_limited(limit)
+        if len(self._refused) >= REFUSED_AT_ONCE:
+            transport.abort()
+            return
+        self._refused[socket] = limit
+        self._impatient.begin(transport)
+
+    def leave(self, transport: asyncio.Transport) -> None:
+        """A socket has ended. Idempotent."""
+        self._impatient.end(transport)
+        socket = _socket(transport.get_extra_info)
+        if socket is not None and self._refused.pop(socket, None) is None and socket in self._sockets:
+            self._set_address(socket, None)
+            del self._sockets[socket]
+
+    def limit_of(self, client: Any, server: Any) -> str | None:
+        """The limit over which the socket between these two ends is; None when it may go on."""
+        return self._refused.get((*client, *server)) if self._refused and client and server else None
+
+    def serve(self, client: Any, server: Any, *, address: str | None) -> str | None:
+        """A proxy's socket serves a request of `address` from now on, or of nobody (None).
+
+        Returns the limit over which that address is: then it is not to be served.
+        """
+        socket = (*client, *server)
+        if socket not in self._sockets:
+            return None
+        self._set_address(socket, None)
+        if address is not None and 0 < self._per_address <= self._of_address[address]:
+            self._on_limited("max_connections_per_address")
+            return "max_connections_per_address"
+        self._set_address(socket, address)
+        return None
+
+    def _limit_for(self, address: str | None) -> str | None:
+        if 0 < self._most <= len(self._sockets):
+            return "max_connections"
+        if address is not None and 0 < self._per_address <= self._of_address[address]:
+            return "max_connections_per_address"
+        return None
+
+    def _set_address(self, socket: Socket, address: str | None) -> None:
+        before = self._sockets[socket]
+        if before is not None:
+            self._of_address[before] -= 1
+            if not self._of_address[before]:
+                del self._of_address[before]
+        self._sockets[socket] = address
+        if address is not None:
+            self._of_address[address] += 1
+
+
+def _socket(info: Callable[[str], Any]) -> Socket | None:
+    client, server = info("peername"), info("sockname")
+    if not isinstance(client, tuple) or not isinstance(server, tuple):
+        return None
+    return (client[0], client[1], server[0], server[1])
