@@ -5,8 +5,6 @@ costs little. Pure: the caller gives the time and the id to fill in.
 """
 
 import hashlib
-import json
-import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,15 +14,13 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from notify_sse.core.channels import recipient_channel, topic_channel
+from notify_sse.core.faults import MAX_DEPTH, Fault, blame, blame_batch, fault_in, scalar_fault
 from notify_sse.core.media import JSON, MSGPACK, Kind
 from notify_sse.core.model import Notification
 from notify_sse.errors import BadNotification
 
 MAX_NOTIFICATION_ID_CHARS: Final = 128
 MAX_RECIPIENT_BYTES: Final = 200
-MAX_DEPTH: Final = 32
-_MIN_INT: Final = -(2**63)
-_MAX_INT: Final = 2**64 - 1
 TYPE: Final = re.compile(r"[a-z0-9_.-]{1,64}")
 TOPIC: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -93,15 +89,21 @@ def is_batch(raw: bytes, content_type: Kind) -> bool:
     return raw.lstrip()[:1] == b"["
 
 
-def split_batch(raw: bytes, content_type: Kind) -> list[msgspec.Raw]:
-    """The items of an array, each as the bytes that were sent, so that each is measured as published."""
+def split_batch(raw: bytes, content_type: Kind) -> list[msgspec.Raw] | None:
+    """The items of an array, each as the bytes that were sent, so that each is measured as published. None for what is
+    no array: `faults_of_batch` says why.
+    """
     codec = msgspec.msgpack if content_type == MSGPACK else msgspec.json
     try:
         items: list[msgspec.Raw] = codec.decode(raw, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        field, reason, detail = _blame(raw) if codec is msgspec.json else _NOT_MSGPACK
-        raise BadNotification(field=field, reason=reason, detail=detail) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
     return items
+
+
+def faults_of_batch(raw: bytes, content_type: Kind, *, max_items: int) -> Iterator[Fault | None]:
+    """Why `raw` cannot be split, in steps of which each costs little: None until it is known."""
+    return iter((_NOT_MSGPACK,)) if content_type == MSGPACK else blame_batch(raw, max_items=max_items)
 
 
 def rfc3339(moment: datetime) -> str:
@@ -121,7 +123,7 @@ def _decode(raw: bytes | memoryview, content_type: Kind) -> dict[str, Any]:
         detail = f"is nested over {MAX_DEPTH} levels"
         raise BadNotification(field="body", reason="too_deep", detail=detail) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, TypeError) as exc:
-        field, reason, detail = _blame(bytes(raw)) if content_type == JSON else _NOT_MSGPACK
+        field, reason, detail = blame(bytes(raw)) if content_type == JSON else _NOT_MSGPACK
         raise BadNotification(field=field, reason=reason, detail=detail) from exc
     if not isinstance(given, dict):
         _refuse("body", "malformed", "must be an object")
@@ -144,14 +146,14 @@ def _check_document(given: dict[Any, Any]) -> None:
         _refuse("payload", "missing_field", "is required")
     if not isinstance(given["payload"], dict):
         _refuse("payload", "invalid_field", "must be an object")
-    for field, reason, detail in _faults(given["payload"], "payload", 1):
-        _refuse(field, reason, detail)
+    if fault := fault_in(given["payload"], "payload"):
+        _refuse(*fault)
 
 
 def _checked_id(value: object, field: str) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_NOTIFICATION_ID_CHARS:
         _refuse(field, "invalid_field", f"must be a string of 1 to {MAX_NOTIFICATION_ID_CHARS} characters")
-    if fault := _scalar_fault(value):  # a message_id has not been through a decoder
+    if fault := scalar_fault(value):  # a message_id has not been through a decoder
         _refuse(field, "invalid_field", fault)
     return value
 
@@ -186,57 +188,3 @@ def _time(value: object, field: str) -> datetime:
     if moment is None:
         _refuse(field, "invalid_field", "must be an RFC 3339 time with an offset, such as 2026-11-22T10:00:00Z")
     return moment
-
-
-def _faults(value: object, path: str, depth: int) -> Iterator[tuple[str, str, str]]:
-    """What in `value` JSON cannot carry faithfully: (field, reason, detail), found depth first."""
-    if not isinstance(value, (dict, list)):
-        if fault := _scalar_fault(value):
-            yield path, "invalid_field", fault
-    elif depth > MAX_DEPTH:
-        yield path, "too_deep", f"is nested over {MAX_DEPTH} levels"
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _faults(item, f"{path}[{index}]", depth + 1)
-    else:
-        for name, item in value.items():
-            if not isinstance(name, str) or _scalar_fault(name):
-                yield path, "invalid_field", "has a key that is not a valid string"
-            else:
-                yield from _faults(item, f"{path}.{name}", depth + 1)
-
-
-def _scalar_fault(value: object) -> str | None:
-    if value is None or isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        lone = not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)
-        return "has a lone surrogate or is not valid UTF-8" if lone else None
-    if isinstance(value, int):
-        return None if _MIN_INT <= value <= _MAX_INT else "is an integer of over 64 bits"
-    if isinstance(value, float):
-        return None if math.isfinite(value) else "is not a finite number"
-    return f"is a {type(value).__name__}, which JSON cannot carry"
-
-
-def _leading_digits(digits: str) -> int:
-    """Enough to tell that it is over 64 bits; Python refuses to convert thousands of digits."""
-    return int(digits[:25])
-
-
-def _blame(raw: bytes) -> tuple[str, str, str]:
-    """Which field of a document that did not decode is at fault. Slow, lenient, and only for refusals."""
-    try:
-        given = json.loads(raw.decode("utf-8", "surrogateescape"), parse_int=_leading_digits)
-    except RecursionError:
-        return "body", "too_deep", f"is nested over {MAX_DEPTH} levels"
-    except ValueError:
-        return "body", "malformed", "is not valid JSON"
-    items = [(f"[{place}].", item) for place, item in enumerate(given)] if isinstance(given, list) else [("", given)]
-    for prefix, item in items:
-        for name, value in item.items() if isinstance(item, dict) else ():
-            if _scalar_fault(name):
-                return f"{prefix}body", "invalid_field", "has a key that is not a valid string"
-            for fault in _faults(value, prefix + name, 1):
-                return fault
-    return "body", "malformed", "is not valid JSON"

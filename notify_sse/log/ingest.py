@@ -22,6 +22,7 @@ from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Delivery
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded
 from notify_sse.log.append import Appender, Logged, Outcome, Refused
+from notify_sse.log.pace import Pace
 from notify_sse.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -105,7 +106,9 @@ class Ingest:
         self._metrics.ingested.inc(len(deliveries))
         good: list[tuple[Delivery, Notification]] = []
         bad: list[tuple[Delivery, BadNotification]] = []
+        pace = Pace()
         for delivery in deliveries:
+            await pace.rest()
             try:
                 good.append((delivery, self._checked(delivery)))
             except BadNotification as exc:

@@ -20,6 +20,7 @@ from notify_sse.telemetry.outage import Outage
 from tests.simulation.database import POISON
 from tests.support.doubles import HandBroker, HandStore, delivery, document, metrics, running
 from tests.support.polling import until
+from tests.support.turns import turns
 
 
 class Bench:
@@ -341,3 +342,18 @@ async def test_its_end_leaves_no_dead_letter_under_way() -> None:
         bench.deliver(delivery("bad", b"{"), "a")
         await until(lambda: bench.broker.acked == ["a"])
     assert bench.broker.dead == []
+
+
+async def test_others_have_their_turn_while_a_batch_is_checked() -> None:
+    """What a message costs goes with what is in it: 8,000 numbers take as long as 100 plain messages."""
+    bench = Bench(batch=200)
+    dear = [delivery(f"dear-{n}", _dear(f"dear-{n}")) for n in range(200)]
+    async with bench.running(), turns() as longest:
+        bench.deliver(*dear)
+        await until(lambda: len(bench.broker.acked) == 200)
+    assert max(longest) < 0.1 < sum(longest)
+
+
+def _dear(name: str) -> bytes:
+    fields = msgspec.json.decode(document(name))
+    return msgspec.json.encode(fields | {"payload": {"a": [0] * 8000}})

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from notify_sse.core import parse
+from notify_sse.core import faults, parse
 from notify_sse.web.http import answers
 
 Document = dict[str, Any]
@@ -49,7 +49,7 @@ def notification(*, max_bytes: int) -> Document:
     time = {**text, "format": "date-time"}
     return {
         "type": "object",
-        "description": f"At most {max_bytes} bytes encoded; nested at most {parse.MAX_DEPTH} levels.",
+        "description": f"At most {max_bytes} bytes encoded; nested at most {faults.MAX_DEPTH} levels.",
         "additionalProperties": False,
         "required": ["notification_type", "payload"],
         "oneOf": [_given("recipient_id"), _given("topic")],

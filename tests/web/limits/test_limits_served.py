@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -286,3 +286,36 @@ async def test_http_2_is_refused_and_offers_of_it_are_ignored(service: ServiceFa
         ):
             answer = await _answer(api.service, f"{head}{length}\r\n\r\n".encode() + framed)
             assert answer.startswith(b"HTTP/1.1 201 "), answer
+
+
+async def test_bodies_that_are_held_back_have_a_budget(service: ServiceFactory) -> None:
+    """Of one principal, so that another's publish is taken; and it comes back with their end."""
+    async with await _running(service) as api:
+        mallory = api.service.token("mallory", scope="notifications:publish")
+        head = f"POST /notifications HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mallory}\r\n"
+        part = f"{head}Content-Length: 8000000\r\n\r\n".encode() + b" " * 7_999_999
+        async with _held_back(api.service, part, count=4):
+
+            async def four_are_held() -> bool:
+                return await api.metric("notify_sse_body_bytes") > 31_000_000
+
+            await eventually(four_are_held, what="four bodies under way")
+            answer = await api.http.post("/notifications", content=b" " * 2_000_000, headers=bearer(mallory))
+            _check_limited(answer, "body_bytes", most_s=10)
+            await api.publish("alice")
+
+        async def given_back() -> bool:
+            return await api.metric("notify_sse_body_bytes") == 0
+
+        await eventually(given_back, what="the bytes of those who went")
+
+
+@asynccontextmanager
+async def _held_back(service: Service, part: bytes, *, count: int) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for _ in range(count):
+            _, writer = await asyncio.open_connection("127.0.0.1", service.port)
+            stack.push_async_callback(_close, writer)
+            writer.write(part)
+            await writer.drain()
+        yield
