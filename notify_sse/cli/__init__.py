@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "dlq": ("notify_sse.cli.commands.dlq", "Look after the messages that were refused."),
     "doctor": ("notify_sse.cli.commands.doctor", "Check everything the service needs, and say what to do."),
     "settings": ("notify_sse.cli.commands.settings", "List the settings, their values and where they come from."),
+    "rollout": ("notify_sse.cli.commands.rollout", "Say who gets streams, and change it while the service runs."),
     "bench": ("notify_sse.cli.commands.bench", "Put load on a service, and measure it."),
 }
 

@@ -68,6 +68,10 @@ class Registry:
         """The open connections of one recipient."""
         return list(self._hub.readers(recipient_channel(recipient_id)))
 
+    def connections(self) -> list[Connection]:
+        """The open connections, as they are now."""
+        return list(self._connections)
+
     def end_token(self, token_id: str) -> None:
         """End every connection that was opened with this token, as `revoked`."""
         self._end_all((one for one in self._connections if one.token_id == token_id), "revoked")

@@ -3,7 +3,9 @@
 The order is that of the layers: the edges, then the way out, then the way in, then the web.
 """
 
+import os
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from notify_sse.auth import Verifier
@@ -21,14 +23,17 @@ from notify_sse.gateway.live import LiveMessages
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
+from notify_sse.gateway.rollout import RolloutGate
 from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
 from notify_sse.log.pause import Pause
 from notify_sse.log.retention import Retention
 from notify_sse.server.files import file_limit
-from notify_sse.store import open_store
-from notify_sse.telemetry.metrics import Metrics
+from notify_sse.server.rollout import RolloutWatch, rollout_of
+from notify_sse.store import open_rollout_records, open_store
+from notify_sse.telemetry.adoption import WAYS, RecipientsSeen
+from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
 from notify_sse.telemetry.outage import Outage
 from notify_sse.web import STREAM_PATH, build
 from notify_sse.web.door import Doors
@@ -67,6 +72,7 @@ class WayOut:
             serves=settings.role != "ingest",
         )
         self.admission = Admission(tail, self.relay, self.registry, metrics, limits=limits)
+        self.rollout = RolloutGate(self.registry, rollout_of(settings))
 
 
 class Parts:
@@ -100,6 +106,11 @@ class Parts:
         self.limits = ClientLimits(settings, metrics, files=file_limit())
         refusals = Refusals(lambda reason: metrics.tokens_refused.labels(reason).inc())
         self.verifier = Verifier(settings, on_refused=refusals.note, on_unauthorized=self.limits.rates.refuse_token)
+        self.recipients_seen = RecipientsSeen(os.environ.get(MULTIPROCESS_DIRECTORY))
+        self.rollout_records = open_rollout_records(settings.database_url)
+        self.rollout_watch = RolloutWatch(
+            self.rollout_records, out.rollout, out.registry, self.recipients_seen, settings=rollout_of(settings)
+        )
         self.service = Service(
             settings,
             metrics=metrics,
@@ -113,6 +124,8 @@ class Parts:
             store_outage=self.store_outage,
             end_token=Revocations(end_here=out.registry.end_token, tell_others=tell_others).revoke,
             limits=self.limits,
+            rollout=out.rollout,
+            recipients_seen=self.recipients_seen,
         )
         self.app = build(self.service)
         self.doors = Doors(
@@ -149,6 +162,13 @@ class Parts:
             "retention_lag_seconds",
             "Seconds for which removing what is too old is overdue.",
             self._retention_lag_s,
+            across="livemax",
+        )
+        self.metrics.gauges(
+            "recipients_seen",
+            "Different recipients of the last day, by way (stream, poll); of all workers together, to within 2 %.",
+            "way",
+            {way: partial(self.recipients_seen.count, way) for way in WAYS},
             across="livemax",
         )
         gauge("ready", "1 when the process is ready.", lambda: self.service.unready() is None, across="livemin")

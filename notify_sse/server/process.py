@@ -98,6 +98,8 @@ class Process:
         if self.settings.role == "ingest":
             self._spawn(watch(self.parts.store, self.parts.store_outage))
         else:
+            await self.parts.rollout_watch.ask()
+            self._spawn(self.parts.rollout_watch.run())
             limits = self.settings
             self._spawn(
                 self.parts.way_out.relay.run(max_events=limits.tail_max_events, max_bytes=limits.tail_max_bytes)
@@ -167,6 +169,7 @@ class Process:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.parts.broker.close()
+        await self.parts.rollout_records.close()
         await self.parts.store.close()
         await self.parts.verifier.close()
 

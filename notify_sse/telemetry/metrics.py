@@ -6,7 +6,7 @@ the supervisor switches on), so that whichever worker is scraped answers for all
 
 import os
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -76,6 +76,13 @@ class Metrics:
         """Expose `value()` as `notify_sse_<name>`; `across` says how the workers' values become one."""
         gauge = Gauge(f"notify_sse_{name}", text, registry=self.registry, multiprocess_mode=across)
         self._gauges.append((gauge, value))
+
+    def gauges(
+        self, name: str, text: str, label: str, values: Mapping[str, Callable[[], float]], *, across: Across
+    ) -> None:
+        """As `gauge`, with a value for each value of `label`."""
+        gauge = Gauge(f"notify_sse_{name}", text, [label], registry=self.registry, multiprocess_mode=across)
+        self._gauges += [(gauge.labels(one), value) for one, value in values.items()]
 
     def refresh(self) -> None:
         """Take the gauges' values now. Every worker does so once a second, since only one of them is scraped."""

@@ -1,7 +1,5 @@
 """The table of routes, and the ASGI app that serves them."""
 
-from typing import Final
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route, WebSocketRoute
@@ -9,7 +7,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
 from notify_sse.web import pages
-from notify_sse.web.api import history, operations, publish, session
+from notify_sse.web.api import history, operations, publish, session, transport
+from notify_sse.web.api.transport import STREAM_PATH, TRANSPORT_PATH
 from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
 from notify_sse.web.http.access_log import AccessLog
@@ -20,8 +19,6 @@ from notify_sse.web.service import Service
 from notify_sse.web.streams.sse import StreamResponse
 from notify_sse.web.streams.websocket import upgrade_required, websocket
 
-STREAM_PATH: Final = "/notifications/stream"
-
 
 def build(service: Service) -> ASGIApp:
     """The ASGI app of `service`."""
@@ -31,6 +28,7 @@ def build(service: Service) -> ASGIApp:
             Route(STREAM_PATH, stream, methods=["GET"]),  # `Front` serves it; here for the 405 of other methods
             Route("/notifications", publish.publish, methods=["POST"]),
             Route("/notifications/history", history.history),
+            Route(TRANSPORT_PATH, transport.transport),
             Route("/notifications/session", session.session, methods=["POST", "DELETE"]),
             WebSocketRoute("/notifications/ws", _AsApp(websocket)),
             Route("/notifications/ws", upgrade_required, methods=["GET"]),

@@ -11,7 +11,9 @@ from notify_sse.gateway.admission import Admission
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
+from notify_sse.gateway.rollout import RolloutGate
 from notify_sse.log.append import Appender
+from notify_sse.telemetry.adoption import RecipientsSeen
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import LOG_HEAD, Outage
 from notify_sse.web.limits.limits import Limits
@@ -35,6 +37,8 @@ class Service:
         store_outage: Outage,
         end_token: Callable[[str], None],
         limits: Limits,
+        rollout: RolloutGate,
+        recipients_seen: RecipientsSeen,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -46,6 +50,8 @@ class Service:
         self.verifier = verifier
         self.end_token = end_token
         self.limits = limits
+        self.rollout = rollout
+        self.recipients_seen = recipients_seen
         self._relay = relay
         self._store_outage = store_outage
 

@@ -8,6 +8,7 @@ NEEDED: Final = {
     "log": ("SELECT", "INSERT", "DELETE"),
     "log_head": ("SELECT", "UPDATE"),
     "notify_sse_schema": ("SELECT",),
+    "rollout": ("SELECT",),
 }
 """DELETE is for retention; UPDATE of the head also for its lock."""
 HAS: Final = """

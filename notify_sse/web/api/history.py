@@ -17,6 +17,7 @@ from notify_sse.core.cursor import Cursor, parse_cursor
 from notify_sse.core.frames import Frame, frame
 from notify_sse.core.ports import Head, Page
 from notify_sse.errors import BadRequest
+from notify_sse.web.api.transport import polling_headers
 from notify_sse.web.http import answers
 from notify_sse.web.service import Service
 from notify_sse.web.streams.longpoll import poll
@@ -42,11 +43,23 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def history(request: Request) -> Response:
-    """A page of what the recipient (and the topics named) got, gap-free with the stream from its `cursor`."""
+    """A page of what the recipient (and the topics named) got, gap-free with the stream from its `cursor`.
+
+    Reading forward is polling: it counts, and the answer says since when that is deprecated.
+    """
     service: Service = request.app.state.service
     grant = await service.verifier.authenticate(request.scope, ways=READING)
     service.limits.rates.history(grant.subject)
     query = _checked(request.query_params)
+    response = await _answered(request, grant, query)
+    if query.order == "asc" and query.before is None:
+        service.recipients_seen.note("poll", grant.subject)
+        response.headers.update(polling_headers(service.settings))
+    return response
+
+
+async def _answered(request: Request, grant: Grant, query: Query) -> Response:
+    service: Service = request.app.state.service
     admission = service.admission
     channels = admission.channels(grant, query.topics)
     admission.check_serving()

@@ -35,6 +35,7 @@ def openapi(*, max_bytes: int, session_cookie: str) -> Document:
         "paths": {
             "/notifications/stream": {"get": _stream()},
             "/notifications/history": {"get": _history()},
+            "/notifications/transport": {"get": _transport()},
             "/notifications": {"post": _publish()},
             "/notifications/ws": {"get": _websocket()},
             "/notifications/session": {"post": _session_begin(), "delete": _session_end()},
@@ -67,6 +68,7 @@ def _stream() -> Document:
         ],
         "responses": {
             "200": {"description": "text/event-stream", "content": {"text/event-stream": {"schema": TEXT}}},
+            "204": {"description": "Streams are not enabled for this recipient: poll"},
             **_problems(400, 401, 403, 429, 503, 505),
         },
     }
@@ -86,6 +88,13 @@ def _history() -> Document:
             _query("topics", TEXT, "Granted topics to add, separated by commas."),
         ],
         "responses": {"200": _json(ref("HistoryPage"), "A page"), **_problems(400, 401, 403, 429, 503)},
+    }
+
+
+def _transport() -> Document:
+    return {
+        "summary": "Whether to open a stream, or to poll",
+        "responses": {"200": _json(ref("TransportAdvice"), "What to do"), **_problems(401, 403)},
     }
 
 

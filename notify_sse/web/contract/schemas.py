@@ -17,6 +17,7 @@ ANSWERS: Final = (
     answers.HistoryPage,
     answers.Reset,
     answers.Session,
+    answers.TransportAdvice,
     answers.Health,
     answers.Readiness,
     answers.Problem,

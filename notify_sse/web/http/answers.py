@@ -56,6 +56,13 @@ class Session(msgspec.Struct, frozen=True):
     expires_in_s: int
 
 
+class TransportAdvice(msgspec.Struct, frozen=True):
+    """What a client is to do: open a stream, or poll the history every `poll_after_s` seconds."""
+
+    transport: Literal["stream", "poll"]
+    poll_after_s: float
+
+
 class Health(msgspec.Struct, frozen=True):
     """The process runs."""
 

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from notify_sse.auth import READING, Grant
 from notify_sse.core.control import Busy, CloseReason, ControlEvent
 from notify_sse.core.frames import Frame, encode_control, encode_frames
-from notify_sse.errors import BadRequest, NotifyError, Overloaded, VersionNotSupported
+from notify_sse.errors import BadRequest, NotEnabled, NotifyError, Overloaded, VersionNotSupported
 from notify_sse.gateway import eager
 from notify_sse.gateway.connection import Connection
 from notify_sse.web.door.exchange import EXTENSION
@@ -82,6 +82,7 @@ class StreamResponse(EventSourceResponse):
                 raise BadRequest("event_names", "must be `type`")
             self._service.limits.rates.arrive(scope)
             grant = await self._service.verifier.authenticate(scope, ways=READING)
+            self._service.rollout.check(grant.subject)
             if scope["method"] == "HEAD":
                 await self._head(grant, query, _with_headers(send, cors))
                 return
@@ -90,12 +91,16 @@ class StreamResponse(EventSourceResponse):
             connection = await self._service.admission.admit(
                 grant, transport, topics=topics_in(query), last_event_id=last_event_id(scope, query)
             )
+        except NotEnabled as exc:
+            await self._refuse_for_now(exc, scope, receive, _with_headers(send, cors))
+            return
         except Overloaded as exc:
             await self._refuse_for_load(exc, scope, receive, _with_headers(send, cors))
             return
         except NotifyError as exc:
             await refusal(exc)(scope, receive, _with_headers(send, cors))
             return
+        self._service.recipients_seen.note("stream", grant.subject)
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers, *cors]})
         if isinstance(transport, DoorTransport):
             transport.carry(connection, self._service.registry)
@@ -118,14 +123,27 @@ class StreamResponse(EventSourceResponse):
         finally:
             registry.leave(connection)
 
+    async def _refuse_for_now(self, exc: NotEnabled, scope: Scope, receive: Receive, send: Send) -> None:
+        """EventSource gives up after 204, which is meant: whoever may not stream yet must not ask again and again."""
+        if not _wants_events(scope):
+            await refusal(exc)(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 204, "headers": [(b"cache-control", b"no-store")]})
+        await send({"type": "http.response.body", "body": b""})
+
     async def _refuse_for_load(self, exc: Overloaded, scope: Scope, receive: Receive, send: Send) -> None:
         """EventSource gives up for ever on any status but 200: it gets a delay and the end of the stream."""
-        if EVENT_STREAM not in Headers(scope=scope).get("accept", ""):
+        if not _wants_events(scope):
             await refusal(exc)(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers]})
         body = encode_control(Busy(int(exc.retry_after_s * 1000)))
         await send({"type": "http.response.body", "body": body})
+
+
+def _wants_events(scope: Scope) -> bool:
+    """Whether the client says that it takes an event stream, as an EventSource does."""
+    return EVENT_STREAM in Headers(scope=scope).get("accept", "")
 
 
 def _transport(scope: Scope, send: Send, *, event_names: bool) -> SseTransport | DoorTransport:

@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from notify_sse.auth import READING, Grant
 from notify_sse.core.control import Busy, CloseReason, ControlEvent
 from notify_sse.core.frames import Frame
-from notify_sse.errors import Forbidden, Limited, NotifyError, Overloaded
+from notify_sse.errors import Forbidden, Limited, NotEnabled, NotifyError, Overloaded
 from notify_sse.gateway import eager
 from notify_sse.web.http.entrance import refuse_websocket
 from notify_sse.web.http.problems import problem, refusal
@@ -29,6 +29,8 @@ MAX_MESSAGE_BYTES: Final = 16_384
 BAD_MESSAGE: Final = 4400
 UNAUTHORIZED: Final = 4401
 FORBIDDEN: Final = 4403
+NOT_ENABLED: Final = 4404
+"""The recipient is to poll."""
 AUTH_TIMEOUT: Final = 4408
 TRY_AGAIN_LATER: Final = 1013
 _CLOSE_CODES: Final[dict[CloseReason, int]] = {
@@ -116,6 +118,7 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         grant, cursor = await _greet(service, scope, receive)
         service.limits.rates.connect(grant.subject)
+        service.rollout.check(grant.subject)
         topics = topics_in(QueryParams(scope["query_string"]))
         connection = await service.admission.admit(grant, transport, topics=topics, last_event_id=cursor)
     except _Hangup as exc:
@@ -127,8 +130,9 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "busy"})
         return
     except NotifyError as exc:
-        await send({"type": "websocket.close", "code": _code(exc), "reason": str(exc)[:100]})
+        await send({"type": "websocket.close", "code": _code(exc), "reason": _reason(exc)})
         return
+    service.recipients_seen.note("stream", grant.subject)
     try:
         service.registry.open(connection)
         await _listen(transport, receive)
@@ -182,4 +186,11 @@ async def upgrade_required(_: Request) -> Response:
 
 
 def _code(exc: NotifyError) -> int:
+    if isinstance(exc, NotEnabled):
+        return NOT_ENABLED
     return FORBIDDEN if isinstance(exc, Forbidden) else UNAUTHORIZED
+
+
+def _reason(exc: NotifyError) -> str:
+    """At most 123 bytes (RFC 6455, 5.5)."""
+    return exc.code if isinstance(exc, NotEnabled) else str(exc)[:100]
