@@ -104,6 +104,8 @@ export interface HistoryPage {
   /** Whose notifications these are. Services before 0.2 do not say. */
   recipient_id?: string;
   more: boolean;
+  /** Where to read on when it is not the last item: a page of some types may end early. `next()` knows. */
+  before?: string;
   reset: Omit<Reset, "items"> | null;
   /** The next page in the same direction; null at the end. */
   next(): Promise<HistoryPage | null>;

@@ -109,6 +109,8 @@ class Store(Protocol):
     ) -> Page:
         """Events on `channels` with `after` < id < `before`, of `types` when given.
 
+        With `types`, a page looks at a bounded number of events: it may hold fewer than `limit`, or none, without being
+        the last, and its `upto` says how far it looked.
         Ascending: as `after`. Descending: the newest first in `events`; `upto` is the lowest id that was read, so that
         `before=upto` goes on.
         Uses the same connections as `after`.

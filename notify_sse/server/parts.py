@@ -37,6 +37,7 @@ from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
 from notify_sse.telemetry.outage import Outage
 from notify_sse.web import STREAM_PATH, build
 from notify_sse.web.door import Doors
+from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits as ClientLimits
 from notify_sse.web.service import Service
 
@@ -126,6 +127,7 @@ class Parts:
             limits=self.limits,
             rollout=out.rollout,
             recipients_seen=self.recipients_seen,
+            histories=Histories(self.store, metrics, at_once=HISTORY_CONNECTIONS),
         )
         self.app = build(self.service)
         self.doors = Doors(

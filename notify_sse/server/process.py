@@ -62,7 +62,8 @@ class Process:
         await self.parts.verifier.start()
         self._spawn(self._work())
         self._spawn(self.parts.way_out.pump.run())
-        self._spawn(GarbagePolicy(self.parts.way_out.registry).run())
+        sockets = self.parts.doors.sockets
+        self._spawn(GarbagePolicy(self.parts.way_out.registry, passed_on=lambda: sockets.passed_on).run())
         self._spawn(self._refresh_metrics())
         role = self.settings.role
         if role != "gateway":

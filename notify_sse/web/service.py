@@ -16,6 +16,7 @@ from notify_sse.log.append import Appender
 from notify_sse.telemetry.adoption import RecipientsSeen
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import LOG_HEAD, Outage
+from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits
 
 
@@ -39,6 +40,7 @@ class Service:
         limits: Limits,
         rollout: RolloutGate,
         recipients_seen: RecipientsSeen,
+        histories: Histories,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -52,6 +54,7 @@ class Service:
         self.limits = limits
         self.rollout = rollout
         self.recipients_seen = recipients_seen
+        self.histories = histories
         self._relay = relay
         self._store_outage = store_outage
 

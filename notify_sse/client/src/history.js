@@ -30,7 +30,7 @@ export async function readHistory(options, query = {}, signal) {
 
   async function next() {
     if (!page.more) return null;
-    const place = params.order === "asc" ? { after: page.cursor } : { before: page.items.at(-1).cursor };
+    const place = params.order === "asc" ? { after: page.cursor } : { before: page.before ?? page.items.at(-1).cursor };
     return readHistory(options, { ...query, ...place });
   }
 

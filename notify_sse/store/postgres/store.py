@@ -45,6 +45,9 @@ class PostgresStore:
             (sql / f"{name}.sql").read_text("utf-8")
             for name in ("head", "stretch", "newest", "ascending", "descending")
         )
+        self._ascending_typed, self._descending_typed = (
+            (sql / f"{name}_typed.sql").read_text("utf-8") for name in ("ascending", "descending")
+        )
 
     async def open(self) -> None:
         for pool in (self._writes, self._reads, self._replays):
@@ -122,20 +125,22 @@ class PostgresStore:
         limit: int,
     ) -> Page:
         asked = list(dict.fromkeys(channels))
-        rows = await self._replays.run(
-            lambda connection: connection.fetch(
-                self._descending if descending else self._ascending,
-                [sought_text(channel) for channel in asked],
-                page.bounded(after, default=0),
-                page.bounded(before, default=page.MAX_ID),
-                list(types) or None,
-                limit,
+        bounds = (page.bounded(after, default=0), page.bounded(before, default=page.MAX_ID))
+        values = ([sought_text(channel) for channel in asked], *bounds)
+        looked_to = None
+        if types:
+            select = self._descending_typed if descending else self._ascending_typed
+            rows = await self._replays.run(
+                lambda connection: connection.fetch(select, *values, list(types), limit, page.LOOKED_AT)
             )
-        )
+            looked_to = rows[0][8] if rows else None
+        else:
+            select = self._descending if descending else self._ascending
+            rows = await self._replays.run(lambda connection: connection.fetch(select, *values, None, limit))
         events, head = _events_of(rows, asked), _head(rows)
         if descending:
-            return page.descending(events, head, limit=limit, after=after)
-        return page.ascending(events, head, limit=limit, before=before)
+            return page.descending(events, head, limit=limit, after=after, looked_to=looked_to)
+        return page.ascending(events, head, limit=limit, before=before, looked_to=looked_to)
 
     async def expire(self, *, retention_s: float, limit: int) -> int:
         removed = await self._writes.run(
@@ -179,6 +184,6 @@ def _events(rows: Sequence[Any]) -> tuple[Event, ...]:
 def _events_of(rows: Sequence[Any], channels: Sequence[str]) -> tuple[Event, ...]:
     return tuple(
         Event(place, channels[channel - 1], kind, body, expires_ms)
-        for _, _, _, place, channel, kind, body, expires_ms in rows
+        for _, _, _, place, channel, kind, body, expires_ms, *_ in rows
         if place is not None
     )

@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiosqlite
 
@@ -46,10 +46,23 @@ NEWEST: Final = """
 """
 ASCENDING: Final = """
     SELECT id, type, body, expires_ms FROM log INDEXED BY log_channel
-     WHERE channel = ? AND id > ? AND id < ? AND (? OR type IN (SELECT value FROM json_each(?)))
+     WHERE channel = ? AND id > ? AND id < ?
      ORDER BY id LIMIT ?
 """
-DESCENDING: Final = ASCENDING.replace("ORDER BY id", "ORDER BY id DESC")
+OF_TYPES: Final = """
+    SELECT id, type, body, expires_ms FROM log WHERE id IN (
+        SELECT id FROM (
+            SELECT id, type FROM log INDEXED BY log_channel
+             WHERE channel = ? AND id > ? AND id < ?
+             ORDER BY id LIMIT ?
+        ) WHERE type IN (SELECT value FROM json_each(?))
+    ) ORDER BY id LIMIT ?
+"""
+LOOKED_AT: Final = """
+    SELECT count(*), max(id), min(id) FROM (
+        SELECT id FROM log INDEXED BY log_channel WHERE channel = ? AND id > ? AND id < ? ORDER BY id LIMIT ?
+    )
+"""
 LAST_OLD: Final = """
     SELECT max(id) FROM (
         SELECT id, min(created_ms <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - ?)
@@ -139,20 +152,24 @@ class SqliteStore:
         limit: int,
     ) -> Page:
         lowest, highest = page.bounded(after, default=0), page.bounded(before, default=page.MAX_ID)
-        select = DESCENDING if descending else ASCENDING
+        reading = _Reading(lowest, highest, tuple(types), descending, limit)
 
         async def work(connection: aiosqlite.Connection) -> Page:
             head = await _head(connection)
             events: list[Event] = []
+            ends = []
             for channel in dict.fromkeys(channels):
-                values = (sought_text(channel), lowest, highest, not types, json.dumps(list(types)), limit)
-                rows = await connection.execute_fetchall(select, values)
+                rows, end = await reading.read(connection, sought_text(channel))
                 events += [Event(place, channel, *columns) for place, *columns in rows]
+                ends += [] if end is None else [end]
+            looked_to = (max if descending else min)(ends, default=None)
+            if looked_to is not None:  # beyond it, not every channel was looked at
+                events = [one for one in events if (one.id >= looked_to if descending else one.id <= looked_to)]
             events.sort(key=attrgetter("id"), reverse=descending)
             del events[limit:]
             if descending:
-                return page.descending(events, head, limit=limit, after=after)
-            return page.ascending(events, head, limit=limit, before=before)
+                return page.descending(events, head, limit=limit, after=after, looked_to=looked_to)
+            return page.ascending(events, head, limit=limit, before=before, looked_to=looked_to)
 
         return await self._replays.run(work)
 
@@ -172,6 +189,29 @@ class SqliteStore:
         epoch = secrets.token_hex(5)
         await self._writer.run(lambda connection: connection.execute("UPDATE log_head SET epoch = ?", (epoch,)))
         return epoch
+
+
+class _Reading(NamedTuple):
+    """What is read of each channel for one page."""
+
+    lowest: int
+    highest: int
+    types: tuple[str, ...]
+    descending: bool
+    limit: int
+
+    async def read(self, connection: aiosqlite.Connection, channel: bytes) -> tuple[Iterable[Any], int | None]:
+        """The rows, and the id up to which there may be others, when not everything was looked at."""
+        where: tuple[Any, ...] = (channel, self.lowest, self.highest)
+        if not self.types:
+            return await connection.execute_fetchall(self._directed(ASCENDING), (*where, self.limit)), None
+        where += (page.LOOKED_AT,)
+        [(count, last, first)] = await connection.execute_fetchall(self._directed(LOOKED_AT), where)
+        rows = await connection.execute_fetchall(self._directed(OF_TYPES), (*where, json.dumps(self.types), self.limit))
+        return rows, None if count < page.LOOKED_AT else first if self.descending else last
+
+    def _directed(self, select: str) -> str:
+        return select.replace("ORDER BY id", "ORDER BY id DESC") if self.descending else select
 
 
 async def _head(connection: aiosqlite.Connection) -> Head:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +19,8 @@ from notify_sse.core.ports import Head, Page
 from notify_sse.errors import BadRequest
 from notify_sse.web.api.transport import polling_headers
 from notify_sse.web.http import answers
+from notify_sse.web.http.pieces import PRINCIPAL
+from notify_sse.web.limits.histories import Bounds
 from notify_sse.web.service import Service
 from notify_sse.web.streams.longpoll import poll
 from notify_sse.web.streams.request import topics_in
@@ -50,6 +52,8 @@ async def history(request: Request) -> Response:
     service: Service = request.app.state.service
     grant = await service.verifier.authenticate(request.scope, ways=READING)
     service.limits.rates.history(grant.subject)
+    service.limits.answers.check(grant.subject)
+    request.scope[PRINCIPAL] = grant.subject
     query = _checked(request.query_params)
     response = await _answered(request, grant, query)
     if query.order == "asc" and query.before is None:
@@ -74,21 +78,19 @@ async def _answered(request: Request, grant: Grant, query: Query) -> Response:
         if placed.reset:
             return _reset_response(service, grant, placed.reset)
         after = placed.cursor
-    service.metrics.pages_read.inc()
-    page = await service.store.history(
-        channels,
+    bounds = Bounds(
         after=after.position if after else None,
         before=before.position if before else None,
         types=query.types,
         descending=query.order == "desc",
-        limit=query.limit + 1,
     )
+    page = await service.histories.read(grant.subject, channels, bounds, limit=query.limit + 1)
     if reset := _reset_if_log_changed(query, page.head, after=after, before=before):
         return _reset_response(service, grant, reset)
     if after and after.position < page.head.floor:
         reset = Reset("expired", after, Cursor(page.head.epoch, page.head.floor), query.topics)
         service.metrics.resets.labels(reset.reason).inc()
-    return _page(grant, page, query, after=after, before=before, reset=reset)
+    return _page(grant, page, query, bounds, after=after, before=before, reset=reset)
 
 
 async def _polled(request: Request, grant: Grant, query: Query) -> Response:
@@ -163,23 +165,42 @@ def _reset_response(service: Service, grant: Grant, reset: Reset) -> Response:
 
 
 def _page(
-    grant: Grant, page: Page, query: Query, *, after: Cursor | None, before: Cursor | None, reset: Reset | None
+    grant: Grant,
+    page: Page,
+    query: Query,
+    bounds: Bounds,
+    *,
+    after: Cursor | None,
+    before: Cursor | None,
+    reset: Reset | None,
 ) -> Response:
     """Ascending, the cursor is the end of the page, and never before `after`; descending, the place from which it
-    reads back.
+    reads back. A page that looked for some types in vain may end early: then there is more, though it is not full.
     """
-    head, more = page.head, len(page.events) > query.limit
+    head, full = page.head, len(page.events) > query.limit
     events = page.events[: query.limit]
+    early = not full and bounds.beyond(page) is not None
     if query.order == "asc":
-        upto = max(events[-1].id if more else page.upto, after.position if after else 0)
+        upto = max(events[-1].id if full else page.upto, after.position if after else 0)
     else:
         upto = max(0, min(before.position - 1, head.position)) if before else head.position
+    read_on = Cursor(head.epoch, page.upto) if early and query.order == "desc" else None
     now_ms = int(time.time() * 1000)
     frames = [frame(one, head.epoch) for one in events if not 0 < one.expires_ms <= now_ms]
-    return _json(grant, frames, cursor=Cursor(head.epoch, upto), more=more, reset=reset)
+    cursor = Cursor(head.epoch, upto)
+    return _json(grant, frames, cursor=cursor, more=full or early, reset=reset, read_on=read_on)
 
 
-def _json(grant: Grant, frames: Sequence[Frame], *, cursor: Cursor, more: bool, reset: Reset | None) -> Response:
+def _json(
+    grant: Grant,
+    frames: Sequence[Frame],
+    *,
+    cursor: Cursor,
+    more: bool,
+    reset: Reset | None,
+    read_on: Cursor | None = None,
+) -> Response:
     items = tuple(Raw(b'%b,"cursor":"%b"}' % (one.body[:-1], one.cursor)) for one in frames)
     told = msgspec.convert(reset.data, answers.Reset) if reset else None
-    return answers.answer(answers.HistoryPage(grant.subject, items, str(cursor), more, told))
+    before = str(read_on) if read_on else UNSET
+    return answers.answer(answers.HistoryPage(grant.subject, items, str(cursor), more, told, before))

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from notify_sse.core.control import ResetReason
 from notify_sse.core.cursor import CURSOR, MAX_CURSOR_CHARS
+from notify_sse.web.http.pieces import PIECE_BYTES, InPieces
 
 SCHEMA_PATH: Final = "#/components/schemas/"
 HISTORY_ITEM: Final = "HistoryItem"
@@ -40,13 +41,17 @@ class Reset(msgspec.Struct, frozen=True):
 
 
 class HistoryPage(msgspec.Struct, frozen=True):
-    """Stored notifications of `recipient_id`. A stream that starts at `cursor` goes on without a gap."""
+    """Stored notifications of `recipient_id`. A stream that starts at `cursor` goes on without a gap.
+
+    `before` is where to read on, when that is not the last item: newest first, of some types, a page may end early.
+    """
 
     recipient_id: str
     items: tuple[Item, ...]
     cursor: CursorText
     more: bool
     reset: Reset | None
+    before: CursorText | UnsetType = UNSET
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -97,7 +102,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def answer(document: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """`document` as JSON. Never cached: every answer is for one recipient."""
-    return Response(
-        msgspec.json.encode(document), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json"
-    )
+    """`document` as JSON. Never cached: every answer is for one recipient. A large one is sent in pieces."""
+    body = msgspec.json.encode(document)
+    kind = InPieces if len(body) > PIECE_BYTES else Response
+    return kind(body, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
