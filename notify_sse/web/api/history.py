@@ -19,6 +19,7 @@ from notify_sse.core.ports import Head, Page
 from notify_sse.errors import BadRequest
 from notify_sse.web.api.transport import polling_headers
 from notify_sse.web.http import answers
+from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
 from notify_sse.web.streams.longpoll import poll
 from notify_sse.web.streams.request import topics_in
@@ -40,6 +41,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     order: Literal["asc", "desc"]
     wait_s: float
     topics: tuple[str, ...]
+    root: str
+    """Under which path the client sees the service."""
 
 
 async def history(request: Request) -> Response:
@@ -50,11 +53,11 @@ async def history(request: Request) -> Response:
     service: Service = request.app.state.service
     grant = await service.verifier.authenticate(request.scope, ways=READING)
     service.limits.rates.history(grant.subject)
-    query = _checked(request.query_params)
+    query = _checked(request.query_params, root=root_of(request.scope))
     response = await _answered(request, grant, query)
     if query.order == "asc" and query.before is None:
         service.recipients_seen.note("poll", grant.subject)
-        response.headers.update(polling_headers(service.settings))
+        response.headers.update(polling_headers(service.settings, root=query.root))
     return response
 
 
@@ -67,12 +70,12 @@ async def _answered(request: Request, grant: Grant, query: Query) -> Response:
         return await _polled(request, grant, query)
     before = _before_cursor(service, query)
     if isinstance(before, Reset):
-        return _reset_response(service, grant, before)
+        return _reset_response(service, grant, query, before)
     after: Cursor | None = None
     if query.after:
         placed = await admission.place(query.after, channels)
         if placed.reset:
-            return _reset_response(service, grant, placed.reset)
+            return _reset_response(service, grant, query, placed.reset)
         after = placed.cursor
     service.metrics.pages_read.inc()
     page = await service.store.history(
@@ -84,7 +87,7 @@ async def _answered(request: Request, grant: Grant, query: Query) -> Response:
         limit=query.limit + 1,
     )
     if reset := _reset_if_log_changed(query, page.head, after=after, before=before):
-        return _reset_response(service, grant, reset)
+        return _reset_response(service, grant, query, reset)
     if after and after.position < page.head.floor:
         reset = Reset("expired", after, Cursor(page.head.epoch, page.head.floor), query.topics)
         service.metrics.resets.labels(reset.reason).inc()
@@ -103,10 +106,10 @@ async def _polled(request: Request, grant: Grant, query: Query) -> Response:
         limit=query.limit,
         wait_s=query.wait_s,
     )
-    return _json(grant, polled.frames, cursor=polled.cursor, more=polled.more, reset=polled.reset)
+    return _json(grant, polled.frames, cursor=polled.cursor, more=polled.more, reset=_told(polled.reset, query))
 
 
-def _checked(params: QueryParams) -> Query:
+def _checked(params: QueryParams, *, root: str) -> Query:
     order = params.get("order", "asc")
     if order not in ("asc", "desc"):
         raise BadRequest("order", "must be asc or desc")
@@ -121,6 +124,7 @@ def _checked(params: QueryParams) -> Query:
         order=order,  # type: ignore[arg-type]
         wait_s=wait_s,
         topics=tuple(topics_in(params)),
+        root=root,
     )
 
 
@@ -156,10 +160,10 @@ def _reset_if_log_changed(query: Query, head: Head, *, after: Cursor | None, bef
     return None
 
 
-def _reset_response(service: Service, grant: Grant, reset: Reset) -> Response:
+def _reset_response(service: Service, grant: Grant, query: Query, reset: Reset) -> Response:
     """The answer to a cursor that leads nowhere."""
     service.metrics.resets.labels(reset.reason).inc()
-    return _json(grant, [], cursor=reset.to, more=False, reset=reset)
+    return _json(grant, [], cursor=reset.to, more=False, reset=_told(reset, query))
 
 
 def _page(
@@ -176,7 +180,11 @@ def _page(
         upto = max(0, min(before.position - 1, head.position)) if before else head.position
     now_ms = int(time.time() * 1000)
     frames = [frame(one, head.epoch) for one in events if not 0 < one.expires_ms <= now_ms]
-    return _json(grant, frames, cursor=Cursor(head.epoch, upto), more=more, reset=reset)
+    return _json(grant, frames, cursor=Cursor(head.epoch, upto), more=more, reset=_told(reset, query))
+
+
+def _told(reset: Reset | None, query: Query) -> Reset | None:
+    return msgspec.structs.replace(reset, root=query.root) if reset else None
 
 
 def _json(grant: Grant, frames: Sequence[Frame], *, cursor: Cursor, more: bool, reset: Reset | None) -> Response:
