@@ -93,6 +93,15 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             "since URLs get written down by browsers and proxies.",
         ),
     ] = 300
+    root_path: Annotated[
+        str,
+        Meta(
+            description="Path under which a proxy shows the service, such as `/push`: the session cookie's path and "
+            "every URL that is given out begin with it. From TRUSTED_PROXIES, `X-Forwarded-Prefix` says it for a "
+            "request.",
+            pattern=r"^((/[A-Za-z0-9._~!$&'()*+=:@%-]+)+)?$",
+        ),
+    ] = ""
     cors_origins: Annotated[
         tuple[str, ...],
         Meta(description="Origins whose pages may use the service, exact and comma separated."),

@@ -57,13 +57,15 @@ class Heartbeat(msgspec.Struct, frozen=True):
 class Reset(msgspec.Struct, frozen=True):
     """What lay between `came` (None when it was no cursor) and `to` may be lost. The stream goes on from `to`.
 
-    `topics` are those that the client named: the history that it is pointed to takes them too.
+    `topics` are those that the client named: the history that it is pointed to takes them too. `root` is the path under
+    which it sees the service.
     """
 
     reason: ResetReason
     came: Cursor | None
     to: Cursor
     topics: tuple[str, ...] = ()
+    root: str = ""
     retry_ms: ClassVar[int | None] = None
     name: ClassVar[str] = "reset"
 
@@ -74,7 +76,7 @@ class Reset(msgspec.Struct, frozen=True):
     @property
     def data(self) -> dict[str, Any]:
         """Also the `reset` of an answer of the history."""
-        history = f"{HISTORY_PATH}?before={self.to.epoch}.{self.to.position + 1}&order=desc"
+        history = f"{self.root}{HISTORY_PATH}?before={self.to.epoch}.{self.to.position + 1}&order=desc"
         if self.topics:
             history += f"&topics={','.join(self.topics)}"
         came = str(self.came) if self.came else None
@@ -119,6 +121,11 @@ class Busy(msgspec.Struct, frozen=True):
     @property
     def data(self) -> dict[str, Any]:
         return {"reason": "busy", "retry_ms": self.retry_ms}
+
+
+def under(event: "ControlEvent", root: str) -> "ControlEvent":
+    """`event` for a client that sees the service under the path `root`."""
+    return msgspec.structs.replace(event, root=root) if root and isinstance(event, Reset) else event
 
 
 ControlEvent = Connected | Heartbeat | Reset | Expiring | Closing | Busy

@@ -52,6 +52,7 @@ def build(service: Service) -> ASGIApp:
         AccessLog(Http1Only(Front(stream, ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None)))),
         arrivals=service.limits.arrivals,
         proxies=service.limits.proxies,
+        root_path=service.settings.root_path,
         stream_path=STREAM_PATH,
         cors_origins=service.settings.cors_origins,
     )

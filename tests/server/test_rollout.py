@@ -38,6 +38,7 @@ async def test_who_has_no_streams_is_told_in_the_form_that_it_understands(tmp_pa
             refused = await _stream(api, recipient, fresh=fresh)
             assert (refused.status_code, refused.content) == (204, b"")
             assert refused.headers["connection"] == "close"
+            assert "transfer-encoding" not in refused.headers, "RFC 9112, 6.1: no body, and none is announced"
             told = await _stream(api, recipient, fresh=fresh, headers={"Accept": "*/*"})
             assert (told.status_code, told.json()["code"]) == (403, "not_enabled")
             first = await api.publish(recipient)

@@ -20,6 +20,7 @@ from notify_sse.errors import BadRequest
 from notify_sse.web.api.transport import polling_headers
 from notify_sse.web.http import answers
 from notify_sse.web.http.pieces import PRINCIPAL
+from notify_sse.web.http.root import root_of
 from notify_sse.web.limits.histories import Bounds
 from notify_sse.web.service import Service
 from notify_sse.web.streams.longpoll import poll
@@ -42,6 +43,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     order: Literal["asc", "desc"]
     wait_s: float
     topics: tuple[str, ...]
+    root: str
+    """Under which path the client sees the service."""
 
 
 async def history(request: Request) -> Response:
@@ -54,11 +57,11 @@ async def history(request: Request) -> Response:
     service.limits.rates.history(grant.subject)
     service.limits.answers.check(grant.subject)
     request.scope[PRINCIPAL] = grant.subject
-    query = _checked(request.query_params)
+    query = _checked(request.query_params, root=root_of(request.scope))
     response = await _answered(request, grant, query)
     if query.order == "asc" and query.before is None:
         service.recipients_seen.note("poll", grant.subject)
-        response.headers.update(polling_headers(service.settings))
+        response.headers.update(polling_headers(service.settings, root=query.root))
     return response
 
 
@@ -71,12 +74,12 @@ async def _answered(request: Request, grant: Grant, query: Query) -> Response:
         return await _polled(request, grant, query)
     before = _before_cursor(service, query)
     if isinstance(before, Reset):
-        return _reset_response(service, grant, before)
+        return _reset_response(service, grant, query, before)
     after: Cursor | None = None
     if query.after:
         placed = await admission.place(query.after, channels)
         if placed.reset:
-            return _reset_response(service, grant, placed.reset)
+            return _reset_response(service, grant, query, placed.reset)
         after = placed.cursor
     bounds = Bounds(
         after=after.position if after else None,
@@ -86,7 +89,7 @@ async def _answered(request: Request, grant: Grant, query: Query) -> Response:
     )
     page = await service.histories.read(grant.subject, channels, bounds, limit=query.limit + 1)
     if reset := _reset_if_log_changed(query, page.head, after=after, before=before):
-        return _reset_response(service, grant, reset)
+        return _reset_response(service, grant, query, reset)
     if after and after.position < page.head.floor:
         reset = Reset("expired", after, Cursor(page.head.epoch, page.head.floor), query.topics)
         service.metrics.resets.labels(reset.reason).inc()
@@ -105,10 +108,10 @@ async def _polled(request: Request, grant: Grant, query: Query) -> Response:
         limit=query.limit,
         wait_s=query.wait_s,
     )
-    return _json(grant, polled.frames, cursor=polled.cursor, more=polled.more, reset=polled.reset)
+    return _json(grant, polled.frames, cursor=polled.cursor, more=polled.more, reset=_told(polled.reset, query))
 
 
-def _checked(params: QueryParams) -> Query:
+def _checked(params: QueryParams, *, root: str) -> Query:
     order = params.get("order", "asc")
     if order not in ("asc", "desc"):
         raise BadRequest("order", "must be asc or desc")
@@ -123,6 +126,7 @@ def _checked(params: QueryParams) -> Query:
         order=order,  # type: ignore[arg-type]
         wait_s=wait_s,
         topics=tuple(topics_in(params)),
+        root=root,
     )
 
 
@@ -158,10 +162,10 @@ def _reset_if_log_changed(query: Query, head: Head, *, after: Cursor | None, bef
     return None
 
 
-def _reset_response(service: Service, grant: Grant, reset: Reset) -> Response:
+def _reset_response(service: Service, grant: Grant, query: Query, reset: Reset) -> Response:
     """The answer to a cursor that leads nowhere."""
     service.metrics.resets.labels(reset.reason).inc()
-    return _json(grant, [], cursor=reset.to, more=False, reset=reset)
+    return _json(grant, [], cursor=reset.to, more=False, reset=_told(reset, query))
 
 
 def _page(
@@ -187,8 +191,12 @@ def _page(
     read_on = Cursor(head.epoch, page.upto) if early and query.order == "desc" else None
     now_ms = int(time.time() * 1000)
     frames = [frame(one, head.epoch) for one in events if not 0 < one.expires_ms <= now_ms]
-    cursor = Cursor(head.epoch, upto)
-    return _json(grant, frames, cursor=cursor, more=full or early, reset=reset, read_on=read_on)
+    cursor, more = Cursor(head.epoch, upto), full or early
+    return _json(grant, frames, cursor=cursor, more=more, reset=_told(reset, query), read_on=read_on)
+
+
+def _told(reset: Reset | None, query: Query) -> Reset | None:
+    return msgspec.structs.replace(reset, root=query.root) if reset else None
 
 
 def _json(

@@ -28,19 +28,19 @@ async def transport(request: Request) -> Response:
     return answer(TransportAdvice("stream" if enabled else "poll", service.settings.poll_after_s))
 
 
-def polling_headers(settings: Settings) -> dict[str, str]:
+def polling_headers(settings: Settings, *, root: str) -> dict[str, str]:
     """Of an answer to a client that polls: since when that is deprecated (RFC 9745), when it ends (RFC 8594), and what
-    takes its place. Nothing, while neither is set.
+    takes its place. Nothing, while neither is set. `root`: under which path the client sees the service.
     """
     deprecated_at, sunset_at = settings.polling_deprecated_at, settings.polling_sunset_at
     headers = {}
-    links = [f'<{STREAM_PATH}>; rel="successor-version"; type="text/event-stream"']
+    links = [f'<{root}{STREAM_PATH}>; rel="successor-version"; type="text/event-stream"']
     if deprecated_at:
         headers["Deprecation"] = f"@{int(moment(deprecated_at).timestamp())}"
-        links.append(f'<{TRANSPORT_PATH}>; rel="deprecation"; type="application/json"')
+        links.append(f'<{root}{TRANSPORT_PATH}>; rel="deprecation"; type="application/json"')
     if sunset_at:
         headers["Sunset"] = _http_date(moment(sunset_at))
-        links.append(f'<{TRANSPORT_PATH}>; rel="sunset"; type="application/json"')
+        links.append(f'<{root}{TRANSPORT_PATH}>; rel="sunset"; type="application/json"')
     if headers:
         headers["Link"] = ", ".join(links)
     return headers

@@ -12,6 +12,7 @@ from notify_sse.web.api import history, publish
 from notify_sse.web.contract.schemas import TEXT, Document, components, cursor, ref
 from notify_sse.web.http.answers import answer
 from notify_sse.web.http.problems import MEDIA_TYPE
+from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
 
 _PUBLIC: Final[list[Document]] = []
@@ -22,15 +23,20 @@ async def serve(request: Request) -> Response:
     """`GET /openapi.json`."""
     service: Service = request.app.state.service
     return answer(
-        openapi(max_bytes=service.settings.max_notification_bytes, session_cookie=service.settings.session_cookie)
+        openapi(
+            max_bytes=service.settings.max_notification_bytes,
+            session_cookie=service.settings.session_cookie,
+            root=root_of(request.scope),
+        )
     )
 
 
-def openapi(*, max_bytes: int, session_cookie: str) -> Document:
-    """The HTTP contract as OpenAPI 3.1."""
+def openapi(*, max_bytes: int, session_cookie: str, root: str = "") -> Document:
+    """The HTTP contract as OpenAPI 3.1, of a service that is seen under the path `root`."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "notify-sse", "version": __version__},
+        "servers": [{"url": root or "/"}],
         "security": [{"bearer": [READ]}, {"cookie": []}, {"query": []}],
         "paths": {
             "/notifications/stream": {"get": _stream()},

@@ -59,7 +59,8 @@ class Exchange:
 
     def _head(self, message: Message) -> bytes:
         headers = [header for header in message["headers"] if header[0] != b"connection"]
-        self._chunked = all(name != b"content-length" for name, _ in headers)
+        has_body = message["status"] not in (204, 304)
+        self._chunked = has_body and all(name != b"content-length" for name, _ in headers)
         if self._chunked:
             headers.append((b"transfer-encoding", b"chunked"))
         return _encode(message["status"], headers)

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
-from notify_sse.core.control import CloseReason, ControlEvent
+from notify_sse.core.control import CloseReason, ControlEvent, under
 from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.registry import Registry
@@ -37,6 +37,7 @@ class DoorTransport(asyncio.Protocol):
         "_unasked",
         "carries",
         "event_names",
+        "root",
     )
     name = "sse"
 
@@ -51,6 +52,7 @@ class DoorTransport(asyncio.Protocol):
         self._lost = False
         self.carries = False
         self.event_names = False
+        self.root = ""
         sockets.hold(self)
 
     # The answer.
@@ -88,7 +90,7 @@ class DoorTransport(asyncio.Protocol):
         return self.put_chunk(encode_frames(frames, event_names=self.event_names))
 
     def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
-        return self.put_chunk(encode_control(event))
+        return self.put_chunk(encode_control(under(event, self.root)))
 
     def finish(self, reason: CloseReason) -> Awaitable[None] | None:
         del reason

@@ -1,4 +1,4 @@
-"""ASGI, the outermost layer: whose request it is, and whether its connection is one too many.
+"""ASGI, the outermost layer: whose request it is, under which path it came, and whether its connection is one too many.
 
 From here on `scope["client"]` is the client, be it the peer of the socket or whom a trusted proxy names.
 """
@@ -14,6 +14,7 @@ from notify_sse.web.door.arrivals import Arrivals
 from notify_sse.web.door.exchange import EXTENSION
 from notify_sse.web.http.cors import allow_origin
 from notify_sse.web.http.problems import refusal
+from notify_sse.web.http.root import Roots
 from notify_sse.web.limits.address import Proxies, counted_as
 from notify_sse.web.limits.rates import CONNECTION_RETRY_S, SCOPE_LIMIT
 
@@ -25,9 +26,17 @@ class Entrance:
     """`stream_path` refuses by itself, in the form that EventSource needs; every other path with a problem document."""
 
     def __init__(
-        self, app: ASGIApp, *, arrivals: Arrivals, proxies: Proxies, stream_path: str, cors_origins: Sequence[str]
+        self,
+        app: ASGIApp,
+        *,
+        arrivals: Arrivals,
+        proxies: Proxies,
+        root_path: str,
+        stream_path: str,
+        cors_origins: Sequence[str],
     ) -> None:
         self._app = app
+        self._roots = Roots(root_path, proxies)
         self._arrivals = arrivals
         self._proxies = proxies
         self._stream_path = stream_path
@@ -38,6 +47,7 @@ class Entrance:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        self._roots.note(scope)
         client, server = scope["client"], scope["server"]
         limit = self._arrivals.limit_of(client, server)
         if not (client and self._proxies.trusts(client[0])):

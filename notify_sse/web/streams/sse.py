@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
 from notify_sse.auth import READING, Grant
-from notify_sse.core.control import Busy, CloseReason, ControlEvent
+from notify_sse.core.control import Busy, CloseReason, ControlEvent, under
 from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.errors import BadRequest, NotEnabled, NotifyError, Overloaded, VersionNotSupported
 from notify_sse.gateway import eager
@@ -23,6 +23,7 @@ from notify_sse.web.door.exchange import EXTENSION
 from notify_sse.web.door.transport import DoorTransport
 from notify_sse.web.http.cors import allow_origin
 from notify_sse.web.http.problems import refusal
+from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
 from notify_sse.web.streams.request import last_event_id, topics_in
 
@@ -36,10 +37,11 @@ minute.
 class SseTransport:
     """Writes to an ASGI `send`."""
 
-    __slots__ = ("_event_names", "_send", "_task")
+    __slots__ = ("_event_names", "_root", "_send", "_task")
     name = "sse"
 
-    def __init__(self, send: Send, *, event_names: bool) -> None:
+    def __init__(self, send: Send, *, event_names: bool, root: str) -> None:
+        self._root = root
         self._send = send
         self._event_names = event_names
         self._task: asyncio.Task[Any] | None = asyncio.current_task()
@@ -48,7 +50,7 @@ class SseTransport:
         return eager.start(self._body(encode_frames(frames, event_names=self._event_names), more=True))
 
     def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
-        return eager.start(self._body(encode_control(event), more=True))
+        return eager.start(self._body(encode_control(under(event, self._root)), more=True))
 
     def finish(self, reason: CloseReason) -> Awaitable[None] | None:
         del reason
@@ -150,8 +152,8 @@ def _transport(scope: Scope, send: Send, *, event_names: bool) -> SseTransport |
     """The door's, when the request came through it; else through ASGI."""
     door: DoorTransport | None = scope.get("extensions", {}).get(EXTENSION)
     if door is None:
-        return SseTransport(send, event_names=event_names)
-    door.event_names = event_names
+        return SseTransport(send, event_names=event_names, root=root_of(scope))
+    door.event_names, door.root = event_names, root_of(scope)
     return door
 
 

@@ -15,12 +15,13 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from notify_sse.auth import READING, Grant
-from notify_sse.core.control import Busy, CloseReason, ControlEvent
+from notify_sse.core.control import Busy, CloseReason, ControlEvent, under
 from notify_sse.core.frames import Frame
 from notify_sse.errors import Forbidden, Limited, NotEnabled, NotifyError, Overloaded
 from notify_sse.gateway import eager
 from notify_sse.web.http.entrance import refuse_websocket
 from notify_sse.web.http.problems import problem, refusal
+from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
 from notify_sse.web.streams.request import last_event_id, topics_in
 
@@ -65,10 +66,11 @@ class _Hangup(Exception):
 class WsTransport:
     """Writes to a WebSocket's ASGI `send`."""
 
-    __slots__ = ("_send", "_task")
+    __slots__ = ("_root", "_send", "_task")
     name = "websocket"
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, *, root: str) -> None:
+        self._root = root
         self._send = send
         self._task: asyncio.Task[Any] | None = asyncio.current_task()
 
@@ -76,6 +78,7 @@ class WsTransport:
         return eager.start(self._write(frames))
 
     def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
+        event = under(event, self._root)
         document: dict[str, Any] = {"event": event.name, "data": event.data}
         return eager.start(self._text(_encode({"id": str(event.cursor), **document} if event.cursor else document)))
 
@@ -114,7 +117,7 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
         await refuse_websocket(refusal(exc), scope, send)
         return
     await send({"type": "websocket.accept"})
-    transport = WsTransport(send)
+    transport = WsTransport(send, root=root_of(scope))
     try:
         grant, cursor = await _greet(service, scope, receive)
         service.limits.rates.connect(grant.subject)
