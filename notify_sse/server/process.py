@@ -64,6 +64,8 @@ class Process:
         self._spawn(self.parts.way_out.pump.run())
         self._spawn(GarbagePolicy(self.parts.way_out.registry).run())
         self._spawn(self._refresh_metrics())
+        self._spawn(self.parts.loop_lag.run())
+        self._spawn(self.parts.sampling.run())
         role = self.settings.role
         if role != "gateway":
             self._spawn(self.parts.pause.run())

@@ -1,7 +1,5 @@
 """The table of routes, and the ASGI app that serves them."""
 
-from typing import Final
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route, WebSocketRoute
@@ -12,7 +10,7 @@ from notify_sse.web import pages
 from notify_sse.web.api import history, operations, publish, session
 from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
-from notify_sse.web.http.access_log import AccessLog
+from notify_sse.web.http.access_log import OTHER, STREAM_PATH, AccessLog, Requests, is_stream
 from notify_sse.web.http.body import ReadToTheEnd
 from notify_sse.web.http.entrance import Entrance
 from notify_sse.web.http.version import Http1Only
@@ -20,12 +18,11 @@ from notify_sse.web.service import Service
 from notify_sse.web.streams.sse import StreamResponse
 from notify_sse.web.streams.websocket import upgrade_required, websocket
 
-STREAM_PATH: Final = "/notifications/stream"
-
 
 def build(service: Service) -> ASGIApp:
     """The ASGI app of `service`."""
-    stream = StreamResponse(service)
+    requests = Requests(service.metrics)
+    stream = StreamResponse(service, requests=requests)
     app = Starlette(
         routes=[
             Route(STREAM_PATH, stream, methods=["GET"]),  # `Front` serves it; here for the 405 of other methods
@@ -50,8 +47,12 @@ def build(service: Service) -> ASGIApp:
     )
     app.router.redirect_slashes = False  # a redirect would carry the query, and a token in it, to another URL
     app.state.service = service
+    for path, statuses in openapi.documented_statuses(service.settings).items():
+        service.metrics.answers(path, statuses)
+    service.metrics.answers(OTHER, ("404", "405", "505"))
+    front = Front(stream, ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None))
     return Entrance(
-        AccessLog(Http1Only(Front(stream, ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None)))),
+        AccessLog(Http1Only(front), requests=requests),
         arrivals=service.limits.arrivals,
         proxies=service.limits.proxies,
         stream_path=STREAM_PATH,
@@ -67,7 +68,7 @@ class Front:
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == STREAM_PATH and scope["method"] in ("GET", "HEAD"):
+        if scope["type"] == "http" and is_stream(scope):
             await self._stream(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
