@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from notify_sse.core.ports import DeadLetter, Delivery, Finding, Listener, Message
+from notify_sse.core.ports import DeadLetter, Delivery, Finding, Listener, Message, Queued
 from notify_sse.errors import BrokerUnavailable
 
 MAX_WAITING: Final = 10_000
@@ -188,6 +188,9 @@ class MemoryBroker:
                 content_encoding=delivery.content_encoding,
             )
         )
+
+    async def queued(self) -> Queued:
+        return Queued(len(self._exchange.waiting), len(self._exchange.dead))
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         self._check_connected()

@@ -25,7 +25,8 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     """An event as it goes out. `block` is its form in the event stream: `id: <cursor>`, `data: <body>`, a blank line.
 
     The cursor and the body are kept as slices of the block, so that they cost nothing until a transport with another
-    form (WebSocket, the history) asks for them. `body_at` is where the body begins.
+    form (WebSocket, the history) asks for them. `body_at` is where the body begins. `committed_s`: when it was
+    committed, as Unix time; 0 where nobody asked the log for it.
     """
 
     id: int
@@ -34,6 +35,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     expires_ms: int
     block: bytes
     body_at: int
+    committed_s: float = 0.0
 
     @property
     def cursor(self) -> bytes:
@@ -46,11 +48,12 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
         return self.block[self.body_at : -len(_END)]
 
 
-def frame(event: Event, epoch: str) -> Frame:
+def frame(event: Event, epoch: str, *, committed_s: float = 0.0) -> Frame:
     """`event` of the log of `epoch` as its frame. A body is one line: JSON escapes every line end."""
     body = _in_one_line(event.body)
     block = b"id: %b.%d\ndata: %b\n\n" % (epoch.encode(), event.id, body)
-    return Frame(event.id, event.channel, event.type, event.expires_ms, block, len(block) - len(body) - len(_END))
+    body_at = len(block) - len(body) - len(_END)
+    return Frame(event.id, event.channel, event.type, event.expires_ms, block, body_at, committed_s)
 
 
 def encode_frames(frames: Iterable[Frame], *, event_names: bool) -> bytes:

@@ -41,13 +41,15 @@ class Announcement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A committed batch: `events` are `first`, `first + 1`, … of the log of that `epoch`.
 
     With no events it is a hint that the log reaches at least `first - 1` (for a batch too large to send, or one
-    whose ids are scattered): the relay then reads the log.
+    whose ids are scattered): the relay then reads the log. `committed_s`: when it was committed, as Unix time (0 from
+    versions that did not tell).
     """
 
     epoch: str
     first: int
     events: tuple[Event, ...] = ()
     v: int = LIVE_VERSION
+    committed_s: float = 0.0
 
     def encode(self) -> bytes:
         """As it travels over the live exchange."""

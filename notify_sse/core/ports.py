@@ -31,12 +31,14 @@ class Page(msgspec.Struct, frozen=True):
     """Some of the log, ascending by id, read in one snapshot.
 
     It is complete up to `upto`: no event that the reader asked for lies at or below `upto` and is missing, unless it
-    lay at or below `head.floor`. A reader whose cursor is below `head.floor` may have missed events.
+    lay at or below `head.floor`. A reader whose cursor is below `head.floor` may have missed events. `committed_ms`:
+    when each of the events was committed, as Unix time; empty where nobody needs it (all but `stretch`).
     """
 
     events: tuple[Event, ...]
     upto: int
     head: Head
+    committed_ms: tuple[int, ...] = ()
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -84,7 +86,7 @@ class Store(Protocol):
         """Where the log stands now."""
 
     async def stretch(self, after: int, *, limit: int) -> Page:
-        """The next `limit` events of all channels after id `after`; for filling and repairing the tail."""
+        """The next `limit` events of all channels after id `after`, with `committed_ms`; for repairing the tail."""
 
     async def newest(self, *, max_events: int, max_bytes: int) -> Page:
         """The newest events of all channels, contiguous up to the head, at most that many events and bytes of
@@ -137,6 +139,13 @@ class Delivery(msgspec.Struct, frozen=True):
     redelivered: bool
     tag: Any
     content_encoding: str = ""
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """How many messages are ready in the ingest queue and among the dead letters. Those handed over are not counted."""
+
+    ingest: int
+    dead: int
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -245,6 +254,9 @@ class Broker(Protocol):
 
     async def dead_letter(self, delivery: Delivery, *, reason: str, detail: str) -> None:
         """Move a refused message to the dead-letter queue: returns once it is safe there, and only then ack it."""
+
+    async def queued(self) -> Queued:
+        """How much waits in the queues now."""
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         """The oldest dead letters, left where they are."""

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Sequence
 from enum import IntFlag
 from typing import Final, Protocol
 
+import msgspec
+
 from notify_sse.core.control import CloseReason, ControlEvent, Reset
 from notify_sse.core.frames import Frame
 from notify_sse.core.stream import Stream
@@ -54,6 +56,20 @@ class Transport(Protocol):
     def abort(self) -> None:
         """End without a word a client that takes nothing."""
 
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that were written and that the kernel has not taken yet, as far as it is known here."""
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where a connection comes from, for records: its client's `address`, and the id of the request that opened it."""
+
+    address: str = ""
+    request_id: str = ""
+
+
+UNKNOWN_ORIGIN: Final = Origin()
+
 
 class Timing:
     """When things happened to a connection, and when they will. Monotonic seconds."""
@@ -84,7 +100,7 @@ class Connection:
 
     `recipient_id` is whose token opened it, `expires_at` that token's end (Unix seconds), `token_id` tells
     tokens apart for revocation. `reset` is told right after the greeting. `busy`: the pump waits for its client or for
-    the log. `gone`: it has ended, and nothing more is written.
+    the log. `gone`: it has ended, and nothing more is written. `opened_at`: the tail's position when it was opened.
     """
 
     __slots__ = (
@@ -94,6 +110,8 @@ class Connection:
         "expires_at",
         "gone",
         "id",
+        "opened_at",
+        "origin",
         "page_events",
         "recipient_id",
         "reset",
@@ -113,6 +131,7 @@ class Connection:
         token_id: str = "",
         expires_at: float = NEVER,
         reset: Reset | None = None,
+        origin: Origin = UNKNOWN_ORIGIN,
     ) -> None:
         self.stream = stream
         self.transport = transport
@@ -121,7 +140,9 @@ class Connection:
         self.token_id = token_id
         self.expires_at = expires_at
         self.reset = reset
+        self.origin = origin
         self.timing = Timing()
+        self.opened_at = 0
         self.due = Due.NOTHING
         self.busy = self.gone = False
         self.page_events = FIRST_PAGE_EVENTS

@@ -23,6 +23,7 @@ from notify_sse.core.tail import Tail
 from notify_sse.gateway import replay
 from notify_sse.gateway.connection import Connection, Due
 from notify_sse.gateway.deadlines import Deadlines
+from notify_sse.gateway.delivery_times import DeliveryTimes
 from notify_sse.gateway.replay import Replays
 from notify_sse.telemetry.metrics import Metrics
 
@@ -58,12 +59,15 @@ class Pump:
         self._slicing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._frames_sent = 0
+        self._delivery_times = DeliveryTimes(metrics)
+        self._slow: set[Connection] = set()
         self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
         self.deadlines = Deadlines(heartbeat_s=heartbeat_s, stall_s=stall_s)
 
     def start(self, connection: Connection) -> None:
         """Greet, tell of the reset if there is one, then replay and go live. It has joined the hub before."""
         now = time.monotonic()
+        connection.opened_at = self._tail.position
         connection.timing.begin(
             now,
             last_sent=now - self._jitter.uniform(0, 0.5) * self._heartbeat_s,
@@ -91,8 +95,24 @@ class Pump:
                 self._on_deadline(connection, due)
                 if count % SLICE == 0:
                     await asyncio.sleep(0)
+            self._delivery_times.settle()
             self._metrics.frames_sent.inc(self._frames_sent)
             self._frames_sent = 0
+
+    @property
+    def slow_readers(self) -> int:
+        """How many connections wait for their client to take what was written."""
+        return len(self._slow)
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes they hold that their clients have not taken."""
+        return sum(connection.transport.buffered_bytes for connection in self._slow)
+
+    @property
+    def waiting_replays(self) -> int:
+        """How many cold streams wait for their turn to read the log."""
+        return self._replays.waiting
 
     def _on_deadline(self, connection: Connection, due: Due) -> None:
         if due is Due.STALL:
@@ -117,6 +137,7 @@ class Pump:
                 except Exception:
                     logger.exception("a stream broke", extra={"action": "serve"})
                     connection.abandon()
+        self._delivery_times.settle()
         self._slicing = bool(self._ready)
         if self._slicing:
             asyncio.get_running_loop().call_soon(self._serve_slice)
@@ -178,6 +199,7 @@ class Pump:
             piece = frames if total <= FEW else _piece(frames, sent)
             sent += len(piece)
             self._frames_sent += len(piece)
+            self._delivery_times.note(piece, opened_at=connection.opened_at)
             waiting = connection.transport.write(piece)
             if waiting is None:
                 continue
@@ -239,7 +261,15 @@ class Pump:
             connection.timing.wrote(time.monotonic())
             return None
         connection.timing.wait(time.monotonic())
-        return _until_taken(connection, waiting)
+        self._slow.add(connection)
+        return self._until_taken(connection, waiting)
+
+    async def _until_taken(self, connection: Connection, waiting: Awaitable[None]) -> None:
+        try:
+            await waiting
+        finally:
+            self._slow.discard(connection)
+        connection.timing.wrote(time.monotonic())
 
     async def _replay(self, connection: Connection) -> None:
         """Read a page of the log for a cold stream, and write it. What falls due meanwhile is written at once."""
@@ -262,11 +292,6 @@ class Pump:
     def _spread_retry_ms(self) -> int:
         """A reconnect delay for one client, spread so that a crowd does not come back at once."""
         return int(self._retry_ms * self._jitter.uniform(0.5, 1.5))
-
-
-async def _until_taken(connection: Connection, waiting: Awaitable[None]) -> None:
-    await waiting
-    connection.timing.wrote(time.monotonic())
 
 
 def _piece(frames: list[Frame], start: int) -> list[Frame]:

@@ -5,6 +5,7 @@ Opens and ends connections; what is written to them is the pump's matter. Everyt
 
 import asyncio
 import random
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
@@ -56,6 +57,7 @@ class Registry:
         del self._connections[connection]
         self.closed += 1
         self._hub.leave(connection.stream)
+        self._metrics.stream_seconds.observe(time.monotonic() - connection.timing.opened_at)
         self._metrics.streams_closed.labels(connection.close_reason or "client").inc()
         if not self._connections:
             self._empty.set()

@@ -7,6 +7,7 @@ Never awaits between taking from the tail's state and changing it.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Final, Generic
 
@@ -46,6 +47,7 @@ class Relay(Generic[ReaderT]):
         self._metrics = metrics
         self._outage = outage
         self._drive = drive
+        self._head_seen = 0
         self._wanted = asyncio.Event()
         self._repaired: asyncio.Future[None] | None = None
         self._filled = asyncio.Event()
@@ -63,7 +65,9 @@ class Relay(Generic[ReaderT]):
             return
         known = max(0, self._tail.position + 1 - announcement.first)
         self._metrics.duplicates_dropped.inc(min(known, len(announcement.events)))
-        frames = [frame(event, announcement.epoch) for event in announcement.events[known:]]
+        epoch, committed_s = announcement.epoch, announcement.committed_s or time.time()
+        frames = [frame(event, epoch, committed_s=committed_s) for event in announcement.events[known:]]
+        self._head_seen = max(self._head_seen, announcement.first + len(announcement.events) - 1)
         self._extend(announcement.first + known, frames)
 
     def _hear_other_epoch(self, epoch: str) -> None:
@@ -115,6 +119,7 @@ class Relay(Generic[ReaderT]):
         self._restart(page.head, start=first - 1)
         self._extend(first, _frames(page), upto=page.upto)
         self._filled.set()
+        self._outage.back(LOG_HEAD)
         logger.info("tail filled", extra={"action": "fill", "events": len(page.events), "position": page.upto})
 
     async def _follow(self) -> None:
@@ -147,6 +152,7 @@ class Relay(Generic[ReaderT]):
         # earlier must not be taken for a log that went back.
         reached, unknown = tail.position, set(self._unknown_epochs)
         head = await self._store.head()
+        self._head_seen = head.position
         # Another log, or one that lost its newest events (a standby was promoted): no cursor can be trusted.
         if head.epoch != tail.epoch or head.position < reached:
             self._break_off(head)
@@ -204,6 +210,8 @@ class Relay(Generic[ReaderT]):
 
     def _restart(self, head: Head, *, start: int) -> None:
         self._own_epochs.add(head.epoch)
+        self._head_seen = head.position
+        self._metrics.log_is(head.epoch)
         self._foreign_epochs.discard(head.epoch)
         self._tail.restart(head.epoch, start=start)
         self._drive(self._hub.wake_all())
@@ -213,13 +221,22 @@ class Relay(Generic[ReaderT]):
         """Whether the tail holds the log's newest stretch: before, no stream can be placed."""
         return self._filled.is_set()
 
+    @property
+    def lag_events(self) -> int:
+        """By how many events the tail is behind the log, as far as this process has heard of the log's head."""
+        return max(0, self._head_seen - self._tail.position)
+
     async def when_filled(self) -> None:
         """Wait until `filled`."""
         await self._filled.wait()
 
 
 def _frames(page: Page) -> list[Frame]:
-    return [frame(event, page.head.epoch) for event in page.events]
+    times = page.committed_ms or (0,) * len(page.events)
+    return [
+        frame(event, page.head.epoch, committed_s=committed_ms / 1000)
+        for event, committed_ms in zip(page.events, times, strict=True)
+    ]
 
 
 def _merged(one: asyncio.Future[None] | None, other: asyncio.Future[None] | None) -> asyncio.Future[None] | None:

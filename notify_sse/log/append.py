@@ -9,6 +9,7 @@ What the database refuses is found out here, and nowhere else: every caller is t
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
@@ -162,7 +163,8 @@ class Appender:
             if stored.outcome == "new"
         )
         if events:
-            self._on_committed(Announcement(appended.epoch, events[0].id, events))
+            committed_s = time.time()
+            self._on_committed(Announcement(appended.epoch, events[0].id, events, committed_s=committed_s))
         elif highest := max((stored.id for stored in appended.stored), default=0):
             # All known already: whoever appended them may have died before it announced them.
             self._on_committed(Announcement(appended.epoch, highest + 1))

@@ -31,8 +31,10 @@ from notify_sse.log.pause import Pause
 from notify_sse.log.retention import Retention
 from notify_sse.server.files import file_limit
 from notify_sse.server.rollout import RolloutWatch, rollout_of
+from notify_sse.server.sampling import Sampling
 from notify_sse.store import open_rollout_records, open_store
 from notify_sse.telemetry.adoption import WAYS, RecipientsSeen
+from notify_sse.telemetry.loop_lag import LoopLag
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
 from notify_sse.telemetry.outage import Outage
 from notify_sse.web import STREAM_PATH, build
@@ -105,6 +107,8 @@ class Parts:
         self.pause = Pause(self.broker, self.store_outage)
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
         self.limits = ClientLimits(settings, metrics, files=file_limit())
+        self.loop_lag = LoopLag()
+        self.sampling = Sampling(self.broker, metrics)
         refusals = Refusals(lambda reason: metrics.tokens_refused.labels(reason).inc())
         self.verifier = Verifier(settings, on_refused=refusals.note, on_unauthorized=self.limits.rates.refuse_token)
         self.recipients_seen = RecipientsSeen(os.environ.get(MULTIPROCESS_DIRECTORY))
@@ -123,6 +127,7 @@ class Parts:
             appender=self.appender,
             verifier=self.verifier,
             store_outage=self.store_outage,
+            broker_connected=lambda: self.broker.connected,
             end_token=Revocations(end_here=out.registry.end_token, tell_others=tell_others).revoke,
             limits=self.limits,
             rollout=out.rollout,
@@ -137,18 +142,57 @@ class Parts:
             keep_alive_s=KEEP_ALIVE_S,
             arrivals=self.limits.arrivals,
         )
-        self._expose_gauges()
+        self._expose_the_way_out()
+        self._expose_the_way_in()
 
     def _retention_lag_s(self) -> float:
         """0 in a process that removes nothing."""
         return 0.0 if self._role == "gateway" else self.retention.lag_s
 
-    def _expose_gauges(self) -> None:
-        gauge, tail = self.metrics.gauge, self.way_out.tail
-        gauge("streams", "Streams open now.", lambda: len(self.way_out.registry))
+    def _expose_the_way_out(self) -> None:
+        gauge, out, tail = self.metrics.gauge, self.way_out, self.way_out.tail
+        gauge("streams", "Streams open now.", lambda: len(out.registry))
+        self.metrics.worker_streams(lambda: len(out.registry))
+        self.metrics.loop_lag(self.loop_lag.take)
+        gauge(
+            "slow_readers",
+            "Streams that wait for their client to take what was written.",
+            lambda: out.pump.slow_readers,
+        )
+        gauge(
+            "buffered_bytes",
+            "Bytes that were written to slow readers and not taken by them.",
+            lambda: out.pump.buffered_bytes,
+        )
+        gauge(
+            "replays_waiting",
+            "Cold streams that wait for their turn to read the log.",
+            lambda: out.pump.waiting_replays,
+        )
+        gauge(
+            "tail_lag_events",
+            "Events that the log has and the tail has not, as far as is known.",
+            lambda: out.relay.lag_events,
+            across="livemax",
+        )
         gauge("tail_position", "Id of the newest event in the tail.", lambda: tail.position, across="livemin")
         gauge("tail_events", "Events in the tail.", lambda: len(tail))
         gauge("tail_bytes", "Estimated size of the tail.", lambda: tail.size_bytes)
+
+    def _expose_the_way_in(self) -> None:
+        gauge = self.metrics.gauge
+        gauge(
+            "store_connected",
+            "1 when the store answered when it was last asked.",
+            lambda: self.service.store_connected,
+            across="livemin",
+        )
+        gauge(
+            "oldest_waiting_seconds",
+            "How long the oldest message has waited that was taken from the ingest queue and is not acked.",
+            lambda: self.ingest.oldest_waiting_s,
+            across="livemax",
+        )
         gauge("broker_connected", "1 when the broker is connected.", lambda: self.broker.connected, across="livemin")
         gauge(
             "ingest_paused",

@@ -65,6 +65,8 @@ class Process:
         sockets = self.parts.doors.sockets
         self._spawn(GarbagePolicy(self.parts.way_out.registry, passed_on=lambda: sockets.passed_on).run())
         self._spawn(self._refresh_metrics())
+        self._spawn(self.parts.loop_lag.run())
+        self._spawn(self.parts.sampling.run())
         role = self.settings.role
         if role != "gateway":
             self._spawn(self.parts.pause.run())

@@ -1,6 +1,6 @@
 """HTTP: requests in, streams and answers out. Knows the gateway's parts, never an adapter."""
 
-from notify_sse.web.api.transport import STREAM_PATH
+from notify_sse.web.http.access_log import STREAM_PATH
 from notify_sse.web.routes import build
 
 __all__ = ["STREAM_PATH", "build"]

@@ -8,10 +8,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from notify_sse.errors import NotifyError
 from notify_sse.web import pages
 from notify_sse.web.api import history, operations, publish, session, transport
-from notify_sse.web.api.transport import STREAM_PATH, TRANSPORT_PATH
+from notify_sse.web.api.transport import TRANSPORT_PATH
 from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
-from notify_sse.web.http.access_log import AccessLog
+from notify_sse.web.http.access_log import OTHER, STREAM_PATH, AccessLog, Requests, is_stream
 from notify_sse.web.http.body import ReadToTheEnd
 from notify_sse.web.http.entrance import Entrance
 from notify_sse.web.http.version import Http1Only
@@ -22,7 +22,8 @@ from notify_sse.web.streams.websocket import upgrade_required, websocket
 
 def build(service: Service) -> ASGIApp:
     """The ASGI app of `service`."""
-    stream = StreamResponse(service)
+    requests = Requests(service.metrics)
+    stream = StreamResponse(service, requests=requests)
     app = Starlette(
         routes=[
             Route(STREAM_PATH, stream, methods=["GET"]),  # `Front` serves it; here for the 405 of other methods
@@ -48,8 +49,12 @@ def build(service: Service) -> ASGIApp:
     )
     app.router.redirect_slashes = False  # a redirect would carry the query, and a token in it, to another URL
     app.state.service = service
+    for path, statuses in openapi.documented_statuses(service.settings).items():
+        service.metrics.answers(path, statuses)
+    service.metrics.answers(OTHER, ("404", "405", "505"))
+    front = Front(stream, ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None))
     return Entrance(
-        AccessLog(Http1Only(Front(stream, ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None)))),
+        AccessLog(Http1Only(front), requests=requests),
         arrivals=service.limits.arrivals,
         proxies=service.limits.proxies,
         root_path=service.settings.root_path,
@@ -66,7 +71,7 @@ class Front:
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == STREAM_PATH and scope["method"] in ("GET", "HEAD"):
+        if scope["type"] == "http" and is_stream(scope):
             await self._stream(scope, receive, send)
         else:
             await self._rest(scope, receive, send)

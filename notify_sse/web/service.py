@@ -19,6 +19,9 @@ from notify_sse.telemetry.outage import LOG_HEAD, Outage
 from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits
 
+Unready = Literal["draining", "starting", "keys"]
+Degraded = Literal["store", "broker"]
+
 
 class Service:
     """`end_token` ends the streams of a token, by its id, in every process."""
@@ -36,6 +39,7 @@ class Service:
         appender: Appender,
         verifier: Verifier,
         store_outage: Outage,
+        broker_connected: Callable[[], bool],
         end_token: Callable[[str], None],
         limits: Limits,
         rollout: RolloutGate,
@@ -57,14 +61,31 @@ class Service:
         self.histories = histories
         self._relay = relay
         self._store_outage = store_outage
+        self._broker_connected = broker_connected
 
-    def unready(self) -> Literal["draining", "starting", "keys", "store"] | None:
-        """Why this process should get no traffic, or None when it should."""
+    def unready(self) -> Unready | None:
+        """Why this process should get no traffic, or None when it should: it serves streams.
+
+        What all processes share is no reason: a balancer that takes all of them out for a database that is away would
+        answer 502 to every client that reconnects, for which an EventSource gives up for ever. See `degraded`.
+        """
         if self.admission.draining:
             return "draining"
         ingests_only = self.settings.role == "ingest"
         if not (self._store_outage.reached(LOG_HEAD) if ingests_only else self._relay.filled):
             return "starting"
-        if not self.verifier.ready:
-            return "keys"
-        return "store" if self._store_outage.away(LOG_HEAD) else None
+        return None if self.verifier.ready else "keys"
+
+    def degraded(self) -> tuple[Degraded, ...]:
+        """What is away that this process needs for all that it does."""
+        away: list[Degraded] = []
+        if not self.store_connected:
+            away.append("store")
+        if not self._broker_connected():
+            away.append("broker")
+        return tuple(away)
+
+    @property
+    def store_connected(self) -> bool:
+        """Whether the store answered when it was last asked."""
+        return self._store_outage.reached(LOG_HEAD) and not self._store_outage.away(LOG_HEAD)

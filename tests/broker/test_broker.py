@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from notify_sse.broker import open_broker
-from notify_sse.core.ports import Broker
+from notify_sse.core.ports import Broker, Queued
 from notify_sse.errors import BadConfiguration, BrokerUnavailable
 from tests.broker.brokers import (
     KEY,
@@ -20,6 +20,7 @@ from tests.broker.brokers import (
     running,
     texts,
 )
+from tests.support.polling import eventually
 
 
 @pytest.fixture(params=["memory", "rabbitmq"])
@@ -242,6 +243,19 @@ async def test_purge_removes_every_dead_letter(brokers: Brokers) -> None:
         assert await process.broker.purge_dead_letters() == 3
         assert await process.broker.dead_letters(limit=9) == []
         assert await process.broker.replay_dead_letters(limit=9) == 0
+
+
+async def test_how_much_waits_in_the_queues(brokers: Brokers) -> None:
+    """What is handed over and not acked does not wait there."""
+    async with running(brokers.open(), consumes=True) as process:
+        assert await process.broker.queued() == Queued(ingest=0, dead=0)
+        for number in range(3):
+            await _refuse(process, str(number), reason="malformed", detail="")
+
+        async def dead() -> bool:
+            return await process.broker.queued() == Queued(ingest=0, dead=3)
+
+        await eventually(dead, what="the dead letters to be counted")
 
 
 async def test_announcements_reach_every_listener_in_order(brokers: Brokers) -> None:

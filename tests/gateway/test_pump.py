@@ -22,6 +22,7 @@ class SlowTransport:
     """Writes down what is sent; while `gate` is not set, the client takes nothing."""
 
     name = "slow"
+    buffered_bytes = 7
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()

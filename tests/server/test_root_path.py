@@ -10,8 +10,9 @@ import websockets
 from tests.server.in_process import running
 from tests.support.api import Api, bearer
 
-BY_SETTING = ({"ROOT_PATH": "/push"}, {})
-BY_PROXY = ({"TRUSTED_PROXIES": "127.0.0.1"}, {"X-Forwarded-Prefix": "/push", "X-Forwarded-For": "192.0.2.7"})
+Way = tuple[dict[str, str], dict[str, str]]
+BY_SETTING: Way = ({"ROOT_PATH": "/push"}, {})
+BY_PROXY: Way = ({"TRUSTED_PROXIES": "127.0.0.1"}, {"X-Forwarded-Prefix": "/push", "X-Forwarded-For": "192.0.2.7"})
 
 
 @pytest.mark.parametrize(("env", "headers"), [BY_SETTING, BY_PROXY], ids=["setting", "proxy"])

@@ -20,7 +20,7 @@ from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, Budget
 from notify_sse.broker.rabbitmq.link import Link
 from notify_sse.broker.rabbitmq.publishing import PublishingChannels, deadline_after, remaining_s
 from notify_sse.broker.rabbitmq.topology import Topology
-from notify_sse.core.ports import DeadLetter, Delivery, Listener, Message
+from notify_sse.core.ports import DeadLetter, Delivery, Listener, Message, Queued
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.telemetry.outage import Outage
 
@@ -155,6 +155,16 @@ class RabbitMQBroker:
             timeout_s=remaining_s(deadline_s),
             headers=dead_letters.headers_of(delivery, reason=reason, detail=detail),
         )
+
+    async def queued(self) -> Queued:
+        connection = self._publishing.connection_now()
+        with translated():
+            async with connection.temporary_channel() as channel:
+                sizes = [
+                    (await channel.queue_declare(queue, passive=True, timeout=self._publish_timeout_s)).message_count
+                    for queue in (self._topology.ingest, self._topology.dead)
+                ]
+        return Queued(*(size or 0 for size in sizes))
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         connection = await self._publishing.connection(timeout_s=self._publish_timeout_s)

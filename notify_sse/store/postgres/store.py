@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any, Final
 
 import asyncpg
+from msgspec import structs
 
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page
@@ -104,7 +105,9 @@ class PostgresStore:
         rows = await self._reads.run(
             lambda connection: connection.fetch(self._stretch, page.bounded(after, default=0), limit)
         )
-        return page.ascending(_events(rows), _head(rows), limit=limit)
+        times = tuple(row[-1] for row in rows if row[-1] is not None)
+        events = _events([row[:-1] for row in rows])
+        return structs.replace(page.ascending(events, _head(rows), limit=limit), committed_ms=times)
 
     async def newest(self, *, max_events: int, max_bytes: int) -> Page:
         rows = await self._reads.run(lambda connection: connection.fetch(self._newest, max_events, max_bytes))

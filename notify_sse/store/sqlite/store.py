@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import aiosqlite
+from msgspec import structs
 
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page
@@ -37,7 +38,7 @@ INSERT: Final = """
     VALUES (?, ?, ?, ?, ?, ?, ?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
 """
 ADVANCE: Final = "UPDATE log_head SET position = ?"
-STRETCH: Final = "SELECT id, channel, type, body, expires_ms FROM log WHERE id > ? ORDER BY id LIMIT ?"
+STRETCH: Final = "SELECT id, channel, type, body, expires_ms, created_ms FROM log WHERE id > ? ORDER BY id LIMIT ?"
 NEWEST: Final = """
     SELECT id, channel, type, body, expires_ms FROM (
         SELECT *, sum(length(body)) OVER (ORDER BY id DESC) AS bytes
@@ -126,7 +127,9 @@ class SqliteStore:
         async def work(connection: aiosqlite.Connection) -> Page:
             head = await _head(connection)
             rows = await connection.execute_fetchall(STRETCH, (page.bounded(after, default=0), limit))
-            return page.ascending(_events(rows), head, limit=limit)
+            times = tuple(row[-1] for row in rows)
+            events = _events(row[:-1] for row in rows)
+            return structs.replace(page.ascending(events, head, limit=limit), committed_ms=times)
 
         return await self._reads.run(work)
 

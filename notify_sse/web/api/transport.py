@@ -12,10 +12,10 @@ from starlette.responses import Response
 from notify_sse.auth import READING
 from notify_sse.config import Settings
 from notify_sse.config.checks import moment
+from notify_sse.web.http.access_log import STREAM_PATH
 from notify_sse.web.http.answers import TransportAdvice, answer
 from notify_sse.web.service import Service
 
-STREAM_PATH: Final = "/notifications/stream"
 TRANSPORT_PATH: Final = "/notifications/transport"
 
 

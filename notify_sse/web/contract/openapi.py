@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.auth import ADMIN, PUBLISH, READ
+from notify_sse.config import Settings
 from notify_sse.core.media import CONTENT_TYPES
 from notify_sse.version import __version__
 from notify_sse.web.api import history, publish
@@ -29,6 +30,15 @@ async def serve(request: Request) -> Response:
             root=root_of(request.scope),
         )
     )
+
+
+def documented_statuses(settings: Settings) -> dict[str, set[str]]:
+    """With which statuses each route may be answered, whatever the method."""
+    document = openapi(max_bytes=settings.max_notification_bytes, session_cookie=settings.session_cookie)
+    return {
+        path: {status for operation in methods.values() for status in operation["responses"]}
+        for path, methods in document["paths"].items()
+    }
 
 
 def openapi(*, max_bytes: int, session_cookie: str, root: str = "") -> Document:

@@ -104,6 +104,10 @@ class DoorTransport(asyncio.Protocol):
     def abort(self) -> None:
         self._transport.abort()
 
+    @property
+    def buffered_bytes(self) -> int:
+        return self._transport.get_write_buffer_size()
+
     # The socket, as an asyncio protocol.
 
     def data_received(self, data: bytes) -> None:

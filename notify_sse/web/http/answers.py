@@ -75,11 +75,15 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether this process should get traffic. `cursor`: where its tail stands, when it serves streams."""
+    """Whether this process should get traffic. `cursor`: where its tail stands, when it serves streams.
+
+    `degraded`: what is away now; with `?strict=1` that is a `reason` not to be ready.
+    """
 
     status: Literal["ready", "not ready"]
     cursor: CursorText | UnsetType = UNSET
-    reason: Literal["draining", "starting", "keys", "store"] | UnsetType = UNSET
+    reason: Literal["draining", "starting", "keys", "store", "broker"] | UnsetType = UNSET
+    degraded: tuple[Literal["store", "broker"], ...] = ()
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

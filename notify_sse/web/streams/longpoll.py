@@ -13,6 +13,7 @@ from notify_sse.auth import Grant
 from notify_sse.core.control import CloseReason, Closing, ControlEvent, Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame
+from notify_sse.web.http.request_origin import origin
 from notify_sse.web.service import Service
 
 
@@ -32,6 +33,8 @@ class PollTransport:
     """
 
     name = "poll"
+    buffered_bytes = 0
+    """What it was given is not written before the answer."""
 
     def __init__(self, *, types: Sequence[str], limit: int) -> None:
         self._types = frozenset(types)
@@ -94,7 +97,9 @@ async def poll(
     Raises `Forbidden`, `Overloaded`, as for any stream.
     """
     transport = PollTransport(types=types, limit=limit)
-    connection = await service.admission.admit(grant, transport, topics=topics, last_event_id=last_event_id)
+    connection = await service.admission.admit(
+        grant, transport, topics=topics, last_event_id=last_event_id, origin=origin(request.scope)
+    )
     if connection.reset:
         return Polled([], connection.reset.to, more=False, reset=connection.reset)
     leaving = asyncio.ensure_future(_left(request))

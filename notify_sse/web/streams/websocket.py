@@ -5,6 +5,7 @@ docs/reference/websocket.md lists the messages and the close codes.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from notify_sse.errors import Forbidden, Limited, NotEnabled, NotifyError, Overl
 from notify_sse.gateway import eager
 from notify_sse.web.http.entrance import refuse_websocket
 from notify_sse.web.http.problems import problem, refusal
+from notify_sse.web.http.request_origin import origin
 from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
 from notify_sse.web.streams.request import last_event_id, topics_in
@@ -67,6 +69,8 @@ class WsTransport:
     """Writes to a WebSocket's ASGI `send`."""
 
     __slots__ = ("_root", "_send", "_task")
+    buffered_bytes = 0
+    """The server behind ASGI has them, and does not say how many."""
     name = "websocket"
 
     def __init__(self, send: Send, *, root: str) -> None:
@@ -107,6 +111,7 @@ class WsTransport:
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one WebSocket until either side ends it."""
     service: Service = scope["app"].state.service
+    began = time.monotonic()
     await receive()  # websocket.connect
     if scope["http_version"] == "2":  # as for `VersionNotSupported`
         await send({"type": "websocket.close"})
@@ -123,7 +128,9 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
         service.limits.rates.connect(grant.subject)
         service.rollout.check(grant.subject)
         topics = topics_in(QueryParams(scope["query_string"]))
-        connection = await service.admission.admit(grant, transport, topics=topics, last_event_id=cursor)
+        connection = await service.admission.admit(
+            grant, transport, topics=topics, last_event_id=cursor, origin=origin(scope)
+        )
     except _Hangup as exc:
         await send({"type": "websocket.close", "code": exc.code})
         return
@@ -138,6 +145,7 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     service.recipients_seen.note("stream", grant.subject)
     try:
         service.registry.open(connection)
+        service.metrics.connect_seconds.observe(time.monotonic() - began)
         await _listen(transport, receive)
     except _Hangup as exc:
         connection.leave()
