@@ -31,11 +31,11 @@ from notify_sse.log.pause import Pause
 from notify_sse.log.retention import Retention
 from notify_sse.server.files import file_limit
 from notify_sse.server.rollout import RolloutWatch, rollout_of
-from notify_sse.store import open_rollout_records, open_store
+from notify_sse.store import open_access_records, open_rollout_records, open_store
 from notify_sse.telemetry.adoption import WAYS, RecipientsSeen
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
 from notify_sse.telemetry.outage import Outage
-from notify_sse.web import STREAM_PATH, build
+from notify_sse.web import STREAM_PATH, build, build_admin
 from notify_sse.web.door import Doors
 from notify_sse.web.limits.limits import Limits as ClientLimits
 from notify_sse.web.service import Service
@@ -83,6 +83,7 @@ class Parts:
         self.metrics = metrics = Metrics()
         self.store_outage = Outage("the store")
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
+        self.records = open_access_records(settings.database_url)
         self.broker = open_broker(
             settings.broker_url,
             prefix=settings.amqp_prefix,
@@ -111,9 +112,16 @@ class Parts:
         self.rollout_watch = RolloutWatch(
             self.rollout_records, out.rollout, out.registry, self.recipients_seen, settings=rollout_of(settings)
         )
+        self.revocations = Revocations(end_here=out.registry.end_token, tell_others=tell_others)
+        self._make_web(settings)
+        self._expose_gauges()
+
+    def _make_web(self, settings: Settings) -> None:
+        """What answers requests: the apps, and the doors before the main one."""
+        out = self.way_out
         self.service = Service(
             settings,
-            metrics=metrics,
+            metrics=self.metrics,
             store=self.store,
             tail=out.tail,
             relay=out.relay,
@@ -122,12 +130,14 @@ class Parts:
             appender=self.appender,
             verifier=self.verifier,
             store_outage=self.store_outage,
-            end_token=Revocations(end_here=out.registry.end_token, tell_others=tell_others).revoke,
+            end_token=self.revocations.revoke,
             limits=self.limits,
             rollout=out.rollout,
             recipients_seen=self.recipients_seen,
+            records=self.records,
         )
         self.app = build(self.service)
+        self.admin_app = build_admin(self.service)
         self.doors = Doors(
             self.app,
             path=STREAM_PATH,
@@ -135,7 +145,6 @@ class Parts:
             keep_alive_s=KEEP_ALIVE_S,
             arrivals=self.limits.arrivals,
         )
-        self._expose_gauges()
 
     def _retention_lag_s(self) -> float:
         """0 in a process that removes nothing."""

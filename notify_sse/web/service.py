@@ -5,6 +5,7 @@ from typing import Literal
 
 from notify_sse.auth import Verifier
 from notify_sse.config import Settings
+from notify_sse.core.access import AccessRecords
 from notify_sse.core.ports import Store
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.admission import Admission
@@ -39,6 +40,7 @@ class Service:
         limits: Limits,
         rollout: RolloutGate,
         recipients_seen: RecipientsSeen,
+        records: AccessRecords,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -52,6 +54,7 @@ class Service:
         self.limits = limits
         self.rollout = rollout
         self.recipients_seen = recipients_seen
+        self.records = records
         self._relay = relay
         self._store_outage = store_outage
 
