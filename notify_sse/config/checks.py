@@ -83,6 +83,8 @@ def _check_keys(settings: Settings) -> None:
             f"{settings.host} is open to others, and no key is configured; set NOTIFY_SSE_JWT_SECRET "
             "(or NOTIFY_SSE_JWT_PUBLIC_KEY, or NOTIFY_SSE_JWKS_URL)",
         )
+    if settings.development and settings.admin_port and not is_loopback(settings.admin_host):
+        _refuse("admin_host", f"{settings.admin_host} is open to others, and no key is configured")
 
 
 def _check_secret(secret: str, *, host: str) -> None:

@@ -51,6 +51,18 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
     ] = "notifications"
     host: Annotated[str, Meta(min_length=1, description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="TCP port to listen on; 0 takes any free one.")] = 8000
+    admin_host: Annotated[
+        str, Meta(min_length=1, description="Address of the admin listener, when ADMIN_PORT is not 0.")
+    ] = "127.0.0.1"
+    admin_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="TCP port of a listener of its own for `/admin` and `/metrics`, which are then nowhere else; "
+            "0: they are served on PORT.",
+        ),
+    ] = 0
     role: Annotated[
         Role,
         Meta(

@@ -32,12 +32,12 @@ from notify_sse.log.retention import Retention
 from notify_sse.server.files import file_limit
 from notify_sse.server.rollout import RolloutWatch, rollout_of
 from notify_sse.server.sampling import Sampling
-from notify_sse.store import open_rollout_records, open_store
+from notify_sse.store import open_access_records, open_rollout_records, open_store
 from notify_sse.telemetry.adoption import WAYS, RecipientsSeen
 from notify_sse.telemetry.loop_lag import LoopLag
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
 from notify_sse.telemetry.outage import Outage
-from notify_sse.web import STREAM_PATH, build
+from notify_sse.web import STREAM_PATH, build, build_admin
 from notify_sse.web.door import Doors
 from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits as ClientLimits
@@ -86,6 +86,7 @@ class Parts:
         self.metrics = metrics = Metrics()
         self.store_outage = Outage("the store")
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
+        self.records = open_access_records(settings.database_url)
         self.broker = open_broker(
             settings.broker_url,
             prefix=settings.amqp_prefix,
@@ -116,9 +117,17 @@ class Parts:
         self.rollout_watch = RolloutWatch(
             self.rollout_records, out.rollout, out.registry, self.recipients_seen, settings=rollout_of(settings)
         )
+        self.revocations = Revocations(end_here=out.registry.end_token, tell_others=tell_others)
+        self._make_web(settings)
+        self._expose_the_way_out()
+        self._expose_the_way_in()
+
+    def _make_web(self, settings: Settings) -> None:
+        """What answers requests: the apps, and the doors before the main one."""
+        out = self.way_out
         self.service = Service(
             settings,
-            metrics=metrics,
+            metrics=self.metrics,
             store=self.store,
             tail=out.tail,
             relay=out.relay,
@@ -128,13 +137,15 @@ class Parts:
             verifier=self.verifier,
             store_outage=self.store_outage,
             broker_connected=lambda: self.broker.connected,
-            end_token=Revocations(end_here=out.registry.end_token, tell_others=tell_others).revoke,
+            end_token=self.revocations.revoke,
             limits=self.limits,
             rollout=out.rollout,
             recipients_seen=self.recipients_seen,
-            histories=Histories(self.store, metrics, at_once=HISTORY_CONNECTIONS),
+            histories=Histories(self.store, self.metrics, at_once=HISTORY_CONNECTIONS),
+            records=self.records,
         )
         self.app = build(self.service)
+        self.admin_app = build_admin(self.service)
         self.doors = Doors(
             self.app,
             path=STREAM_PATH,

@@ -20,6 +20,7 @@ from notify_sse.core.ports import STORE_RETRY_S, Listener
 from notify_sse.errors import BadConfiguration, BrokerUnavailable, SchemaOutdated, StoreUnavailable
 from notify_sse.log.watch import watch
 from notify_sse.server import reload
+from notify_sse.server.admin import AdminServer
 from notify_sse.server.garbage import GarbagePolicy
 from notify_sse.server.listening import BACKLOG, url_of
 from notify_sse.server.parts import KEEP_ALIVE_S, Parts
@@ -50,8 +51,10 @@ class Process:
         self._stop = asyncio.Event()
         self._exit_code = 0
 
-    async def run(self, listening_socket: socket.socket) -> int:
-        """Serve on `listening_socket` until SIGTERM or SIGINT. Returns the exit code."""
+    async def run(self, listening_socket: socket.socket, *, admin_socket: socket.socket | None = None) -> int:
+        """Serve on `listening_socket` until SIGTERM or SIGINT, and the admin API on `admin_socket` when there is one.
+        Returns the exit code.
+        """
         loop = cast(ServerLoop, asyncio.get_running_loop())
         loop.doors = self.parts.doors
         loop.set_exception_handler(_on_loop_exception)
@@ -79,6 +82,7 @@ class Process:
                 on_announcement=None if role == "ingest" else self.parts.way_out.live_messages.hear,
             )
         )
+        admin = self._serve_admin(admin_socket) if admin_socket else None
         logger.info("serving", extra={"action": "start", "url": url_of(listening_socket), "role": role})
         try:
             await hypercorn_serve(
@@ -89,9 +93,18 @@ class Process:
             )
             await self.parts.doors.sockets.emptied()
         finally:
+            if admin:
+                await admin.stop()
             await self._close()
         logger.info("stopped", extra={"action": "stop", "exit_code": self._exit_code})
         return self._exit_code
+
+    def _serve_admin(self, admin_socket: socket.socket) -> AdminServer:
+        cast(ServerLoop, asyncio.get_running_loop()).without_door = admin_socket.fileno()
+        admin = AdminServer(self.parts.admin_app, _server_config(admin_socket, self.settings))
+        self._spawn(admin.run())
+        logger.info("serving the admin API", extra={"action": "start", "url": url_of(admin_socket)})
+        return admin
 
     async def _work(self) -> None:
         """Open the store, then run everything that needs it."""
@@ -173,6 +186,7 @@ class Process:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.parts.broker.close()
         await self.parts.rollout_records.close()
+        await self.parts.records.close()
         await self.parts.store.close()
         await self.parts.verifier.close()
 
@@ -207,6 +221,7 @@ def run(
     settings: Settings,
     listening_socket: socket.socket,
     *,
+    admin_socket: socket.socket | None = None,
     on_ready: Callable[[], None] | None = None,
     on_hangup: Callable[[], None] | None = None,
 ) -> int:
@@ -217,7 +232,8 @@ def run(
     """
 
     async def main() -> int:
-        return await Process(settings, on_ready=on_ready, on_hangup=on_hangup).run(listening_socket)
+        process = Process(settings, on_ready=on_ready, on_hangup=on_hangup)
+        return await process.run(listening_socket, admin_socket=admin_socket)
 
     with asyncio.Runner(loop_factory=ServerLoop) as runner:
         return runner.run(main())

@@ -3,20 +3,31 @@
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
+from notify_sse.core.access import AccessRecords
 from notify_sse.core.ports import Finding, Store
 from notify_sse.core.rollout import RolloutRecords
 from notify_sse.errors import BadConfiguration
 from notify_sse.store.postgres import diagnosis as postgres_diagnosis
 from notify_sse.store.postgres import schema as postgres_schema
+from notify_sse.store.postgres.access import PostgresAccessRecords
 from notify_sse.store.postgres.rollout import PostgresRolloutRecords
 from notify_sse.store.postgres.store import PostgresStore
 from notify_sse.store.schema import Migrated, require_usable
 from notify_sse.store.sqlite import diagnosis as sqlite_diagnosis
 from notify_sse.store.sqlite import schema as sqlite_schema
+from notify_sse.store.sqlite.access import SqliteAccessRecords
 from notify_sse.store.sqlite.rollout import SqliteRolloutRecords
 from notify_sse.store.sqlite.store import SqliteStore
 
-__all__ = ["Migrated", "check_schema", "diagnose", "migrate", "open_rollout_records", "open_store"]
+__all__ = [
+    "Migrated",
+    "check_schema",
+    "diagnose",
+    "migrate",
+    "open_access_records",
+    "open_rollout_records",
+    "open_store",
+]
 
 
 def open_store(database_url: str, *, replay_connections: int = 8) -> Store:
@@ -34,6 +45,14 @@ def open_rollout_records(database_url: str) -> RolloutRecords:
     `Store.open()`. Raises `BadConfiguration`.
     """
     kind = PostgresRolloutRecords if _is_postgres(database_url) else SqliteRolloutRecords
+    return kind(database_url)
+
+
+def open_access_records(database_url: str) -> AccessRecords:
+    """The audit log, the revocations and the tickets in the same database. Connects to nothing before its first use,
+    which comes after a `Store.open()`. Raises `BadConfiguration`.
+    """
+    kind = PostgresAccessRecords if _is_postgres(database_url) else SqliteAccessRecords
     return kind(database_url)
 
 

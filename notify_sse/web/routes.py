@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
 from notify_sse.web import pages
+from notify_sse.web.admin import routes as admin
 from notify_sse.web.api import history, operations, publish, session, transport
 from notify_sse.web.api.transport import TRANSPORT_PATH
 from notify_sse.web.contract import asyncapi, openapi
@@ -35,9 +36,9 @@ def build(service: Service) -> ASGIApp:
             Route("/notifications/ws", upgrade_required, methods=["GET"]),
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
-            Route("/metrics", operations.metrics),
             Route("/openapi.json", openapi.serve),
             Route("/asyncapi.json", asyncapi.serve),
+            *([] if service.settings.admin_port else admin.routes()),
             *pages.routes(development=service.settings.development),
         ],
         middleware=[cors.middleware(service.settings.cors_origins)],

@@ -5,6 +5,7 @@ from typing import Literal
 
 from notify_sse.auth import Verifier
 from notify_sse.config import Settings
+from notify_sse.core.access import AccessRecords
 from notify_sse.core.ports import Store
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.admission import Admission
@@ -45,6 +46,7 @@ class Service:
         rollout: RolloutGate,
         recipients_seen: RecipientsSeen,
         histories: Histories,
+        records: AccessRecords,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -59,6 +61,7 @@ class Service:
         self.rollout = rollout
         self.recipients_seen = recipients_seen
         self.histories = histories
+        self.records = records
         self._relay = relay
         self._store_outage = store_outage
         self._broker_connected = broker_connected

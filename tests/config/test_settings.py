@@ -22,6 +22,8 @@ EACH: dict[str, tuple[str, Any]] = {
     "amqp_prefix": ("team-a.notifications", None),
     "host": ("0.0.0.0", None),
     "port": ("0", 0),
+    "admin_host": ("10.0.0.5", None),
+    "admin_port": ("9090", 9090),
     "role": ("Gateway", "gateway"),
     "workers": ("4", 4),
     "jwt_secret": ("s" * 32, None),

@@ -46,7 +46,7 @@ INDEXES = {
     "WHERE type = 'index' AND sql IS NOT NULL",
     "postgres": "SELECT c.relname, (SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_attribute a "
     "WHERE a.attrelid = c.oid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-    "WHERE NOT i.indisprimary AND c.relname LIKE 'log%'",
+    "WHERE NOT i.indisprimary AND c.relnamespace = 'public'::regnamespace",
 }
 
 

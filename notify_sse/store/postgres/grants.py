@@ -9,6 +9,10 @@ NEEDED: Final = {
     "log_head": ("SELECT", "UPDATE"),
     "notify_sse_schema": ("SELECT",),
     "rollout": ("SELECT",),
+    "revocations": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "revocation_head": ("SELECT", "UPDATE"),
+    "tickets": ("SELECT", "INSERT", "DELETE"),
+    "audit": ("SELECT", "INSERT"),
 }
 """DELETE is for retention; UPDATE of the head also for its lock."""
 HAS: Final = """

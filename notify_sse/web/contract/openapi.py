@@ -10,9 +10,12 @@ from notify_sse.config import Settings
 from notify_sse.core.media import CONTENT_TYPES
 from notify_sse.version import __version__
 from notify_sse.web.api import history, publish
+from notify_sse.web.contract import admin
 from notify_sse.web.contract.schemas import TEXT, Document, components, cursor, ref
+from notify_sse.web.contract.schemas import json_answer as _json
+from notify_sse.web.contract.schemas import problems as _problems
+from notify_sse.web.contract.schemas import query as _query
 from notify_sse.web.http.answers import answer
-from notify_sse.web.http.problems import MEDIA_TYPE
 from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
 
@@ -58,9 +61,10 @@ def openapi(*, max_bytes: int, session_cookie: str, root: str = "") -> Document:
             "/healthz": {"get": _healthz()},
             "/readyz": {"get": _readyz()},
             "/metrics": {"get": _metrics()},
+            **admin.paths(),
         },
         "components": {
-            "schemas": components(max_bytes=max_bytes),
+            "schemas": components(max_bytes=max_bytes, more=admin.ANSWERS),
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -175,16 +179,3 @@ def _stream_parameters() -> list[Document]:
         _query("lastEventId", cursor(), "The same by another name."),
         _query("topics", TEXT, "Granted topics to add, separated by commas."),
     ]
-
-
-def _query(name: str, schema: Document, description: str) -> Document:
-    return {"name": name, "in": "query", "schema": schema, "description": description}
-
-
-def _json(schema: Document, description: str) -> Document:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _problems(*statuses: int) -> Document:
-    content = {MEDIA_TYPE: {"schema": ref("Problem")}}
-    return {str(status): {"description": "RFC 9457 problem", "content": content} for status in statuses}

@@ -2,12 +2,14 @@
 from the structs that are sent.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from notify_sse.core import faults, parse
 from notify_sse.web.http import answers
+from notify_sse.web.http.problems import MEDIA_TYPE
 
 Document = dict[str, Any]
 
@@ -34,9 +36,25 @@ def cursor() -> Document:
     return msgspec.json.schema(answers.CursorText)
 
 
-def components(*, max_bytes: int) -> Document:
-    """Every schema by its name. `max_bytes` is the limit of a notification."""
-    _, made = msgspec.json.schema_components(ANSWERS, ref_template=answers.SCHEMA_PATH + "{name}")
+def query(name: str, schema: Document, description: str) -> Document:
+    """A parameter in the query."""
+    return {"name": name, "in": "query", "schema": schema, "description": description}
+
+
+def json_answer(schema: Document, description: str) -> Document:
+    """An answer in JSON."""
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def problems(*statuses: int) -> Document:
+    """Refusals, by status."""
+    content = {MEDIA_TYPE: {"schema": ref("Problem")}}
+    return {str(status): {"description": "RFC 9457 problem", "content": content} for status in statuses}
+
+
+def components(*, max_bytes: int, more: Iterable[type] = ()) -> Document:
+    """Every schema by its name. `max_bytes` is the limit of a notification; `more` are further answers."""
+    _, made = msgspec.json.schema_components([*ANSWERS, *more], ref_template=answers.SCHEMA_PATH + "{name}")
     return {
         "Notification": notification(max_bytes=max_bytes),
         answers.HISTORY_ITEM: history_item(max_bytes=max_bytes),
