@@ -153,8 +153,6 @@ class Parts:
             keep_alive_s=KEEP_ALIVE_S,
             arrivals=self.limits.arrivals,
         )
-        self._expose_the_way_out()
-        self._expose_the_way_in()
 
     def _retention_lag_s(self) -> float:
         """0 in a process that removes nothing."""
