@@ -92,6 +92,12 @@ class Admission:
         wanted = [recipient_channel(grant.subject), EVERYONE, *map(topic_channel, named)]
         return tuple(dict.fromkeys(wanted))
 
+    def check_renewal(self, grant: Grant, connection: Connection) -> None:
+        """Raises `Forbidden` unless `grant` is of the same recipient, and allows all that the connection reads."""
+        if grant.subject != connection.recipient_id:
+            raise Forbidden("the token is another recipient's")
+        self.channels(grant, named_topics(connection.stream.channels))
+
     def check_serving(self) -> None:
         """Raises `Overloaded` when this process answers no reader: it drains, or its tail is not filled yet."""
         if self.draining or not self._relay.filled:

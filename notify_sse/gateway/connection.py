@@ -74,17 +74,24 @@ UNKNOWN_ORIGIN: Final = Origin()
 class Timing:
     """When things happened to a connection, and when they will. Monotonic seconds."""
 
-    __slots__ = ("ends_at", "last_sent", "opened_at", "warned", "writing_since")
+    __slots__ = ("bucket", "ends_at", "last_sent", "opened_at", "token_since", "warned", "writing_since")
 
     def __init__(self) -> None:
-        self.opened_at = self.last_sent = 0.0
+        self.opened_at = self.last_sent = self.token_since = 0.0
+        self.bucket = 0
+        """When to look at it next: its place among the deadlines."""
         self.ends_at = NEVER
         self.writing_since = NEVER
         self.warned = False
 
     def begin(self, now: float, *, last_sent: float, ends_at: float) -> None:
         """The connection opens. `last_sent` is set back at random, so that heartbeats spread."""
-        self.opened_at, self.last_sent, self.ends_at = now, last_sent, ends_at
+        self.opened_at, self.last_sent = now, last_sent
+        self.renew(now, ends_at=ends_at)
+
+    def renew(self, now: float, *, ends_at: float) -> None:
+        """Its token, taken now, ends then."""
+        self.token_since, self.ends_at, self.warned = now, ends_at, False
 
     def wait(self, now: float) -> None:
         """A write began that the client does not take at once."""

@@ -76,6 +76,14 @@ class Pump:
         self.deadlines.watch(connection, now)
         self._schedule(connection, Due.CONNECTED | Due.RESET if connection.reset else Due.CONNECTED)
 
+    def renew(self, connection: Connection, expires_at: float) -> None:
+        """Its token ends at `expires_at` from now on, be that later or sooner than before."""
+        now = time.monotonic()
+        connection.expires_at = expires_at
+        connection.due &= ~Due.EXPIRING
+        connection.timing.renew(now, ends_at=now + expires_at - time.time())
+        self.deadlines.watch(connection, now)
+
     def drive(self, connections: Iterable[Connection]) -> None:
         """Let each of `connections` pull and write until it sleeps. The first slice at once, the rest later."""
         self._ready.extend(connections)

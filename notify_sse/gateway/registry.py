@@ -66,6 +66,12 @@ class Registry:
         """Say `closing` with `reason`, then end."""
         self._pump.close(connection, reason)
 
+    def renew(self, connection: Connection, *, token_id: str, expires_at: float) -> None:
+        """Go on with another token, which ends at `expires_at` (Unix seconds). One that ends already ends."""
+        if connection in self._connections and connection.close_reason is None:
+            connection.token_id = token_id
+            self._pump.renew(connection, expires_at)
+
     def of_recipient(self, recipient_id: str) -> list[Connection]:
         """The open connections of one recipient."""
         return list(self._hub.readers(recipient_channel(recipient_id)))

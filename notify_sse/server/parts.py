@@ -37,8 +37,8 @@ from notify_sse.telemetry.adoption import WAYS, RecipientsSeen
 from notify_sse.telemetry.loop_lag import LoopLag
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
 from notify_sse.telemetry.outage import Outage
-from notify_sse.web import STREAM_PATH, build, build_admin
-from notify_sse.web.door import Doors
+from notify_sse.web import STREAM_PATH, WEBSOCKET_PATH, build, build_admin
+from notify_sse.web.door import Doors, Paths
 from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits as ClientLimits
 from notify_sse.web.service import Service
@@ -148,7 +148,9 @@ class Parts:
         self.admin_app = build_admin(self.service)
         self.doors = Doors(
             self.app,
-            path=STREAM_PATH,
+            paths=Paths(
+                stream=STREAM_PATH.encode(), websocket=WEBSOCKET_PATH.encode(), root=settings.root_path.encode()
+            ),
             request_timeout_s=settings.request_timeout_s,
             keep_alive_s=KEEP_ALIVE_S,
             arrivals=self.limits.arrivals,

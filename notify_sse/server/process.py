@@ -250,6 +250,4 @@ def _server_config(listening_socket: socket.socket, settings: Settings) -> Confi
     config.include_server_header = False
     config.keep_alive_timeout = KEEP_ALIVE_S
     config.keep_alive_max_requests = 100_000
-    config.websocket_ping_interval = settings.heartbeat_s
-    config.websocket_max_message_size = 16_384
     return config

@@ -2,7 +2,7 @@
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
@@ -12,13 +12,13 @@ from notify_sse.web.api import history, operations, publish, session, transport
 from notify_sse.web.api.transport import TRANSPORT_PATH
 from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
-from notify_sse.web.http.access_log import OTHER, STREAM_PATH, AccessLog, Requests, is_stream
+from notify_sse.web.http.access_log import OTHER, STREAM_PATH, WEBSOCKET_PATH, AccessLog, Requests, is_stream
 from notify_sse.web.http.body import ReadToTheEnd
 from notify_sse.web.http.entrance import Entrance
 from notify_sse.web.http.version import Http1Only
 from notify_sse.web.service import Service
 from notify_sse.web.streams.sse import StreamResponse
-from notify_sse.web.streams.websocket import upgrade_required, websocket
+from notify_sse.web.streams.websocket import WebSockets, upgrade_required
 
 
 def build(service: Service) -> ASGIApp:
@@ -32,8 +32,7 @@ def build(service: Service) -> ASGIApp:
             Route("/notifications/history", history.history),
             Route(TRANSPORT_PATH, transport.transport),
             Route("/notifications/session", session.session, methods=["POST", "DELETE"]),
-            WebSocketRoute("/notifications/ws", _AsApp(websocket)),
-            Route("/notifications/ws", upgrade_required, methods=["GET"]),
+            Route(WEBSOCKET_PATH, upgrade_required, methods=["GET"]),
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
             Route("/openapi.json", openapi.serve),
@@ -53,7 +52,8 @@ def build(service: Service) -> ASGIApp:
     for path, statuses in openapi.documented_statuses(service.settings).items():
         service.metrics.answers(path, statuses)
     service.metrics.answers(OTHER, ("404", "405", "505"))
-    front = Front(stream, ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None))
+    rest = ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None)
+    front = Front(stream, WebSockets(service, requests=requests), rest)
     return Entrance(
         AccessLog(Http1Only(front), requests=requests),
         arrivals=service.limits.arrivals,
@@ -65,24 +65,17 @@ def build(service: Service) -> ASGIApp:
 
 
 class Front:
-    """Sends the stream's path past Starlette's layers: each would stay in memory for as long as the stream."""
+    """Sends what is for streams past Starlette's layers: each would stay in memory for as long as the stream."""
 
-    def __init__(self, stream: ASGIApp, rest: ASGIApp) -> None:
+    def __init__(self, stream: ASGIApp, websockets: ASGIApp, rest: ASGIApp) -> None:
         self._stream = stream
+        self._websockets = websockets
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_stream(scope):
             await self._stream(scope, receive, send)
+        elif scope["type"] == "websocket" and scope["path"] == WEBSOCKET_PATH:
+            await self._websockets(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
-
-
-class _AsApp:
-    """An ASGI app from a function of three arguments: Starlette takes a plain function for an endpoint of one."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)

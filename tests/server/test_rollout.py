@@ -50,7 +50,12 @@ async def test_who_has_no_streams_is_told_in_the_form_that_it_understands(tmp_pa
 async def test_a_websocket_is_told_too(tmp_path: Path) -> None:
     async with running(tmp_path, **ALLOWED) as service:
         url = f"{service.url.replace('http', 'ws')}/notifications/ws?access_token={service.token('carol', ttl_s=60)}"
-        async with websockets.connect(url, proxy=None) as socket:
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(url, proxy=None)
+        assert refused.value.response.status_code == 403
+        assert b'"code":"not_enabled"' in refused.value.response.body
+        page = {"Origin": service.url}  # which can read no status
+        async with websockets.connect(url, proxy=None, additional_headers=page) as socket:
             with pytest.raises(websockets.ConnectionClosed) as closed:
                 await socket.recv()
         assert closed.value.rcvd is not None

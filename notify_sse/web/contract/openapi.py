@@ -138,7 +138,7 @@ def _websocket() -> Document:
     return {
         "summary": "The same stream over WebSocket",
         "parameters": _stream_parameters(),
-        "responses": {"101": {"description": "JSON text frames"}, **_problems(426, 429)},
+        "responses": {"101": {"description": "JSON text messages"}, **_problems(400, 401, 403, 426, 429, 501, 503)},
     }
 
 

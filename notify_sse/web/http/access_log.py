@@ -1,7 +1,7 @@
 """Each request: counted by route and status, given an id, and logged without its query, which may hold a token.
 
 Every request is a debug record; one that is refused is an INFO record too, at a bounded rate. Streams pass by: nothing
-may be kept for as long as they last. `web/streams/sse.py` counts them.
+may be kept for as long as they last. `web/streams` counts them.
 """
 
 import logging
@@ -18,8 +18,9 @@ from notify_sse.web.http.request_origin import REQUEST_ID_HEADER, client_address
 logger = logging.getLogger(__name__)
 
 STREAM_PATH: Final = "/notifications/stream"
-QUIET: Final = ("/healthz", "/readyz", "/metrics", STREAM_PATH)
-"""Asked all the time; or, for streams, recorded by the registry."""
+WEBSOCKET_PATH: Final = "/notifications/ws"
+QUIET: Final = ("/healthz", "/readyz", "/metrics", STREAM_PATH, WEBSOCKET_PATH)
+"""Asked all the time; or, for streams, recorded by the registry. A refusal is recorded nevertheless."""
 REFUSED: Final = 400
 OTHER: Final = "other"
 """The route of a request to a path that is none of ours."""

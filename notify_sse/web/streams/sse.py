@@ -21,7 +21,7 @@ from notify_sse.errors import BadRequest, NotEnabled, NotifyError, Overloaded, V
 from notify_sse.gateway import eager
 from notify_sse.gateway.connection import Connection
 from notify_sse.web.door.exchange import EXTENSION
-from notify_sse.web.door.transport import DoorTransport
+from notify_sse.web.door.transport import EventStreamTransport
 from notify_sse.web.http.access_log import STREAM_PATH, Requests, note_error
 from notify_sse.web.http.cors import allow_origin
 from notify_sse.web.http.problems import refusal
@@ -121,7 +121,7 @@ class StreamResponse(EventSourceResponse):
             return
         self._service.recipients_seen.note("stream", grant.subject)
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers, *cors]})
-        if isinstance(transport, DoorTransport):
+        if isinstance(transport, EventStreamTransport):
             transport.carry(connection, self._service.registry)
             self._opened(scope, began)
             return
@@ -182,9 +182,9 @@ def _wants_events(scope: Scope) -> bool:
     return EVENT_STREAM in Headers(scope=scope).get("accept", "")
 
 
-def _transport(scope: Scope, send: Send, *, event_names: bool) -> SseTransport | DoorTransport:
+def _transport(scope: Scope, send: Send, *, event_names: bool) -> SseTransport | EventStreamTransport:
     """The door's, when the request came through it; else through ASGI."""
-    door: DoorTransport | None = scope.get("extensions", {}).get(EXTENSION)
+    door: EventStreamTransport | None = scope.get("extensions", {}).get(EXTENSION)
     if door is None:
         return SseTransport(send, event_names=event_names, root=root_of(scope))
     door.event_names, door.root = event_names, root_of(scope)

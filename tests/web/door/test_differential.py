@@ -12,10 +12,10 @@ from typing import Final
 
 import pytest
 
-from notify_sse.web.door.head import PlainRequest, read
+from notify_sse.web.door.head import PlainRequest, UpgradeRequest, read
 from tests.support.service import Service
 from tests.web.door.generated import ORIGIN, Case, case
-from tests.web.door.heads import OTHERS, PATH, head
+from tests.web.door.heads import OTHERS, PATHS, head
 
 CASES: Final = int(os.environ.get("DOOR_CASES", "2000"))
 AT_ONCE: Final = 16
@@ -69,7 +69,7 @@ async def _compared(services: tuple[Service, Service], cases: list[Case]) -> int
     async def compare(one: Case) -> bool:
         async with room:
             with_door, without = [await _ask(service, one) for service in services]
-        taken = isinstance(read(one.data, path=PATH), PlainRequest)
+        taken = isinstance(read(one.data, paths=PATHS), PlainRequest | UpgradeRequest)
         if taken:
             assert _essence(with_door) == _essence(without), one
         else:
