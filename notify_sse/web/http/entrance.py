@@ -60,7 +60,7 @@ class Entrance:
         try:
             await self._admit(limit, scope, receive, send)
         finally:
-            if EXTENSION not in scope["extensions"]:  # what the door serves is over with its socket
+            if EXTENSION not in scope.get("extensions", {}):  # what the door serves is over with its socket
                 self._arrivals.serve(client, server, address=None)
 
     async def _admit(self, limit: str | None, scope: Scope, receive: Receive, send: Send) -> None:

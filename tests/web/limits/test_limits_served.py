@@ -263,6 +263,16 @@ async def test_a_request_has_its_time_whoever_reads_it(service: ServiceFactory) 
         assert b'"code":"request_timeout"' in answers[3]
 
 
+async def test_a_refused_upgrade_ends_its_connection(service: ServiceFactory) -> None:
+    """Without a key, of another version, with more behind it than a client may send yet: nobody keeps the socket."""
+    async with await _running(service) as api:
+        upgrade = b"GET /notifications/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        for lines in (b"", key + b"Sec-WebSocket-Version: 7\r\n"):
+            answer = await _answer(api.service, upgrade + lines + b"\r\n")
+            assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 426 ")), answer
+
+
 async def test_http_2_is_refused_and_offers_of_it_are_ignored(service: ServiceFactory) -> None:
     """Prior knowledge gets an answer and the end of its connection, with or without more behind it; an offer gets what
     it asks for over HTTP/1.1, with a body and without.
