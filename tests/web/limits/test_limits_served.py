@@ -174,6 +174,8 @@ async def _check_no_room(service: Service, token: str) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
         assert answer.headers["Connection"] == "close"
         _check_limited(await other.post("/notifications", json={}), "max_connections", most_s=10)
+        for probe in ("/healthz", "/readyz"):
+            assert (await other.get(probe)).status_code == 200, "else it would be restarted for having many clients"
     with pytest.raises(InvalidStatus) as caught:
         await connect(f"ws://127.0.0.1:{service.port}/notifications/ws", additional_headers=bearer(token))
     assert caught.value.response.status_code == 429
@@ -182,7 +184,7 @@ async def _check_no_room(service: Service, token: str) -> None:
 async def _come_back(service: Service) -> None:
     async def served() -> bool:
         async with httpx.AsyncClient(base_url=service.url) as other:
-            return (await other.get("/healthz")).status_code == 200
+            return (await other.get("/asyncapi.json")).status_code == 200
 
     await eventually(served, what="room for one more")
 
@@ -200,14 +202,14 @@ async def test_behind_a_proxy_connections_count_for_the_client_that_it_names(ser
                 await first.event("connected")
                 await second.event("connected")
                 assert (await _refused_stream(api.service, mine))["reason"] == "busy"
-                answer = await api.http.get("/healthz", headers=mine)
+                answer = await api.http.get("/asyncapi.json", headers=mine)
                 _check_limited(answer, "max_connections_per_address", most_s=10)
                 theirs = mine | {"X-Forwarded-For": "203.0.113.9"}
                 async with await Listening.open(api.service.url + STREAM, headers=theirs) as other:
                     await other.event("connected")
 
             async def served(mine: dict[str, str] = mine) -> bool:
-                return (await api.http.get("/healthz", headers=mine)).status_code == 200
+                return (await api.http.get("/asyncapi.json", headers=mine)).status_code == 200
 
             await eventually(served, what="the streams to be uncounted")
 
