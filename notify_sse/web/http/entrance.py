@@ -21,6 +21,10 @@ from notify_sse.web.limits.rates import CONNECTION_RETRY_S, SCOPE_LIMIT
 HTTP_RESPONSE: Final = "websocket.http.response"
 """The ASGI extension by which a handshake is refused with an answer of our own."""
 
+PROBES: Final = ("/healthz", "/readyz")
+"""Answered on whatever connection they come, as long as one can be held for a refusal: a service that has all the
+clients that it takes is well, and must not be restarted for it."""
+
 
 class Entrance:
     """`stream_path` refuses by itself, in the form that EventSource needs; every other path with a problem document."""
@@ -60,11 +64,11 @@ class Entrance:
         try:
             await self._admit(limit, scope, receive, send)
         finally:
-            if EXTENSION not in scope["extensions"]:  # what the door serves is over with its socket
+            if EXTENSION not in scope.get("extensions", {}):  # what the door serves is over with its socket
                 self._arrivals.serve(client, server, address=None)
 
     async def _admit(self, limit: str | None, scope: Scope, receive: Receive, send: Send) -> None:
-        if limit is not None:
+        if limit is not None and scope["path"] not in PROBES:
             scope[SCOPE_LIMIT] = limit
             if scope["type"] == "websocket" or scope["path"] != self._stream_path:
                 await self._refuse(limit, scope, receive, send)

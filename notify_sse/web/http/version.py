@@ -14,6 +14,8 @@ import h11
 from hypercorn import protocol
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.events import EndBody
+from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import H11Protocol
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -48,6 +50,12 @@ class Http1(H11Protocol):
         if isinstance(event, Closed):
             # Else Hypercorn keeps the socket of a client that has gone as long as that of one that is idle.
             await self.send(Updated(idle=False))
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Send a part of an answer. A refused upgrade ends its connection: Hypercorn would keep that for ever."""
+        await super().stream_send(event)
+        if isinstance(event, EndBody) and not isinstance(self.connection, h11.Connection):
+            await self.send(Closed())
 
     def give_up(self) -> None:
         """Refuse the request: its head is not complete, and will not be waited for."""
