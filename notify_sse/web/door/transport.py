@@ -40,6 +40,7 @@ class DoorTransport(asyncio.Protocol):
         "root",
     )
     name = "sse"
+    greets = True
 
     def __init__(self, transport: asyncio.Transport, *, sockets: Sockets) -> None:
         self._transport = transport

@@ -72,6 +72,7 @@ class WsTransport:
     buffered_bytes = 0
     """The server behind ASGI has them, and does not say how many."""
     name = "websocket"
+    greets = True
 
     def __init__(self, send: Send, *, root: str) -> None:
         self._root = root
@@ -99,7 +100,7 @@ class WsTransport:
 
     async def _write(self, frames: Sequence[Frame]) -> None:
         for frame in frames:
-            await self._text(b'{"id":"%b","event":"message","data":%b}' % (frame.cursor, frame.body))
+            await self._text(b'{"id":"%b","event":"%b","data":%b}' % (frame.cursor, frame.name.encode(), frame.body))
 
     async def _text(self, data: bytes) -> None:
         await self._send({"type": "websocket.send", "text": data.decode()})
