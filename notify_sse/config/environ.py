@@ -92,6 +92,8 @@ def _reason(kind: Any, exc: msgspec.ValidationError) -> str:
     choices = getattr(kind.__origin__, "__args__", ())
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"must be one of {', '.join(choices)}"
+    if kind.__origin__ is bool:
+        return "must be true or false"
     reason = str(exc).replace("`", "").replace(" | null", "").replace("Expected", "must be")
     return reason.replace("int", "a whole number").replace("float", "a number").replace("str", "text")
 

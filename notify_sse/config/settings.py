@@ -192,6 +192,13 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             description="Seconds for which a notification stays in the log: how late a client may come back.",
         ),
     ] = 604_800.0
+    read_state: Annotated[
+        bool,
+        Meta(
+            description="Whether recipients may mark what they have read, and are told how many notifications are "
+            "unread. Off: the routes for it are not there, and streams say nothing of it."
+        ),
+    ] = True
     tail_max_events: Annotated[
         int, Meta(ge=1, description="Most events of the log that one process keeps in memory.")
     ] = 65_536
@@ -243,6 +250,8 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             return ""
         if isinstance(value, tuple):
             return ",".join(value)
+        if isinstance(value, bool):
+            return str(value).lower()
         if isinstance(value, float):
             return f"{value:.15g}"
         return HIDDEN if field in SECRETS else redacted_url(str(value))

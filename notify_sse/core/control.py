@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Literal
 import msgspec
 
 from notify_sse.core.cursor import Cursor
+from notify_sse.core.read_state import Unread
 
 HISTORY_PATH: Final = "/notifications/history"
 
@@ -22,6 +23,7 @@ class Connected(msgspec.Struct, frozen=True):
 
     When a `reset` follows that the client must not miss, `cursor` is None: a client that is cut off between the two
     still holds its old cursor, and is told of the reset again. `stands_at` is where the stream stands in either case.
+    `unread`: None when the read state is off, or cannot be read now.
     """
 
     stands_at: Cursor
@@ -30,16 +32,20 @@ class Connected(msgspec.Struct, frozen=True):
     connection_id: str
     recipient_id: str
     retry_ms: int
+    unread: Unread | None = None
     name: ClassVar[str] = "connected"
 
     @property
     def data(self) -> dict[str, Any]:
-        return {
+        data = {
             "cursor": str(self.stands_at),
             "heartbeat_s": self.heartbeat_s,
             "connection_id": self.connection_id,
             "recipient_id": self.recipient_id,
         }
+        if self.unread:
+            data |= {"unread": self.unread.count, "unread_upto": str(self.unread.at)}
+        return data
 
 
 class Heartbeat(msgspec.Struct, frozen=True):

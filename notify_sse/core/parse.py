@@ -25,9 +25,9 @@ TYPE: Final = re.compile(r"[a-z0-9_.-]{1,64}")
 TOPIC: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _FIELDS: Final = frozenset(
-    ("notification_id", "notification_type", "recipient_id", "topic", "timestamp", "payload", "expires_at")
+    ("notification_id", "notification_type", "recipient_id", "topic", "timestamp", "payload", "expires_at", "silent")
 )
-_OPTIONAL: Final = frozenset(("notification_id", "recipient_id", "topic", "timestamp", "expires_at"))
+_OPTIONAL: Final = frozenset(("notification_id", "recipient_id", "topic", "timestamp", "expires_at", "silent"))
 """The fields that may be absent, and so may be null."""
 _NOT_MSGPACK: Final = ("body", "malformed", "is not valid MessagePack")
 _MSGPACK_ARRAYS: Final = frozenset([*(bytes([first]) for first in range(0x90, 0xA0)), b"\xdc", b"\xdd"])
@@ -72,6 +72,9 @@ def parse(
     if "expires_at" in given:
         document["expires_at"] = given["expires_at"]
         expires_ms = max(1, int(_time(given["expires_at"], "expires_at").timestamp() * 1000))
+    silent = "silent" in given
+    if silent:
+        document["silent"] = True
     return Notification(
         notification_id=notification_id,
         notification_type=given["notification_type"],
@@ -79,6 +82,7 @@ def parse(
         body=_encode(document),
         digest=hashlib.blake2b(content, digest_size=16).digest(),
         expires_ms=expires_ms,
+        silent=silent,
     )
 
 
@@ -127,8 +131,12 @@ def _decode(raw: bytes | memoryview, content_type: Kind) -> dict[str, Any]:
         raise BadNotification(field=field, reason=reason, detail=detail) from exc
     if not isinstance(given, dict):
         _refuse("body", "malformed", "must be an object")
-    # As absent, so that it is no other content either: many libraries write every field of an object.
-    return {name: value for name, value in given.items() if value is not None or name not in _OPTIONAL}
+    # What means the same as absent is no other content either: many libraries write every field of an object.
+    return {name: value for name, value in given.items() if not _as_absent(name, value)}
+
+
+def _as_absent(name: object, value: object) -> bool:
+    return (value is None and name in _OPTIONAL) or (name == "silent" and value is False)
 
 
 def _check_document(given: dict[Any, Any]) -> None:
@@ -142,6 +150,8 @@ def _check_document(given: dict[Any, Any]) -> None:
     for name in ("timestamp", "expires_at"):
         if name in given:
             _time(given[name], name)
+    if given.get("silent", True) is not True:
+        _refuse("silent", "invalid_field", "must be true or false")
     if "payload" not in given:
         _refuse("payload", "missing_field", "is required")
     if not isinstance(given["payload"], dict):

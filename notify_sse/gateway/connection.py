@@ -43,6 +43,8 @@ class Transport(Protocol):
 
     name: str
     """As in the metrics' label `transport`."""
+    greets: bool
+    """Whether the client sees the greeting."""
 
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
         """Send `frames`."""

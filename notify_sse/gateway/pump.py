@@ -14,17 +14,20 @@ from collections.abc import Awaitable, Coroutine, Iterable
 from functools import partial
 from typing import Any, Final
 
-from notify_sse.core.control import CloseReason, Closing, Connected, Expiring, Heartbeat, Reset
+from notify_sse.core.control import CloseReason, Closing, Expiring, Heartbeat, Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame
 from notify_sse.core.ports import Store
+from notify_sse.core.read_state import Unread
 from notify_sse.core.stream import StreamState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway import replay
 from notify_sse.gateway.connection import Connection, Due
 from notify_sse.gateway.deadlines import Deadlines
 from notify_sse.gateway.delivery_times import DeliveryTimes
+from notify_sse.gateway.greeting import greeting
 from notify_sse.gateway.replay import Replays
+from notify_sse.gateway.unread import UnreadCounts
 from notify_sse.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -49,7 +52,9 @@ class Pump:
         stall_s: float,
         max_replays: int,
         retry_ms: int,
+        unread: UnreadCounts | None = None,
     ) -> None:
+        self._unread = unread
         self._tail = tail
         self._metrics = metrics
         self._heartbeat_s = heartbeat_s
@@ -228,7 +233,7 @@ class Pump:
         due, transport = connection.due, connection.transport
         if due & Due.CONNECTED:
             connection.due &= ~Due.CONNECTED
-            return self._taken(connection, transport.write_control(self._connected(connection)))
+            return self._greet(connection)
         if due & Due.RESET and connection.reset:
             connection.due &= ~Due.RESET
             reset, connection.reset = connection.reset, None
@@ -243,17 +248,24 @@ class Pump:
             return self._end(connection, cursor, connection.close_reason)
         return self._taken(connection, transport.write_control(Heartbeat(cursor)))
 
-    def _connected(self, connection: Connection) -> Connected:
-        """The greeting. It carries an id unless a reset follows that the client must not miss."""
-        cursor, reset = connection.stream.seen(self._tail), connection.reset
-        return Connected(
-            stands_at=cursor,
-            cursor=cursor if reset is None or reset.reason == "expired" else None,
-            heartbeat_s=self._heartbeat_s,
-            connection_id=connection.id,
-            recipient_id=connection.recipient_id,
-            retry_ms=self._spread_retry_ms(),
-        )
+    def _greet(self, connection: Connection) -> Coroutine[Any, Any, None] | None:
+        """Write the greeting: at once when it is known what is unread, or when nobody is told."""
+        if self._unread is None or not connection.transport.greets:
+            return self._write_greeting(connection, None)
+        if known := self._unread.known(connection.recipient_id):
+            return self._write_greeting(connection, known)
+        return self._greet_when_counted(connection, self._unread)
+
+    async def _greet_when_counted(self, connection: Connection, unread: UnreadCounts) -> None:
+        """Nothing else is written meanwhile: the connection is busy, and the greeting comes first."""
+        counted = await unread.ask(connection.recipient_id)
+        if not connection.gone and (step := self._write_greeting(connection, counted)):
+            await step
+
+    def _write_greeting(self, connection: Connection, unread: Unread | None) -> Coroutine[Any, Any, None] | None:
+        retry_ms = self._spread_retry_ms()
+        event = greeting(connection, self._tail, unread, heartbeat_s=self._heartbeat_s, retry_ms=retry_ms)
+        return self._taken(connection, connection.transport.write_control(event))
 
     async def _end(self, connection: Connection, cursor: Cursor, reason: CloseReason) -> None:
         event = Closing(cursor, reason, retry_ms=self._spread_retry_ms())

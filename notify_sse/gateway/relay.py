@@ -29,7 +29,11 @@ STRETCH_EVENTS: Final = 2000
 
 
 class Relay(Generic[ReaderT]):
-    """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`."""
+    """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`.
+
+    `on_extended` hears, in the same step and before them, of the frames that are new after a position. It may not
+    raise.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Relay(Generic[ReaderT]):
         *,
         outage: Outage,
         drive: Callable[[list[ReaderT]], None],
+        on_extended: Callable[[int, Sequence[Frame]], None] | None = None,
     ) -> None:
         self._store = store
         self._tail = tail
@@ -48,6 +53,7 @@ class Relay(Generic[ReaderT]):
         self._outage = outage
         self._drive = drive
         self._head_seen = 0
+        self._on_extended = on_extended
         self._wanted = asyncio.Event()
         self._repaired: asyncio.Future[None] | None = None
         self._filled = asyncio.Event()
@@ -190,6 +196,8 @@ class Relay(Generic[ReaderT]):
             self._metrics.holes_found.inc()
             self._wanted.set()
             return
+        if self._on_extended:
+            self._on_extended(before, new)
         if new:
             self._drive(self._hub.wake(new, before=before))
 

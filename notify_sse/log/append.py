@@ -158,7 +158,7 @@ class Appender:
         self._metrics.count_appended(appended.stored)
         # Only what is new, with its content: a duplicate is where it was, and a conflict's content is not the log's.
         events = tuple(
-            Event(stored.id, new.channel, new.notification_type, new.body, new.expires_ms)
+            Event(stored.id, new.channel, new.notification_type, new.body, new.expires_ms, new.silent)
             for stored, new in zip(appended.stored, together, strict=True)
             if stored.outcome == "new"
         )

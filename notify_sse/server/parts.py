@@ -15,7 +15,8 @@ from notify_sse.broker import open_broker
 from notify_sse.broker.live import LiveExchange
 from notify_sse.config import Settings
 from notify_sse.core.hub import Hub
-from notify_sse.core.ports import Store
+from notify_sse.core.ports import Broker, Store
+from notify_sse.core.read_state import ReadState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.admission import Admission, Limits
 from notify_sse.gateway.connection import Connection
@@ -24,6 +25,7 @@ from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
 from notify_sse.gateway.rollout import RolloutGate
+from notify_sse.gateway.unread import UnreadCounts
 from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
@@ -32,7 +34,7 @@ from notify_sse.log.retention import Retention
 from notify_sse.server.files import file_limit
 from notify_sse.server.rollout import RolloutWatch, rollout_of
 from notify_sse.server.sampling import Sampling
-from notify_sse.store import open_access_records, open_rollout_records, open_store
+from notify_sse.store import open_access_records, open_read_state, open_rollout_records, open_store
 from notify_sse.telemetry.adoption import WAYS, RecipientsSeen
 from notify_sse.telemetry.loop_lag import LoopLag
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
@@ -52,9 +54,18 @@ HISTORY_CONNECTIONS: Final = 2
 class WayOut:
     """From the log to every open stream."""
 
-    def __init__(self, settings: Settings, store: Store, metrics: Metrics, *, store_outage: Outage) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        read_state: ReadState | None,
+        metrics: Metrics,
+        *,
+        store_outage: Outage,
+    ) -> None:
         self.tail = tail = Tail(max_events=settings.tail_max_events, max_bytes=settings.tail_max_bytes)
         hub: Hub[Connection] = Hub()
+        unread = UnreadCounts(read_state, tail) if read_state else None
         self.pump = Pump(
             store,
             tail,
@@ -63,9 +74,18 @@ class WayOut:
             stall_s=settings.stall_s,
             max_replays=settings.max_replays,
             retry_ms=settings.retry_ms,
+            unread=unread,
         )
         self.registry = Registry(self.pump, hub, metrics)
-        self.relay = Relay(store, tail, hub, metrics, outage=store_outage, drive=self.pump.drive)
+        self.relay = Relay(
+            store,
+            tail,
+            hub,
+            metrics,
+            outage=store_outage,
+            drive=self.pump.drive,
+            on_extended=unread.follow if unread else None,
+        )
         self.live_messages = LiveMessages(
             metrics, take=self.relay.take, revoke=self.registry.end_token, repair=self.relay.repair
         )
@@ -78,6 +98,16 @@ class WayOut:
         self.rollout = RolloutGate(self.registry, rollout_of(settings))
 
 
+def _broker_of(settings: Settings) -> Broker:
+    return open_broker(
+        settings.broker_url,
+        prefix=settings.amqp_prefix,
+        held_bytes=settings.ingest_max_bytes,
+        message_bytes=settings.max_notification_bytes,
+        publish_timeout_s=settings.publish_timeout_s,
+    )
+
+
 class Parts:
     """All parts of a process. `spawn` runs a coroutine in the background, and sees to it if that crashes."""
 
@@ -87,17 +117,14 @@ class Parts:
         self.store_outage = Outage("the store")
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
         self.records = open_access_records(settings.database_url)
-        self.broker = open_broker(
-            settings.broker_url,
-            prefix=settings.amqp_prefix,
-            held_bytes=settings.ingest_max_bytes,
-            message_bytes=settings.max_notification_bytes,
-            publish_timeout_s=settings.publish_timeout_s,
-        )
-        self.way_out = out = WayOut(settings, self.store, metrics, store_outage=self.store_outage)
+        self.broker = _broker_of(settings)
+        self.read_state = open_read_state(settings.database_url) if settings.read_state else None
+        self.way_out = out = WayOut(settings, self.store, self.read_state, metrics, store_outage=self.store_outage)
         tell_others = None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=spawn).tell
-        announcer = Announcer(take_here=None if settings.role == "ingest" else out.relay.take, tell_others=tell_others)
-        self.appender = Appender(self.store, metrics, outage=self.store_outage, on_committed=announcer.announce)
+        self.announcer = Announcer(
+            take_here=None if settings.role == "ingest" else out.relay.take, tell_others=tell_others
+        )
+        self.appender = Appender(self.store, metrics, outage=self.store_outage, on_committed=self.announcer.announce)
         self.ingest = Ingest(
             self.broker,
             self.appender,
@@ -143,6 +170,8 @@ class Parts:
             recipients_seen=self.recipients_seen,
             histories=Histories(self.store, self.metrics, at_once=HISTORY_CONNECTIONS),
             records=self.records,
+            announce=self.announcer.announce,
+            read_state=self.read_state,
         )
         self.app = build(self.service)
         self.admin_app = build_admin(self.service)

@@ -188,6 +188,8 @@ class Process:
         await self.parts.rollout_records.close()
         await self.parts.records.close()
         await self.parts.store.close()
+        if self.parts.read_state:
+            await self.parts.read_state.close()
         await self.parts.verifier.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

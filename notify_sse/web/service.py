@@ -6,7 +6,9 @@ from typing import Literal
 from notify_sse.auth import Verifier
 from notify_sse.config import Settings
 from notify_sse.core.access import AccessRecords
+from notify_sse.core.model import Announcement
 from notify_sse.core.ports import Store
+from notify_sse.core.read_state import ReadState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.admission import Admission
 from notify_sse.gateway.connection import Connection
@@ -25,7 +27,9 @@ Degraded = Literal["store", "broker"]
 
 
 class Service:
-    """`end_token` ends the streams of a token, by its id, in every process."""
+    """`end_token` ends the streams of a token, by its id, in every process. `announce` tells every process what was
+    committed here. `read_state` is None when it is switched off.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,8 @@ class Service:
         recipients_seen: RecipientsSeen,
         histories: Histories,
         records: AccessRecords,
+        announce: Callable[[Announcement], None],
+        read_state: ReadState | None,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -62,6 +68,8 @@ class Service:
         self.recipients_seen = recipients_seen
         self.histories = histories
         self.records = records
+        self.announce = announce
+        self.read_state = read_state
         self._relay = relay
         self._store_outage = store_outage
         self._broker_connected = broker_connected

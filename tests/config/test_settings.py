@@ -60,6 +60,7 @@ EACH: dict[str, tuple[str, Any]] = {
     "polling_deprecated_at": ("2027-01-01T00:00:00+01:00", None),
     "polling_sunset_at": ("2027-06-30", None),
     "retention_s": ("0.5", 0.5),
+    "read_state": ("FALSE", False),
     "tail_max_events": ("10", 10),
     "tail_max_bytes": ("1024", 1024),
     "max_notification_bytes": ("65536", 65536),

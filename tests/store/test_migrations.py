@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from notify_sse.errors import BadConfiguration, SchemaOutdated, StoreUnavailable
 from notify_sse.store import diagnose, migrate, open_store, schema
 from notify_sse.store.postgres import schema as postgres_schema
+from notify_sse.store.postgres import store as postgres_store
 from tests.store.subject import Subject, current_revision, ids, notification, several, whole_log
 from tests.support.services import PostgresServer
 
@@ -307,6 +308,13 @@ def _bytes(subject: Subject, value: bytes) -> str:
     return f"x'{value.hex()}'" if subject.url.startswith("sqlite") else f"'\\x{value.hex()}'"
 
 
+def _append_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a program of before revision 0004, by the function of six arguments."""
+    columns = postgres_store._columns
+    monkeypatch.setattr(postgres_store, "APPEND", "SELECT * FROM log_append($1, $2, $3, $4, $5, $6)")
+    monkeypatch.setattr(postgres_store, "_columns", lambda batch: columns(batch)[:6])
+
+
 async def test_a_running_postgres_is_migrated_beside_its_writers(
     database_url: str, before_identity: Callable[[], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +323,7 @@ async def test_a_running_postgres_is_migrated_beside_its_writers(
     """
     subject = Subject(database_url)
     monkeypatch.setattr(postgres_schema, "LOCKED_OUT_PAUSE_S", 0.2)
+    _append_as_before(monkeypatch)
     with before_identity():
         older = open_store(database_url)
         await older.open()

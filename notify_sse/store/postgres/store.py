@@ -31,6 +31,7 @@ READ_CONNECTIONS: Final = 2
 WAIT_S: Final = 10.0
 REPLAY_WAIT_S: Final = 30.0
 RACES: Final = 3
+APPEND: Final = "SELECT * FROM log_append($1, $2, $3, $4, $5, $6, $7)"
 
 
 class PostgresStore:
@@ -81,7 +82,7 @@ class PostgresStore:
         async def work(connection: asyncpg.Connection) -> Any:
             for _ in range(RACES):
                 try:
-                    return await connection.fetchrow("SELECT * FROM log_append($1, $2, $3, $4, $5, $6)", *columns)
+                    return await connection.fetchrow(APPEND, *columns)
                 except asyncpg.UniqueViolationError:
                     # Another program wrote these ids without taking the head's lock. The next attempt sees its rows as
                     # duplicates; when it still fails, the ids themselves are taken.
@@ -140,7 +141,7 @@ class PostgresStore:
         else:
             select = self._descending if descending else self._ascending
             rows = await self._replays.run(lambda connection: connection.fetch(select, *values, None, limit))
-        events, head = _events_of(rows, asked), _head(rows)
+        events, head = _events_of(rows, asked, columns=3 if types else 5), _head(rows)
         if descending:
             return page.descending(events, head, limit=limit, after=after, looked_to=looked_to)
         return page.ascending(events, head, limit=limit, before=before, looked_to=looked_to)
@@ -165,6 +166,7 @@ def _columns(batch: Sequence[Notification]) -> tuple[list[Any], ...]:
         [one.body for one in batch],
         [one.digest for one in batch],
         [one.expires_ms for one in batch],
+        [one.silent for one in batch],
     )
 
 
@@ -178,15 +180,13 @@ def _head(rows: Sequence[Any]) -> Head:
 
 def _events(rows: Sequence[Any]) -> tuple[Event, ...]:
     return tuple(
-        Event(place, channel.decode(), kind, body, expires_ms)
-        for _, _, _, place, channel, kind, body, expires_ms in rows
-        if place is not None
+        Event(place, channel.decode(), *columns) for _, _, _, place, channel, *columns in rows if place is not None
     )
 
 
-def _events_of(rows: Sequence[Any], channels: Sequence[str]) -> tuple[Event, ...]:
+def _events_of(rows: Sequence[Any], channels: Sequence[str], *, columns: int) -> tuple[Event, ...]:
     return tuple(
-        Event(place, channels[channel - 1], kind, body, expires_ms)
-        for _, _, _, place, channel, kind, body, expires_ms, *_ in rows
+        Event(place, channels[channel - 1], *values[:columns])
+        for _, _, _, place, channel, *values in rows
         if place is not None
     )

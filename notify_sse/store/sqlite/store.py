@@ -34,24 +34,26 @@ SEEN: Final = """
         ON log.channel = given.column1 AND log.notification_id = given.column2
 """
 INSERT: Final = """
-    INSERT INTO log (id, notification_id, channel, type, body, digest, expires_ms, created_ms)
-    VALUES (?, ?, ?, ?, ?, ?, ?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+    INSERT INTO log (id, notification_id, channel, type, body, digest, expires_ms, silent, created_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
 """
 ADVANCE: Final = "UPDATE log_head SET position = ?"
-STRETCH: Final = "SELECT id, channel, type, body, expires_ms, created_ms FROM log WHERE id > ? ORDER BY id LIMIT ?"
+STRETCH: Final = """
+    SELECT id, channel, type, body, expires_ms, silent, erases, created_ms FROM log WHERE id > ? ORDER BY id LIMIT ?
+"""
 NEWEST: Final = """
-    SELECT id, channel, type, body, expires_ms FROM (
+    SELECT id, channel, type, body, expires_ms, silent, erases FROM (
         SELECT *, sum(length(body)) OVER (ORDER BY id DESC) AS bytes
-          FROM (SELECT id, channel, type, body, expires_ms FROM log ORDER BY id DESC LIMIT ?)
+          FROM (SELECT id, channel, type, body, expires_ms, silent, erases FROM log ORDER BY id DESC LIMIT ?)
     ) WHERE bytes <= ? OR id = (SELECT position FROM log_head) ORDER BY id
 """
 ASCENDING: Final = """
-    SELECT id, type, body, expires_ms FROM log INDEXED BY log_channel
+    SELECT id, type, body, expires_ms, silent, erases FROM log INDEXED BY log_channel
      WHERE channel = ? AND id > ? AND id < ?
      ORDER BY id LIMIT ?
 """
 OF_TYPES: Final = """
-    SELECT id, type, body, expires_ms FROM log WHERE id IN (
+    SELECT id, type, body, expires_ms, silent, erases FROM log WHERE id IN (
         SELECT id FROM (
             SELECT id, type FROM log INDEXED BY log_channel
              WHERE channel = ? AND id > ? AND id < ?
@@ -64,6 +66,8 @@ LOOKED_AT: Final = """
         SELECT id FROM log INDEXED BY log_channel WHERE channel = ? AND id > ? AND id < ? ORDER BY id LIMIT ?
     )
 """
+# Reading back is for notifications: what the service wrote between them would only take their room.
+READ_BACK: Final = ASCENDING.replace("ORDER BY id", "AND type NOT GLOB '!*' ORDER BY id")
 LAST_OLD: Final = """
     SELECT max(id) FROM (
         SELECT id, min(created_ms <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - ?)
@@ -107,7 +111,7 @@ class SqliteStore:
             head = await _head(connection)
             seen = await _seen(connection, list(zip(channels, ids, strict=True)))
             rows = [
-                (stored_id, channel, one.notification_type, one.body, one.digest, one.expires_ms)
+                (stored_id, channel, one.notification_type, one.body, one.digest, one.expires_ms, one.silent)
                 for one, stored_id, channel in zip(new, ids, channels, strict=True)
                 if identity(one) not in seen
             ]
@@ -163,7 +167,7 @@ class SqliteStore:
             ends = []
             for channel in dict.fromkeys(channels):
                 rows, end = await reading.read(connection, sought_text(channel))
-                events += [Event(place, channel, *columns) for place, *columns in rows]
+                events += [_event(place, channel, columns) for place, *columns in rows]
                 ends += [] if end is None else [end]
             looked_to = (max if descending else min)(ends, default=None)
             if looked_to is not None:  # beyond it, not every channel was looked at
@@ -184,6 +188,7 @@ class SqliteStore:
                 return 0
             deleted = await connection.execute("DELETE FROM log WHERE id <= ?", (last_old,))
             await connection.execute("UPDATE log_head SET floor = ?", (last_old,))
+            await connection.execute("DELETE FROM read_mark WHERE id <= ?", (last_old,))
             return deleted.rowcount
 
         return await self._writer.run(work)
@@ -207,7 +212,8 @@ class _Reading(NamedTuple):
         """The rows, and the id up to which there may be others, when not everything was looked at."""
         where: tuple[Any, ...] = (channel, self.lowest, self.highest)
         if not self.types:
-            return await connection.execute_fetchall(self._directed(ASCENDING), (*where, self.limit)), None
+            select = self._directed(READ_BACK if self.descending else ASCENDING)
+            return await connection.execute_fetchall(select, (*where, self.limit)), None
         where += (page.LOOKED_AT,)
         [(count, last, first)] = await connection.execute_fetchall(self._directed(LOOKED_AT), where)
         rows = await connection.execute_fetchall(self._directed(OF_TYPES), (*where, json.dumps(self.types), self.limit))
@@ -236,7 +242,10 @@ async def _seen(connection: aiosqlite.Connection, sought: Sequence[tuple[bytes, 
     return seen
 
 
+def _event(place: int, channel: str, columns: Sequence[Any]) -> Event:
+    kind, body, expires_ms, silent, erases = columns
+    return Event(place, channel, kind, body, expires_ms, bool(silent), erases)
+
+
 def _events(rows: Iterable[Any]) -> tuple[Event, ...]:
-    return tuple(
-        Event(place, channel.decode(), kind, body, expires_ms) for place, channel, kind, body, expires_ms in rows
-    )
+    return tuple(_event(place, channel.decode(), columns) for place, channel, *columns in rows)

@@ -1,5 +1,6 @@
 """`GET /notifications/history`: pages of the log as JSON; with `wait`, a long poll (web/streams/longpoll.py)."""
 
+import asyncio
 import re
 import time
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ from notify_sse.core.control import Reset
 from notify_sse.core.cursor import Cursor, parse_cursor
 from notify_sse.core.frames import Frame, frame
 from notify_sse.core.ports import Head, Page
-from notify_sse.errors import BadRequest
+from notify_sse.core.read_state import Marks
+from notify_sse.errors import BadRequest, StoreUnavailable
 from notify_sse.web.api.transport import polling_headers
 from notify_sse.web.http import answers
 from notify_sse.web.http.pieces import PRINCIPAL
@@ -29,6 +31,7 @@ from notify_sse.web.streams.request import topics_in
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
 MAX_WAIT_S: Final = 30.0
+MARKS_S: Final = 2.0
 INTEGER: Final = re.compile(r"[0-9]{1,9}")
 DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}")
 
@@ -74,12 +77,12 @@ async def _answered(request: Request, grant: Grant, query: Query) -> Response:
         return await _polled(request, grant, query)
     before = _before_cursor(service, query)
     if isinstance(before, Reset):
-        return _reset_response(service, grant, query, before)
+        return await _reset_response(service, grant, query, before)
     after: Cursor | None = None
     if query.after:
         placed = await admission.place(query.after, channels)
         if placed.reset:
-            return _reset_response(service, grant, query, placed.reset)
+            return await _reset_response(service, grant, query, placed.reset)
         after = placed.cursor
     bounds = Bounds(
         after=after.position if after else None,
@@ -89,11 +92,11 @@ async def _answered(request: Request, grant: Grant, query: Query) -> Response:
     )
     page = await service.histories.read(grant.subject, channels, bounds, limit=query.limit + 1)
     if reset := _reset_if_log_changed(query, page.head, after=after, before=before):
-        return _reset_response(service, grant, query, reset)
+        return await _reset_response(service, grant, query, reset)
     if after and after.position < page.head.floor:
         reset = Reset("expired", after, Cursor(page.head.epoch, page.head.floor), query.topics)
         service.metrics.resets.labels(reset.reason).inc()
-    return _page(grant, page, query, bounds, after=after, before=before, reset=reset)
+    return await _page(service, grant, page, query, bounds, after=after, before=before, reset=reset)
 
 
 async def _polled(request: Request, grant: Grant, query: Query) -> Response:
@@ -108,7 +111,9 @@ async def _polled(request: Request, grant: Grant, query: Query) -> Response:
         limit=query.limit,
         wait_s=query.wait_s,
     )
-    return _json(grant, polled.frames, cursor=polled.cursor, more=polled.more, reset=_told(polled.reset, query))
+    return await _json(
+        service, grant, polled.frames, cursor=polled.cursor, more=polled.more, reset=_told(polled.reset, query)
+    )
 
 
 def _checked(params: QueryParams, *, root: str) -> Query:
@@ -162,13 +167,14 @@ def _reset_if_log_changed(query: Query, head: Head, *, after: Cursor | None, bef
     return None
 
 
-def _reset_response(service: Service, grant: Grant, query: Query, reset: Reset) -> Response:
+async def _reset_response(service: Service, grant: Grant, query: Query, reset: Reset) -> Response:
     """The answer to a cursor that leads nowhere."""
     service.metrics.resets.labels(reset.reason).inc()
-    return _json(grant, [], cursor=reset.to, more=False, reset=_told(reset, query))
+    return await _json(service, grant, [], cursor=reset.to, more=False, reset=_told(reset, query))
 
 
-def _page(
+async def _page(
+    service: Service,
     grant: Grant,
     page: Page,
     query: Query,
@@ -190,16 +196,17 @@ def _page(
         upto = max(0, min(before.position - 1, head.position)) if before else head.position
     read_on = Cursor(head.epoch, page.upto) if early and query.order == "desc" else None
     now_ms = int(time.time() * 1000)
-    frames = [frame(one, head.epoch) for one in events if not 0 < one.expires_ms <= now_ms]
+    frames = [one for one in (frame(event, head.epoch) for event in events) if not 0 < one.expires_ms <= now_ms]
     cursor, more = Cursor(head.epoch, upto), full or early
-    return _json(grant, frames, cursor=cursor, more=more, reset=_told(reset, query), read_on=read_on)
+    return await _json(service, grant, frames, cursor=cursor, more=more, reset=_told(reset, query), read_on=read_on)
 
 
 def _told(reset: Reset | None, query: Query) -> Reset | None:
     return msgspec.structs.replace(reset, root=query.root) if reset else None
 
 
-def _json(
+async def _json(
+    service: Service,
     grant: Grant,
     frames: Sequence[Frame],
     *,
@@ -208,7 +215,29 @@ def _json(
     reset: Reset | None,
     read_on: Cursor | None = None,
 ) -> Response:
-    items = tuple(Raw(b'%b,"cursor":"%b"}' % (one.body[:-1], one.cursor)) for one in frames)
+    notifications = [one for one in frames if not one.own]
+    marks = await _marks(service, grant, notifications)
+    items = tuple(Raw(b'%b,"cursor":"%b"%b}' % (one.body[:-1], one.cursor, _read(one, marks))) for one in notifications)
+    events = tuple(answers.HistoryEvent(one.name, one.cursor.decode(), Raw(one.body)) for one in frames if one.own)
     told = msgspec.convert(reset.data, answers.Reset) if reset else None
     before = str(read_on) if read_on else UNSET
-    return answers.answer(answers.HistoryPage(grant.subject, items, str(cursor), more, told, before))
+    return answers.answer(answers.HistoryPage(grant.subject, items, str(cursor), more, told, before, events or UNSET))
+
+
+async def _marks(service: Service, grant: Grant, frames: Sequence[Frame]) -> Marks | None:
+    """What of `frames` is read. None without read state, and when the database does not tell: a long poll answers from
+    memory while it is away.
+    """
+    if service.read_state is None or not frames:
+        return None
+    try:
+        async with asyncio.timeout(MARKS_S):
+            return await service.read_state.marks(grant.subject, [one.id for one in frames])
+    except (StoreUnavailable, TimeoutError):
+        return None
+
+
+def _read(one: Frame, marks: Marks | None) -> bytes:
+    if marks is None:
+        return b""
+    return b',"read":true' if marks.read(one.id) else b',"read":false'

@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from notify_sse.auth import ADMIN, PUBLISH, READ
 from notify_sse.config import Settings
-from notify_sse.core.media import CONTENT_TYPES
+from notify_sse.core.media import CONTENT_TYPES, JSON
 from notify_sse.version import __version__
-from notify_sse.web.api import history, publish
+from notify_sse.web.api import history, publish, read
 from notify_sse.web.contract import admin
 from notify_sse.web.contract.schemas import TEXT, Document, components, cursor, ref
 from notify_sse.web.contract.schemas import json_answer as _json
@@ -21,6 +21,8 @@ from notify_sse.web.service import Service
 
 _PUBLIC: Final[list[Document]] = []
 """The `security` of what needs no token."""
+_OWN: Final[list[Document]] = [{"bearer": [READ]}, {"cookie": []}]
+"""Of what changes something of one's own: not by a token in a URL."""
 
 
 async def serve(request: Request) -> Response:
@@ -56,6 +58,8 @@ def openapi(*, max_bytes: int, session_cookie: str, root: str = "") -> Document:
             "/notifications/history": {"get": _history()},
             "/notifications/transport": {"get": _transport()},
             "/notifications": {"post": _publish()},
+            "/notifications/read": {"post": _mark()},
+            "/notifications/unread": {"get": _unread()},
             "/notifications/ws": {"get": _websocket()},
             "/notifications/session": {"post": _session_begin(), "delete": _session_end()},
             "/healthz": {"get": _healthz()},
@@ -134,6 +138,28 @@ def _publish() -> Document:
     }
 
 
+def _mark() -> Document:
+    ids = {"type": "array", "maxItems": read.MAX_IDS, "items": TEXT}
+    marks = [
+        _object({"upto": cursor()}, required="upto"),
+        _object({"ids": ids, "read": {"type": "boolean", "default": True}}, required="ids"),
+    ]
+    return {
+        "summary": "Mark what is read",
+        "security": _OWN,
+        "requestBody": {"required": True, "content": {JSON: {"schema": {"oneOf": marks}}}},
+        "responses": {"200": _json(ref("Marked"), "The state after it"), **_problems(400, 401, 403, 413, 503)},
+    }
+
+
+def _unread() -> Document:
+    return {
+        "summary": "How many notifications are unread",
+        "security": _OWN,
+        "responses": {"200": _json(ref("Unread"), "The number"), **_problems(401, 403, 503)},
+    }
+
+
 def _websocket() -> Document:
     return {
         "summary": "The same stream over WebSocket",
@@ -179,3 +205,7 @@ def _stream_parameters() -> list[Document]:
         _query("lastEventId", cursor(), "The same by another name."),
         _query("topics", TEXT, "Granted topics to add, separated by commas."),
     ]
+
+
+def _object(properties: Document, *, required: str) -> Document:
+    return {"type": "object", "additionalProperties": False, "required": [required], "properties": properties}

@@ -17,6 +17,9 @@ TEXT: Final[Document] = {"type": "string"}
 ANSWERS: Final = (
     answers.PublishOutcome,
     answers.HistoryPage,
+    answers.HistoryEvent,
+    answers.Unread,
+    answers.Marked,
     answers.Reset,
     answers.Session,
     answers.TransportAdvice,
@@ -89,6 +92,7 @@ def notification(*, max_bytes: int) -> Document:
             "timestamp": {**time, "description": "RFC 3339; made by the service when absent."},
             "payload": {"type": "object"},
             "expires_at": {**time, "description": "Not delivered after this time."},
+            "silent": {"type": ["boolean", "null"], "description": "True: it does not count as unread."},
         },
     }
 
@@ -102,5 +106,11 @@ def history_item(*, max_bytes: int) -> Document:
     published = notification(max_bytes=max_bytes)
     required = [*published["required"], "notification_id", "timestamp", "cursor"]
     filled_in = {name: {**schema, "type": "string"} for name, schema in published["properties"].items()}
-    properties = {**filled_in, "payload": published["properties"]["payload"], "cursor": cursor()}
+    properties = {
+        **filled_in,
+        "payload": published["properties"]["payload"],
+        "silent": {"const": True},
+        "cursor": cursor(),
+        "read": {"type": "boolean", "description": "Whether the recipient has read it; absent without read state."},
+    }
     return {**published, "description": history_item.__doc__, "required": required, "properties": properties}

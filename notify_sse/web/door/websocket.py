@@ -290,4 +290,4 @@ class WebSocketTransport(DoorTransport):
 
 
 def _message(frame: Frame) -> bytes:
-    return text_frame(b'{"id":"%b","event":"message","data":%b}' % (frame.cursor, frame.body))
+    return text_frame(b'{"id":"%b","event":"%b","data":%b}' % (frame.cursor, frame.name.encode(), frame.body))

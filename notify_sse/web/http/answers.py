@@ -40,10 +40,20 @@ class Reset(msgspec.Struct, frozen=True):
     history: str
 
 
+class HistoryEvent(msgspec.Struct, frozen=True):
+    """An event of the stream that is no notification, with its data as the stream has it."""
+
+    event: str
+    cursor: CursorText
+    data: Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+
+
 class HistoryPage(msgspec.Struct, frozen=True):
     """Stored notifications of `recipient_id`. A stream that starts at `cursor` goes on without a gap.
 
     `before` is where to read on, when that is not the last item: newest first, of some types, a page may end early.
+    `events`, oldest first, is what a stream would have sent between them: that something was read, or recalled. Left
+    out when there is none, and where the page reads back.
     """
 
     recipient_id: str
@@ -52,6 +62,22 @@ class HistoryPage(msgspec.Struct, frozen=True):
     more: bool
     reset: Reset | None
     before: CursorText | UnsetType = UNSET
+    events: tuple[HistoryEvent, ...] | UnsetType = UNSET
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """How many notifications are unread. `read_upto`: all up to there are read, but for single ones marked since."""
+
+    unread: int
+    read_upto: CursorText
+
+
+class Marked(msgspec.Struct, frozen=True):
+    """The read state after a mark. `cursor` is the place of the event that tells of it; null: nothing changed."""
+
+    unread: int
+    read_upto: CursorText
+    cursor: CursorText | None
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 Hypercorn takes an offer of h2c before the app can say no, and takes a connection preface for HTTP/2. It has no setting
 against either, and its HTTP/2 holds no sender back (`VersionNotSupported`). Its WebSockets have no limits that hold:
-it stores a message before it measures it, and inflates without end (docs/adr/0018-websocket-door.md).
+it stores a message before it measures it, and inflates without end (docs/adr/0019-websocket-door.md).
 """
 
 import asyncio

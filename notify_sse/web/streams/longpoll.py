@@ -35,6 +35,7 @@ class PollTransport:
     name = "poll"
     buffered_bytes = 0
     """What it was given is not written before the answer."""
+    greets = False
 
     def __init__(self, *, types: Sequence[str], limit: int) -> None:
         self._types = frozenset(types)
