@@ -16,7 +16,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A publish that passed every check, ready to be appended. Made by `parse.parse` only.
 
     `body` is the JSON document as recipients get it. `digest` covers what the publisher gave (not what the
-    service filled in), so that a retry compares equal. `expires_ms` is Unix time, 0 for never.
+    service filled in), so that a retry compares equal. `expires_ms` is Unix time, 0 for never. `has_unsafe_number`: its
+    payload has an integer that JavaScript cannot hold.
     """
 
     notification_id: str
@@ -25,6 +26,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: bytes
     digest: bytes
     expires_ms: int = 0
+    has_unsafe_number: bool = False
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
