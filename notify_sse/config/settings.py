@@ -170,6 +170,24 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             description="Seconds from SIGTERM over which streams are closed; then the process ends.",
         ),
     ] = 10.0
+    drain_min_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="Seconds from SIGTERM for which new connections are at least still taken: `/readyz` says that "
+            "it drains, streams are told to come back. At least as long as a load balancer takes to look twice.",
+        ),
+    ] = 0.0
+    keep_alive_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=86_400,
+            description="Seconds for which a TCP connection may lie idle, before its first request or between two. "
+            "Longer than the proxy in front keeps idle connections: it would send a request into one that just closes.",
+        ),
+    ] = 620.0
     max_streams: Annotated[
         int,
         Meta(ge=1, description="Most open streams of one process; over it, clients are told to come back."),
@@ -209,6 +227,13 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=256, le=1_048_576, description="Largest notification in bytes, as published and as delivered."),
     ] = 16_384
+    strict_numbers: Annotated[
+        bool,
+        Meta(
+            description="Whether a notification is refused whose payload has an integer beyond ±(2^53 - 1): JavaScript "
+            "reads it as a neighbour. Otherwise it is delivered as it is, and counted.",
+        ),
+    ] = False
     ingest_batch: Annotated[
         int, Meta(ge=1, le=10_000, description="Most notifications that are appended in one transaction.")
     ] = 500

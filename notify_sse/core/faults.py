@@ -24,6 +24,9 @@ _MAX_INT: Final = 2**64 - 1
 _PLAIN: Final = frozenset((type(None), bool, int, float, str))
 _CONTAINERS: Final = frozenset((dict, list))
 _KNOWN: Final = _PLAIN | _CONTAINERS
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+UNSAFE_DIGITS: Final = re.compile(rb"[0-9]{16}")
+"""What JSON has to hold for an integer to be beyond that."""
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{1000}")
 _BLANK: Final = re.compile(rb"[ \t\r\n]*")
 
@@ -107,6 +110,20 @@ def scalar_fault(value: object) -> str | None:
     if isinstance(value, float):
         return None if math.isfinite(value) else "is not a finite number"
     return f"is a {type(value).__name__}, which JSON cannot carry"
+
+
+def unsafe_number_in(value: object, path: str) -> str | None:
+    """The name of the first integer that a double may not hold exactly (RFC 8259, 6); None when there is none."""
+    if type(value) is int:
+        return path if abs(value) > MAX_SAFE_INTEGER else None
+    inside = (
+        ((f"{path}.{name}", one) for name, one in value.items())
+        if isinstance(value, dict)
+        else ((f"{path}[{index}]", one) for index, one in enumerate(value))
+        if isinstance(value, list)
+        else ()
+    )
+    return next((found for name, one in inside if (found := unsafe_number_in(one, name))), None)
 
 
 def blame(raw: bytes) -> Fault:

@@ -31,7 +31,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `body` is the JSON document as recipients get it. `digest` covers what the publisher gave (not what the
     service filled in), so that a retry compares equal. `expires_ms` is Unix time, 0 for never. `silent`: it does not
-    count as unread.
+    count as unread. `has_unsafe_number`: its payload has an integer that JavaScript cannot hold.
     """
 
     notification_id: str
@@ -41,6 +41,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     digest: bytes
     expires_ms: int = 0
     silent: bool = False
+    has_unsafe_number: bool = False
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):

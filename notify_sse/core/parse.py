@@ -14,7 +14,16 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from notify_sse.core.channels import recipient_channel, topic_channel
-from notify_sse.core.faults import MAX_DEPTH, Fault, blame, blame_batch, fault_in, scalar_fault
+from notify_sse.core.faults import (
+    MAX_DEPTH,
+    UNSAFE_DIGITS,
+    Fault,
+    blame,
+    blame_batch,
+    fault_in,
+    scalar_fault,
+    unsafe_number_in,
+)
 from notify_sse.core.media import JSON, MSGPACK, Kind
 from notify_sse.core.model import Notification
 from notify_sse.errors import BadNotification
@@ -43,12 +52,13 @@ def parse(
     new_id: Callable[[], str],
     content_type: Kind = JSON,
     message_id: str | None = None,
+    strict_numbers: bool = False,
 ) -> Notification:
     """One published notification, checked.
 
     `content_type` is what `media.kind_of` made of the one that was sent. `max_bytes` bounds it as published and as
     JSON. `now` fills a missing timestamp, `message_id` (the AMQP property) else `new_id()` a missing notification_id.
-    Raises `BadNotification`, which names the field.
+    `strict_numbers` refuses integers that JavaScript cannot hold. Raises `BadNotification`, which names the field.
     """
     if len(raw) > max_bytes:
         _refuse("body", "too_large", f"is {len(raw)} bytes; at most {max_bytes} are allowed")
@@ -57,6 +67,9 @@ def parse(
     content = _encode_sorted({name: value for name, value in given.items() if name != "notification_id"})
     if len(content) > max_bytes:
         _refuse("body", "too_large", f"is {len(content)} bytes as JSON; at most {max_bytes} are allowed")
+    unsafe = unsafe_number_in(given["payload"], "payload") if UNSAFE_DIGITS.search(content) else None
+    if unsafe and strict_numbers:
+        _refuse(unsafe, "invalid_field", "is an integer beyond 2^53 - 1, which JavaScript cannot hold: send a string")
     notification_id = given.get("notification_id")
     if notification_id is None:
         notification_id = _checked_id(message_id, "message_id") if message_id else new_id()
@@ -83,6 +96,7 @@ def parse(
         digest=hashlib.blake2b(content, digest_size=16).digest(),
         expires_ms=expires_ms,
         silent=silent,
+        has_unsafe_number=unsafe is not None,
     )
 
 

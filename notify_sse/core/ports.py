@@ -139,6 +139,8 @@ class Delivery(msgspec.Struct, frozen=True):
     redelivered: bool
     tag: Any
     content_encoding: str = ""
+    timestamp: int = 0
+    """The property of that name, as it was sent: seconds of Unix time (AMQP 0-9-1, 4.2.5.4), 0 for none."""
 
 
 class Queued(msgspec.Struct, frozen=True):
@@ -156,6 +158,7 @@ class Message(msgspec.Struct, frozen=True):
     message_id: str
     content_type: str = "application/json"
     content_encoding: str = ""
+    timestamp: int = 0
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -169,6 +172,11 @@ class DeadLetter(msgspec.Struct, frozen=True):
     detail: str
     died_at: str
     content_encoding: str = ""
+    timestamp: int = 0
+
+
+Chosen = Callable[[DeadLetter], bool]
+"""Whether a dead letter is meant."""
 
 
 class Listener(msgspec.Struct, frozen=True):
@@ -261,10 +269,10 @@ class Broker(Protocol):
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         """The oldest dead letters, left where they are."""
 
-    async def replay_dead_letters(self, *, limit: int) -> int:
-        """Publish the oldest dead letters to the notifications exchange again, each removed once that is confirmed.
-        One with no key of its own keeps the one it came with. Returns how many.
+    async def replay_dead_letters(self, *, limit: int, chosen: Chosen | None = None) -> int:
+        """Publish the oldest dead letters that are `chosen` (all, when it is None) to the notifications exchange again,
+        each removed once that is confirmed. One with no key of its own keeps the one it came with. Returns how many.
         """
 
-    async def purge_dead_letters(self) -> int:
-        """Remove every dead letter. Returns how many."""
+    async def purge_dead_letters(self, *, chosen: Chosen | None = None) -> int:
+        """Remove every dead letter that is `chosen` (all, when it is None). Returns how many."""

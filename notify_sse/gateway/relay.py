@@ -209,10 +209,13 @@ class Relay(Generic[ReaderT]):
 
     def _break_off(self, head: Head) -> None:
         """The log is another one, or went back (a standby without its newest events): every cursor is checked."""
-        logger.error(
-            "the log broke off: was it restored? run `notify-sse migrate --new-epoch` after a restore",
-            extra={"action": "break_off", "head": head.position, "position": self._tail.position},
-        )
+        extra = {"action": "break_off", "epoch": head.epoch, "head": head.position, "position": self._tail.position}
+        if head.epoch != self._tail.epoch:
+            logger.warning(
+                "the log has a new epoch: every client is told that it may have missed something", extra=extra
+            )
+        else:
+            logger.error("the log went back: was it restored? then run `notify-sse migrate --new-epoch`", extra=extra)
         self._restart(head, start=head.position)
         self._wanted.set()
 

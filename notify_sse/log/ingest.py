@@ -30,17 +30,29 @@ from notify_sse.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 DEAD_LETTER_RETRY_S: Final = 1.0
+MILLISECONDS_FROM: Final = 10**11
+"""As seconds it is the year 5138, as milliseconds 1973."""
 
 
 class Ingest:
     """Takes deliveries, up to `batch` at a time. One runs per process; the broker makes one process active."""
 
-    def __init__(self, broker: Broker, appender: Appender, metrics: Metrics, *, batch: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        appender: Appender,
+        metrics: Metrics,
+        *,
+        batch: int,
+        max_bytes: int,
+        strict_numbers: bool = False,
+    ) -> None:
         self._broker = broker
         self._appender = appender
         self._metrics = metrics
         self._batch = batch
         self._max_bytes = max_bytes
+        self._strict_numbers = strict_numbers
         self._queue: deque[Delivery] = deque()
         self._received_at: deque[float] = deque()
         """When each delivery in the queue came, in monotonic seconds."""
@@ -156,11 +168,14 @@ class Ingest:
         notification = parse(
             unpacked(delivery.body, delivery.content_encoding, max_bytes=self._max_bytes),
             max_bytes=self._max_bytes,
-            now=datetime.now(UTC),
+            now=_sent_at(delivery.timestamp) or datetime.now(UTC),
             new_id=_new_id,
             content_type=kind_of(delivery.content_type),
             message_id=delivery.message_id,
+            strict_numbers=self._strict_numbers,
         )
+        if notification.has_unsafe_number:
+            self._metrics.unsafe_numbers.labels("amqp").inc()
         expected = routing_key(notification.channel, notification.notification_type)
         if delivery.routing_key != expected:
             raise BadNotification(
@@ -221,6 +236,14 @@ class Ingest:
 def _outer(field: str) -> str:
     """The field of a notification that `field` lies in. What is further inside is the publisher's own."""
     return field.partition(".")[0].partition("[")[0]
+
+
+def _sent_at(timestamp: int) -> datetime | None:
+    """When a message was sent, by its AMQP property: seconds, which some libraries take for milliseconds. None for what
+    is not set, and for what is no time.
+    """
+    seconds = timestamp / 1000 if timestamp >= MILLISECONDS_FROM else timestamp
+    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < MILLISECONDS_FROM else None
 
 
 def _new_id() -> str:

@@ -45,8 +45,6 @@ from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits as ClientLimits
 from notify_sse.web.service import Service
 
-KEEP_ALIVE_S: Final = 75.0
-"""How long a TCP connection may lie idle, before its first request or between two."""
 HISTORY_CONNECTIONS: Final = 2
 """Beside those of the replays, so that a page of the history need not wait for them."""
 
@@ -131,6 +129,7 @@ class Parts:
             metrics,
             batch=settings.ingest_batch,
             max_bytes=settings.max_notification_bytes,
+            strict_numbers=settings.strict_numbers,
         )
         self.pause = Pause(self.broker, self.store_outage)
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
@@ -181,7 +180,7 @@ class Parts:
                 stream=STREAM_PATH.encode(), websocket=WEBSOCKET_PATH.encode(), root=settings.root_path.encode()
             ),
             request_timeout_s=settings.request_timeout_s,
-            keep_alive_s=KEEP_ALIVE_S,
+            keep_alive_s=settings.keep_alive_s,
             arrivals=self.limits.arrivals,
         )
 

@@ -23,7 +23,7 @@ from notify_sse.server import reload
 from notify_sse.server.admin import AdminServer
 from notify_sse.server.garbage import GarbagePolicy
 from notify_sse.server.listening import BACKLOG, url_of
-from notify_sse.server.parts import KEEP_ALIVE_S, Parts
+from notify_sse.server.parts import Parts
 from notify_sse.web.door import ServerLoop
 from notify_sse.web.http.version import keep_to_http1
 
@@ -167,7 +167,12 @@ class Process:
         logger.info("draining", extra={"action": "drain", "streams": len(self.parts.way_out.registry)})
         self.parts.way_out.admission.draining = True
         within_s = max(0.0, self.settings.drain_s - 2 * GRACE_S)
-        await asyncio.gather(self._stop_ingest(within_s), self.parts.way_out.registry.drain(within_s))
+        await asyncio.gather(
+            self._stop_ingest(within_s),
+            self.parts.way_out.registry.drain(within_s),
+            # Whoever still sends connections here has not looked at the readiness yet.
+            asyncio.sleep(self.settings.drain_min_s),
+        )
         # Hypercorn, which closes what it has, does not know of what is held at the doors.
         self.parts.doors.close_silent()
         asyncio.get_running_loop().call_later(GRACE_S, self.parts.doors.sockets.cut)
@@ -250,6 +255,6 @@ def _server_config(listening_socket: socket.socket, settings: Settings) -> Confi
     config.errorlog = logging.getLogger("hypercorn.error")
     config.graceful_timeout = 2 * GRACE_S
     config.include_server_header = False
-    config.keep_alive_timeout = KEEP_ALIVE_S
+    config.keep_alive_timeout = settings.keep_alive_s
     config.keep_alive_max_requests = 100_000
     return config

@@ -61,6 +61,9 @@ class Metrics:
         self.dead_letters = counter(
             "dead_letters", "Messages moved to the dead letters, by reason.", reason=labels.DEAD_LETTER_REASONS
         )
+        self.unsafe_numbers = counter(
+            "unsafe_numbers", "Notifications with an integer that JavaScript cannot hold, by way in.", way=labels.WAYS
+        )
         self.dead_letters_failed = counter(
             "dead_letters_failed", "Attempts to dead-letter a refused message that failed (it is tried again)."
         )

@@ -347,3 +347,32 @@ def test_an_empty_list_is_too_deep_too() -> None:
     found = fault_in({"x": value}, "payload")
     assert found is not None
     assert found[1] == "too_deep"
+
+
+@pytest.mark.parametrize(
+    ("payload", "field"),
+    [
+        ({"n": 2**53}, "payload.n"),
+        ({"n": -(2**53)}, "payload.n"),
+        ({"a": [1, {"b": 9007199254740993}]}, "payload.a[1].b"),
+        ({"n": 2**64 - 1}, "payload.n"),
+        ({"n": 2**53 - 1}, None),
+        ({"n": "9007199254740993", "9007199254740993": 1}, None),
+        ({"n": 9007199254740993.0}, None),
+        ({"n": True}, None),
+    ],
+)
+@pytest.mark.parametrize("kind", [JSON, MSGPACK])
+def test_an_integer_that_javascript_cannot_hold_is_marked_or_refused(
+    payload: dict[str, Any], field: str | None, kind: Kind
+) -> None:
+    """It comes out as it went in, and is marked; `strict_numbers` refuses it by name."""
+    document = GOOD | {"payload": payload}
+    raw = msgspec.msgpack.encode(document) if kind == MSGPACK else json.dumps(document).encode()
+    one = parsed(raw, content_type=kind)
+    assert one.has_unsafe_number == (field is not None)
+    assert json.loads(one.body)["payload"] == payload
+    if field:
+        assert refusal(raw, content_type=kind, strict_numbers=True) == (field, "invalid_field")
+    else:
+        assert parsed(raw, content_type=kind, strict_numbers=True) == one

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -26,7 +27,7 @@ from tests.support.turns import turns
 class Bench:
     """An ingest on a store and a broker in hand."""
 
-    def __init__(self, *, batch: int = 50) -> None:
+    def __init__(self, *, batch: int = 50, strict_numbers: bool = False) -> None:
         self.store = HandStore()
         self.broker = HandBroker()
         self.tally: Counter[str] = Counter()
@@ -34,7 +35,14 @@ class Bench:
         self.appender = Appender(
             self.store.port, metrics(self.tally), outage=Outage("the store"), on_committed=self.heard.append
         )
-        self.ingest = Ingest(self.broker.port, self.appender, metrics(self.tally), batch=batch, max_bytes=16_384)
+        self.ingest = Ingest(
+            self.broker.port,
+            self.appender,
+            metrics(self.tally),
+            batch=batch,
+            max_bytes=16_384,
+            strict_numbers=strict_numbers,
+        )
 
     def running(self) -> AbstractAsyncContextManager[None]:
         return running(self.appender.run(), self.ingest.run())
@@ -315,6 +323,47 @@ async def test_a_message_without_an_id_gets_one() -> None:
         await until(lambda: len(bench.broker.acked) == 2)
     assert bench.stored[0] == "mine"
     assert len(bench.stored[1]) == 36
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "expected"),
+    [
+        (1_700_000_000, "2023-11-14T22:13:20.000Z"),
+        (1_700_000_000_123, "2023-11-14T22:13:20.123Z"),
+        (0, ""),
+        (10**15, ""),
+        (2**64 - 1, ""),
+    ],
+)
+async def test_the_time_of_a_message_is_when_it_was_sent(timestamp: int, expected: str) -> None:
+    """By its property, where the body names none and the property is a time. A redelivery is the same notification."""
+    sent = msgspec.structs.replace(delivery("first"), timestamp=timestamp)
+    named = msgspec.structs.replace(
+        delivery("second", document("second")[:-1] + b',"timestamp":"2020-01-01T00:00:00Z"}'), timestamp=timestamp
+    )
+    bench = Bench()
+    async with bench.running():
+        bench.deliver(sent, named, msgspec.structs.replace(sent, timestamp=timestamp, redelivered=True))
+        await until(lambda: len(bench.broker.acked) == 3)
+    first, second = (json.loads(event.body)["timestamp"] for one in bench.heard for event in one.events)
+    assert second == "2020-01-01T00:00:00Z"
+    assert first == expected or (not expected and first > "2026")
+
+
+async def test_integers_that_javascript_cannot_hold_are_counted_or_refused() -> None:
+    body = document("first").replace(b'"payload":{', b'"payload":{"n":9007199254740993,')
+    assert b"9007199254740993" in body
+    bench = Bench()
+    async with bench.running():
+        bench.deliver(delivery("first", body))
+        await until(lambda: len(bench.broker.acked) == 1)
+    assert bench.tally["unsafe numbers amqp"] == 1
+    strict = Bench(strict_numbers=True)
+    async with strict.running():
+        strict.deliver(delivery("first", body))
+        await until(lambda: len(strict.broker.acked) == 1)
+    assert strict.tally["refused invalid_field"] == 1
+    assert not strict.stored
 
 
 async def test_a_dead_letter_that_fails_in_an_unknown_way_stays_unacked_and_is_counted(

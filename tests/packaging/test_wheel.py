@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -41,6 +42,34 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     _run(sys.executable, "-m", "venv", environment, cwd=environment)
     _run(environment / "bin/python", "-m", "pip", "install", "-q", wheel, cwd=environment)
     return environment / "bin"
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy of what the repository has, as a release is."""
+    sources = tmp_path_factory.mktemp("repository")
+    for name in _tracked("."):
+        (sources / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, sources / name)
+    environment = tmp_path_factory.mktemp("builder")
+    _run(sys.executable, "-m", "venv", environment, cwd=environment)
+    _run(environment / "bin/python", "-m", "pip", "install", "-q", "setuptools>=77", cwd=environment)
+    build = "import setuptools.build_meta as backend; print(backend.build_sdist('dist'))"
+    name = _run(environment / "bin/python", "-c", build, cwd=sources).splitlines()[-1]
+    return sources / "dist" / name
+
+
+def test_the_source_distribution_is_whole_and_has_no_tests(sdist: Path) -> None:
+    """Everything that the wheel is built from, the changes, the documentation and the deploy files. Tests need the
+    repository: half of them would be worse than none.
+    """
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames() if not archive.getmember(name).isdir()}
+    expected = {"CHANGELOG.md", "LICENSE", "README.md", "compose.yaml", "Dockerfile", "setup.cfg", "pyproject.toml"}
+    for folder in ("notify_sse", "migrations", "deploy", "docs"):
+        expected |= _tracked(folder)
+    assert sorted(expected - names) == []
+    assert sorted(name for name in names if name.startswith("tests")) == []
 
 
 def _tracked(folder: str) -> set[str]:

@@ -117,6 +117,7 @@ class TallyMetrics:
         self.refused = Labelled(tally, "refused")
         self.dead_letters = Labelled(tally, "dead letter")
         self.resumes = Labelled(tally, "resumed")
+        self.unsafe_numbers = Labelled(tally, "unsafe numbers")
         self.dead_letters_failed = Count(tally, "dead letter failed")
         self.announce_failed = Count(tally, "announce failed")
         self.announcements_unreadable = Count(tally, "announcement unreadable")

@@ -194,7 +194,7 @@ async def test_an_older_program_works_on_a_newer_schema_that_is_compatible(
         await store.append(several("a", 2))
     with upgraded():
         await migrate(subject.url)
-    assert await subject.sql("SELECT * FROM notify_sse_schema") == [("9999", "0001")]
+    assert await subject.sql("SELECT * FROM notify_sse_schema") == [("9999", "0001", "9999")]
     async with subject.opened() as store:
         assert ids(await whole_log(store)) == [1, 2]
         assert (await store.append(several("b", 1))).stored[0].id == 3
@@ -221,7 +221,7 @@ async def test_a_newer_schema_is_left_alone(
     subject: Subject, upgraded: Callable[..., AbstractContextManager[None]]
 ) -> None:
     """An older program on a newer database that breaks it says that it is the one to upgrade, whether it opens or
-    migrates; and so it does where the newer one does not say what it is compatible with.
+    migrates; and so it does where nobody says what that one is compatible with, or says it of another revision.
     """
     with upgraded(more='compatible_from = "9999"'):
         await migrate(subject.url)
@@ -230,9 +230,10 @@ async def test_a_newer_schema_is_left_alone(
         await store.open()
     with pytest.raises(SchemaOutdated, match="upgrade this one"):
         await migrate(subject.url)
-    await subject.sql("UPDATE notify_sse_schema SET compatible_from = NULL")
-    with pytest.raises(SchemaOutdated, match="upgrade this one"):
-        await store.open()
+    for said in ("compatible_from = NULL", "compatible_from = '0001', compatible_for = '9998'"):
+        await subject.sql(f"UPDATE notify_sse_schema SET {said}")
+        with pytest.raises(SchemaOutdated, match="upgrade this one"):
+            await store.open()
     assert await current_revision(subject.url) == "9999"
     await store.close()
 

@@ -52,10 +52,12 @@ async def _publish(request: Request, service: Service, share: Share) -> Response
     try:
         kind = kind_of(request.headers.get("content-type", JSON))
         raw = await _unpacked(raw, ", ".join(request.headers.getlist("content-encoding")), max_bytes=most, share=share)
-        batch, notifications = await _parsed(raw, kind, max_bytes=limit)
+        strict = service.settings.strict_numbers
+        batch, notifications = await _parsed(raw, kind, max_bytes=limit, strict_numbers=strict)
     except BadNotification as exc:
         service.metrics.refused.labels("http", exc.reason).inc()
         raise
+    service.metrics.unsafe_numbers.labels("http").inc(sum(one.has_unsafe_number for one in notifications))
     try:
         async with asyncio.timeout(service.settings.publish_timeout_s):
             outcomes = await service.appender.append(notifications)
@@ -75,12 +77,19 @@ async def _unpacked(raw: bytes, content_encoding: str, *, max_bytes: int, share:
     return await asyncio.to_thread(unpacked, raw, content_encoding, max_bytes=max_bytes)
 
 
-async def _parsed(raw: bytes, kind: Kind, *, max_bytes: int) -> tuple[bool, list[Notification]]:
+async def _parsed(raw: bytes, kind: Kind, *, max_bytes: int, strict_numbers: bool) -> tuple[bool, list[Notification]]:
     """Item by item, and others have their turn in between: the work goes with what is in an item, not with its size."""
     now = datetime.now(UTC)
 
     def one(item: bytes | memoryview) -> Notification:
-        return parse(item, max_bytes=max_bytes, now=now, new_id=lambda: str(uuid4()), content_type=kind)
+        return parse(
+            item,
+            max_bytes=max_bytes,
+            now=now,
+            new_id=lambda: str(uuid4()),
+            content_type=kind,
+            strict_numbers=strict_numbers,
+        )
 
     if not is_batch(raw, kind):
         return False, [one(raw)]
