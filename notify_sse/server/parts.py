@@ -3,6 +3,7 @@
 The order is that of the layers: the edges, then the way out, then the way in, then the web.
 """
 
+import logging
 import os
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -15,10 +16,11 @@ from notify_sse.broker import open_broker
 from notify_sse.broker.live import LiveExchange
 from notify_sse.config import Settings
 from notify_sse.core.hub import Hub
-from notify_sse.core.ports import Store
+from notify_sse.core.ports import Broker, Store
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.admission import Admission, Limits
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.journal_writer import JournalWriter
 from notify_sse.gateway.live import LiveMessages
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
@@ -32,7 +34,7 @@ from notify_sse.log.retention import Retention
 from notify_sse.server.files import file_limit
 from notify_sse.server.rollout import RolloutWatch, rollout_of
 from notify_sse.server.sampling import Sampling
-from notify_sse.store import open_access_records, open_rollout_records, open_store
+from notify_sse.store import open_access_records, open_journal, open_rollout_records, open_store
 from notify_sse.telemetry.adoption import WAYS, RecipientsSeen
 from notify_sse.telemetry.loop_lag import LoopLag
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
@@ -64,7 +66,8 @@ class WayOut:
             max_replays=settings.max_replays,
             retry_ms=settings.retry_ms,
         )
-        self.registry = Registry(self.pump, hub, metrics)
+        level = logging.INFO if settings.log_streams == "info" else logging.DEBUG
+        self.registry = Registry(self.pump, hub, metrics, log_level=level)
         self.relay = Relay(store, tail, hub, metrics, outage=store_outage, drive=self.pump.drive)
         self.live_messages = LiveMessages(
             metrics, take=self.relay.take, revoke=self.registry.end_token, repair=self.relay.repair
@@ -78,6 +81,16 @@ class WayOut:
         self.rollout = RolloutGate(self.registry, rollout_of(settings))
 
 
+def _open_broker(settings: Settings) -> Broker:
+    return open_broker(
+        settings.broker_url,
+        prefix=settings.amqp_prefix,
+        held_bytes=settings.ingest_max_bytes,
+        message_bytes=settings.max_notification_bytes,
+        publish_timeout_s=settings.publish_timeout_s,
+    )
+
+
 class Parts:
     """All parts of a process. `spawn` runs a coroutine in the background, and sees to it if that crashes."""
 
@@ -87,13 +100,7 @@ class Parts:
         self.store_outage = Outage("the store")
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
         self.records = open_access_records(settings.database_url)
-        self.broker = open_broker(
-            settings.broker_url,
-            prefix=settings.amqp_prefix,
-            held_bytes=settings.ingest_max_bytes,
-            message_bytes=settings.max_notification_bytes,
-            publish_timeout_s=settings.publish_timeout_s,
-        )
+        self.broker = _open_broker(settings)
         self.way_out = out = WayOut(settings, self.store, metrics, store_outage=self.store_outage)
         tell_others = None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=spawn).tell
         announcer = Announcer(take_here=None if settings.role == "ingest" else out.relay.take, tell_others=tell_others)
@@ -109,7 +116,7 @@ class Parts:
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
         self.limits = ClientLimits(settings, metrics, files=file_limit())
         self.loop_lag = LoopLag()
-        self.sampling = Sampling(self.broker, metrics)
+        self._keep_journal(settings)
         refusals = Refusals(lambda reason: metrics.tokens_refused.labels(reason).inc())
         self.verifier = Verifier(settings, on_refused=refusals.note, on_unauthorized=self.limits.rates.refuse_token)
         self.recipients_seen = RecipientsSeen(os.environ.get(MULTIPROCESS_DIRECTORY))
@@ -136,7 +143,8 @@ class Parts:
             appender=self.appender,
             verifier=self.verifier,
             store_outage=self.store_outage,
-            broker_connected=lambda: self.broker.connected,
+            broker=self.broker,
+            journal=self.journal,
             end_token=self.revocations.revoke,
             limits=self.limits,
             rollout=out.rollout,
@@ -155,6 +163,31 @@ class Parts:
             keep_alive_s=KEEP_ALIVE_S,
             arrivals=self.limits.arrivals,
         )
+
+    def _keep_journal(self, settings: Settings) -> None:
+        self.journal = open_journal(settings.database_url)
+        self.sampling = Sampling(
+            self.broker,
+            self.journal,
+            self.metrics,
+            retention_s=settings.retention_s,
+            removes=settings.role != "gateway",
+        )
+        self.journal_writer: JournalWriter | None = None
+        if not settings.journal:
+            return
+        out = self.way_out
+        self.journal_writer = writer = JournalWriter(
+            self.journal,
+            out.tail,
+            self.metrics,
+            connections=lambda: out.registry,
+            announces=lambda: self.broker.connected,
+            salt=settings.database_url,
+        )
+        out.registry.journal = writer
+        out.pump.on_moved = writer.moved
+        self.appender.on_accepted = writer.accepted
 
     def _retention_lag_s(self) -> float:
         """0 in a process that removes nothing."""
@@ -197,6 +230,12 @@ class Parts:
             "1 when the store answered when it was last asked.",
             lambda: self.service.store_connected,
             across="livemin",
+        )
+        gauge(
+            "oldest_event_seconds",
+            "Age of the oldest event in the log.",
+            lambda: self.sampling.oldest_event_s,
+            across="livemax",
         )
         gauge(
             "oldest_waiting_seconds",

@@ -4,18 +4,21 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 from notify_sse.core.access import AccessRecords
+from notify_sse.core.journal import Journal
 from notify_sse.core.ports import Finding, Store
 from notify_sse.core.rollout import RolloutRecords
 from notify_sse.errors import BadConfiguration
 from notify_sse.store.postgres import diagnosis as postgres_diagnosis
 from notify_sse.store.postgres import schema as postgres_schema
 from notify_sse.store.postgres.access import PostgresAccessRecords
+from notify_sse.store.postgres.journal import PostgresJournal
 from notify_sse.store.postgres.rollout import PostgresRolloutRecords
 from notify_sse.store.postgres.store import PostgresStore
 from notify_sse.store.schema import Migrated, require_usable
 from notify_sse.store.sqlite import diagnosis as sqlite_diagnosis
 from notify_sse.store.sqlite import schema as sqlite_schema
 from notify_sse.store.sqlite.access import SqliteAccessRecords
+from notify_sse.store.sqlite.journal import SqliteJournal
 from notify_sse.store.sqlite.rollout import SqliteRolloutRecords
 from notify_sse.store.sqlite.store import SqliteStore
 
@@ -25,6 +28,7 @@ __all__ = [
     "diagnose",
     "migrate",
     "open_access_records",
+    "open_journal",
     "open_rollout_records",
     "open_store",
 ]
@@ -53,6 +57,12 @@ def open_access_records(database_url: str) -> AccessRecords:
     which comes after a `Store.open()`. Raises `BadConfiguration`.
     """
     kind = PostgresAccessRecords if _is_postgres(database_url) else SqliteAccessRecords
+    return kind(database_url)
+
+
+def open_journal(database_url: str) -> Journal:
+    """The journal in the same database as `open_store`; it connects to nothing before it is used."""
+    kind = PostgresJournal if _is_postgres(database_url) else SqliteJournal
     return kind(database_url)
 
 

@@ -26,6 +26,7 @@ class SlowTransport:
 
     name = "slow"
     buffered_bytes = 7
+    takes_all = True
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()

@@ -120,6 +120,7 @@ class WireTransport:
 
     name = "wire"
     buffered_bytes = 0
+    takes_all = True
 
     def __init__(self, wire: Wire, serial: int, tally: Counter[str], *, task: asyncio.Task[Any] | None) -> None:
         self._wire = wire

@@ -44,6 +44,7 @@ class SseTransport:
     buffered_bytes = 0
     """The server behind ASGI has them, and does not say how many."""
     name = "sse"
+    takes_all = True
 
     def __init__(self, send: Send, *, event_names: bool, root: str) -> None:
         self._root = root
