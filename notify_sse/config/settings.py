@@ -253,6 +253,18 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
         LogFormat, Meta(description="Log lines for people (`text`) or for programs (`json`); to stderr.")
     ] = "text"
 
+    log_streams: Annotated[
+        Literal["debug", "info"],
+        Meta(description="Severity of the two log records of each stream: that it was opened, and that it has ended."),
+    ] = "debug"
+    journal: Annotated[
+        bool,
+        Meta(
+            description="Whether a row is kept of each connection, for as long as the log keeps a notification: "
+            "`notify-sse trace` and `notify-sse connections` read them."
+        ),
+    ] = True
+
     @property
     def development(self) -> bool:
         """Whether no key is configured: then one is generated, and only loopback addresses are served."""

@@ -77,6 +77,7 @@ class Admission:
             expires_at=grant.expires_at,
             reset=placed.reset,
             origin=origin,
+            resumed=bool(last_event_id) and placed.reset is None,
         )
 
     def channels(self, grant: Grant, topics: Iterable[str]) -> tuple[str, ...]:

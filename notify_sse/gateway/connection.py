@@ -45,6 +45,8 @@ class Transport(Protocol):
     """As in the metrics' label `transport`."""
     greets: bool
     """Whether the client sees the greeting."""
+    takes_all: bool
+    """Whether it passes on all that it is given. A long poll of some types does not."""
 
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
         """Send `frames`."""
@@ -110,6 +112,7 @@ class Connection:
     `recipient_id` is whose token opened it, `expires_at` that token's end (Unix seconds), `token_id` tells
     tokens apart for revocation. `reset` is told right after the greeting. `busy`: the pump waits for its client or for
     the log. `gone`: it has ended, and nothing more is written. `opened_at`: the tail's position when it was opened.
+    `resumed`: its client brought the cursor at which it begins.
     """
 
     __slots__ = (
@@ -124,6 +127,7 @@ class Connection:
         "page_events",
         "recipient_id",
         "reset",
+        "resumed",
         "stream",
         "timing",
         "token_id",
@@ -141,6 +145,7 @@ class Connection:
         expires_at: float = NEVER,
         reset: Reset | None = None,
         origin: Origin = UNKNOWN_ORIGIN,
+        resumed: bool = False,
     ) -> None:
         self.stream = stream
         self.transport = transport
@@ -150,6 +155,7 @@ class Connection:
         self.expires_at = expires_at
         self.reset = reset
         self.origin = origin
+        self.resumed = resumed
         self.timing = Timing()
         self.opened_at = 0
         self.due = Due.NOTHING

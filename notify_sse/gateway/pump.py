@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -68,6 +68,8 @@ class Pump:
         self._slow: set[Connection] = set()
         self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
         self.deadlines = Deadlines(heartbeat_s=heartbeat_s, stall_s=stall_s)
+        self.on_moved: Callable[[Connection, Reset], None] | None = None
+        """Told of each stream that goes on elsewhere, because its log broke off or retention overtook it."""
 
     def start(self, connection: Connection) -> None:
         """Greet, tell of the reset if there is one, then replay and go live. It has joined the hub before."""
@@ -198,6 +200,8 @@ class Pump:
 
     def _write(self, connection: Connection, pulled: list[Frame] | Reset) -> Coroutine[Any, Any, None] | None:
         if isinstance(pulled, Reset):
+            if self.on_moved is not None:
+                self.on_moved(connection, pulled)
             return self._write_reset(connection, pulled)
         return self._write_frames(connection, pulled)
 

@@ -4,11 +4,12 @@ Opens and ends connections; what is written to them is the pump's matter. Everyt
 """
 
 import asyncio
+import logging
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from notify_sse.core.channels import recipient_channel
 from notify_sse.core.control import CloseReason
@@ -20,11 +21,25 @@ from notify_sse.telemetry.metrics import Metrics
 DRAIN_SPREAD: Final = 0.6
 """The part of the drain time over which connections are closed; the rest is for their last bytes."""
 
+logger = logging.getLogger(__name__)
+
+
+class JournalOfConnections(Protocol):
+    """Hears of each connection, and must not wait."""
+
+    def opened(self, connection: Connection) -> None:
+        """It is about to be opened."""
+
+    def closed(self, connection: Connection) -> None:
+        """It has ended."""
+
 
 class Registry:
     """The open connections. `opened` and `closed` count them since the start."""
 
-    def __init__(self, pump: Pump, hub: Hub[Connection], metrics: Metrics) -> None:
+    def __init__(self, pump: Pump, hub: Hub[Connection], metrics: Metrics, *, log_level: int = logging.DEBUG) -> None:
+        self._log_level = log_level
+        self.journal: JournalOfConnections | None = None
         self._pump = pump
         self._hub = hub
         self._metrics = metrics
@@ -42,6 +57,9 @@ class Registry:
         self._connections[connection] = None
         self.opened += 1
         self._metrics.streams_opened.labels(connection.transport.name).inc()
+        if self.journal is not None:
+            self.journal.opened(connection)
+        self._record("stream opened", connection)
         # Join before the first read: what is committed between the two must wake it.
         self._hub.join(connection.stream, connection)
         self._pump.start(connection)
@@ -59,8 +77,29 @@ class Registry:
         self._hub.leave(connection.stream)
         self._metrics.stream_seconds.observe(time.monotonic() - connection.timing.opened_at)
         self._metrics.streams_closed.labels(connection.close_reason or "client").inc()
+        if self.journal is not None:
+            self.journal.closed(connection)
+        self._record("stream closed", connection, reason=connection.close_reason or "client")
         if not self._connections:
             self._empty.set()
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(self._connections)
+
+    def _record(self, message: str, connection: Connection, **fields: str) -> None:
+        if not logger.isEnabledFor(self._log_level):
+            return
+        origin, stream = connection.origin, connection.stream
+        extra = {
+            "action": message.replace(" ", "_"),
+            "connection_id": connection.id,
+            "request_id": origin.request_id,
+            "address": origin.address,
+            "transport": connection.transport.name,
+            "cursor": f"{stream.epoch}.{stream.position}",
+            **fields,
+        }
+        logger.log(self._log_level, message, extra=extra)
 
     def end(self, connection: Connection, reason: CloseReason) -> None:
         """Say `closing` with `reason`, then end."""

@@ -197,7 +197,7 @@ class Ingest:
     async def _append_when_possible(self, notifications: Sequence[Notification]) -> list[Outcome]:
         while True:
             try:
-                return await self._appender.append(notifications)
+                return await self._appender.append(notifications, way="amqp")
             except Overloaded as exc:
                 await asyncio.sleep(exc.retry_after_s)
 

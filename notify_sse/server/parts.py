@@ -3,6 +3,7 @@
 The order is that of the layers: the edges, then the way out, then the way in, then the web.
 """
 
+import logging
 import os
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -20,6 +21,7 @@ from notify_sse.core.read_state import ReadState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.admission import Admission, Limits
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.journal_writer import JournalWriter
 from notify_sse.gateway.live import LiveMessages
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
@@ -34,7 +36,7 @@ from notify_sse.log.retention import Retention
 from notify_sse.server.files import file_limit
 from notify_sse.server.rollout import RolloutWatch, rollout_of
 from notify_sse.server.sampling import Sampling
-from notify_sse.store import open_access_records, open_read_state, open_rollout_records, open_store
+from notify_sse.store import open_access_records, open_journal, open_read_state, open_rollout_records, open_store
 from notify_sse.telemetry.adoption import WAYS, RecipientsSeen
 from notify_sse.telemetry.loop_lag import LoopLag
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
@@ -74,7 +76,8 @@ class WayOut:
             retry_ms=settings.retry_ms,
             unread=unread,
         )
-        self.registry = Registry(self.pump, hub, metrics)
+        level = logging.INFO if settings.log_streams == "info" else logging.DEBUG
+        self.registry = Registry(self.pump, hub, metrics, log_level=level)
         self.relay = Relay(
             store,
             tail,
@@ -96,7 +99,7 @@ class WayOut:
         self.rollout = RolloutGate(self.registry, rollout_of(settings))
 
 
-def _broker_of(settings: Settings) -> Broker:
+def _open_broker(settings: Settings) -> Broker:
     return open_broker(
         settings.broker_url,
         prefix=settings.amqp_prefix,
@@ -115,7 +118,7 @@ class Parts:
         self.store_outage = Outage("the store")
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
         self.records = open_access_records(settings.database_url)
-        self.broker = _broker_of(settings)
+        self.broker = _open_broker(settings)
         self.read_state = open_read_state(settings.database_url) if settings.read_state else None
         self.way_out = out = WayOut(settings, self.store, self.read_state, metrics, store_outage=self.store_outage)
         tell_others = None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=spawn).tell
@@ -135,7 +138,7 @@ class Parts:
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
         self.limits = ClientLimits(settings, metrics, files=file_limit())
         self.loop_lag = LoopLag()
-        self.sampling = Sampling(self.broker, metrics)
+        self._keep_journal(settings)
         refusals = Refusals(lambda reason: metrics.tokens_refused.labels(reason).inc())
         self.verifier = Verifier(settings, on_refused=refusals.note, on_unauthorized=self.limits.rates.refuse_token)
         self.recipients_seen = RecipientsSeen(os.environ.get(MULTIPROCESS_DIRECTORY))
@@ -162,7 +165,8 @@ class Parts:
             appender=self.appender,
             verifier=self.verifier,
             store_outage=self.store_outage,
-            broker_connected=lambda: self.broker.connected,
+            broker=self.broker,
+            journal=self.journal,
             end_token=self.revocations.revoke,
             limits=self.limits,
             rollout=out.rollout,
@@ -183,6 +187,31 @@ class Parts:
             keep_alive_s=settings.keep_alive_s,
             arrivals=self.limits.arrivals,
         )
+
+    def _keep_journal(self, settings: Settings) -> None:
+        self.journal = open_journal(settings.database_url)
+        self.sampling = Sampling(
+            self.broker,
+            self.journal,
+            self.metrics,
+            retention_s=settings.retention_s,
+            removes=settings.role != "gateway",
+        )
+        self.journal_writer: JournalWriter | None = None
+        if not settings.journal:
+            return
+        out = self.way_out
+        self.journal_writer = writer = JournalWriter(
+            self.journal,
+            out.tail,
+            self.metrics,
+            connections=lambda: out.registry,
+            announces=lambda: self.broker.connected,
+            salt=settings.database_url,
+        )
+        out.registry.journal = writer
+        out.pump.on_moved = writer.moved
+        self.appender.on_accepted = writer.accepted
 
     def _retention_lag_s(self) -> float:
         """0 in a process that removes nothing."""
@@ -225,6 +254,12 @@ class Parts:
             "1 when the store answered when it was last asked.",
             lambda: self.service.store_connected,
             across="livemin",
+        )
+        gauge(
+            "oldest_event_seconds",
+            "Age of the oldest event in the log.",
+            lambda: self.sampling.oldest_event_s,
+            across="livemax",
         )
         gauge(
             "oldest_waiting_seconds",

@@ -111,6 +111,9 @@ class Process:
         if not await self._open_store():
             return
         self._spawn(self.parts.appender.run())
+        self._spawn(self.parts.sampling.run_upkeep())
+        if self.parts.journal_writer:
+            self._spawn(self.parts.journal_writer.run())
         if self.settings.role == "ingest":
             self._spawn(watch(self.parts.store, self.parts.store_outage))
         else:
@@ -189,9 +192,12 @@ class Process:
         for task in (tasks := list(self._tasks)):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self.parts.journal_writer and self.parts.store_outage.reached("open"):
+            await self.parts.journal_writer.finish()
         await self.parts.broker.close()
         await self.parts.rollout_records.close()
         await self.parts.records.close()
+        await self.parts.journal.close()
         await self.parts.store.close()
         if self.parts.read_state:
             await self.parts.read_state.close()

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import count as numbers_from
 from typing import Final
 
 from notify_sse.auth import Verifier
@@ -28,6 +29,7 @@ from notify_sse.errors import BadConfiguration, StoreUnavailable
 from notify_sse.server import reload
 from notify_sse.server.listening import listen, listen_for_admin
 from notify_sse.server.reload import HandedOn
+from notify_sse.telemetry.labels import WORKER
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +131,7 @@ class Supervisor:
         self._metrics = metrics
         self._started = dict.fromkeys(workers, time.monotonic())
         self._serving = set(workers)
+        self._numbers = {pid: number for number, pid in enumerate(workers, 1)}
         self._backoff = Backoff(first_s=FIRST_RESTART_S, last_s=LAST_RESTART_S, draw=random.random)
         self._restart_at = 0.0
         self._retiring = list(workers)
@@ -188,11 +191,14 @@ class Supervisor:
                 return
 
     def _start(self) -> None:
+        number = next(number for number in numbers_from(1) if number not in self._numbers.values())
         pid = os.fork()
         if pid == 0:
+            os.environ[WORKER] = str(number)
             self._become_worker()
         self._started[pid] = time.monotonic()
-        logger.info("worker started", extra={"action": "worker", "pid": pid})
+        self._numbers[pid] = number
+        logger.info("worker started", extra={"action": "worker", "worker_pid": pid})
 
     def _become_worker(self) -> None:
         """In the child: never returns."""
@@ -221,6 +227,7 @@ class Supervisor:
 
     def _note_end(self, pid: int, code: int) -> None:
         lived_s = time.monotonic() - self._started.pop(pid)
+        self._numbers.pop(pid, None)
         served = pid in self._serving
         self._serving.discard(pid)
         _forget_metrics(pid)
@@ -239,7 +246,7 @@ class Supervisor:
         self._restart_at = time.monotonic() + delay_s
         logger.warning(
             "worker died; another takes its place",
-            extra={"action": "worker", "pid": pid, "exit_code": code, "delay_s": delay_s},
+            extra={"action": "worker", "worker_pid": pid, "exit_code": code, "delay_s": delay_s},
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 from notify_sse.core.access import AccessRecords
+from notify_sse.core.journal import Journal
 from notify_sse.core.ports import Finding, Store
 from notify_sse.core.read_state import ReadState
 from notify_sse.core.rollout import RolloutRecords
@@ -11,6 +12,7 @@ from notify_sse.errors import BadConfiguration
 from notify_sse.store.postgres import diagnosis as postgres_diagnosis
 from notify_sse.store.postgres import schema as postgres_schema
 from notify_sse.store.postgres.access import PostgresAccessRecords
+from notify_sse.store.postgres.journal import PostgresJournal
 from notify_sse.store.postgres.read_state import PostgresReadState
 from notify_sse.store.postgres.rollout import PostgresRolloutRecords
 from notify_sse.store.postgres.store import PostgresStore
@@ -18,6 +20,7 @@ from notify_sse.store.schema import Migrated, require_usable
 from notify_sse.store.sqlite import diagnosis as sqlite_diagnosis
 from notify_sse.store.sqlite import schema as sqlite_schema
 from notify_sse.store.sqlite.access import SqliteAccessRecords
+from notify_sse.store.sqlite.journal import SqliteJournal
 from notify_sse.store.sqlite.read_state import SqliteReadState
 from notify_sse.store.sqlite.rollout import SqliteRolloutRecords
 from notify_sse.store.sqlite.store import SqliteStore
@@ -28,6 +31,7 @@ __all__ = [
     "diagnose",
     "migrate",
     "open_access_records",
+    "open_journal",
     "open_read_state",
     "open_rollout_records",
     "open_store",
@@ -63,6 +67,12 @@ def open_access_records(database_url: str) -> AccessRecords:
 def open_read_state(database_url: str) -> ReadState:
     """The read state for `database_url`. It connects when it is first asked, to a database that a store has opened."""
     return PostgresReadState(database_url) if _is_postgres(database_url) else SqliteReadState(database_url)
+
+
+def open_journal(database_url: str) -> Journal:
+    """The journal in the same database as `open_store`; it connects to nothing before it is used."""
+    kind = PostgresJournal if _is_postgres(database_url) else SqliteJournal
+    return kind(database_url)
 
 
 async def migrate(database_url: str) -> Migrated:

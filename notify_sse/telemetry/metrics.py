@@ -69,6 +69,7 @@ class Metrics:
         )
         self.announce_failed = counter("announce_failed", "Announcements that did not reach the broker.")
         self.expired = counter("expired", "Notifications removed by retention.")
+        self.journal_lost = counter("journal_lost", "Entries of the journal that were not kept.")
         self.broker_connects = counter("broker_connects", "Connects to the broker, the first included.")
         self._queued = Gauge(
             "notify_sse_queue_messages",

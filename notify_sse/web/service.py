@@ -6,8 +6,9 @@ from typing import Literal
 from notify_sse.auth import Verifier
 from notify_sse.config import Settings
 from notify_sse.core.access import AccessRecords
+from notify_sse.core.journal import Journal
 from notify_sse.core.model import Announcement
-from notify_sse.core.ports import Store
+from notify_sse.core.ports import Broker, Store
 from notify_sse.core.read_state import ReadState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.admission import Admission
@@ -44,7 +45,8 @@ class Service:
         appender: Appender,
         verifier: Verifier,
         store_outage: Outage,
-        broker_connected: Callable[[], bool],
+        broker: Broker,
+        journal: Journal,
         end_token: Callable[[str], None],
         limits: Limits,
         rollout: RolloutGate,
@@ -72,7 +74,8 @@ class Service:
         self.read_state = read_state
         self._relay = relay
         self._store_outage = store_outage
-        self._broker_connected = broker_connected
+        self.broker = broker
+        self.journal = journal
 
     def unready(self) -> Unready | None:
         """Why this process should get no traffic, or None when it should: it serves streams.
@@ -92,7 +95,7 @@ class Service:
         away: list[Degraded] = []
         if not self.store_connected:
             away.append("store")
-        if not self._broker_connected():
+        if not self.broker.connected:
             away.append("broker")
         return tuple(away)
 

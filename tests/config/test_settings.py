@@ -72,6 +72,8 @@ EACH: dict[str, tuple[str, Any]] = {
     "publish_timeout_s": ("1.5", 1.5),
     "log_level": ("DEBUG", "debug"),
     "log_format": ("json", "json"),
+    "log_streams": ("info", "info"),
+    "journal": ("false", False),
     "state_dir": ("/var/lib/notify-sse", None),
 }
 KEYS = {"jwt_public_key": "/etc/key.pem", "jwks_url": "https://id.example.org/keys"}

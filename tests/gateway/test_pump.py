@@ -27,6 +27,7 @@ class SlowTransport:
     name = "slow"
     buffered_bytes = 7
     greets = True
+    takes_all = True
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()

@@ -216,10 +216,10 @@ async def test_it_waits_when_too_many_wait_already(monkeypatch: pytest.MonkeyPat
     sound = bench.appender.append
     refusals = [Overloaded("full", retry_after_s=0.01)] * 2
 
-    async def crowded(notifications: object) -> object:
+    async def crowded(notifications: object, **way: str) -> object:
         if refusals:
             raise refusals.pop()
-        return await sound(notifications)  # type: ignore[arg-type]
+        return await sound(notifications, **way)  # type: ignore[arg-type]
 
     monkeypatch.setattr(bench.appender, "append", crowded)
     async with bench.running():

@@ -121,6 +121,7 @@ class WireTransport:
     name = "wire"
     buffered_bytes = 0
     greets = True
+    takes_all = True
 
     def __init__(self, wire: Wire, serial: int, tally: Counter[str], *, task: asyncio.Task[Any] | None) -> None:
         self._wire = wire

@@ -15,6 +15,9 @@ NEEDED: Final = {
     "revocation_head": ("SELECT", "UPDATE"),
     "tickets": ("SELECT", "INSERT", "DELETE"),
     "audit": ("SELECT", "INSERT"),
+    "journal_connections": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "journal_gateways": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "journal_accepted": ("SELECT", "INSERT", "UPDATE", "DELETE"),
 }
 """DELETE is for retention; UPDATE of the log for recalls, of the head also for its lock."""
 HAS: Final = """

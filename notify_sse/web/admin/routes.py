@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
-from notify_sse.web.admin import audit
+from notify_sse.web.admin import audit, trace
 from notify_sse.web.api import operations
 from notify_sse.web.contract import openapi
 from notify_sse.web.http import problems
@@ -24,6 +24,8 @@ def routes() -> list[BaseRoute]:
     """Every admin route, and the metrics. A module of this room has the functions of one subject."""
     return [
         Route("/admin/audit", audit.audit),
+        Route("/admin/notifications/{notification_id:path}", trace.notification),
+        Route("/admin/recipients/{recipient_id:path}/connections", trace.connections),
         Route("/metrics", operations.metrics),
     ]
 

@@ -3,18 +3,22 @@
 from typing import Final
 
 from notify_sse.auth import ADMIN
-from notify_sse.web.admin import answers
-from notify_sse.web.contract.schemas import Document, json_answer, problems, query, ref
+from notify_sse.web.admin import answers, trace
+from notify_sse.web.contract.schemas import TEXT, Document, json_answer, problems, query, ref
 from notify_sse.web.http.query import DEFAULT_LIMIT, MAX_LIMIT
 
-ANSWERS: Final = (answers.AuditPage,)
+ANSWERS: Final = (answers.AuditPage, trace.TraceAnswer, trace.ConnectionsAnswer)
 """The structs that admin routes answer with; those in them come along."""
 _SECURITY: Final[list[Document]] = [{"bearer": [ADMIN]}]
 
 
 def paths() -> Document:
     """Every admin path with its operations. The scope is the same for all."""
-    found: Document = {"/admin/audit": {"get": _audit()}}
+    found: Document = {
+        "/admin/audit": {"get": _audit()},
+        "/admin/notifications/{notification_id}": {"get": _trace()},
+        "/admin/recipients/{recipient_id}/connections": {"get": _connections()},
+    }
     for operations in found.values():
         for operation in operations.values():
             operation["security"] = _SECURITY
@@ -29,6 +33,30 @@ def newest_first() -> list[Document]:
         query("before", {"type": "integer", "minimum": 1}, "Only items with a lower id: the next page."),
         query("limit", limit, "Items at most."),
     ]
+
+
+def _trace() -> Document:
+    return {
+        "summary": "What became of a notification",
+        "parameters": [_path("notification_id"), query("recipient_id", TEXT, "Of it for this recipient only.")],
+        "responses": {
+            "200": json_answer(ref("TraceAnswer"), "It is in the log, or among the dead letters"),
+            "404": json_answer(ref("TraceAnswer"), "It is in neither, as far as is known"),
+            **problems(401, 403, 503),
+        },
+    }
+
+
+def _connections() -> Document:
+    return {
+        "summary": "When a recipient was connected",
+        "parameters": [_path("recipient_id")],
+        "responses": {"200": json_answer(ref("ConnectionsAnswer"), "The newest first"), **problems(401, 403, 503)},
+    }
+
+
+def _path(name: str) -> Document:
+    return {"name": name, "in": "path", "required": True, "schema": TEXT}
 
 
 def _audit() -> Document:

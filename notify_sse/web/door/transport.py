@@ -28,6 +28,7 @@ class DoorTransport(asyncio.Protocol):
 
     __slots__ = ("_connection", "_head", "_lost", "_registry", "_resumed", "_sockets", "_transport", "carries", "root")
     greets = True
+    takes_all = True
 
     def __init__(self, transport: asyncio.Transport, *, sockets: Sockets) -> None:
         self._transport = transport

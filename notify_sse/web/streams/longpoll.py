@@ -39,6 +39,7 @@ class PollTransport:
 
     def __init__(self, *, types: Sequence[str], limit: int) -> None:
         self._types = frozenset(types)
+        self.takes_all = not types
         self._limit = limit
         self.frames: list[Frame] = []
         self.cut_at: int | None = None
@@ -114,6 +115,8 @@ async def poll(
     finally:
         leaving.cancel()
         cursor = connection.stream.seen(service.tail)
+        if transport.cut_at is not None:
+            connection.stream.rewind(transport.cut_at)  # what is beyond was not taken
         service.registry.leave(connection)
         transport.end()
     if transport.cut_at is not None:

@@ -45,6 +45,7 @@ class SseTransport:
     """The server behind ASGI has them, and does not say how many."""
     name = "sse"
     greets = True
+    takes_all = True
 
     def __init__(self, send: Send, *, event_names: bool, root: str) -> None:
         self._root = root
