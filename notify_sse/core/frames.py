@@ -112,6 +112,16 @@ def _named(frame: Frame) -> bytes:
     return frame.block if frame.type in RESERVED or frame.own else b"event: %b\n%b" % (frame.type.encode(), frame.block)
 
 
+def piece_of(frames: list[Frame], start: int, *, max_bytes: int) -> list[Frame]:
+    """The frames from `start` that fill a piece of `max_bytes`; at least one."""
+    size = 0
+    for place in range(start, len(frames)):
+        size += len(frames[place].block)
+        if size > max_bytes and place > start:
+            return frames[start:place]
+    return frames[start:] if start else frames
+
+
 def encode_control(event: ControlEvent) -> bytes:
     """`event` as a block of the event stream."""
     retry = b"retry: %d\n" % event.retry_ms if event.retry_ms is not None else b""

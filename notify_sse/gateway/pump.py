@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from notify_sse.core.control import CloseReason, Closing, Expiring, Heartbeat, Reset
 from notify_sse.core.cursor import Cursor
-from notify_sse.core.frames import Frame
+from notify_sse.core.frames import Frame, piece_of
 from notify_sse.core.ports import Store
 from notify_sse.core.read_state import Unread
 from notify_sse.core.stream import StreamState
@@ -213,7 +213,7 @@ class Pump:
         """
         sent, total = 0, len(frames)
         while sent < total:
-            piece = frames if total <= FEW else _piece(frames, sent)
+            piece = frames if total <= FEW else piece_of(frames, sent, max_bytes=PIECE_BYTES)
             sent += len(piece)
             self._frames_sent += len(piece)
             self._delivery_times.note(piece, opened_at=connection.opened_at)
@@ -316,13 +316,3 @@ class Pump:
     def _spread_retry_ms(self) -> int:
         """A reconnect delay for one client, spread so that a crowd does not come back at once."""
         return int(self._retry_ms * self._jitter.uniform(0.5, 1.5))
-
-
-def _piece(frames: list[Frame], start: int) -> list[Frame]:
-    """The frames from `start` that fill a piece; at least one."""
-    size = 0
-    for place in range(start, len(frames)):
-        size += len(frames[place].block)
-        if size > PIECE_BYTES and place > start:
-            return frames[start:place]
-    return frames[start:] if start else frames
