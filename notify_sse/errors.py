@@ -16,6 +16,7 @@
     ├── Unauthorized           no token, or one that does not verify
     ├── TokenRefused           why a token is refused: for ourselves, never sent
     ├── Forbidden              the token lacks a scope or a topic
+    ├── NotEnabled             the recipient gets no streams yet: it polls
     ├── Overloaded             refused for load: try again later
     │   └── Limited            this client is over a limit of its own
     ├── TooSlow                the request did not arrive in time
@@ -54,19 +55,13 @@ class NotifyError(Exception):
 
 
 class BadConfiguration(NotifyError):
-    """A setting is wrong.
-
-    The message is one line and begins with the setting's name.
-    """
+    """A setting is wrong."""  # The message is one line and begins with the setting's name.
 
     code = "bad_configuration"
 
 
 class SchemaOutdated(NotifyError):
-    """The database's schema is not one that this version can use.
-
-    It is older, or a newer one that is not compatible. The message says what to do.
-    """
+    """The database's schema is not one that this version can use."""
 
     code = "schema_outdated"
 
@@ -204,6 +199,12 @@ class Forbidden(NotifyError):
     """The token does not allow this."""  # It verifies, but lacks what the request needs.
 
     code = "forbidden"
+
+
+class NotEnabled(NotifyError):
+    """Streams are not enabled for this recipient yet."""
+
+    code = "not_enabled"
 
 
 class Overloaded(NotifyError):

@@ -36,7 +36,7 @@ LAST_RETRY_S: Final = 2.0
 class Publisher:
     """Publishes notifications with confirms. An async context manager:
 
-        async with Publisher("amqp://guest:guest@localhost/") as publisher:
+        async with Publisher("amqp://guest:guest@localhost") as publisher:
             await publisher.publish(recipient_id="alice", notification_type="new_message", payload={"text": "hi"})
 
     One is enough for a process; many tasks may use it at once. `timeout_s` bounds each call, with all its attempts and

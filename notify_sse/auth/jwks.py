@@ -20,6 +20,10 @@ from notify_sse.telemetry.redaction import redacted
 
 MAX_DOCUMENT_BYTES: Final = 1 << 20
 TIMEOUT_S: Final = 5.0
+READ_S: Final = 10.0
+"""For a whole reading: `TIMEOUT_S` begins anew with every byte that comes."""
+MAX_WAITING: Final = 100
+"""Requests that wait for a reading because they name an unknown key. One more is refused at once."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ class Jwks:
         self._reading: asyncio.Task[None] | None = None
         self._periodic: asyncio.Task[None] | None = None
         self._not_before = 0.0
+        self._waiting = 0
 
     @property
     def loaded(self) -> bool:
@@ -93,15 +98,22 @@ class Jwks:
     async def refresh_for_unknown_kid(self) -> bool:
         """Read the keys, because a token names a key that we do not have. Returns whether they were read.
 
-        At most one reading in `unknown_kid_s`, however many tokens ask: anyone can make up a `kid`.
+        At most one reading in `unknown_kid_s`, however many tokens ask: anyone can make up a `kid`. At most
+        `MAX_WAITING` wait for it.
         """
+        if self._waiting >= MAX_WAITING:
+            return False
         running = self._reading is not None and not self._reading.done()
         now = asyncio.get_running_loop().time()
         if not running:
             if now < self._not_before:
                 return False
             self._not_before = now + self._unknown_kid_s
-        await self.refresh()
+        self._waiting += 1
+        try:
+            await self.refresh()
+        finally:
+            self._waiting -= 1
         return True
 
     @property
@@ -115,9 +127,11 @@ class Jwks:
 
     async def _read_once(self) -> None:
         try:
-            self._use(await (self._fetch() if self._remote else asyncio.to_thread(self._read_file)))
+            async with asyncio.timeout(READ_S):
+                document = await (self._fetch() if self._remote else asyncio.to_thread(self._read_file))
+            self._use(document)
         except (httpx.HTTPError, httpx.InvalidURL, ImportError, OSError, ValueError) as exc:
-            # ImportError: a SOCKS proxy in the environment, and no library for it.
+            # TimeoutError is an OSError. ImportError: a SOCKS proxy in the environment, and no library for it.
             self._report_failure(exc)
             return
         if self._failing:

@@ -21,7 +21,7 @@ from notify_sse.bench.clients.client_process import Endpoint
 from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.publishers import publisher_process
 from notify_sse.bench.report.meter import Meter
-from notify_sse.bench.target import Target
+from notify_sse.bench.target import WEBSOCKET_PATH, Target
 from notify_sse.bench.worker import Worker
 from notify_sse.errors import CannotMeasure
 from notify_sse.server.files import raise_file_limit
@@ -103,7 +103,8 @@ class Controller:
         endpoint = Endpoint(
             host=target.host,
             port=target.port,
-            path=self._path,
+            path=WEBSOCKET_PATH if plan.websocket else self._path,
+            websocket=plan.websocket,
             run=self._run,
             sources=plan.sources if target.host.startswith("127.") else (),
             secret=target.secret,

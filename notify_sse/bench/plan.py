@@ -36,6 +36,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     ramp_steps: int = 24
     settle_s: float = 10.0
     rest_s: float = 2.0
+    websocket: bool = False
 
 
 class Progress:

@@ -28,6 +28,9 @@ MEMORY: Final = "memory://"
 Launch = Callable[[], AbstractAsyncContextManager["Target"]]
 
 
+WEBSOCKET_PATH: Final = "/notifications/ws"
+
+
 class Target(msgspec.Struct, frozen=True):
     """A running server: where its streams are, where to publish, and which processes belong to it.
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from notify_sse.core.ports import DeadLetter, Delivery, Finding, Listener, Message
+from notify_sse.core.ports import Chosen, DeadLetter, Delivery, Finding, Listener, Message, Queued
 from notify_sse.errors import BrokerUnavailable
 
 MAX_WAITING: Final = 10_000
@@ -186,16 +186,20 @@ class MemoryBroker:
                 detail=detail,
                 died_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 content_encoding=delivery.content_encoding,
+                timestamp=delivery.timestamp,
             )
         )
+
+    async def queued(self) -> Queued:
+        return Queued(len(self._exchange.waiting), len(self._exchange.dead))
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         self._check_connected()
         return list(self._exchange.dead)[:limit]
 
-    async def replay_dead_letters(self, *, limit: int) -> int:
+    async def replay_dead_letters(self, *, limit: int, chosen: Chosen | None = None) -> int:
         self._check_connected()
-        letters = list(self._exchange.dead)[:limit]
+        letters = [one for one in self._exchange.dead if chosen is None or chosen(one)][:limit]
         for letter in letters:
             await self.publish(
                 Message(
@@ -204,17 +208,26 @@ class MemoryBroker:
                     message_id=letter.message_id or "",
                     content_type=letter.content_type,
                     content_encoding=letter.content_encoding,
+                    timestamp=letter.timestamp,
                 )
             )
-            if self._exchange.dead and self._exchange.dead[0] is letter:
-                self._exchange.dead.popleft()
+            self._remove(letter)
         return len(letters)
 
-    async def purge_dead_letters(self) -> int:
+    async def purge_dead_letters(self, *, chosen: Chosen | None = None) -> int:
         self._check_connected()
-        purged = len(self._exchange.dead)
-        self._exchange.dead.clear()
-        return purged
+        letters = [one for one in self._exchange.dead if chosen is None or chosen(one)]
+        for letter in letters:
+            self._remove(letter)
+        return len(letters)
+
+    def _remove(self, letter: DeadLetter) -> None:
+        """That very one: equal ones are messages of their own."""
+        dead = self._exchange.dead
+        for place, one in enumerate(dead):
+            if one is letter:
+                del dead[place]
+                return
 
     def receive_message(self, queued: _QueuedMessage) -> None:
         """Take one message from the queue. The exchange calls it."""
@@ -231,6 +244,7 @@ class MemoryBroker:
                 redelivered=queued.redelivered,
                 tag=tag,
                 content_encoding=queued.message.content_encoding,
+                timestamp=queued.message.timestamp,
             )
         )
 

@@ -34,9 +34,12 @@ COMMANDS: Final = {
     "publish": ("notify_sse.cli.commands.publish", "Publish a notification, or many from standard input."),
     "tail": ("notify_sse.cli.commands.tail", "Show a recipient's notifications as they arrive."),
     "history": ("notify_sse.cli.commands.history", "Show a recipient's stored notifications."),
+    "trace": ("notify_sse.cli.commands.trace", "Tell what became of a notification."),
+    "connections": ("notify_sse.cli.commands.connections", "List when a recipient was connected."),
     "dlq": ("notify_sse.cli.commands.dlq", "Look after the messages that were refused."),
     "doctor": ("notify_sse.cli.commands.doctor", "Check everything the service needs, and say what to do."),
     "settings": ("notify_sse.cli.commands.settings", "List the settings, their values and where they come from."),
+    "rollout": ("notify_sse.cli.commands.rollout", "Say who gets streams, and change it while the service runs."),
     "bench": ("notify_sse.cli.commands.bench", "Put load on a service, and measure it."),
 }
 

@@ -5,6 +5,7 @@ The last step of `environ.read_settings`. Reads no file and opens no connection.
 
 import ipaddress
 import re
+from datetime import UTC, datetime
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ def check(settings: Settings) -> None:
     _check_keys(settings)
     _check_processes(settings)
     _check_limits(settings)
+    _check_polling(settings)
 
 
 def _check_urls(settings: Settings) -> None:
@@ -81,6 +83,8 @@ def _check_keys(settings: Settings) -> None:
             f"{settings.host} is open to others, and no key is configured; set NOTIFY_SSE_JWT_SECRET "
             "(or NOTIFY_SSE_JWT_PUBLIC_KEY, or NOTIFY_SSE_JWKS_URL)",
         )
+    if settings.development and settings.admin_port and not is_loopback(settings.admin_host):
+        _refuse("admin_host", f"{settings.admin_host} is open to others, and no key is configured")
 
 
 def _check_secret(secret: str, *, host: str) -> None:
@@ -137,6 +141,31 @@ def _is_rate(text: str) -> bool:
         return all(rate.amount for rate in parse_many(text))
     except ValueError:
         return False
+
+
+def _check_polling(settings: Settings) -> None:
+    for field in ("polling_deprecated_at", "polling_sunset_at"):
+        if (text := getattr(settings, field)) is not None:
+            try:
+                moment(text)
+            except ValueError:
+                _refuse(field, "must be a time such as 2027-01-01T00:00:00Z (RFC 3339)")
+    if (
+        settings.polling_deprecated_at
+        and settings.polling_sunset_at
+        and moment(settings.polling_sunset_at) < moment(settings.polling_deprecated_at)
+    ):
+        _refuse("polling_sunset_at", "is before POLLING_DEPRECATED_AT (RFC 9745, 4)")
+
+
+def moment(text: str) -> datetime:
+    """The time that a setting names, in UTC: RFC 3339, or a date alone. Raises `ValueError`."""
+    given = datetime.fromisoformat(text)
+    if given.tzinfo is None:
+        if len(text) > len("2027-01-01"):
+            raise ValueError(text)
+        given = given.replace(tzinfo=UTC)
+    return given.astimezone(UTC)
 
 
 def _refuse(field: str, reason: str) -> NoReturn:

@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from notify_sse.config.checks import check
-from notify_sse.config.names import COMMAND_VARIABLES, PREFIX, SECRETS, TEST_PREFIX, variable
+from notify_sse.config.names import COMMAND_VARIABLES, LISTS, PREFIX, SECRETS, TEST_PREFIX, variable
 from notify_sse.config.settings import Settings
 from notify_sse.errors import BadConfiguration
 
@@ -70,7 +70,7 @@ def _refuse_quotes(text: str, name: str) -> None:
 
 
 def _from_text(text: str, field: str) -> Any:
-    if field in ("cors_origins", "public_origins", "trusted_proxies"):
+    if field in LISTS:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if field in ("role", "log_level", "log_format"):
         return text.strip().lower()
@@ -92,6 +92,8 @@ def _reason(kind: Any, exc: msgspec.ValidationError) -> str:
     choices = getattr(kind.__origin__, "__args__", ())
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"must be one of {', '.join(choices)}"
+    if kind.__origin__ is bool:
+        return "must be true or false"
     reason = str(exc).replace("`", "").replace(" | null", "").replace("Expected", "must be")
     return reason.replace("int", "a whole number").replace("float", "a number").replace("str", "text")
 

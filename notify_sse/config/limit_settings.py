@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
+from notify_sse.config.rollout_settings import RolloutSettings
 
-class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
+
+class LimitSettings(RolloutSettings, frozen=True, kw_only=True):
     """Each counts in one process. web/limits and web/door/arrivals.py keep to them."""
 
     max_connections: Annotated[

@@ -51,6 +51,18 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
     ] = "notifications"
     host: Annotated[str, Meta(min_length=1, description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="TCP port to listen on; 0 takes any free one.")] = 8000
+    admin_host: Annotated[
+        str, Meta(min_length=1, description="Address of the admin listener, when ADMIN_PORT is not 0.")
+    ] = "127.0.0.1"
+    admin_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="TCP port of a listener of its own for `/admin` and `/metrics`, which are then nowhere else; "
+            "0: they are served on PORT.",
+        ),
+    ] = 0
     role: Annotated[
         Role,
         Meta(
@@ -93,6 +105,15 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             "since URLs get written down by browsers and proxies.",
         ),
     ] = 300
+    root_path: Annotated[
+        str,
+        Meta(
+            description="Path under which a proxy shows the service, such as `/push`: the session cookie's path and "
+            "every URL that is given out begin with it. From TRUSTED_PROXIES, `X-Forwarded-Prefix` says it for a "
+            "request.",
+            pattern=r"^((/[A-Za-z0-9._~!$&'()*+=:@%-]+)+)?$",
+        ),
+    ] = ""
     cors_origins: Annotated[
         tuple[str, ...],
         Meta(description="Origins whose pages may use the service, exact and comma separated."),
@@ -149,6 +170,24 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             description="Seconds from SIGTERM over which streams are closed; then the process ends.",
         ),
     ] = 10.0
+    drain_min_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="Seconds from SIGTERM for which new connections are at least still taken: `/readyz` says that "
+            "it drains, streams are told to come back. At least as long as a load balancer takes to look twice.",
+        ),
+    ] = 0.0
+    keep_alive_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=86_400,
+            description="Seconds for which a TCP connection may lie idle, before its first request or between two. "
+            "Longer than the proxy in front keeps idle connections: it would send a request into one that just closes.",
+        ),
+    ] = 620.0
     max_streams: Annotated[
         int,
         Meta(ge=1, description="Most open streams of one process; over it, clients are told to come back."),
@@ -171,6 +210,13 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             description="Seconds for which a notification stays in the log: how late a client may come back.",
         ),
     ] = 604_800.0
+    read_state: Annotated[
+        bool,
+        Meta(
+            description="Whether recipients may mark what they have read, and are told how many notifications are "
+            "unread. Off: the routes for it are not there, and streams say nothing of it."
+        ),
+    ] = True
     tail_max_events: Annotated[
         int, Meta(ge=1, description="Most events of the log that one process keeps in memory.")
     ] = 65_536
@@ -181,6 +227,13 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=256, le=1_048_576, description="Largest notification in bytes, as published and as delivered."),
     ] = 16_384
+    strict_numbers: Annotated[
+        bool,
+        Meta(
+            description="Whether a notification is refused whose payload has an integer beyond ±(2^53 - 1): JavaScript "
+            "reads it as a neighbour. Otherwise it is delivered as it is, and counted.",
+        ),
+    ] = False
     ingest_batch: Annotated[
         int, Meta(ge=1, le=10_000, description="Most notifications that are appended in one transaction.")
     ] = 500
@@ -199,6 +252,18 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
     log_format: Annotated[
         LogFormat, Meta(description="Log lines for people (`text`) or for programs (`json`); to stderr.")
     ] = "text"
+
+    log_streams: Annotated[
+        Literal["debug", "info"],
+        Meta(description="Severity of the two log records of each stream: that it was opened, and that it has ended."),
+    ] = "debug"
+    journal: Annotated[
+        bool,
+        Meta(
+            description="Whether a row is kept of each connection, for as long as the log keeps a notification: "
+            "`notify-sse trace` and `notify-sse connections` read them."
+        ),
+    ] = True
 
     @property
     def development(self) -> bool:
@@ -222,6 +287,8 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             return ""
         if isinstance(value, tuple):
             return ",".join(value)
+        if isinstance(value, bool):
+            return str(value).lower()
         if isinstance(value, float):
             return f"{value:.15g}"
         return HIDDEN if field in SECRETS else redacted_url(str(value))

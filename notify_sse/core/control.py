@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Literal
 import msgspec
 
 from notify_sse.core.cursor import Cursor
+from notify_sse.core.read_state import Unread
 
 HISTORY_PATH: Final = "/notifications/history"
 
@@ -22,6 +23,7 @@ class Connected(msgspec.Struct, frozen=True):
 
     When a `reset` follows that the client must not miss, `cursor` is None: a client that is cut off between the two
     still holds its old cursor, and is told of the reset again. `stands_at` is where the stream stands in either case.
+    `unread`: None when the read state is off, or cannot be read now.
     """
 
     stands_at: Cursor
@@ -30,16 +32,20 @@ class Connected(msgspec.Struct, frozen=True):
     connection_id: str
     recipient_id: str
     retry_ms: int
+    unread: Unread | None = None
     name: ClassVar[str] = "connected"
 
     @property
     def data(self) -> dict[str, Any]:
-        return {
+        data = {
             "cursor": str(self.stands_at),
             "heartbeat_s": self.heartbeat_s,
             "connection_id": self.connection_id,
             "recipient_id": self.recipient_id,
         }
+        if self.unread:
+            data |= {"unread": self.unread.count, "unread_upto": str(self.unread.at)}
+        return data
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -57,13 +63,15 @@ class Heartbeat(msgspec.Struct, frozen=True):
 class Reset(msgspec.Struct, frozen=True):
     """What lay between `came` (None when it was no cursor) and `to` may be lost. The stream goes on from `to`.
 
-    `topics` are those that the client named: the history that it is pointed to takes them too.
+    `topics` are those that the client named: the history that it is pointed to takes them too. `root` is the path under
+    which it sees the service.
     """
 
     reason: ResetReason
     came: Cursor | None
     to: Cursor
     topics: tuple[str, ...] = ()
+    root: str = ""
     retry_ms: ClassVar[int | None] = None
     name: ClassVar[str] = "reset"
 
@@ -74,7 +82,7 @@ class Reset(msgspec.Struct, frozen=True):
     @property
     def data(self) -> dict[str, Any]:
         """Also the `reset` of an answer of the history."""
-        history = f"{HISTORY_PATH}?before={self.to.epoch}.{self.to.position + 1}&order=desc"
+        history = f"{self.root}{HISTORY_PATH}?before={self.to.epoch}.{self.to.position + 1}&order=desc"
         if self.topics:
             history += f"&topics={','.join(self.topics)}"
         came = str(self.came) if self.came else None
@@ -119,6 +127,11 @@ class Busy(msgspec.Struct, frozen=True):
     @property
     def data(self) -> dict[str, Any]:
         return {"reason": "busy", "retry_ms": self.retry_ms}
+
+
+def under(event: "ControlEvent", root: str) -> "ControlEvent":
+    """`event` for a client that sees the service under the path `root`."""
+    return msgspec.structs.replace(event, root=root) if root and isinstance(event, Reset) else event
 
 
 ControlEvent = Connected | Heartbeat | Reset | Expiring | Closing | Busy

@@ -10,10 +10,16 @@ from typing import Final
 import msgspec
 
 from notify_sse.core.control import ControlEvent
-from notify_sse.core.model import Event
+from notify_sse.core.model import GONE, OWN, PASSED_OVER_MS, READ, RECALLED, Event
 
-RESERVED: Final = frozenset(("connected", "heartbeat", "reset", "expiring", "closing", "open", "error"))
+RESERVED: Final = frozenset(
+    ("connected", "heartbeat", "reset", "expiring", "closing", "read", "recalled", "open", "error")
+)
 """Types that never stand in `event:`: a client would take them for an event of the stream, or of EventSource."""
+MESSAGE: Final = "message"
+"""The name of a notification's event."""
+_SENT: Final = {READ: "read", RECALLED: "recalled"}
+"""What the service itself writes to the log and sends: type → the event's name. All else of its own stays here."""
 _ID: Final = b"id: "
 _DATA: Final = b"\ndata: "
 _END: Final = b"\n\n"
@@ -22,10 +28,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """An event as it goes out. `block` is its form in the event stream: `id: <cursor>`, `data: <body>`, a blank line.
+    """An event as it goes out. `block` is its form in the event stream: `id: <cursor>`, `data: <body>`, a blank line;
+    before them `event: <name>`, unless it is a notification. What goes to no client has an empty block.
 
     The cursor and the body are kept as slices of the block, so that they cost nothing until a transport with another
-    form (WebSocket, the history) asks for them. `body_at` is where the body begins.
+    form (WebSocket, the history) asks for them. `body_at` is where the body begins. `committed_s`: when it was
+    committed, as Unix time; 0 where nobody asked the log for it.
     """
 
     id: int
@@ -34,23 +42,63 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     expires_ms: int
     block: bytes
     body_at: int
+    committed_s: float = 0.0
+    silent: bool = False
+    erases: int = 0
+
+    @property
+    def own(self) -> bool:
+        """Whether it is no notification: the service wrote it."""
+        return self.type.startswith(OWN)
+
+    @property
+    def name(self) -> str:
+        """The event's name, for transports in which each has one."""
+        return _SENT.get(self.type, MESSAGE)
 
     @property
     def cursor(self) -> bytes:
         """The cursor of a client that has received this event, as text."""
-        return self.block[len(_ID) : self.body_at - len(_DATA)]
+        return self.block[self.block.index(_ID) + len(_ID) : self.body_at - len(_DATA)]
 
     @property
     def body(self) -> bytes:
-        """The notification's JSON document."""
+        """The notification's JSON document, or the data of the service's own event."""
         return self.block[self.body_at : -len(_END)]
 
 
-def frame(event: Event, epoch: str) -> Frame:
+def frame(event: Event, epoch: str, *, committed_s: float = 0.0) -> Frame:
     """`event` of the log of `epoch` as its frame. A body is one line: JSON escapes every line end."""
+    if event.type.startswith(OWN):
+        return _own_frame(event, epoch)
     body = _in_one_line(event.body)
     block = b"id: %b.%d\ndata: %b\n\n" % (epoch.encode(), event.id, body)
-    return Frame(event.id, event.channel, event.type, event.expires_ms, block, len(block) - len(body) - len(_END))
+    body_at = len(block) - len(body) - len(_END)
+    return Frame(event.id, event.channel, event.type, event.expires_ms, block, body_at, committed_s, event.silent)
+
+
+def _own_frame(event: Event, epoch: str) -> Frame:
+    """The frame of what the service itself wrote. One that is sent never expires; one that is not has no content."""
+    name = _SENT.get(event.type)
+    if name is None:
+        return Frame(event.id, event.channel, event.type, PASSED_OVER_MS, b"", 0, silent=True, erases=event.erases)
+    body = _in_one_line(event.body)
+    block = b"event: %b\nid: %b.%d\ndata: %b\n\n" % (name.encode(), epoch.encode(), event.id, body)
+    return Frame(
+        event.id,
+        event.channel,
+        event.type,
+        0,
+        block,
+        len(block) - len(body) - len(_END),
+        silent=True,
+        erases=event.erases,
+    )
+
+
+def emptied(frame: Frame) -> Frame:
+    """`frame` as it stands in a tail after its notification was recalled or erased: it has its place only."""
+    return Frame(frame.id, frame.channel, GONE, PASSED_OVER_MS, b"", 0, silent=True)
 
 
 def encode_frames(frames: Iterable[Frame], *, event_names: bool) -> bytes:
@@ -61,7 +109,17 @@ def encode_frames(frames: Iterable[Frame], *, event_names: bool) -> bytes:
 
 
 def _named(frame: Frame) -> bytes:
-    return frame.block if frame.type in RESERVED else b"event: %b\n%b" % (frame.type.encode(), frame.block)
+    return frame.block if frame.type in RESERVED or frame.own else b"event: %b\n%b" % (frame.type.encode(), frame.block)
+
+
+def piece_of(frames: list[Frame], start: int, *, max_bytes: int) -> list[Frame]:
+    """The frames from `start` that fill a piece of `max_bytes`; at least one."""
+    size = 0
+    for place in range(start, len(frames)):
+        size += len(frames[place].block)
+        if size > max_bytes and place > start:
+            return frames[start:place]
+    return frames[start:] if start else frames
 
 
 def encode_control(event: ControlEvent) -> bytes:

@@ -12,11 +12,26 @@ LIVE_VERSION: Final = 1
 """Of what processes tell each other over the live exchange. A receiver passes over fields that it does not know."""
 
 
+OWN: Final = "!"
+"""How the types of what the service itself writes to the log begin. No publisher can give such a type."""
+READ: Final = "!read"
+"""The recipient read something, here or on another device. Goes out as `event: read`."""
+RECALLED: Final = "!recalled"
+"""A notification was recalled: its body is gone. Goes out as `event: recalled`."""
+ERASED: Final = "!erased"
+"""Everything before it on its channel was erased. It goes to no client; each tail drops what it has."""
+GONE: Final = "!gone"
+"""A tombstone: the notification that stood here was recalled or erased. It goes to no client."""
+PASSED_OVER_MS: Final = 1
+"""`expires_ms` of all of these. A version that does not know them takes them for expired, and passes over them."""
+
+
 class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A publish that passed every check, ready to be appended. Made by `parse.parse` only.
 
     `body` is the JSON document as recipients get it. `digest` covers what the publisher gave (not what the
-    service filled in), so that a retry compares equal. `expires_ms` is Unix time, 0 for never.
+    service filled in), so that a retry compares equal. `expires_ms` is Unix time, 0 for never. `silent`: it does not
+    count as unread. `has_unsafe_number`: its payload has an integer that JavaScript cannot hold.
     """
 
     notification_id: str
@@ -25,29 +40,39 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: bytes
     digest: bytes
     expires_ms: int = 0
+    silent: bool = False
+    has_unsafe_number: bool = False
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A notification in the log: `id` is its place. Ids rise in commit order, without gaps but where one was erased."""
+    """A row of the log: a notification, or what the service itself wrote there (a type that begins with `OWN`).
+
+    `id` is its place. Ids rise in commit order, without gaps but where rows were deleted. `erases`: whoever holds the
+    body of that id on the same channel drops it; with the type `ERASED`, of every id up to it.
+    """
 
     id: int
     channel: str
     type: str
     body: bytes
     expires_ms: int = 0
+    silent: bool = False
+    erases: int = 0
 
 
 class Announcement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A committed batch: `events` are `first`, `first + 1`, … of the log of that `epoch`.
 
     With no events it is a hint that the log reaches at least `first - 1` (for a batch too large to send, or one
-    whose ids are scattered): the relay then reads the log.
+    whose ids are scattered): the relay then reads the log. `committed_s`: when it was committed, as Unix time (0 from
+    versions that did not tell).
     """
 
     epoch: str
     first: int
     events: tuple[Event, ...] = ()
     v: int = LIVE_VERSION
+    committed_s: float = 0.0
 
     def encode(self) -> bytes:
         """As it travels over the live exchange."""

@@ -5,8 +5,6 @@ costs little. Pure: the caller gives the time and the id to fill in.
 """
 
 import hashlib
-import json
-import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,22 +14,29 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from notify_sse.core.channels import recipient_channel, topic_channel
+from notify_sse.core.faults import (
+    MAX_DEPTH,
+    UNSAFE_DIGITS,
+    Fault,
+    blame,
+    blame_batch,
+    fault_in,
+    scalar_fault,
+    unsafe_number_in,
+)
 from notify_sse.core.media import JSON, MSGPACK, Kind
 from notify_sse.core.model import Notification
 from notify_sse.errors import BadNotification
 
 MAX_NOTIFICATION_ID_CHARS: Final = 128
 MAX_RECIPIENT_BYTES: Final = 200
-MAX_DEPTH: Final = 32
-_MIN_INT: Final = -(2**63)
-_MAX_INT: Final = 2**64 - 1
 TYPE: Final = re.compile(r"[a-z0-9_.-]{1,64}")
 TOPIC: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _FIELDS: Final = frozenset(
-    ("notification_id", "notification_type", "recipient_id", "topic", "timestamp", "payload", "expires_at")
+    ("notification_id", "notification_type", "recipient_id", "topic", "timestamp", "payload", "expires_at", "silent")
 )
-_OPTIONAL: Final = frozenset(("notification_id", "recipient_id", "topic", "timestamp", "expires_at"))
+_OPTIONAL: Final = frozenset(("notification_id", "recipient_id", "topic", "timestamp", "expires_at", "silent"))
 """The fields that may be absent, and so may be null."""
 _NOT_MSGPACK: Final = ("body", "malformed", "is not valid MessagePack")
 _MSGPACK_ARRAYS: Final = frozenset([*(bytes([first]) for first in range(0x90, 0xA0)), b"\xdc", b"\xdd"])
@@ -47,12 +52,13 @@ def parse(
     new_id: Callable[[], str],
     content_type: Kind = JSON,
     message_id: str | None = None,
+    strict_numbers: bool = False,
 ) -> Notification:
     """One published notification, checked.
 
     `content_type` is what `media.kind_of` made of the one that was sent. `max_bytes` bounds it as published and as
     JSON. `now` fills a missing timestamp, `message_id` (the AMQP property) else `new_id()` a missing notification_id.
-    Raises `BadNotification`, which names the field.
+    `strict_numbers` refuses integers that JavaScript cannot hold. Raises `BadNotification`, which names the field.
     """
     if len(raw) > max_bytes:
         _refuse("body", "too_large", f"is {len(raw)} bytes; at most {max_bytes} are allowed")
@@ -61,6 +67,9 @@ def parse(
     content = _encode_sorted({name: value for name, value in given.items() if name != "notification_id"})
     if len(content) > max_bytes:
         _refuse("body", "too_large", f"is {len(content)} bytes as JSON; at most {max_bytes} are allowed")
+    unsafe = unsafe_number_in(given["payload"], "payload") if UNSAFE_DIGITS.search(content) else None
+    if unsafe and strict_numbers:
+        _refuse(unsafe, "invalid_field", "is an integer beyond 2^53 - 1, which JavaScript cannot hold: send a string")
     notification_id = given.get("notification_id")
     if notification_id is None:
         notification_id = _checked_id(message_id, "message_id") if message_id else new_id()
@@ -76,6 +85,9 @@ def parse(
     if "expires_at" in given:
         document["expires_at"] = given["expires_at"]
         expires_ms = max(1, int(_time(given["expires_at"], "expires_at").timestamp() * 1000))
+    silent = "silent" in given
+    if silent:
+        document["silent"] = True
     return Notification(
         notification_id=notification_id,
         notification_type=given["notification_type"],
@@ -83,6 +95,8 @@ def parse(
         body=_encode(document),
         digest=hashlib.blake2b(content, digest_size=16).digest(),
         expires_ms=expires_ms,
+        silent=silent,
+        has_unsafe_number=unsafe is not None,
     )
 
 
@@ -93,15 +107,21 @@ def is_batch(raw: bytes, content_type: Kind) -> bool:
     return raw.lstrip()[:1] == b"["
 
 
-def split_batch(raw: bytes, content_type: Kind) -> list[msgspec.Raw]:
-    """The items of an array, each as the bytes that were sent, so that each is measured as published."""
+def split_batch(raw: bytes, content_type: Kind) -> list[msgspec.Raw] | None:
+    """The items of an array, each as the bytes that were sent, so that each is measured as published. None for what is
+    no array: `faults_of_batch` says why.
+    """
     codec = msgspec.msgpack if content_type == MSGPACK else msgspec.json
     try:
         items: list[msgspec.Raw] = codec.decode(raw, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        field, reason, detail = _blame(raw) if codec is msgspec.json else _NOT_MSGPACK
-        raise BadNotification(field=field, reason=reason, detail=detail) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
     return items
+
+
+def faults_of_batch(raw: bytes, content_type: Kind, *, max_items: int) -> Iterator[Fault | None]:
+    """Why `raw` cannot be split, in steps of which each costs little: None until it is known."""
+    return iter((_NOT_MSGPACK,)) if content_type == MSGPACK else blame_batch(raw, max_items=max_items)
 
 
 def rfc3339(moment: datetime) -> str:
@@ -121,12 +141,16 @@ def _decode(raw: bytes | memoryview, content_type: Kind) -> dict[str, Any]:
         detail = f"is nested over {MAX_DEPTH} levels"
         raise BadNotification(field="body", reason="too_deep", detail=detail) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, TypeError) as exc:
-        field, reason, detail = _blame(bytes(raw)) if content_type == JSON else _NOT_MSGPACK
+        field, reason, detail = blame(bytes(raw)) if content_type == JSON else _NOT_MSGPACK
         raise BadNotification(field=field, reason=reason, detail=detail) from exc
     if not isinstance(given, dict):
         _refuse("body", "malformed", "must be an object")
-    # As absent, so that it is no other content either: many libraries write every field of an object.
-    return {name: value for name, value in given.items() if value is not None or name not in _OPTIONAL}
+    # What means the same as absent is no other content either: many libraries write every field of an object.
+    return {name: value for name, value in given.items() if not _as_absent(name, value)}
+
+
+def _as_absent(name: object, value: object) -> bool:
+    return (value is None and name in _OPTIONAL) or (name == "silent" and value is False)
 
 
 def _check_document(given: dict[Any, Any]) -> None:
@@ -140,18 +164,20 @@ def _check_document(given: dict[Any, Any]) -> None:
     for name in ("timestamp", "expires_at"):
         if name in given:
             _time(given[name], name)
+    if given.get("silent", True) is not True:
+        _refuse("silent", "invalid_field", "must be true or false")
     if "payload" not in given:
         _refuse("payload", "missing_field", "is required")
     if not isinstance(given["payload"], dict):
         _refuse("payload", "invalid_field", "must be an object")
-    for field, reason, detail in _faults(given["payload"], "payload", 1):
-        _refuse(field, reason, detail)
+    if fault := fault_in(given["payload"], "payload"):
+        _refuse(*fault)
 
 
 def _checked_id(value: object, field: str) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_NOTIFICATION_ID_CHARS:
         _refuse(field, "invalid_field", f"must be a string of 1 to {MAX_NOTIFICATION_ID_CHARS} characters")
-    if fault := _scalar_fault(value):  # a message_id has not been through a decoder
+    if fault := scalar_fault(value):  # a message_id has not been through a decoder
         _refuse(field, "invalid_field", fault)
     return value
 
@@ -186,57 +212,3 @@ def _time(value: object, field: str) -> datetime:
     if moment is None:
         _refuse(field, "invalid_field", "must be an RFC 3339 time with an offset, such as 2026-11-22T10:00:00Z")
     return moment
-
-
-def _faults(value: object, path: str, depth: int) -> Iterator[tuple[str, str, str]]:
-    """What in `value` JSON cannot carry faithfully: (field, reason, detail), found depth first."""
-    if not isinstance(value, (dict, list)):
-        if fault := _scalar_fault(value):
-            yield path, "invalid_field", fault
-    elif depth > MAX_DEPTH:
-        yield path, "too_deep", f"is nested over {MAX_DEPTH} levels"
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _faults(item, f"{path}[{index}]", depth + 1)
-    else:
-        for name, item in value.items():
-            if not isinstance(name, str) or _scalar_fault(name):
-                yield path, "invalid_field", "has a key that is not a valid string"
-            else:
-                yield from _faults(item, f"{path}.{name}", depth + 1)
-
-
-def _scalar_fault(value: object) -> str | None:
-    if value is None or isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        lone = not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)
-        return "has a lone surrogate or is not valid UTF-8" if lone else None
-    if isinstance(value, int):
-        return None if _MIN_INT <= value <= _MAX_INT else "is an integer of over 64 bits"
-    if isinstance(value, float):
-        return None if math.isfinite(value) else "is not a finite number"
-    return f"is a {type(value).__name__}, which JSON cannot carry"
-
-
-def _leading_digits(digits: str) -> int:
-    """Enough to tell that it is over 64 bits; Python refuses to convert thousands of digits."""
-    return int(digits[:25])
-
-
-def _blame(raw: bytes) -> tuple[str, str, str]:
-    """Which field of a document that did not decode is at fault. Slow, lenient, and only for refusals."""
-    try:
-        given = json.loads(raw.decode("utf-8", "surrogateescape"), parse_int=_leading_digits)
-    except RecursionError:
-        return "body", "too_deep", f"is nested over {MAX_DEPTH} levels"
-    except ValueError:
-        return "body", "malformed", "is not valid JSON"
-    items = [(f"[{place}].", item) for place, item in enumerate(given)] if isinstance(given, list) else [("", given)]
-    for prefix, item in items:
-        for name, value in item.items() if isinstance(item, dict) else ():
-            if _scalar_fault(name):
-                return f"{prefix}body", "invalid_field", "has a key that is not a valid string"
-            for fault in _faults(value, prefix + name, 1):
-                return fault
-    return "body", "malformed", "is not valid JSON"

@@ -31,12 +31,14 @@ class Page(msgspec.Struct, frozen=True):
     """Some of the log, ascending by id, read in one snapshot.
 
     It is complete up to `upto`: no event that the reader asked for lies at or below `upto` and is missing, unless it
-    lay at or below `head.floor`. A reader whose cursor is below `head.floor` may have missed events.
+    lay at or below `head.floor`. A reader whose cursor is below `head.floor` may have missed events. `committed_ms`:
+    when each of the events was committed, as Unix time; empty where nobody needs it (all but `stretch`).
     """
 
     events: tuple[Event, ...]
     upto: int
     head: Head
+    committed_ms: tuple[int, ...] = ()
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -84,7 +86,7 @@ class Store(Protocol):
         """Where the log stands now."""
 
     async def stretch(self, after: int, *, limit: int) -> Page:
-        """The next `limit` events of all channels after id `after`; for filling and repairing the tail."""
+        """The next `limit` events of all channels after id `after`, with `committed_ms`; for repairing the tail."""
 
     async def newest(self, *, max_events: int, max_bytes: int) -> Page:
         """The newest events of all channels, contiguous up to the head, at most that many events and bytes of
@@ -109,6 +111,8 @@ class Store(Protocol):
     ) -> Page:
         """Events on `channels` with `after` < id < `before`, of `types` when given.
 
+        With `types`, a page looks at a bounded number of events: it may hold fewer than `limit`, or none, without being
+        the last, and its `upto` says how far it looked.
         Ascending: as `after`. Descending: the newest first in `events`; `upto` is the lowest id that was read, so that
         `before=upto` goes on.
         Uses the same connections as `after`.
@@ -135,6 +139,15 @@ class Delivery(msgspec.Struct, frozen=True):
     redelivered: bool
     tag: Any
     content_encoding: str = ""
+    timestamp: int = 0
+    """The property of that name, as it was sent: seconds of Unix time (AMQP 0-9-1, 4.2.5.4), 0 for none."""
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """How many messages are ready in the ingest queue and among the dead letters. Those handed over are not counted."""
+
+    ingest: int
+    dead: int
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -145,6 +158,7 @@ class Message(msgspec.Struct, frozen=True):
     message_id: str
     content_type: str = "application/json"
     content_encoding: str = ""
+    timestamp: int = 0
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -158,6 +172,11 @@ class DeadLetter(msgspec.Struct, frozen=True):
     detail: str
     died_at: str
     content_encoding: str = ""
+    timestamp: int = 0
+
+
+Chosen = Callable[[DeadLetter], bool]
+"""Whether a dead letter is meant."""
 
 
 class Listener(msgspec.Struct, frozen=True):
@@ -244,13 +263,16 @@ class Broker(Protocol):
     async def dead_letter(self, delivery: Delivery, *, reason: str, detail: str) -> None:
         """Move a refused message to the dead-letter queue: returns once it is safe there, and only then ack it."""
 
+    async def queued(self) -> Queued:
+        """How much waits in the queues now."""
+
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         """The oldest dead letters, left where they are."""
 
-    async def replay_dead_letters(self, *, limit: int) -> int:
-        """Publish the oldest dead letters to the notifications exchange again, each removed once that is confirmed.
-        One with no key of its own keeps the one it came with. Returns how many.
+    async def replay_dead_letters(self, *, limit: int, chosen: Chosen | None = None) -> int:
+        """Publish the oldest dead letters that are `chosen` (all, when it is None) to the notifications exchange again,
+        each removed once that is confirmed. One with no key of its own keeps the one it came with. Returns how many.
         """
 
-    async def purge_dead_letters(self) -> int:
-        """Remove every dead letter. Returns how many."""
+    async def purge_dead_letters(self, *, chosen: Chosen | None = None) -> int:
+        """Remove every dead letter that is `chosen` (all, when it is None). Returns how many."""

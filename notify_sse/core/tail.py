@@ -5,7 +5,7 @@ Extended by the relay; read by streams. Pure and synchronous: `extend` decides, 
 docs/explanation/log-tail-cursor.md.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from notify_sse.core.cursor import Cursor
-from notify_sse.core.frames import Frame
+from notify_sse.core.frames import Frame, emptied
+from notify_sse.core.model import ERASED
 
 FRAME_OVERHEAD_BYTES: Final = 250
 """What a frame costs beside its data: the struct, its strings, its places in the index."""
@@ -43,6 +44,14 @@ class _ChannelFrames:
         self.frames: list[Frame] = []
         self.head = 0
 
+    def replace(self, frame: Frame) -> None:
+        """Put `frame` in the place of the one with its id."""
+        self.frames[bisect_left(self.ids, frame.id, self.head)] = frame
+
+    def upto(self, position: int) -> list[Frame]:
+        """The frames up to `position`."""
+        return self.frames[self.head : bisect_right(self.ids, position, self.head)]
+
     def evict(self) -> bool:
         """Forget the oldest. Returns whether the channel is empty now. Amortised O(1)."""
         self.frames[self.head] = _EVICTED  # its bytes are free at once, whenever the place is
@@ -67,6 +76,8 @@ class Tail:
         self.epoch = ""
         self.start = 0
         self.position = 0
+        self.floor = 0
+        """The log's, as of the last comparison with it: retention has removed everything up to there."""
         self.generation = 0
         self.size_bytes = 0
         self._max_events = max_events
@@ -119,6 +130,9 @@ class Tail:
         # The position moves before anything is evicted: streams compare their cursors with both ends. It is an id, and
         # not a count of events.
         self.position = max(self.position, upto, new[-1].id if new else 0)
+        for frame in new:
+            if frame.erases:
+                self._erase(frame)
         self._evict()
         return new
 
@@ -154,9 +168,22 @@ class Tail:
 
     def trim(self, floor: int) -> None:
         """Forget what retention has removed from the log: a cursor below `floor` has to be told so, by the log."""
+        self.floor = floor
         while self._order and self._order[0].id <= floor:
             self._evict_oldest()
         self.start = max(self.start, min(floor, self.position))
+
+    def _erase(self, told: Frame) -> None:
+        """Drop the content that `told` says was erased from the log. Its places stay."""
+        of_channel = self._by_channel[told.channel]
+        lowest = 0 if told.type == ERASED else told.erases
+        for frame in of_channel.upto(told.erases):
+            if frame.id < lowest or not frame.block:
+                continue
+            empty = emptied(frame)
+            of_channel.replace(empty)
+            self._order[bisect_left(self._order, frame.id, key=_by_id)] = empty
+            self.size_bytes -= len(frame.block)
 
     def _evict(self) -> None:
         while len(self._order) > self._max_events or (self.size_bytes > self._max_bytes and self._order):

@@ -16,9 +16,10 @@ from notify_sse.core.channels import EVERYONE, named_topics, recipient_channel, 
 from notify_sse.core.stream import Placed, Stream, resume
 from notify_sse.core.tail import Tail
 from notify_sse.errors import Forbidden, Overloaded
-from notify_sse.gateway.connection import Connection, Transport
+from notify_sse.gateway.connection import UNKNOWN_ORIGIN, Connection, Origin, Transport
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
+from notify_sse.telemetry.labels import Resumed
 from notify_sse.telemetry.metrics import Metrics
 
 CATCH_UP_S: Final = 5.0
@@ -49,7 +50,13 @@ class Admission:
         self.draining = False
 
     async def admit(
-        self, grant: Grant, transport: Transport, *, topics: Iterable[str], last_event_id: str | None
+        self,
+        grant: Grant,
+        transport: Transport,
+        *,
+        topics: Iterable[str],
+        last_event_id: str | None,
+        origin: Origin = UNKNOWN_ORIGIN,
     ) -> Connection:
         """A connection for `grant`, to be opened by the registry. It is placed: it knows where it goes on.
 
@@ -58,6 +65,8 @@ class Admission:
         channels = self.channels(grant, topics)
         self.check_room()
         placed = await self.place(last_event_id, channels)
+        if last_event_id:
+            self._metrics.resumes.labels(self._how(placed)).inc()
         self._make_room(grant.subject)
         return Connection(
             Stream(channels, placed.cursor, generation=self._tail.generation),
@@ -67,6 +76,8 @@ class Admission:
             token_id=grant.token_id,
             expires_at=grant.expires_at,
             reset=placed.reset,
+            origin=origin,
+            resumed=bool(last_event_id) and placed.reset is None,
         )
 
     def channels(self, grant: Grant, topics: Iterable[str]) -> tuple[str, ...]:
@@ -81,6 +92,12 @@ class Admission:
                 raise Forbidden(f"the token does not grant the topic {topic[:100]!r}")
         wanted = [recipient_channel(grant.subject), EVERYONE, *map(topic_channel, named)]
         return tuple(dict.fromkeys(wanted))
+
+    def check_renewal(self, grant: Grant, connection: Connection) -> None:
+        """Raises `Forbidden` unless `grant` is of the same recipient, and allows all that the connection reads."""
+        if grant.subject != connection.recipient_id:
+            raise Forbidden("the token is another recipient's")
+        self.channels(grant, named_topics(connection.stream.channels))
 
     def check_serving(self) -> None:
         """Raises `Overloaded` when this process answers no reader: it drains, or its tail is not filled yet."""
@@ -118,6 +135,11 @@ class Admission:
         except TimeoutError:
             raise self._overloaded("the log cannot be read now") from None
         return resume(last_event_id, self._tail, topics=topics)
+
+    def _how(self, placed: Placed) -> Resumed:
+        if placed.reset:
+            return "reset"
+        return "warm" if placed.cursor.position >= self._tail.start else "cold"
 
     def _make_room(self, recipient_id: str) -> None:
         """Close the oldest streams of a recipient as `replaced`, so that one more stays within its limit."""

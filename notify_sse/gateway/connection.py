@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Sequence
 from enum import IntFlag
 from typing import Final, Protocol
 
+import msgspec
+
 from notify_sse.core.control import CloseReason, ControlEvent, Reset
 from notify_sse.core.frames import Frame
 from notify_sse.core.stream import Stream
@@ -41,6 +43,10 @@ class Transport(Protocol):
 
     name: str
     """As in the metrics' label `transport`."""
+    greets: bool
+    """Whether the client sees the greeting."""
+    takes_all: bool
+    """Whether it passes on all that it is given. A long poll of some types does not."""
 
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
         """Send `frames`."""
@@ -54,21 +60,42 @@ class Transport(Protocol):
     def abort(self) -> None:
         """End without a word a client that takes nothing."""
 
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that were written and that the kernel has not taken yet, as far as it is known here."""
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where a connection comes from, for records: its client's `address`, and the id of the request that opened it."""
+
+    address: str = ""
+    request_id: str = ""
+
+
+UNKNOWN_ORIGIN: Final = Origin()
+
 
 class Timing:
     """When things happened to a connection, and when they will. Monotonic seconds."""
 
-    __slots__ = ("ends_at", "last_sent", "opened_at", "warned", "writing_since")
+    __slots__ = ("bucket", "ends_at", "last_sent", "opened_at", "token_since", "warned", "writing_since")
 
     def __init__(self) -> None:
-        self.opened_at = self.last_sent = 0.0
+        self.opened_at = self.last_sent = self.token_since = 0.0
+        self.bucket = 0
+        """When to look at it next: its place among the deadlines."""
         self.ends_at = NEVER
         self.writing_since = NEVER
         self.warned = False
 
     def begin(self, now: float, *, last_sent: float, ends_at: float) -> None:
         """The connection opens. `last_sent` is set back at random, so that heartbeats spread."""
-        self.opened_at, self.last_sent, self.ends_at = now, last_sent, ends_at
+        self.opened_at, self.last_sent = now, last_sent
+        self.renew(now, ends_at=ends_at)
+
+    def renew(self, now: float, *, ends_at: float) -> None:
+        """Its token, taken now, ends then."""
+        self.token_since, self.ends_at, self.warned = now, ends_at, False
 
     def wait(self, now: float) -> None:
         """A write began that the client does not take at once."""
@@ -84,7 +111,8 @@ class Connection:
 
     `recipient_id` is whose token opened it, `expires_at` that token's end (Unix seconds), `token_id` tells
     tokens apart for revocation. `reset` is told right after the greeting. `busy`: the pump waits for its client or for
-    the log. `gone`: it has ended, and nothing more is written.
+    the log. `gone`: it has ended, and nothing more is written. `opened_at`: the tail's position when it was opened.
+    `resumed`: its client brought the cursor at which it begins.
     """
 
     __slots__ = (
@@ -94,9 +122,12 @@ class Connection:
         "expires_at",
         "gone",
         "id",
+        "opened_at",
+        "origin",
         "page_events",
         "recipient_id",
         "reset",
+        "resumed",
         "stream",
         "timing",
         "token_id",
@@ -113,6 +144,8 @@ class Connection:
         token_id: str = "",
         expires_at: float = NEVER,
         reset: Reset | None = None,
+        origin: Origin = UNKNOWN_ORIGIN,
+        resumed: bool = False,
     ) -> None:
         self.stream = stream
         self.transport = transport
@@ -121,7 +154,10 @@ class Connection:
         self.token_id = token_id
         self.expires_at = expires_at
         self.reset = reset
+        self.origin = origin
+        self.resumed = resumed
         self.timing = Timing()
+        self.opened_at = 0
         self.due = Due.NOTHING
         self.busy = self.gone = False
         self.page_events = FIRST_PAGE_EVENTS

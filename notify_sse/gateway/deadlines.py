@@ -27,7 +27,7 @@ class Deadlines:
         self._looked_at = 0
 
     def watch(self, connection: Connection, now: float) -> None:
-        """Look after `connection` until it is gone."""
+        """Look after `connection` until it is gone. Again, when what was due at some time is due at another."""
         self._put(connection, self._next(connection, now))
 
     def due(self, now: float) -> Iterator[tuple[Connection, Due]]:
@@ -42,6 +42,7 @@ class Deadlines:
     def _put(self, connection: Connection, at: float) -> None:
         # What is late already goes into the next bucket, or a look that is under way would never end.
         bucket = max(int(at / self.resolution_s) + 1, self._looked_at + 1)
+        connection.timing.bucket = bucket
         self._buckets.setdefault(bucket, []).append(connection)
 
     def _take_due(self, now: float) -> Iterator[Connection]:
@@ -49,7 +50,9 @@ class Deadlines:
         current = int(now / self.resolution_s)
         for bucket in sorted(bucket for bucket in self._buckets if bucket <= current):
             self._looked_at = max(self._looked_at, bucket)
-            yield from self._buckets.pop(bucket)
+            for connection in self._buckets.pop(bucket):
+                if connection.timing.bucket == bucket:  # else it was put into another since
+                    yield connection
 
     def _due(self, connection: Connection, now: float) -> Due:
         timing = connection.timing
@@ -72,4 +75,4 @@ class Deadlines:
 
 def _lead_s(connection: Connection) -> float:
     timing = connection.timing
-    return min(EXPIRING_LEAD_S, (timing.ends_at - timing.opened_at) / 4)
+    return min(EXPIRING_LEAD_S, (timing.ends_at - timing.token_since) / 4)

@@ -10,20 +10,24 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, Final
 
-from notify_sse.core.control import CloseReason, Closing, Connected, Expiring, Heartbeat, Reset
+from notify_sse.core.control import CloseReason, Closing, Expiring, Heartbeat, Reset
 from notify_sse.core.cursor import Cursor
-from notify_sse.core.frames import Frame
+from notify_sse.core.frames import Frame, piece_of
 from notify_sse.core.ports import Store
+from notify_sse.core.read_state import Unread
 from notify_sse.core.stream import StreamState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway import replay
 from notify_sse.gateway.connection import Connection, Due
 from notify_sse.gateway.deadlines import Deadlines
+from notify_sse.gateway.delivery_times import DeliveryTimes
+from notify_sse.gateway.greeting import greeting
 from notify_sse.gateway.replay import Replays
+from notify_sse.gateway.unread import UnreadCounts
 from notify_sse.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -48,7 +52,9 @@ class Pump:
         stall_s: float,
         max_replays: int,
         retry_ms: int,
+        unread: UnreadCounts | None = None,
     ) -> None:
+        self._unread = unread
         self._tail = tail
         self._metrics = metrics
         self._heartbeat_s = heartbeat_s
@@ -58,12 +64,17 @@ class Pump:
         self._slicing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._frames_sent = 0
+        self._delivery_times = DeliveryTimes(metrics)
+        self._slow: set[Connection] = set()
         self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
         self.deadlines = Deadlines(heartbeat_s=heartbeat_s, stall_s=stall_s)
+        self.on_moved: Callable[[Connection, Reset], None] | None = None
+        """Told of each stream that goes on elsewhere, because its log broke off or retention overtook it."""
 
     def start(self, connection: Connection) -> None:
         """Greet, tell of the reset if there is one, then replay and go live. It has joined the hub before."""
         now = time.monotonic()
+        connection.opened_at = self._tail.position
         connection.timing.begin(
             now,
             last_sent=now - self._jitter.uniform(0, 0.5) * self._heartbeat_s,
@@ -71,6 +82,14 @@ class Pump:
         )
         self.deadlines.watch(connection, now)
         self._schedule(connection, Due.CONNECTED | Due.RESET if connection.reset else Due.CONNECTED)
+
+    def renew(self, connection: Connection, expires_at: float) -> None:
+        """Its token ends at `expires_at` from now on, be that later or sooner than before."""
+        now = time.monotonic()
+        connection.expires_at = expires_at
+        connection.due &= ~Due.EXPIRING
+        connection.timing.renew(now, ends_at=now + expires_at - time.time())
+        self.deadlines.watch(connection, now)
 
     def drive(self, connections: Iterable[Connection]) -> None:
         """Let each of `connections` pull and write until it sleeps. The first slice at once, the rest later."""
@@ -91,8 +110,24 @@ class Pump:
                 self._on_deadline(connection, due)
                 if count % SLICE == 0:
                     await asyncio.sleep(0)
+            self._delivery_times.settle()
             self._metrics.frames_sent.inc(self._frames_sent)
             self._frames_sent = 0
+
+    @property
+    def slow_readers(self) -> int:
+        """How many connections wait for their client to take what was written."""
+        return len(self._slow)
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes they hold that their clients have not taken."""
+        return sum(connection.transport.buffered_bytes for connection in self._slow)
+
+    @property
+    def waiting_replays(self) -> int:
+        """How many cold streams wait for their turn to read the log."""
+        return self._replays.waiting
 
     def _on_deadline(self, connection: Connection, due: Due) -> None:
         if due is Due.STALL:
@@ -117,6 +152,7 @@ class Pump:
                 except Exception:
                     logger.exception("a stream broke", extra={"action": "serve"})
                     connection.abandon()
+        self._delivery_times.settle()
         self._slicing = bool(self._ready)
         if self._slicing:
             asyncio.get_running_loop().call_soon(self._serve_slice)
@@ -164,6 +200,8 @@ class Pump:
 
     def _write(self, connection: Connection, pulled: list[Frame] | Reset) -> Coroutine[Any, Any, None] | None:
         if isinstance(pulled, Reset):
+            if self.on_moved is not None:
+                self.on_moved(connection, pulled)
             return self._write_reset(connection, pulled)
         return self._write_frames(connection, pulled)
 
@@ -175,9 +213,10 @@ class Pump:
         """
         sent, total = 0, len(frames)
         while sent < total:
-            piece = frames if total <= FEW else _piece(frames, sent)
+            piece = frames if total <= FEW else piece_of(frames, sent, max_bytes=PIECE_BYTES)
             sent += len(piece)
             self._frames_sent += len(piece)
+            self._delivery_times.note(piece, opened_at=connection.opened_at)
             waiting = connection.transport.write(piece)
             if waiting is None:
                 continue
@@ -198,7 +237,7 @@ class Pump:
         due, transport = connection.due, connection.transport
         if due & Due.CONNECTED:
             connection.due &= ~Due.CONNECTED
-            return self._taken(connection, transport.write_control(self._connected(connection)))
+            return self._greet(connection)
         if due & Due.RESET and connection.reset:
             connection.due &= ~Due.RESET
             reset, connection.reset = connection.reset, None
@@ -213,17 +252,24 @@ class Pump:
             return self._end(connection, cursor, connection.close_reason)
         return self._taken(connection, transport.write_control(Heartbeat(cursor)))
 
-    def _connected(self, connection: Connection) -> Connected:
-        """The greeting. It carries an id unless a reset follows that the client must not miss."""
-        cursor, reset = connection.stream.seen(self._tail), connection.reset
-        return Connected(
-            stands_at=cursor,
-            cursor=cursor if reset is None or reset.reason == "expired" else None,
-            heartbeat_s=self._heartbeat_s,
-            connection_id=connection.id,
-            recipient_id=connection.recipient_id,
-            retry_ms=self._spread_retry_ms(),
-        )
+    def _greet(self, connection: Connection) -> Coroutine[Any, Any, None] | None:
+        """Write the greeting: at once when it is known what is unread, or when nobody is told."""
+        if self._unread is None or not connection.transport.greets:
+            return self._write_greeting(connection, None)
+        if known := self._unread.known(connection.recipient_id):
+            return self._write_greeting(connection, known)
+        return self._greet_when_counted(connection, self._unread)
+
+    async def _greet_when_counted(self, connection: Connection, unread: UnreadCounts) -> None:
+        """Nothing else is written meanwhile: the connection is busy, and the greeting comes first."""
+        counted = await unread.ask(connection.recipient_id)
+        if not connection.gone and (step := self._write_greeting(connection, counted)):
+            await step
+
+    def _write_greeting(self, connection: Connection, unread: Unread | None) -> Coroutine[Any, Any, None] | None:
+        retry_ms = self._spread_retry_ms()
+        event = greeting(connection, self._tail, unread, heartbeat_s=self._heartbeat_s, retry_ms=retry_ms)
+        return self._taken(connection, connection.transport.write_control(event))
 
     async def _end(self, connection: Connection, cursor: Cursor, reason: CloseReason) -> None:
         event = Closing(cursor, reason, retry_ms=self._spread_retry_ms())
@@ -239,7 +285,15 @@ class Pump:
             connection.timing.wrote(time.monotonic())
             return None
         connection.timing.wait(time.monotonic())
-        return _until_taken(connection, waiting)
+        self._slow.add(connection)
+        return self._until_taken(connection, waiting)
+
+    async def _until_taken(self, connection: Connection, waiting: Awaitable[None]) -> None:
+        try:
+            await waiting
+        finally:
+            self._slow.discard(connection)
+        connection.timing.wrote(time.monotonic())
 
     async def _replay(self, connection: Connection) -> None:
         """Read a page of the log for a cold stream, and write it. What falls due meanwhile is written at once."""
@@ -262,18 +316,3 @@ class Pump:
     def _spread_retry_ms(self) -> int:
         """A reconnect delay for one client, spread so that a crowd does not come back at once."""
         return int(self._retry_ms * self._jitter.uniform(0.5, 1.5))
-
-
-async def _until_taken(connection: Connection, waiting: Awaitable[None]) -> None:
-    await waiting
-    connection.timing.wrote(time.monotonic())
-
-
-def _piece(frames: list[Frame], start: int) -> list[Frame]:
-    """The frames from `start` that fill a piece; at least one."""
-    size = 0
-    for place in range(start, len(frames)):
-        size += len(frames[place].block)
-        if size > PIECE_BYTES and place > start:
-            return frames[start:place]
-    return frames[start:] if start else frames

@@ -4,10 +4,12 @@ Opens and ends connections; what is written to them is the pump's matter. Everyt
 """
 
 import asyncio
+import logging
 import random
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from notify_sse.core.channels import recipient_channel
 from notify_sse.core.control import CloseReason
@@ -19,11 +21,25 @@ from notify_sse.telemetry.metrics import Metrics
 DRAIN_SPREAD: Final = 0.6
 """The part of the drain time over which connections are closed; the rest is for their last bytes."""
 
+logger = logging.getLogger(__name__)
+
+
+class JournalOfConnections(Protocol):
+    """Hears of each connection, and must not wait."""
+
+    def opened(self, connection: Connection) -> None:
+        """It is about to be opened."""
+
+    def closed(self, connection: Connection) -> None:
+        """It has ended."""
+
 
 class Registry:
     """The open connections. `opened` and `closed` count them since the start."""
 
-    def __init__(self, pump: Pump, hub: Hub[Connection], metrics: Metrics) -> None:
+    def __init__(self, pump: Pump, hub: Hub[Connection], metrics: Metrics, *, log_level: int = logging.DEBUG) -> None:
+        self._log_level = log_level
+        self.journal: JournalOfConnections | None = None
         self._pump = pump
         self._hub = hub
         self._metrics = metrics
@@ -41,6 +57,9 @@ class Registry:
         self._connections[connection] = None
         self.opened += 1
         self._metrics.streams_opened.labels(connection.transport.name).inc()
+        if self.journal is not None:
+            self.journal.opened(connection)
+        self._record("stream opened", connection)
         # Join before the first read: what is committed between the two must wake it.
         self._hub.join(connection.stream, connection)
         self._pump.start(connection)
@@ -56,17 +75,49 @@ class Registry:
         del self._connections[connection]
         self.closed += 1
         self._hub.leave(connection.stream)
+        self._metrics.stream_seconds.observe(time.monotonic() - connection.timing.opened_at)
         self._metrics.streams_closed.labels(connection.close_reason or "client").inc()
+        if self.journal is not None:
+            self.journal.closed(connection)
+        self._record("stream closed", connection, reason=connection.close_reason or "client")
         if not self._connections:
             self._empty.set()
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(self._connections)
+
+    def _record(self, message: str, connection: Connection, **fields: str) -> None:
+        if not logger.isEnabledFor(self._log_level):
+            return
+        origin, stream = connection.origin, connection.stream
+        extra = {
+            "action": message.replace(" ", "_"),
+            "connection_id": connection.id,
+            "request_id": origin.request_id,
+            "address": origin.address,
+            "transport": connection.transport.name,
+            "cursor": f"{stream.epoch}.{stream.position}",
+            **fields,
+        }
+        logger.log(self._log_level, message, extra=extra)
 
     def end(self, connection: Connection, reason: CloseReason) -> None:
         """Say `closing` with `reason`, then end."""
         self._pump.close(connection, reason)
 
+    def renew(self, connection: Connection, *, token_id: str, expires_at: float) -> None:
+        """Go on with another token, which ends at `expires_at` (Unix seconds). One that ends already ends."""
+        if connection in self._connections and connection.close_reason is None:
+            connection.token_id = token_id
+            self._pump.renew(connection, expires_at)
+
     def of_recipient(self, recipient_id: str) -> list[Connection]:
         """The open connections of one recipient."""
         return list(self._hub.readers(recipient_channel(recipient_id)))
+
+    def connections(self) -> list[Connection]:
+        """The open connections, as they are now."""
+        return list(self._connections)
 
     def end_token(self, token_id: str) -> None:
         """End every connection that was opened with this token, as `revoked`."""

@@ -7,6 +7,7 @@ Never awaits between taking from the tail's state and changing it.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Final, Generic
 
@@ -28,7 +29,11 @@ STRETCH_EVENTS: Final = 2000
 
 
 class Relay(Generic[ReaderT]):
-    """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`."""
+    """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`.
+
+    `on_extended` hears, in the same step and before them, of the frames that are new after a position. It may not
+    raise.
+    """
 
     def __init__(
         self,
@@ -39,6 +44,7 @@ class Relay(Generic[ReaderT]):
         *,
         outage: Outage,
         drive: Callable[[list[ReaderT]], None],
+        on_extended: Callable[[int, Sequence[Frame]], None] | None = None,
     ) -> None:
         self._store = store
         self._tail = tail
@@ -46,6 +52,8 @@ class Relay(Generic[ReaderT]):
         self._metrics = metrics
         self._outage = outage
         self._drive = drive
+        self._head_seen = 0
+        self._on_extended = on_extended
         self._wanted = asyncio.Event()
         self._repaired: asyncio.Future[None] | None = None
         self._filled = asyncio.Event()
@@ -63,7 +71,9 @@ class Relay(Generic[ReaderT]):
             return
         known = max(0, self._tail.position + 1 - announcement.first)
         self._metrics.duplicates_dropped.inc(min(known, len(announcement.events)))
-        frames = [frame(event, announcement.epoch) for event in announcement.events[known:]]
+        epoch, committed_s = announcement.epoch, announcement.committed_s or time.time()
+        frames = [frame(event, epoch, committed_s=committed_s) for event in announcement.events[known:]]
+        self._head_seen = max(self._head_seen, announcement.first + len(announcement.events) - 1)
         self._extend(announcement.first + known, frames)
 
     def _hear_other_epoch(self, epoch: str) -> None:
@@ -115,6 +125,7 @@ class Relay(Generic[ReaderT]):
         self._restart(page.head, start=first - 1)
         self._extend(first, _frames(page), upto=page.upto)
         self._filled.set()
+        self._outage.back(LOG_HEAD)
         logger.info("tail filled", extra={"action": "fill", "events": len(page.events), "position": page.upto})
 
     async def _follow(self) -> None:
@@ -147,6 +158,7 @@ class Relay(Generic[ReaderT]):
         # earlier must not be taken for a log that went back.
         reached, unknown = tail.position, set(self._unknown_epochs)
         head = await self._store.head()
+        self._head_seen = head.position
         # Another log, or one that lost its newest events (a standby was promoted): no cursor can be trusted.
         if head.epoch != tail.epoch or head.position < reached:
             self._break_off(head)
@@ -184,6 +196,8 @@ class Relay(Generic[ReaderT]):
             self._metrics.holes_found.inc()
             self._wanted.set()
             return
+        if self._on_extended:
+            self._on_extended(before, new)
         if new:
             self._drive(self._hub.wake(new, before=before))
 
@@ -195,15 +209,20 @@ class Relay(Generic[ReaderT]):
 
     def _break_off(self, head: Head) -> None:
         """The log is another one, or went back (a standby without its newest events): every cursor is checked."""
-        logger.error(
-            "the log broke off: was it restored? run `notify-sse migrate --new-epoch` after a restore",
-            extra={"action": "break_off", "head": head.position, "position": self._tail.position},
-        )
+        extra = {"action": "break_off", "epoch": head.epoch, "head": head.position, "position": self._tail.position}
+        if head.epoch != self._tail.epoch:
+            logger.warning(
+                "the log has a new epoch: every client is told that it may have missed something", extra=extra
+            )
+        else:
+            logger.error("the log went back: was it restored? then run `notify-sse migrate --new-epoch`", extra=extra)
         self._restart(head, start=head.position)
         self._wanted.set()
 
     def _restart(self, head: Head, *, start: int) -> None:
         self._own_epochs.add(head.epoch)
+        self._head_seen = head.position
+        self._metrics.log_is(head.epoch)
         self._foreign_epochs.discard(head.epoch)
         self._tail.restart(head.epoch, start=start)
         self._drive(self._hub.wake_all())
@@ -213,13 +232,22 @@ class Relay(Generic[ReaderT]):
         """Whether the tail holds the log's newest stretch: before, no stream can be placed."""
         return self._filled.is_set()
 
+    @property
+    def lag_events(self) -> int:
+        """By how many events the tail is behind the log, as far as this process has heard of the log's head."""
+        return max(0, self._head_seen - self._tail.position)
+
     async def when_filled(self) -> None:
         """Wait until `filled`."""
         await self._filled.wait()
 
 
 def _frames(page: Page) -> list[Frame]:
-    return [frame(event, page.head.epoch) for event in page.events]
+    times = page.committed_ms or (0,) * len(page.events)
+    return [
+        frame(event, page.head.epoch, committed_s=committed_ms / 1000)
+        for event, committed_ms in zip(page.events, times, strict=True)
+    ]
 
 
 def _merged(one: asyncio.Future[None] | None, other: asyncio.Future[None] | None) -> asyncio.Future[None] | None:

@@ -6,6 +6,8 @@ nor has the database read the same one again and again.
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from notify_sse.core.control import Reset
@@ -31,11 +33,14 @@ class Replays:
         self._store = store
         self._metrics = metrics
         self._slots = asyncio.Semaphore(at_once)
+        self.waiting = 0
+        """Streams that wait for a slot."""
 
     async def read(self, connection: Connection) -> Page:
         """The next page of the log for `connection`. Waits while the store is away. Moves no cursor: see `take`."""
-        stream = connection.stream
+        stream, asked = connection.stream, time.monotonic()
         page = await self._page(stream, limit=connection.page_events)
+        self._metrics.replay_seconds.observe(time.monotonic() - asked)
         if page.head.epoch != stream.epoch:
             await asyncio.sleep(STORE_RETRY_S)  # the relay is about to notice: no use in asking in a circle
         return page
@@ -43,7 +48,7 @@ class Replays:
     async def _page(self, stream: Stream, *, limit: int) -> Page:
         while True:
             try:
-                async with self._slots:
+                async with self._slot():
                     self._metrics.pages_read.inc()
                     began = time.monotonic()
                     page = await self._store.after(stream.position, stream.channels, limit=limit)
@@ -51,6 +56,18 @@ class Replays:
                     return page
             except StoreUnavailable:
                 await asyncio.sleep(STORE_RETRY_S)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        self.waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self.waiting -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
 
 
 def take(stream: Stream, page: Page) -> list[Frame] | Reset:

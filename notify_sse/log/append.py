@@ -9,8 +9,9 @@ What the database refuses is found out here, and nowhere else: every caller is t
 
 import asyncio
 import random
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from notify_sse.core.cursor import Cursor
 from notify_sse.core.model import Announcement, Event, Notification
 from notify_sse.core.ports import Appended, Store
 from notify_sse.errors import Overloaded, StoreRefused, StoreUnavailable
+from notify_sse.telemetry.labels import Way
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
 
@@ -55,11 +57,12 @@ Outcome = Logged | Refused
 class _Waiting:
     """One caller's notifications, and the future that it awaits."""
 
-    __slots__ = ("done", "notifications")
+    __slots__ = ("done", "notifications", "way")
 
-    def __init__(self, notifications: Sequence[Notification], done: asyncio.Future[list[Outcome]]) -> None:
+    def __init__(self, notifications: Sequence[Notification], done: asyncio.Future[list[Outcome]], *, way: Way) -> None:
         self.notifications = notifications
         self.done = done
+        self.way = way
 
 
 class Appender:
@@ -72,11 +75,13 @@ class Appender:
         self._metrics = metrics
         self._outage = outage
         self._on_committed = on_committed
+        self.on_accepted: Callable[[int, int, Way], None] | None = None
+        """Hears of runs of new notifications, first and last id, and by which way they came. It must not wait."""
         self._queue: deque[_Waiting] = deque()
         self._waiting = 0
         self._arrived = asyncio.Event()
 
-    async def append(self, notifications: Sequence[Notification]) -> list[Outcome]:
+    async def append(self, notifications: Sequence[Notification], *, way: Way = "http") -> list[Outcome]:
         """Append `notifications`; returns the outcome of each, in their order, once all are committed and announced.
 
         One that the database refuses does not touch the others. Waits for as long as the database is away: bound it
@@ -86,7 +91,7 @@ class Appender:
         if self._waiting and self._waiting + len(notifications) > MAX_WAITING:
             raise Overloaded("too many notifications wait for the database")
         done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(notifications, done))
+        self._queue.append(_Waiting(notifications, done, way=way))
         self._waiting += len(notifications)
         self._arrived.set()
         return await done
@@ -135,7 +140,20 @@ class Appender:
                 batch = [caller for caller in batch if not caller.done.cancelled()] or self._take()
             else:
                 self._outage.back("append")
-                return _answer(batch, outcomes)
+                return self._answer(batch, outcomes)
+
+    def _answer(self, batch: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+        """Give each caller its own."""
+        start = 0
+        for caller in batch:
+            own = list(outcomes[start : start + len(caller.notifications)])
+            start += len(caller.notifications)
+            if self.on_accepted is not None:
+                for first, last in _runs(own):
+                    self.on_accepted(first, last, caller.way)
+            # It may have given up meanwhile. What was stored for it stays; a retry finds it as a duplicate.
+            if not caller.done.done():
+                caller.done.set_result(own)
 
     async def _store_all(self, together: Sequence[Notification]) -> list[Outcome]:
         """Commit and announce `together`, in one transaction or, if the database refuses that, in several."""
@@ -157,23 +175,29 @@ class Appender:
         self._metrics.count_appended(appended.stored)
         # Only what is new, with its content: a duplicate is where it was, and a conflict's content is not the log's.
         events = tuple(
-            Event(stored.id, new.channel, new.notification_type, new.body, new.expires_ms)
+            Event(stored.id, new.channel, new.notification_type, new.body, new.expires_ms, new.silent)
             for stored, new in zip(appended.stored, together, strict=True)
             if stored.outcome == "new"
         )
         if events:
-            self._on_committed(Announcement(appended.epoch, events[0].id, events))
+            committed_s = time.time()
+            self._on_committed(Announcement(appended.epoch, events[0].id, events, committed_s=committed_s))
         elif highest := max((stored.id for stored in appended.stored), default=0):
             # All known already: whoever appended them may have died before it announced them.
             self._on_committed(Announcement(appended.epoch, highest + 1))
 
 
-def _answer(batch: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
-    """Give each caller its own."""
-    start = 0
-    for caller in batch:
-        own = list(outcomes[start : start + len(caller.notifications)])
-        start += len(caller.notifications)
-        # It may have given up meanwhile. What was stored for it stays; a retry finds it as a duplicate.
-        if not caller.done.done():
-            caller.done.set_result(own)
+def _runs(outcomes: Sequence[Outcome]) -> Iterator[tuple[int, int]]:
+    """The ids of the new ones, as runs without a gap."""
+    first = last = 0
+    for outcome in outcomes:
+        if not isinstance(outcome, Logged) or outcome.outcome != "new":
+            continue
+        if first and outcome.cursor.position == last + 1:
+            last += 1
+            continue
+        if first:
+            yield first, last
+        first = last = outcome.cursor.position
+    if first:
+        yield first, last

@@ -9,6 +9,7 @@ What the queue has back is forgotten at once: it comes again, and a message with
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,32 +23,53 @@ from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Delivery
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded
 from notify_sse.log.append import Appender, Logged, Outcome, Refused
+from notify_sse.log.pace import Pace
+from notify_sse.telemetry.bounded import BoundedLogger
 from notify_sse.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 DEAD_LETTER_RETRY_S: Final = 1.0
+MILLISECONDS_FROM: Final = 10**11
+"""As seconds it is the year 5138, as milliseconds 1973."""
 
 
 class Ingest:
     """Takes deliveries, up to `batch` at a time. One runs per process; the broker makes one process active."""
 
-    def __init__(self, broker: Broker, appender: Appender, metrics: Metrics, *, batch: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        appender: Appender,
+        metrics: Metrics,
+        *,
+        batch: int,
+        max_bytes: int,
+        strict_numbers: bool = False,
+    ) -> None:
         self._broker = broker
         self._appender = appender
         self._metrics = metrics
         self._batch = batch
         self._max_bytes = max_bytes
+        self._strict_numbers = strict_numbers
         self._queue: deque[Delivery] = deque()
+        self._received_at: deque[float] = deque()
+        """When each delivery in the queue came, in monotonic seconds."""
+        self._oldest_at: float | None = None
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._refusals = BoundedLogger(logger, "messages refused: they are dead letters", action="dead_letter")
         self._taking: asyncio.Task[None] | None = None
         self._dead_lettering: set[asyncio.Task[None]] = set()
 
     def deliver(self, delivery: Delivery) -> None:
         """One message, in queue order. Synchronous, so that order is kept."""
         self._queue.append(delivery)
+        self._received_at.append(time.monotonic())
+        if self._oldest_at is None:
+            self._oldest_at = self._received_at[-1]
         self._arrived.set()
         self._idle.clear()
 
@@ -57,6 +79,7 @@ class Ingest:
         Only a commit that is under way goes on to its end.
         """
         self._queue.clear()
+        self._received_at.clear()  # the oldest waits on, in the queue
         for task in self._dead_lettering:
             task.cancel()
         if self._taking is not None:
@@ -67,7 +90,13 @@ class Ingest:
     def oversized(self, body_bytes: int) -> None:
         """A message went to the dead letters unread: there was no room for it."""
         self._metrics.refused.labels("amqp", "too_large").inc()
+        self._metrics.dead_letters.labels("too_large").inc()
         logger.warning("a message is too large to be read", extra={"action": "oversized", "body_bytes": body_bytes})
+
+    @property
+    def oldest_waiting_s(self) -> float:
+        """How long the oldest delivery has waited that is not acked; also when it went back to the queue since."""
+        return 0.0 if self._oldest_at is None else time.monotonic() - self._oldest_at
 
     async def finish(self) -> None:
         """Return once everything delivered so far is acked (after `Broker.stop_consuming`)."""
@@ -83,19 +112,25 @@ class Ingest:
                 self._arrived.clear()
                 while self._queue:
                     count = min(self._batch, len(self._queue))
-                    await self._take_unless_returned([self._queue.popleft() for _ in range(count)])
+                    batch = [self._queue.popleft() for _ in range(count)]
+                    for _ in batch:
+                        self._received_at.popleft()
+                    if await self._take_unless_returned(batch):
+                        self._oldest_at = self._received_at[0] if self._received_at else None
                 self._idle.set()
         finally:
             for task in self._dead_lettering:
                 task.cancel()
 
-    async def _take_unless_returned(self, deliveries: Sequence[Delivery]) -> None:
-        """`_take` in a task of its own, which `returned` can cancel."""
+    async def _take_unless_returned(self, deliveries: Sequence[Delivery]) -> bool:
+        """`_take` in a task of its own, which `returned` can cancel. Returns whether it was done."""
         self._taking = asyncio.get_running_loop().create_task(self._take(deliveries))
         try:
             await asyncio.wait((self._taking,))
-            if not self._taking.cancelled():
-                self._taking.result()
+            if self._taking.cancelled():
+                return False
+            self._taking.result()
+            return True
         finally:
             self._taking.cancel()
             self._taking = None
@@ -105,7 +140,9 @@ class Ingest:
         self._metrics.ingested.inc(len(deliveries))
         good: list[tuple[Delivery, Notification]] = []
         bad: list[tuple[Delivery, BadNotification]] = []
+        pace = Pace()
         for delivery in deliveries:
+            await pace.rest()
             try:
                 good.append((delivery, self._checked(delivery)))
             except BadNotification as exc:
@@ -131,11 +168,14 @@ class Ingest:
         notification = parse(
             unpacked(delivery.body, delivery.content_encoding, max_bytes=self._max_bytes),
             max_bytes=self._max_bytes,
-            now=datetime.now(UTC),
+            now=_sent_at(delivery.timestamp) or datetime.now(UTC),
             new_id=_new_id,
             content_type=kind_of(delivery.content_type),
             message_id=delivery.message_id,
+            strict_numbers=self._strict_numbers,
         )
+        if notification.has_unsafe_number:
+            self._metrics.unsafe_numbers.labels("amqp").inc()
         expected = routing_key(notification.channel, notification.notification_type)
         if delivery.routing_key != expected:
             raise BadNotification(
@@ -157,7 +197,7 @@ class Ingest:
     async def _append_when_possible(self, notifications: Sequence[Notification]) -> list[Outcome]:
         while True:
             try:
-                return await self._appender.append(notifications)
+                return await self._appender.append(notifications, way="amqp")
             except Overloaded as exc:
                 await asyncio.sleep(exc.retry_after_s)
 
@@ -177,6 +217,8 @@ class Ingest:
                 logger.exception("a message cannot be dead-lettered; it stays unacked", extra={"action": "dead_letter"})
                 self._metrics.dead_letters_failed.inc()
             else:
+                self._metrics.dead_letters.labels(exc.reason).inc()
+                self._refusals.note(exc.reason, reason=exc.reason, field=_outer(exc.field))
                 await self._ack([delivery])
 
     async def _dead_letter_until_safe(self, delivery: Delivery, exc: BadNotification) -> None:
@@ -189,6 +231,19 @@ class Ingest:
             except BrokerUnavailable:
                 self._metrics.dead_letters_failed.inc()
                 await asyncio.sleep(DEAD_LETTER_RETRY_S)
+
+
+def _outer(field: str) -> str:
+    """The field of a notification that `field` lies in. What is further inside is the publisher's own."""
+    return field.partition(".")[0].partition("[")[0]
+
+
+def _sent_at(timestamp: int) -> datetime | None:
+    """When a message was sent, by its AMQP property: seconds, which some libraries take for milliseconds. None for what
+    is not set, and for what is no time.
+    """
+    seconds = timestamp / 1000 if timestamp >= MILLISECONDS_FROM else timestamp
+    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < MILLISECONDS_FROM else None
 
 
 def _new_id() -> str:

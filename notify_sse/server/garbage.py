@@ -3,16 +3,21 @@
 A full collection looks at every object of every stream (0.2 s at 10,000), and the automatic one comes again and again
 while streams open: half the cost of a connect, and a stall for everyone. So what is open is frozen (`gc.freeze`), which
 takes it out of the collector's sight, and a full collection runs only when enough streams have closed to be worth it:
-one that Hypercorn served leaves about 14 KB of cycles behind. docs/adr/0007-garbage.md has the figures.
+one that Hypercorn served leaves about 14 KB of cycles behind, and so does any other connection of Hypercorn's. Whatever
+else piles up shows in the memory of the process. docs/adr/0007-garbage.md has the figures.
 """
 
 import asyncio
 import gc
+import resource
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from notify_sse.gateway.registry import Registry
 
+STATM: Final = Path("/proc/self/statm")
 YOUNG: Final = 10_000
 """New objects before a collection of the youngest; the default of 700 is for small programs."""
 MIDDLE: Final = 20
@@ -23,13 +28,27 @@ COLLECT_AT: Final = 4000
 COLLECT_SHARE: Final = 0.5
 """A full collection waits for this share of the open streams to have closed, and for no fewer than COLLECT_AT."""
 COLLECT_EVERY_S: Final = 900.0
+GROWN_BYTES: Final = 134_217_728
+"""More memory than after the last collection, which makes another worth it: at most each `GROWN_EVERY_S`."""
+GROWN_EVERY_S: Final = 10.0
 
 
 class GarbagePolicy:
-    """Takes over the collector of this process for as long as `run` runs."""
+    """Takes over the collector of this process for as long as `run` runs. `passed_on` counts Hypercorn's connections
+    that have ended, `resident` is the memory of the process in bytes.
+    """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        passed_on: Callable[[], int] = lambda: 0,
+        resident: Callable[[], int] | None = None,
+    ) -> None:
         self._registry = registry
+        self._passed_on = passed_on
+        self._resident = resident or resident_bytes
+        self._resident_after = 0
         self._opened = self._closed = 0
         self._collected_at = time.monotonic()
 
@@ -41,23 +60,35 @@ class GarbagePolicy:
         try:
             while True:
                 await asyncio.sleep(1)
-                self._look()
+                self.look()
         finally:
             gc.set_threshold(*before)
             gc.unfreeze()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Collect or freeze, if there is a reason."""
         registry = self._registry
         worth = max(COLLECT_AT, COLLECT_SHARE * len(registry))
-        if registry.closed - self._closed >= worth or time.monotonic() - self._collected_at > COLLECT_EVERY_S:
+        since_s = time.monotonic() - self._collected_at
+        grown = since_s > GROWN_EVERY_S and self._resident() - self._resident_after > GROWN_BYTES
+        if grown or since_s > COLLECT_EVERY_S or registry.closed + self._passed_on() - self._closed >= worth:
             self._collect_all()
         elif registry.opened - self._opened >= FREEZE_AT:
             self._opened = registry.opened
             gc.freeze()
 
     def _collect_all(self) -> None:
-        self._opened, self._closed = self._registry.opened, self._registry.closed
+        self._opened, self._closed = self._registry.opened, self._registry.closed + self._passed_on()
         self._collected_at = time.monotonic()
         gc.unfreeze()
         gc.collect()
         gc.freeze()
+        self._resident_after = self._resident()
+
+
+def resident_bytes() -> int:
+    """The memory of this process that is not swapped out; 0 where the system does not say."""
+    try:
+        return int(STATM.read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0

@@ -1,4 +1,4 @@
-"""The listening socket: made once, shared by every worker, its options inherited by each accepted connection."""
+"""The listening sockets: made once, shared by every worker, their options inherited by each accepted connection."""
 
 import socket
 from typing import Final
@@ -17,15 +17,26 @@ KERNEL_LATER_S: Final = 2.0
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Listen on HOST and PORT. Raises `BadConfiguration` when that is not possible.
+    """Listen on HOST and PORT. Raises `BadConfiguration` when that is not possible."""
+    return _listen(settings.host, settings.port, names="NOTIFY_SSE_HOST and NOTIFY_SSE_PORT", stall_s=settings.stall_s)
+
+
+def listen_for_admin(settings: Settings) -> socket.socket | None:
+    """Listen on ADMIN_HOST and ADMIN_PORT; None when `/admin` is on the main port. Raises as `listen`."""
+    if not settings.admin_port:
+        return None
+    names = "NOTIFY_SSE_ADMIN_HOST and NOTIFY_SSE_ADMIN_PORT"
+    return _listen(settings.admin_host, settings.admin_port, names=names, stall_s=settings.stall_s)
+
+
+def _listen(host: str, port: int, *, names: str, stall_s: float) -> socket.socket:
+    """A listening socket; `names` are the settings to blame.
 
     Linux hands these options on to accepted sockets: keepalive finds a half-open idle peer, `TCP_USER_TIMEOUT` one that
     does not take what was sent, be it gone or only reading nothing (tcp(7)).
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listening_socket = socket.socket(family, socket.SOCK_STREAM)
         listening_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -35,14 +46,12 @@ def listen(settings: Settings) -> socket.socket:
             listening_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
             listening_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
             listening_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
-            timeout_ms = int((settings.stall_s + KERNEL_LATER_S) * 1000)
+            timeout_ms = int((stall_s + KERNEL_LATER_S) * 1000)
             listening_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
         listening_socket.bind(address)
         listening_socket.listen(BACKLOG)
     except OSError as exc:
-        raise BadConfiguration(
-            f"NOTIFY_SSE_HOST and NOTIFY_SSE_PORT: cannot listen on {settings.host}:{settings.port}: {exc.strerror}"
-        ) from exc
+        raise BadConfiguration(f"{names}: cannot listen on {host}:{port}: {exc.strerror}") from exc
     listening_socket.setblocking(False)
     return listening_socket
 

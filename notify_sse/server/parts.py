@@ -3,7 +3,10 @@
 The order is that of the layers: the edges, then the way out, then the way in, then the web.
 """
 
+import logging
+import os
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from notify_sse.auth import Verifier
@@ -13,30 +16,37 @@ from notify_sse.broker import open_broker
 from notify_sse.broker.live import LiveExchange
 from notify_sse.config import Settings
 from notify_sse.core.hub import Hub
-from notify_sse.core.ports import Store
+from notify_sse.core.ports import Broker, Store
+from notify_sse.core.read_state import ReadState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.admission import Admission, Limits
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.journal_writer import JournalWriter
 from notify_sse.gateway.live import LiveMessages
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
+from notify_sse.gateway.rollout import RolloutGate
+from notify_sse.gateway.unread import UnreadCounts
 from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
 from notify_sse.log.pause import Pause
 from notify_sse.log.retention import Retention
 from notify_sse.server.files import file_limit
-from notify_sse.store import open_store
-from notify_sse.telemetry.metrics import Metrics
+from notify_sse.server.rollout import RolloutWatch, rollout_of
+from notify_sse.server.sampling import Sampling
+from notify_sse.store import open_access_records, open_journal, open_read_state, open_rollout_records, open_store
+from notify_sse.telemetry.adoption import WAYS, RecipientsSeen
+from notify_sse.telemetry.loop_lag import LoopLag
+from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
 from notify_sse.telemetry.outage import Outage
-from notify_sse.web import STREAM_PATH, build
-from notify_sse.web.door import Doors
+from notify_sse.web import STREAM_PATH, WEBSOCKET_PATH, build, build_admin
+from notify_sse.web.door import Doors, Paths
+from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits as ClientLimits
 from notify_sse.web.service import Service
 
-KEEP_ALIVE_S: Final = 75.0
-"""How long a TCP connection may lie idle, before its first request or between two."""
 HISTORY_CONNECTIONS: Final = 2
 """Beside those of the replays, so that a page of the history need not wait for them."""
 
@@ -44,9 +54,18 @@ HISTORY_CONNECTIONS: Final = 2
 class WayOut:
     """From the log to every open stream."""
 
-    def __init__(self, settings: Settings, store: Store, metrics: Metrics, *, store_outage: Outage) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        read_state: ReadState | None,
+        metrics: Metrics,
+        *,
+        store_outage: Outage,
+    ) -> None:
         self.tail = tail = Tail(max_events=settings.tail_max_events, max_bytes=settings.tail_max_bytes)
         hub: Hub[Connection] = Hub()
+        unread = UnreadCounts(read_state, tail) if read_state else None
         self.pump = Pump(
             store,
             tail,
@@ -55,9 +74,19 @@ class WayOut:
             stall_s=settings.stall_s,
             max_replays=settings.max_replays,
             retry_ms=settings.retry_ms,
+            unread=unread,
         )
-        self.registry = Registry(self.pump, hub, metrics)
-        self.relay = Relay(store, tail, hub, metrics, outage=store_outage, drive=self.pump.drive)
+        level = logging.INFO if settings.log_streams == "info" else logging.DEBUG
+        self.registry = Registry(self.pump, hub, metrics, log_level=level)
+        self.relay = Relay(
+            store,
+            tail,
+            hub,
+            metrics,
+            outage=store_outage,
+            drive=self.pump.drive,
+            on_extended=unread.follow if unread else None,
+        )
         self.live_messages = LiveMessages(
             metrics, take=self.relay.take, revoke=self.registry.end_token, repair=self.relay.repair
         )
@@ -67,6 +96,17 @@ class WayOut:
             serves=settings.role != "ingest",
         )
         self.admission = Admission(tail, self.relay, self.registry, metrics, limits=limits)
+        self.rollout = RolloutGate(self.registry, rollout_of(settings))
+
+
+def _open_broker(settings: Settings) -> Broker:
+    return open_broker(
+        settings.broker_url,
+        prefix=settings.amqp_prefix,
+        held_bytes=settings.ingest_max_bytes,
+        message_bytes=settings.max_notification_bytes,
+        publish_timeout_s=settings.publish_timeout_s,
+    )
 
 
 class Parts:
@@ -77,32 +117,46 @@ class Parts:
         self.metrics = metrics = Metrics()
         self.store_outage = Outage("the store")
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
-        self.broker = open_broker(
-            settings.broker_url,
-            prefix=settings.amqp_prefix,
-            held_bytes=settings.ingest_max_bytes,
-            message_bytes=settings.max_notification_bytes,
-            publish_timeout_s=settings.publish_timeout_s,
-        )
-        self.way_out = out = WayOut(settings, self.store, metrics, store_outage=self.store_outage)
+        self.records = open_access_records(settings.database_url)
+        self.broker = _open_broker(settings)
+        self.read_state = open_read_state(settings.database_url) if settings.read_state else None
+        self.way_out = out = WayOut(settings, self.store, self.read_state, metrics, store_outage=self.store_outage)
         tell_others = None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=spawn).tell
-        announcer = Announcer(take_here=None if settings.role == "ingest" else out.relay.take, tell_others=tell_others)
-        self.appender = Appender(self.store, metrics, outage=self.store_outage, on_committed=announcer.announce)
+        self.announcer = Announcer(
+            take_here=None if settings.role == "ingest" else out.relay.take, tell_others=tell_others
+        )
+        self.appender = Appender(self.store, metrics, outage=self.store_outage, on_committed=self.announcer.announce)
         self.ingest = Ingest(
             self.broker,
             self.appender,
             metrics,
             batch=settings.ingest_batch,
             max_bytes=settings.max_notification_bytes,
+            strict_numbers=settings.strict_numbers,
         )
         self.pause = Pause(self.broker, self.store_outage)
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
         self.limits = ClientLimits(settings, metrics, files=file_limit())
+        self.loop_lag = LoopLag()
+        self._keep_journal(settings)
         refusals = Refusals(lambda reason: metrics.tokens_refused.labels(reason).inc())
         self.verifier = Verifier(settings, on_refused=refusals.note, on_unauthorized=self.limits.rates.refuse_token)
+        self.recipients_seen = RecipientsSeen(os.environ.get(MULTIPROCESS_DIRECTORY))
+        self.rollout_records = open_rollout_records(settings.database_url)
+        self.rollout_watch = RolloutWatch(
+            self.rollout_records, out.rollout, out.registry, self.recipients_seen, settings=rollout_of(settings)
+        )
+        self.revocations = Revocations(end_here=out.registry.end_token, tell_others=tell_others)
+        self._make_web(settings)
+        self._expose_the_way_out()
+        self._expose_the_way_in()
+
+    def _make_web(self, settings: Settings) -> None:
+        """What answers requests: the apps, and the doors before the main one."""
+        out = self.way_out
         self.service = Service(
             settings,
-            metrics=metrics,
+            metrics=self.metrics,
             store=self.store,
             tail=out.tail,
             relay=out.relay,
@@ -111,29 +165,108 @@ class Parts:
             appender=self.appender,
             verifier=self.verifier,
             store_outage=self.store_outage,
-            end_token=Revocations(end_here=out.registry.end_token, tell_others=tell_others).revoke,
+            broker=self.broker,
+            journal=self.journal,
+            end_token=self.revocations.revoke,
             limits=self.limits,
+            rollout=out.rollout,
+            recipients_seen=self.recipients_seen,
+            histories=Histories(self.store, self.metrics, at_once=HISTORY_CONNECTIONS),
+            records=self.records,
+            announce=self.announcer.announce,
+            read_state=self.read_state,
         )
         self.app = build(self.service)
+        self.admin_app = build_admin(self.service)
         self.doors = Doors(
             self.app,
-            path=STREAM_PATH,
+            paths=Paths(
+                stream=STREAM_PATH.encode(), websocket=WEBSOCKET_PATH.encode(), root=settings.root_path.encode()
+            ),
             request_timeout_s=settings.request_timeout_s,
-            keep_alive_s=KEEP_ALIVE_S,
+            keep_alive_s=settings.keep_alive_s,
             arrivals=self.limits.arrivals,
         )
-        self._expose_gauges()
+
+    def _keep_journal(self, settings: Settings) -> None:
+        self.journal = open_journal(settings.database_url)
+        self.sampling = Sampling(
+            self.broker,
+            self.journal,
+            self.metrics,
+            retention_s=settings.retention_s,
+            removes=settings.role != "gateway",
+        )
+        self.journal_writer: JournalWriter | None = None
+        if not settings.journal:
+            return
+        out = self.way_out
+        self.journal_writer = writer = JournalWriter(
+            self.journal,
+            out.tail,
+            self.metrics,
+            connections=lambda: out.registry,
+            announces=lambda: self.broker.connected,
+            salt=settings.database_url,
+        )
+        out.registry.journal = writer
+        out.pump.on_moved = writer.moved
+        self.appender.on_accepted = writer.accepted
 
     def _retention_lag_s(self) -> float:
         """0 in a process that removes nothing."""
         return 0.0 if self._role == "gateway" else self.retention.lag_s
 
-    def _expose_gauges(self) -> None:
-        gauge, tail = self.metrics.gauge, self.way_out.tail
-        gauge("streams", "Streams open now.", lambda: len(self.way_out.registry))
+    def _expose_the_way_out(self) -> None:
+        gauge, out, tail = self.metrics.gauge, self.way_out, self.way_out.tail
+        gauge("streams", "Streams open now.", lambda: len(out.registry))
+        self.metrics.worker_streams(lambda: len(out.registry))
+        self.metrics.loop_lag(self.loop_lag.take)
+        gauge(
+            "slow_readers",
+            "Streams that wait for their client to take what was written.",
+            lambda: out.pump.slow_readers,
+        )
+        gauge(
+            "buffered_bytes",
+            "Bytes that were written to slow readers and not taken by them.",
+            lambda: out.pump.buffered_bytes,
+        )
+        gauge(
+            "replays_waiting",
+            "Cold streams that wait for their turn to read the log.",
+            lambda: out.pump.waiting_replays,
+        )
+        gauge(
+            "tail_lag_events",
+            "Events that the log has and the tail has not, as far as is known.",
+            lambda: out.relay.lag_events,
+            across="livemax",
+        )
         gauge("tail_position", "Id of the newest event in the tail.", lambda: tail.position, across="livemin")
         gauge("tail_events", "Events in the tail.", lambda: len(tail))
         gauge("tail_bytes", "Estimated size of the tail.", lambda: tail.size_bytes)
+
+    def _expose_the_way_in(self) -> None:
+        gauge = self.metrics.gauge
+        gauge(
+            "store_connected",
+            "1 when the store answered when it was last asked.",
+            lambda: self.service.store_connected,
+            across="livemin",
+        )
+        gauge(
+            "oldest_event_seconds",
+            "Age of the oldest event in the log.",
+            lambda: self.sampling.oldest_event_s,
+            across="livemax",
+        )
+        gauge(
+            "oldest_waiting_seconds",
+            "How long the oldest message has waited that was taken from the ingest queue and is not acked.",
+            lambda: self.ingest.oldest_waiting_s,
+            across="livemax",
+        )
         gauge("broker_connected", "1 when the broker is connected.", lambda: self.broker.connected, across="livemin")
         gauge(
             "ingest_paused",
@@ -149,6 +282,13 @@ class Parts:
             "retention_lag_seconds",
             "Seconds for which removing what is too old is overdue.",
             self._retention_lag_s,
+            across="livemax",
+        )
+        self.metrics.gauges(
+            "recipients_seen",
+            "Different recipients of the last day, by way (stream, poll); of all workers together, to within 2 %.",
+            "way",
+            {way: partial(self.recipients_seen.count, way) for way in WAYS},
             across="livemax",
         )
         gauge("ready", "1 when the process is ready.", lambda: self.service.unready() is None, across="livemin")

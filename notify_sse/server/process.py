@@ -20,9 +20,10 @@ from notify_sse.core.ports import STORE_RETRY_S, Listener
 from notify_sse.errors import BadConfiguration, BrokerUnavailable, SchemaOutdated, StoreUnavailable
 from notify_sse.log.watch import watch
 from notify_sse.server import reload
+from notify_sse.server.admin import AdminServer
 from notify_sse.server.garbage import GarbagePolicy
 from notify_sse.server.listening import BACKLOG, url_of
-from notify_sse.server.parts import KEEP_ALIVE_S, Parts
+from notify_sse.server.parts import Parts
 from notify_sse.web.door import ServerLoop
 from notify_sse.web.http.version import keep_to_http1
 
@@ -50,8 +51,10 @@ class Process:
         self._stop = asyncio.Event()
         self._exit_code = 0
 
-    async def run(self, listening_socket: socket.socket) -> int:
-        """Serve on `listening_socket` until SIGTERM or SIGINT. Returns the exit code."""
+    async def run(self, listening_socket: socket.socket, *, admin_socket: socket.socket | None = None) -> int:
+        """Serve on `listening_socket` until SIGTERM or SIGINT, and the admin API on `admin_socket` when there is one.
+        Returns the exit code.
+        """
         loop = cast(ServerLoop, asyncio.get_running_loop())
         loop.doors = self.parts.doors
         loop.set_exception_handler(_on_loop_exception)
@@ -62,8 +65,11 @@ class Process:
         await self.parts.verifier.start()
         self._spawn(self._work())
         self._spawn(self.parts.way_out.pump.run())
-        self._spawn(GarbagePolicy(self.parts.way_out.registry).run())
+        sockets = self.parts.doors.sockets
+        self._spawn(GarbagePolicy(self.parts.way_out.registry, passed_on=lambda: sockets.passed_on).run())
         self._spawn(self._refresh_metrics())
+        self._spawn(self.parts.loop_lag.run())
+        self._spawn(self.parts.sampling.run())
         role = self.settings.role
         if role != "gateway":
             self._spawn(self.parts.pause.run())
@@ -76,6 +82,7 @@ class Process:
                 on_announcement=None if role == "ingest" else self.parts.way_out.live_messages.hear,
             )
         )
+        admin = self._serve_admin(admin_socket) if admin_socket else None
         logger.info("serving", extra={"action": "start", "url": url_of(listening_socket), "role": role})
         try:
             await hypercorn_serve(
@@ -86,18 +93,32 @@ class Process:
             )
             await self.parts.doors.sockets.emptied()
         finally:
+            if admin:
+                await admin.stop()
             await self._close()
         logger.info("stopped", extra={"action": "stop", "exit_code": self._exit_code})
         return self._exit_code
+
+    def _serve_admin(self, admin_socket: socket.socket) -> AdminServer:
+        cast(ServerLoop, asyncio.get_running_loop()).without_door = admin_socket.fileno()
+        admin = AdminServer(self.parts.admin_app, _server_config(admin_socket, self.settings))
+        self._spawn(admin.run())
+        logger.info("serving the admin API", extra={"action": "start", "url": url_of(admin_socket)})
+        return admin
 
     async def _work(self) -> None:
         """Open the store, then run everything that needs it."""
         if not await self._open_store():
             return
         self._spawn(self.parts.appender.run())
+        self._spawn(self.parts.sampling.run_upkeep())
+        if self.parts.journal_writer:
+            self._spawn(self.parts.journal_writer.run())
         if self.settings.role == "ingest":
             self._spawn(watch(self.parts.store, self.parts.store_outage))
         else:
+            await self.parts.rollout_watch.ask()
+            self._spawn(self.parts.rollout_watch.run())
             limits = self.settings
             self._spawn(
                 self.parts.way_out.relay.run(max_events=limits.tail_max_events, max_bytes=limits.tail_max_bytes)
@@ -149,7 +170,12 @@ class Process:
         logger.info("draining", extra={"action": "drain", "streams": len(self.parts.way_out.registry)})
         self.parts.way_out.admission.draining = True
         within_s = max(0.0, self.settings.drain_s - 2 * GRACE_S)
-        await asyncio.gather(self._stop_ingest(within_s), self.parts.way_out.registry.drain(within_s))
+        await asyncio.gather(
+            self._stop_ingest(within_s),
+            self.parts.way_out.registry.drain(within_s),
+            # Whoever still sends connections here has not looked at the readiness yet.
+            asyncio.sleep(self.settings.drain_min_s),
+        )
         # Hypercorn, which closes what it has, does not know of what is held at the doors.
         self.parts.doors.close_silent()
         asyncio.get_running_loop().call_later(GRACE_S, self.parts.doors.sockets.cut)
@@ -166,8 +192,15 @@ class Process:
         for task in (tasks := list(self._tasks)):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self.parts.journal_writer and self.parts.store_outage.reached("open"):
+            await self.parts.journal_writer.finish()
         await self.parts.broker.close()
+        await self.parts.rollout_records.close()
+        await self.parts.records.close()
+        await self.parts.journal.close()
         await self.parts.store.close()
+        if self.parts.read_state:
+            await self.parts.read_state.close()
         await self.parts.verifier.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -201,6 +234,7 @@ def run(
     settings: Settings,
     listening_socket: socket.socket,
     *,
+    admin_socket: socket.socket | None = None,
     on_ready: Callable[[], None] | None = None,
     on_hangup: Callable[[], None] | None = None,
 ) -> int:
@@ -211,7 +245,8 @@ def run(
     """
 
     async def main() -> int:
-        return await Process(settings, on_ready=on_ready, on_hangup=on_hangup).run(listening_socket)
+        process = Process(settings, on_ready=on_ready, on_hangup=on_hangup)
+        return await process.run(listening_socket, admin_socket=admin_socket)
 
     with asyncio.Runner(loop_factory=ServerLoop) as runner:
         return runner.run(main())
@@ -226,8 +261,6 @@ def _server_config(listening_socket: socket.socket, settings: Settings) -> Confi
     config.errorlog = logging.getLogger("hypercorn.error")
     config.graceful_timeout = 2 * GRACE_S
     config.include_server_header = False
-    config.keep_alive_timeout = KEEP_ALIVE_S
+    config.keep_alive_timeout = settings.keep_alive_s
     config.keep_alive_max_requests = 100_000
-    config.websocket_ping_interval = settings.heartbeat_s
-    config.websocket_max_message_size = 16_384
     return config

@@ -1,6 +1,6 @@
-"""SIGHUP: the program starts anew, with the code that is installed by now, on the same socket and under the same pid.
+"""SIGHUP: the program starts anew, with the code that is installed by now, on the same sockets and under the same pid.
 
-`exec` keeps the process, its children and its open files. So the new program takes over the listening socket and the
+`exec` keeps the process, its children and its open files. So the new program takes over the listening sockets and the
 workers of the one before; nobody is refused meanwhile. It is tried beforehand (`serve --check`): a program that could
 not start would leave nobody to look after the workers.
 """
@@ -19,13 +19,14 @@ TRIAL_S: Final = 30.0
 
 
 class HandedOn(msgspec.Struct, frozen=True):
-    """What a program leaves to its successor: the descriptor of the listening socket, the pids of the workers that
-    serve, and the folder of their metrics.
+    """What a program leaves to its successor: the descriptors of the listening sockets, the pids of the workers that
+    serve, and the folder of their metrics. `admin` is None without an ADMIN_PORT.
     """
 
     listener: int
     workers: tuple[int, ...] = ()
     metrics: str = ""
+    admin: int | None = None
 
 
 def handed_on() -> HandedOn | None:
@@ -34,7 +35,7 @@ def handed_on() -> HandedOn | None:
     if given is None:
         return None
     found = msgspec.json.decode(given, type=HandedOn)
-    os.set_inheritable(found.listener, False)
+    _set_inheritable(found, inheritable=False)
     return found
 
 
@@ -53,11 +54,17 @@ def objection() -> str:
 
 def start_anew(left: HandedOn) -> Never:
     """Become the program that is installed now. Does not return."""
-    os.set_inheritable(left.listener, True)
+    _set_inheritable(left, inheritable=True)
     os.environ[HANDED_ON] = msgspec.json.encode(left).decode()
     sys.stderr.flush()
     command = _command()
     os.execv(command[0], command)  # noqa: S606
+
+
+def _set_inheritable(left: HandedOn, *, inheritable: bool) -> None:
+    for descriptor in (left.listener, left.admin):
+        if descriptor is not None:
+            os.set_inheritable(descriptor, inheritable)
 
 
 def _command() -> list[str]:

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import count as numbers_from
 from typing import Final
 
 from notify_sse.auth import Verifier
@@ -26,8 +27,9 @@ from notify_sse.config import Settings
 from notify_sse.core.backoff import Backoff
 from notify_sse.errors import BadConfiguration, StoreUnavailable
 from notify_sse.server import reload
-from notify_sse.server.listening import listen
+from notify_sse.server.listening import listen, listen_for_admin
 from notify_sse.server.reload import HandedOn
+from notify_sse.telemetry.labels import WORKER
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +48,20 @@ def serve(settings: Settings) -> int:
     Verifier(settings)  # a key that cannot be used is told once, and not by every worker
     left = reload.handed_on()
     listening_socket = socket.socket(fileno=left.listener) if left else listen(settings)
+    left_admin = left.admin if left else None
+    admin_socket = listen_for_admin(settings) if left_admin is None else socket.socket(fileno=left_admin)
     if settings.workers == 1:
-        return _serve_alone(settings, listening_socket)
+        return _serve_alone(settings, listening_socket, admin_socket)
     with _metrics_folder(left) as directory:
-        work = partial(_run(), settings, on_ready=partial(os.kill, os.getpid(), READY))
-        workers = left.workers if left else ()
-        supervisor = Supervisor(work, listening_socket, count=settings.workers, metrics=directory, workers=workers)
+        ready = partial(os.kill, os.getpid(), READY)
+        supervisor = Supervisor(
+            partial(_run(), settings, admin_socket=admin_socket, on_ready=ready),
+            listening_socket,
+            admin_socket=admin_socket,
+            count=settings.workers,
+            metrics=directory,
+            workers=left.workers if left else (),
+        )
         return supervisor.run()
 
 
@@ -67,16 +77,17 @@ def require_startable(settings: Settings) -> None:
         asyncio.run(check_schema(settings.database_url))
 
 
-def _serve_alone(settings: Settings, listening_socket: socket.socket) -> int:
+def _serve_alone(settings: Settings, listening_socket: socket.socket, admin_socket: socket.socket | None) -> int:
     """One process without a supervisor. On SIGHUP it drains, and becomes the program that is installed now; who
     connects meanwhile waits in the backlog.
     """
-    kept = os.dup(listening_socket.fileno())  # Hypercorn closes the one that it is given
-    hung_up: list[int] = []
-    code = _run()(settings, listening_socket, on_hangup=partial(hung_up.append, kept))
+    # Hypercorn closes those that it is given.
+    kept = HandedOn(os.dup(listening_socket.fileno()), admin=os.dup(admin_socket.fileno()) if admin_socket else None)
+    hung_up: list[HandedOn] = []
+    code = _run()(settings, listening_socket, admin_socket=admin_socket, on_hangup=partial(hung_up.append, kept))
     if code == 0 and hung_up:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a second one changes nothing, and must not end it
-        reload.start_anew(HandedOn(kept))
+        reload.start_anew(kept)
     return code
 
 
@@ -108,16 +119,19 @@ class Supervisor:
         work: Callable[[socket.socket], int],
         listening_socket: socket.socket,
         *,
+        admin_socket: socket.socket | None = None,
         count: int,
         metrics: str,
         workers: Sequence[int] = (),
     ) -> None:
         self._work = work
         self._listening_socket = listening_socket
+        self._admin_socket = admin_socket
         self._count = count
         self._metrics = metrics
         self._started = dict.fromkeys(workers, time.monotonic())
         self._serving = set(workers)
+        self._numbers = {pid: number for number, pid in enumerate(workers, 1)}
         self._backoff = Backoff(first_s=FIRST_RESTART_S, last_s=LAST_RESTART_S, draw=random.random)
         self._restart_at = 0.0
         self._retiring = list(workers)
@@ -165,7 +179,8 @@ class Supervisor:
         logger.info("reloading: workers are replaced one by one", extra={"action": "reload"})
         for pid in self._started.keys() - self._serving:
             os.kill(pid, signal.SIGKILL)  # it serves nobody yet, and nobody would wait for it
-        reload.start_anew(HandedOn(self._listening_socket.fileno(), tuple(self._serving), self._metrics))
+        admin = self._admin_socket.fileno() if self._admin_socket else None
+        reload.start_anew(HandedOn(self._listening_socket.fileno(), tuple(self._serving), self._metrics, admin))
 
     def _retire_next(self) -> None:
         """One step of the replacement; the next follows when the next new worker is ready, and never if it is not."""
@@ -176,11 +191,14 @@ class Supervisor:
                 return
 
     def _start(self) -> None:
+        number = next(number for number in numbers_from(1) if number not in self._numbers.values())
         pid = os.fork()
         if pid == 0:
+            os.environ[WORKER] = str(number)
             self._become_worker()
         self._started[pid] = time.monotonic()
-        logger.info("worker started", extra={"action": "worker", "pid": pid})
+        self._numbers[pid] = number
+        logger.info("worker started", extra={"action": "worker", "worker_pid": pid})
 
     def _become_worker(self) -> None:
         """In the child: never returns."""
@@ -209,6 +227,7 @@ class Supervisor:
 
     def _note_end(self, pid: int, code: int) -> None:
         lived_s = time.monotonic() - self._started.pop(pid)
+        self._numbers.pop(pid, None)
         served = pid in self._serving
         self._serving.discard(pid)
         _forget_metrics(pid)
@@ -227,7 +246,7 @@ class Supervisor:
         self._restart_at = time.monotonic() + delay_s
         logger.warning(
             "worker died; another takes its place",
-            extra={"action": "worker", "pid": pid, "exit_code": code, "delay_s": delay_s},
+            extra={"action": "worker", "worker_pid": pid, "exit_code": code, "delay_s": delay_s},
         )
 
 

@@ -3,17 +3,39 @@
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
+from notify_sse.core.access import AccessRecords
+from notify_sse.core.journal import Journal
 from notify_sse.core.ports import Finding, Store
+from notify_sse.core.read_state import ReadState
+from notify_sse.core.rollout import RolloutRecords
 from notify_sse.errors import BadConfiguration
 from notify_sse.store.postgres import diagnosis as postgres_diagnosis
 from notify_sse.store.postgres import schema as postgres_schema
+from notify_sse.store.postgres.access import PostgresAccessRecords
+from notify_sse.store.postgres.journal import PostgresJournal
+from notify_sse.store.postgres.read_state import PostgresReadState
+from notify_sse.store.postgres.rollout import PostgresRolloutRecords
 from notify_sse.store.postgres.store import PostgresStore
 from notify_sse.store.schema import Migrated, require_usable
 from notify_sse.store.sqlite import diagnosis as sqlite_diagnosis
 from notify_sse.store.sqlite import schema as sqlite_schema
+from notify_sse.store.sqlite.access import SqliteAccessRecords
+from notify_sse.store.sqlite.journal import SqliteJournal
+from notify_sse.store.sqlite.read_state import SqliteReadState
+from notify_sse.store.sqlite.rollout import SqliteRolloutRecords
 from notify_sse.store.sqlite.store import SqliteStore
 
-__all__ = ["Migrated", "check_schema", "diagnose", "migrate", "open_store"]
+__all__ = [
+    "Migrated",
+    "check_schema",
+    "diagnose",
+    "migrate",
+    "open_access_records",
+    "open_journal",
+    "open_read_state",
+    "open_rollout_records",
+    "open_store",
+]
 
 
 def open_store(database_url: str, *, replay_connections: int = 8) -> Store:
@@ -24,6 +46,33 @@ def open_store(database_url: str, *, replay_connections: int = 8) -> Store:
     """
     kind = PostgresStore if _is_postgres(database_url) else SqliteStore
     return kind(database_url, replay_connections=replay_connections)
+
+
+def open_rollout_records(database_url: str) -> RolloutRecords:
+    """Who gets streams, in the same database. Connects to nothing before its first use, which comes after a
+    `Store.open()`. Raises `BadConfiguration`.
+    """
+    kind = PostgresRolloutRecords if _is_postgres(database_url) else SqliteRolloutRecords
+    return kind(database_url)
+
+
+def open_access_records(database_url: str) -> AccessRecords:
+    """The audit log, the revocations and the tickets in the same database. Connects to nothing before its first use,
+    which comes after a `Store.open()`. Raises `BadConfiguration`.
+    """
+    kind = PostgresAccessRecords if _is_postgres(database_url) else SqliteAccessRecords
+    return kind(database_url)
+
+
+def open_read_state(database_url: str) -> ReadState:
+    """The read state for `database_url`. It connects when it is first asked, to a database that a store has opened."""
+    return PostgresReadState(database_url) if _is_postgres(database_url) else SqliteReadState(database_url)
+
+
+def open_journal(database_url: str) -> Journal:
+    """The journal in the same database as `open_store`; it connects to nothing before it is used."""
+    kind = PostgresJournal if _is_postgres(database_url) else SqliteJournal
+    return kind(database_url)
 
 
 async def migrate(database_url: str) -> Migrated:

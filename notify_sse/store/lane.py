@@ -61,3 +61,5 @@ class Lane:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._units.discard(task)
         self._turns.release()
+        if not task.cancelled():
+            task.exception()  # seen: its caller may have been cancelled, and then nobody else looks

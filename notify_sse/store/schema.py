@@ -47,8 +47,9 @@ class Schema(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        """The one row of the version table, by its columns."""
-        return cls(row["version_num"], row.get("compatible_from"))
+        """The one row of the version table, by its columns. What was said of another revision counts for nothing."""
+        told = row.get("compatible_for") == row["version_num"]
+        return cls(row["version_num"], row["compatible_from"] if told else None)
 
     @property
     def is_newer(self) -> bool:
@@ -157,7 +158,7 @@ def _upgrade(connection: Connection) -> None:
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     if any(column["name"] == "compatible_from" for column in inspect(connection).get_columns(VERSION_TABLE)):
-        statement = text(f"UPDATE {VERSION_TABLE} SET compatible_from = :oldest")  # noqa: S608
+        statement = text(f"UPDATE {VERSION_TABLE} SET compatible_from = :oldest, compatible_for = version_num")  # noqa: S608
         connection.execute(statement, {"oldest": compatible_from()})
 
 

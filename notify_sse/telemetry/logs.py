@@ -12,8 +12,10 @@ from typing import Any, Final, Literal, TextIO
 
 import msgspec
 
+from notify_sse.telemetry.labels import worker
 from notify_sse.telemetry.printable import printable
 from notify_sse.telemetry.redaction import clipped, redacted
+from notify_sse.version import __version__
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
@@ -66,7 +68,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `message`, then the record's own fields."""
+    """One JSON object a line: `time`, `level`, `logger`, `message`, who writes it, then the record's own fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line of JSON, the traceback within it as `exception`."""
@@ -75,6 +77,9 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": redacted(clipped(record.getMessage())),
+            "pid": record.process,
+            "worker": worker(),
+            "version": __version__,
         }
         for name, value in _extra(record).items():
             document.setdefault(name, _safe(value))

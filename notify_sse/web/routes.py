@@ -1,44 +1,44 @@
 """The table of routes, and the ASGI app that serves them."""
 
-from typing import Final
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
 from notify_sse.web import pages
-from notify_sse.web.api import history, operations, publish, session
+from notify_sse.web.admin import routes as admin
+from notify_sse.web.api import history, operations, publish, read, session, transport
+from notify_sse.web.api.transport import TRANSPORT_PATH
 from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
-from notify_sse.web.http.access_log import AccessLog
+from notify_sse.web.http.access_log import OTHER, STREAM_PATH, WEBSOCKET_PATH, AccessLog, Requests, is_stream
 from notify_sse.web.http.body import ReadToTheEnd
 from notify_sse.web.http.entrance import Entrance
 from notify_sse.web.http.version import Http1Only
 from notify_sse.web.service import Service
 from notify_sse.web.streams.sse import StreamResponse
-from notify_sse.web.streams.websocket import upgrade_required, websocket
-
-STREAM_PATH: Final = "/notifications/stream"
+from notify_sse.web.streams.websocket import WebSockets, upgrade_required
 
 
 def build(service: Service) -> ASGIApp:
     """The ASGI app of `service`."""
-    stream = StreamResponse(service)
+    requests = Requests(service.metrics)
+    stream = StreamResponse(service, requests=requests)
     app = Starlette(
         routes=[
             Route(STREAM_PATH, stream, methods=["GET"]),  # `Front` serves it; here for the 405 of other methods
             Route("/notifications", publish.publish, methods=["POST"]),
             Route("/notifications/history", history.history),
+            Route(TRANSPORT_PATH, transport.transport),
             Route("/notifications/session", session.session, methods=["POST", "DELETE"]),
-            WebSocketRoute("/notifications/ws", _AsApp(websocket)),
-            Route("/notifications/ws", upgrade_required, methods=["GET"]),
+            *(_read_state_routes() if service.read_state else ()),
+            Route(WEBSOCKET_PATH, upgrade_required, methods=["GET"]),
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
-            Route("/metrics", operations.metrics),
             Route("/openapi.json", openapi.serve),
             Route("/asyncapi.json", asyncapi.serve),
+            *([] if service.settings.admin_port else admin.routes()),
             *pages.routes(development=service.settings.development),
         ],
         middleware=[cors.middleware(service.settings.cors_origins)],
@@ -50,34 +50,40 @@ def build(service: Service) -> ASGIApp:
     )
     app.router.redirect_slashes = False  # a redirect would carry the query, and a token in it, to another URL
     app.state.service = service
+    for path, statuses in openapi.documented_statuses(service.settings).items():
+        service.metrics.answers(path, statuses)
+    service.metrics.answers(OTHER, ("404", "405", "505"))
+    rest = ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None)
+    front = Front(stream, WebSockets(service, requests=requests), rest)
     return Entrance(
-        AccessLog(Http1Only(Front(stream, ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None)))),
+        AccessLog(Http1Only(front), requests=requests),
         arrivals=service.limits.arrivals,
         proxies=service.limits.proxies,
+        root_path=service.settings.root_path,
         stream_path=STREAM_PATH,
         cors_origins=service.settings.cors_origins,
     )
 
 
-class Front:
-    """Sends the stream's path past Starlette's layers: each would stay in memory for as long as the stream."""
+def _read_state_routes() -> list[Route]:
+    return [
+        Route("/notifications/read", read.mark, methods=["POST"]),
+        Route("/notifications/unread", read.unread),
+    ]
 
-    def __init__(self, stream: ASGIApp, rest: ASGIApp) -> None:
+
+class Front:
+    """Sends what is for streams past Starlette's layers: each would stay in memory for as long as the stream."""
+
+    def __init__(self, stream: ASGIApp, websockets: ASGIApp, rest: ASGIApp) -> None:
         self._stream = stream
+        self._websockets = websockets
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == STREAM_PATH and scope["method"] in ("GET", "HEAD"):
+        if scope["type"] == "http" and is_stream(scope):
             await self._stream(scope, receive, send)
+        elif scope["type"] == "websocket" and scope["path"] == WEBSOCKET_PATH:
+            await self._websockets(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
-
-
-class _AsApp:
-    """An ASGI app from a function of three arguments: Starlette takes a plain function for an endpoint of one."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)

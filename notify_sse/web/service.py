@@ -5,20 +5,32 @@ from typing import Literal
 
 from notify_sse.auth import Verifier
 from notify_sse.config import Settings
-from notify_sse.core.ports import Store
+from notify_sse.core.access import AccessRecords
+from notify_sse.core.journal import Journal
+from notify_sse.core.model import Announcement
+from notify_sse.core.ports import Broker, Store
+from notify_sse.core.read_state import ReadState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.admission import Admission
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
+from notify_sse.gateway.rollout import RolloutGate
 from notify_sse.log.append import Appender
+from notify_sse.telemetry.adoption import RecipientsSeen
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import LOG_HEAD, Outage
+from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits
+
+Unready = Literal["draining", "starting", "keys"]
+Degraded = Literal["store", "broker"]
 
 
 class Service:
-    """`end_token` ends the streams of a token, by its id, in every process."""
+    """`end_token` ends the streams of a token, by its id, in every process. `announce` tells every process what was
+    committed here. `read_state` is None when it is switched off.
+    """
 
     def __init__(
         self,
@@ -33,8 +45,16 @@ class Service:
         appender: Appender,
         verifier: Verifier,
         store_outage: Outage,
+        broker: Broker,
+        journal: Journal,
         end_token: Callable[[str], None],
         limits: Limits,
+        rollout: RolloutGate,
+        recipients_seen: RecipientsSeen,
+        histories: Histories,
+        records: AccessRecords,
+        announce: Callable[[Announcement], None],
+        read_state: ReadState | None,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -46,16 +66,40 @@ class Service:
         self.verifier = verifier
         self.end_token = end_token
         self.limits = limits
+        self.rollout = rollout
+        self.recipients_seen = recipients_seen
+        self.histories = histories
+        self.records = records
+        self.announce = announce
+        self.read_state = read_state
         self._relay = relay
         self._store_outage = store_outage
+        self.broker = broker
+        self.journal = journal
 
-    def unready(self) -> Literal["draining", "starting", "keys", "store"] | None:
-        """Why this process should get no traffic, or None when it should."""
+    def unready(self) -> Unready | None:
+        """Why this process should get no traffic, or None when it should: it serves streams.
+
+        What all processes share is no reason: a balancer that takes all of them out for a database that is away would
+        answer 502 to every client that reconnects, for which an EventSource gives up for ever. See `degraded`.
+        """
         if self.admission.draining:
             return "draining"
         ingests_only = self.settings.role == "ingest"
         if not (self._store_outage.reached(LOG_HEAD) if ingests_only else self._relay.filled):
             return "starting"
-        if not self.verifier.ready:
-            return "keys"
-        return "store" if self._store_outage.away(LOG_HEAD) else None
+        return None if self.verifier.ready else "keys"
+
+    def degraded(self) -> tuple[Degraded, ...]:
+        """What is away that this process needs for all that it does."""
+        away: list[Degraded] = []
+        if not self.store_connected:
+            away.append("store")
+        if not self.broker.connected:
+            away.append("broker")
+        return tuple(away)
+
+    @property
+    def store_connected(self) -> bool:
+        """Whether the store answered when it was last asked."""
+        return self._store_outage.reached(LOG_HEAD) and not self._store_outage.away(LOG_HEAD)

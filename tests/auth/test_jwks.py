@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from notify_sse.auth import Verifier
+from notify_sse.auth import jwks as module
 from notify_sse.auth.jwks import Jwks
 from notify_sse.auth.keys import key_set
 from notify_sse.config import read_settings
@@ -33,6 +34,7 @@ class KeyServer:
         self.status = 200
         self.requests = 0
         self.url = ""
+        self.drips = False
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["KeyServer"]:
@@ -45,10 +47,20 @@ class KeyServer:
         await reader.readuntil(b"\r\n\r\n")
         self.requests += 1
         head = f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(self.document)}\r\nconnection: close\r\n\r\n"
-        writer.write(head.encode() + self.document)
-        await writer.drain()
+        if self.drips:
+            writer.write(head.encode())
+            with suppress(ConnectionError):
+                for byte in self.document:  # each in time, and the whole never
+                    writer.write(bytes([byte]))
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+        else:
+            writer.write(head.encode() + self.document)
+        with suppress(ConnectionError):
+            await writer.drain()
         writer.close()
-        await writer.wait_closed()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @asynccontextmanager
@@ -220,3 +232,34 @@ async def test_an_endless_document_is_given_up() -> None:
         server.document = b" " * (2 << 20)
         async with jwks(server.url) as keys:
             assert not keys.loaded
+
+
+async def test_a_server_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole reading has a time: rotation and withdrawal go on, and who waits for it is answered."""
+    monkeypatch.setattr(module, "READ_S", 0.3)
+    server = KeyServer()
+    server.document = jwk_set(public_jwk(RSA, "r1"))
+    async with server.running(), jwks(server.url, unknown_kid_s=0) as keys:
+        assert keys.loaded
+        server.drips = True
+        async with asyncio.timeout(5):
+            await keys.refresh_for_unknown_kid()
+        server.document, server.drips = jwk_set(public_jwk(EC, "e1")), False
+        await keys.refresh()
+        assert keys.find("e1")
+        assert keys.find("r1") is None
+
+
+async def test_few_wait_for_an_unknown_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are refused at once."""
+    monkeypatch.setattr(module, "READ_S", 0.3)
+    monkeypatch.setattr(module, "MAX_WAITING", 3)
+    server = KeyServer()
+    server.document = jwk_set(public_jwk(RSA, "r1"))
+    async with server.running(), jwks(server.url, unknown_kid_s=0) as keys:
+        server.drips = True
+        waiting = [asyncio.create_task(keys.refresh_for_unknown_kid()) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert await keys.refresh_for_unknown_kid() is False
+        assert not any(one.done() for one in waiting)
+        assert await asyncio.gather(*waiting) == [True] * 3

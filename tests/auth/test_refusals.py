@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from notify_sse.auth.refusals import EVERY_S, Refusals
+from notify_sse.auth.refusals import Refusals
 from notify_sse.errors import TokenRefused
+from notify_sse.telemetry.bounded import EVERY_S
 
 
 def test_each_refusal_is_counted_and_few_are_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence, Sized
 from functools import partial
 
+import msgspec
 import pytest
 
 from notify_sse.broker import open_broker
-from notify_sse.core.ports import Broker
+from notify_sse.core.ports import Broker, Queued
 from notify_sse.errors import BadConfiguration, BrokerUnavailable
 from tests.broker.brokers import (
     KEY,
@@ -20,6 +21,7 @@ from tests.broker.brokers import (
     running,
     texts,
 )
+from tests.support.polling import eventually
 
 
 @pytest.fixture(params=["memory", "rabbitmq"])
@@ -235,6 +237,39 @@ async def test_a_dead_letter_that_is_refused_again_does_not_make_replay_endless(
         assert len(process.deliveries) == 2
 
 
+async def test_chosen_dead_letters_are_replayed_or_removed_and_the_others_stay(brokers: Brokers) -> None:
+    """Wherever they are in the queue; those that were looked at are there again when it returns."""
+    async with running(brokers.open(), consumes=True) as process:
+        for number in range(5):
+            await _refuse(process, str(number), reason="malformed" if number % 2 else "too_deep", detail="")
+        replay = asyncio.create_task(
+            process.broker.replay_dead_letters(limit=2, chosen=lambda letter: letter.reason == "too_deep")
+        )
+        for place in (5, 6):
+            await process.takes(place + 1)
+            await process.broker.ack([process.deliveries[place]])
+        assert await replay == 2
+        assert sorted(letter.body for letter in await process.broker.dead_letters(limit=9)) == [b"1", b"3", b"4"]
+        assert await process.broker.purge_dead_letters(chosen=lambda letter: letter.body == b"3") == 1
+        assert sorted(letter.body for letter in await process.broker.dead_letters(limit=9)) == [b"1", b"4"]
+        assert await process.broker.purge_dead_letters(chosen=lambda letter: letter.body == b"nosuch") == 0
+
+
+async def test_a_message_keeps_the_time_at_which_it_was_sent(brokers: Brokers) -> None:
+    """As a dead letter and when it is replayed, too."""
+    async with running(brokers.open(), consumes=True) as process:
+        sent = msgspec.structs.replace(message("late"), timestamp=1_700_000_000)
+        async with publishing(process.broker, sent):
+            delivery = (await process.takes(1))[0]
+            await process.broker.dead_letter(delivery, reason="malformed", detail="")
+            await process.broker.ack([delivery])
+        replay = asyncio.create_task(process.broker.replay_dead_letters(limit=1))
+        again = (await process.takes(2))[1]
+        await process.broker.ack([again])
+        assert await replay == 1
+        assert [each.timestamp for each in process.deliveries] == [1_700_000_000] * 2
+
+
 async def test_purge_removes_every_dead_letter(brokers: Brokers) -> None:
     async with running(brokers.open(), consumes=True) as process:
         for number in range(3):
@@ -242,6 +277,19 @@ async def test_purge_removes_every_dead_letter(brokers: Brokers) -> None:
         assert await process.broker.purge_dead_letters() == 3
         assert await process.broker.dead_letters(limit=9) == []
         assert await process.broker.replay_dead_letters(limit=9) == 0
+
+
+async def test_how_much_waits_in_the_queues(brokers: Brokers) -> None:
+    """What is handed over and not acked does not wait there."""
+    async with running(brokers.open(), consumes=True) as process:
+        assert await process.broker.queued() == Queued(ingest=0, dead=0)
+        for number in range(3):
+            await _refuse(process, str(number), reason="malformed", detail="")
+
+        async def dead() -> bool:
+            return await process.broker.queued() == Queued(ingest=0, dead=3)
+
+        await eventually(dead, what="the dead letters to be counted")
 
 
 async def test_announcements_reach_every_listener_in_order(brokers: Brokers) -> None:

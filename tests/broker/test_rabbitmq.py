@@ -129,6 +129,7 @@ async def test_properties_that_python_cannot_hold_stop_nothing(
             ("application/json", "behind"),
         ]
         assert {len(each.body) for each in process.deliveries} == {300_000, 0, 6}
+        assert [each.timestamp for each in process.deliveries[:5]] == [2**63, 10**15, 0, 0, 1]
         assert process.deliveries[5].routing_key == "k" * 255
 
 

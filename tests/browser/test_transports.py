@@ -61,6 +61,35 @@ async def test_a_proxy_that_swallows_the_stream_is_found_out(service: ServiceFac
         await assert_each_once_in_order(page, 10)
 
 
+async def test_behind_a_proxy_that_swallows_everything_a_page_is_connected_in_time_and_the_next_one_at_once(
+    service: ServiceFactory,
+) -> None:
+    """Streams are swallowed, WebSockets refused: 5 s, then 1 s, and nothing published between the pages is missed."""
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        proxy.swallow.add(STREAM)
+        proxy.refuse[SOCKET] = 400
+        page = await browser.new_page()
+        publisher = Publisher(gateway)
+        told = 0
+        for limit_ms in (5000, 1000, 1000, 1000):
+            await page.goto(f"{proxy.url}/test/page.html")
+            took_ms = await page.evaluate("""new Promise((resolve) => {
+              const began = performance.now();
+              begin({ user: "alice", share: "none" });
+              manager.onState(({ status }) => status === "connected" && resolve(performance.now() - began));
+            })""")
+            assert took_ms < limit_ms
+            assert await page.evaluate("manager.state.transport") == "longpoll"
+            await assert_each_once_in_order(page, told, since=max(0, told - 3))
+            await publisher.send(3)
+            told += 3
+            await assert_each_once_in_order(page, told, since=max(0, told - 6))
+            await page.goto("about:blank")
+            await publisher.send(3)
+            told += 3
+
+
 @pytest.mark.deadline(90)
 async def test_it_waits_at_most_1_2_4_8_8_s_with_full_jitter_and_then_gives_up(service: ServiceFactory) -> None:
     """Measured at the proxy: with the greatest jitter the waits are the ceilings. Then a prompt, and a button."""

@@ -253,9 +253,19 @@ def test_migrate_says_what_it_did(sqlite_url: str) -> None:
     env = environment({"DATABASE_URL": sqlite_url})
     assert "(before: empty)" in done("migrate", env=env)
     assert "nothing to do" in done("migrate", env=env)
-    first, second = (done("migrate", "--new-epoch", env=env).splitlines()[-1] for _ in range(2))
+    first, second = (done("migrate", "--new-epoch", "--yes", env=env).splitlines()[-1] for _ in range(2))
     assert first.startswith("new epoch ")
     assert first != second
+
+
+@pytest.mark.parametrize("answer", ["", "n\n", "\n"])
+def test_a_new_epoch_is_asked_for(sqlite_url: str, answer: str) -> None:
+    """It resets every client: without a yes nothing changes, not even the schema."""
+    env = environment({"DATABASE_URL": sqlite_url})
+    ended = run("migrate", "--new-epoch", env=env, stdin=answer)
+    assert (ended.returncode, "nothing was changed" in ended.stderr, ended.stdout) == (1, True, "")
+    assert "(before: empty)" in done("migrate", env=env)
+    assert "new epoch" in run("migrate", "--new-epoch", env=env, stdin="y\n").stdout
 
 
 def test_serve_raises_its_limit_of_open_files(service: ServiceFactory) -> None:

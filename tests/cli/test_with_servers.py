@@ -73,12 +73,22 @@ def test_refused_messages_are_listed_shown_replayed_and_purged(
     assert json.loads(shown["body"]) == good
     assert "reason:  key_mismatch" in done("dlq", "show", handle, env=env)
     assert run("dlq", "show", "nosuch", env=env).returncode == 1
+    assert lines("dlq", "count", env=env) == [{"total": 3, "reasons": {"key_mismatch": 1, "malformed": 2}}]
+    assert [one["handle"] for one in lines("dlq", "list", "--reason", "key_mismatch", env=env)] == [handle]
+    missing = run("dlq", "purge", "--yes", "nosuch", env=env)
+    assert (missing.returncode, missing.stdout) == (1, "0 removed\n")
+    assert len(listed()) == 3
     assert findings(env)["refused"]["status"] == "warning"
     assert done("dlq", "replay", "--limit", "2", env=env) == "2 replayed\n"
     wait_until(lambda: len(listed()) == 3, within_s=20, what="those replayed to be refused again")
+    anew = next(one["handle"] for one in listed() if one["reason"] == "key_mismatch")
+    assert done("dlq", "replay", anew, env=env) == "1 replayed\n"
+    wait_until(lambda: len(listed()) == 3, within_s=20, what="that one to be refused again")
     kept = run("dlq", "purge", env=env, stdin="n\n")
     assert (kept.returncode, kept.stderr.splitlines()[-1].endswith("notify-sse: nothing was removed")) == (1, True)
-    assert done("dlq", "purge", "--yes", env=env) == "3 removed\n"
+    assert done("dlq", "purge", "--yes", "--reason", "key_mismatch", env=env) == "1 removed\n"
+    assert {one["reason"] for one in listed()} == {"malformed"}
+    assert done("dlq", "purge", "--yes", env=env) == "2 removed\n"
     assert listed() == []
 
 

@@ -247,6 +247,7 @@ test("streams that are cut young blame their transport only when the service ans
     const { connection, said, tick } = await begun(t, { transport: "auto", fallbackAfter: 2, cursor: "e.3" });
     for (let n = 0; n < 2; n++) {
       sources[n].connected("e.3");
+      await settled(); // what it takes to find out why is fetched once it is up
       sources[n].fail();
       assert.equal(said.states.at(-1), "reconnecting", "told before it is known why");
       await settled();

@@ -35,7 +35,10 @@ export class FakeEventSource {
   }
 }
 
-/** Returns once what was promised is done. */
+/** Returns once what was promised is done, modules that are fetched when they are needed included. */
 export async function settled() {
-  for (let n = 0; n < 20; n++) await null;
+  for (let round = 0; round < 3; round++) {
+    await import("../../notify_sse/client/src/trouble.js");
+    for (let n = 0; n < 20; n++) await null;
+  }
 }

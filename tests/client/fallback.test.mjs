@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Connection } from "../../notify_sse/client/src/connection.js";
+import { INITIAL, next, RULES } from "../../notify_sse/client/src/policy.js";
 import { FakeEventSource, settled } from "./fake-eventsource.mjs";
 
 const UPGRADE_MS = 60000;
@@ -93,4 +94,134 @@ test("a better transport that fails does not put off the swap for a new token", 
   await tick(UPGRADE_MS);
   assert.equal(sources.length, 3, "and is tried again");
   assert.equal(connection.state.transport, "websocket");
+});
+
+/** A connection that has just begun, with what it asks of the history noted. */
+async function begun(t, options = {}) {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+  const frames = [];
+  const connection = new Connection(
+    { url: "http://x/notifications", random: () => 1, ...options },
+    { state: () => {}, frame: (frame) => frames.push(frame), reset: () => {} },
+  );
+  connection.start(null);
+  await loaded();
+  t.after(() => connection.stop());
+  return { connection, frames, tick: async (ms) => (t.mock.timers.tick(ms), await loaded()) };
+}
+
+test("where a proxy swallows the stream, the next transport is tried beside it, and connected within 5 s", async (t) => {
+  const { connection, tick } = await begun(t);
+  await tick(1000);
+  await tick(600);
+  assert.deepEqual([sources.length, sockets.length], [1, 1], "1.6 s");
+  assert.equal(sources[0].readyState, 0, "which goes on trying");
+  up(sockets[0]);
+  assert.deepEqual([connection.state.status, connection.state.transport], ["connected", "websocket"]);
+  assert.equal(sources[0].readyState, 2);
+});
+
+test("where the WebSocket is refused as well, long polling is tried at once; where it is swallowed, soon", async (t) => {
+  const asked = [];
+  globalThis.fetch = async (url) => {
+    asked.push(url.searchParams.get("limit"));
+    return {
+      status: 200,
+      json: async () => ({ items: [], cursor: "e.7", more: false, reset: null, recipient_id: "a" }),
+    };
+  };
+  const { connection, tick, frames } = await begun(t);
+  await tick(1000);
+  await tick(600);
+  sockets[0].onclose({ code: 1006 });
+  await import("../../notify_sse/client/src/transports/longpoll.js");
+  await loaded();
+  assert.deepEqual([connection.state.status, connection.state.transport], ["connected", "longpoll"]);
+  assert.equal(frames[0].id, "e.7", "a cursor from the first answer");
+});
+
+test("a stream that comes late, but before the one beside it, is kept", async (t) => {
+  const { connection, tick } = await begun(t);
+  await tick(1000);
+  await tick(600);
+  sources[0].connected("e.3");
+  await loaded();
+  assert.deepEqual([connection.state.transport, sockets[0].closed], ["eventsource", true]);
+});
+
+test("it begins with the transport that worked the last time", async (t) => {
+  const { connection } = await begun(t, { first: "websocket" });
+  assert.deepEqual([sources.length, sockets.length], [0, 1]);
+  up(sockets[0]);
+  assert.equal(connection.state.transport, "websocket");
+  const other = await begunWith(t, "carrier-pigeon");
+  assert.equal(other.state.transport, "eventsource");
+});
+
+async function begunWith(t, first) {
+  const connection = new Connection(
+    { url: "http://x/notifications", first },
+    { state: () => {}, frame: () => {}, reset: () => {} },
+  );
+  connection.start(null);
+  t.after(() => connection.stop());
+  return connection;
+}
+
+test("where nothing answers, not even the question why, each try goes through all transports after three", async (t) => {
+  globalThis.fetch = async () => {
+    throw new TypeError("Failed to fetch");
+  };
+  const { connection, tick } = await begun(t);
+  for (const [n, waitMs] of [1000, 2000].entries()) {
+    sources[n].fail();
+    await loaded();
+    assert.equal(sockets.length, 0);
+    await tick(waitMs);
+  }
+  sources[2].fail();
+  await loaded();
+  await tick(0);
+  assert.deepEqual([sources.length, sockets.length], [3, 1], "the WebSocket at once");
+  up(sockets[0]);
+  assert.deepEqual([connection.state.status, connection.state.transport], ["connected", "websocket"]);
+});
+
+test("a try that goes through all transports counts once, and begins with the best one", () => {
+  const rules = { ...RULES, random: () => 1, levels: 3, maxAttempts: 5 };
+  const down = {
+    kind: "down",
+    end: { reason: "network" },
+    livedMs: 0,
+    atFault: false,
+    isUnreached: true,
+    online: true,
+  };
+  const tries = [];
+  let state = INITIAL;
+  for (let n = 0; n < 9 && state.status !== "failed"; n++) {
+    state = next(state, down, rules);
+    tries.push([state.attempt, state.level, state.delayMs]);
+  }
+  assert.deepEqual(tries.slice(0, 8), [
+    [1, 0, 1000],
+    [2, 0, 2000],
+    [3, 1, 0],
+    [3, 2, 0],
+    [4, 0, 8000],
+    [4, 1, 0],
+    [4, 2, 0],
+    [5, 0, tries[7][2]],
+  ]);
+  assert.equal(state.status, "failed");
+});
+
+test("fetch without a body to read, as in React Native, is left for the next transport at once", async (t) => {
+  globalThis.fetch = async () => ({ status: 200, body: null, headers: new Headers() });
+  const { connection, tick } = await begun(t, { tokenIn: "header" });
+  await import("../../notify_sse/client/src/transports/fetch.js");
+  await loaded();
+  await tick(0);
+  up(sockets[0]);
+  assert.deepEqual([connection.state.status, connection.state.transport], ["connected", "websocket"]);
 });

@@ -1,7 +1,7 @@
 // Long polling: which token each poll is made with.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TokenError } from "../../notify_sse/client/src/errors.js";
+import { NotificationError } from "../../notify_sse/client/src/errors.js";
 import { open } from "../../notify_sse/client/src/transports/longpoll.js";
 
 const jwt = (name, leftS) =>
@@ -49,7 +49,7 @@ test("a token that is refused is replaced once, and a second refusal is `unautho
 test("a token that cannot be had ends it with that reason, not as if the network had failed", async () => {
   const { ends } = await polled([200, 401], {
     token: "a",
-    fresh: () => Promise.reject(new TokenError(new Error("signed out"))),
+    fresh: () => Promise.reject(new NotificationError("token", "", { cause: new Error("signed out") })),
   });
   assert.deepEqual(ends, ["token"]);
 });

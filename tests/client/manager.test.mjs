@@ -56,6 +56,10 @@ test("after close() no listener is called, also for a reset whose history was un
     "retryAt",
     "shared",
     "recipient",
+    "error",
+    "connectionId",
+    "unread",
+    "unreadUpto",
   ]);
 });
 

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 import { bundle } from "./build.mjs";
 
 const CLIENT = fileURLToPath(new URL("../../notify_sse/client/", import.meta.url));
@@ -36,7 +37,7 @@ test("the core client is at most 6 KB gzipped, with all that it loads", (t) => {
 });
 
 test("the measure of what is loaded follows imports", () => {
-  assert.ok(eager("src/notify-sse.js").has("src/policy.js"));
+  assert.ok(eager("src/notify-sse.js").has("src/steps.js"));
   assert.ok(eager("frameworks/redux.js").has("views/bursts.js"));
 });
 
@@ -67,19 +68,39 @@ test("React's tie says that it is for the browser, before anything else", () => 
   assert.equal(first, '"use client";');
 });
 
-test("the manifest of the elements says what the code has", () => {
-  const code = read("views/notify-status.js");
-  const [module] = JSON.parse(read("custom-elements.json")).modules;
-  const [element] = module.declarations;
-  const names = (list) => list.map(({ name }) => name).sort();
-  const found = (pattern) => [...new Set([...code.matchAll(pattern)].map(([, name]) => name))].sort();
-  assert.equal(`./${module.path}`, manifest.exports["./notify-status"].default);
-  assert.deepEqual(names(element.cssParts), found(/part="(\w+)"/g));
-  assert.deepEqual(names(element.cssProperties), found(/var\((--[\w-]+)/g));
-  assert.deepEqual(names(element.attributes), ["quiet"]);
-  assert.match(code, /observedAttributes = \["quiet"\]/);
-  assert.deepEqual(names(element.members), found(/^ {2}set (\w+)\(/gm));
-  assert.deepEqual(names(element.events), found(/new Event\("(\w+)"/g));
+for (const tag of ["notify-status", "notify-inbox", "notify-devtools"]) {
+  test(`the manifest says of <${tag}> what the code has`, () => {
+    const { modules } = JSON.parse(read("custom-elements.json"));
+    const module = modules.find(({ path }) => path === `views/${tag}.js`);
+    const [element] = module.declarations;
+    const code = read(module.path) + (tag === "notify-inbox" ? modulesIn("src/inbox").map(read).join("") : "");
+    const names = (list) => list.map(({ name }) => name).sort();
+    const found = (pattern) => [...new Set([...code.matchAll(pattern)].flatMap(([, name]) => name.split(" ")))].sort();
+    const parts = found(/part: (?:isUnread \? )?"([\w -]+)"/g);
+    const observed = found(/observedAttributes = \["(\w+)"\]/g);
+    const asked = found(/this\.(?:has|get)Attribute\("(\w+)"/g);
+    assert.equal(`./${module.path}`, manifest.exports[`./${tag}`].default);
+    assert.ok(manifest.sideEffects.includes(`./${module.path}`));
+    assert.deepEqual(names(element.cssParts), parts);
+    assert.deepEqual(names(element.cssProperties), found(/var\((--notify[\w-]+)/g));
+    assert.deepEqual(names(element.attributes), [...new Set([...observed, ...asked])].sort());
+    assert.deepEqual(names(element.members), found(/^ {2}set (\w+)\(/gm));
+    assert.deepEqual(names(element.events), found(/new (?:Custom)?Event\("(\w+)"/g));
+  });
+}
+
+test("the inbox is at most 12 KB gzipped beside the core, as a bundler makes it of all that it loads", async (t) => {
+  const options = {
+    entryPoints: [`${CLIENT}views/notify-inbox.js`],
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+  };
+  const [{ contents }] = (await build(options)).outputFiles;
+  const bytes = gzipSync(contents, { level: 9 }).length;
+  t.diagnostic(`inbox: ${bytes} bytes gzipped`);
+  assert.ok(bytes <= 12288, `${bytes} bytes`);
 });
 
 test("what the package says of itself leads somewhere", () => {
@@ -104,7 +125,7 @@ test("no dependency; frameworks are optional peers, and only their own tie impor
 
 test("every entry of the exports map is in the package, with its types", () => {
   const entries = Object.values(manifest.exports).filter((entry) => typeof entry === "object");
-  assert.equal(entries.length, 7);
+  assert.equal(entries.length, 12);
   for (const { types, default: module } of entries)
     assert.ok(existsSync(installed(types)) && existsSync(installed(module)));
   const files = Object.values(manifest.exports).filter((entry) => typeof entry === "string");

@@ -96,7 +96,7 @@ test("a token refused twice in a row has failed; a forbidden one at once; neithe
 });
 
 test("a swap whose token was refused disturbs nothing, and counts once the stream ends for that", () => {
-  const state = after([up, { kind: "refused" }]);
+  const state = after([up, { kind: "refused", end: { reason: "unauthorized" } }]);
   assert.equal(state.status, "connected");
   assert.equal(after([fact("token_expired", { livedMs: 9000 }), fact("unauthorized")], state).status, "failed");
 });

@@ -15,7 +15,10 @@ from tests.support.service import ServiceFactory
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "notify_sse/client"
 MODULES = sorted(path.relative_to(CLIENT).as_posix() for path in CLIENT.rglob("*.js"))
-ENTRY_POINTS = ("badge", "bursts", "notify-status", "react", "redux", "store", "zustand")
+ENTRY_POINTS = (
+    *("badge", "bursts", "notify-devtools", "notify-inbox", "notify-status", "store", "testing"),
+    *("react", "redux", "svelte", "vue", "zustand"),
+)
 """The modules that users import by `/client/<name>.js`, wherever they lie in the package."""
 
 

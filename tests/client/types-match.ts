@@ -43,9 +43,15 @@ export const core: Match<typeof import("code/src/notify-sse"), typeof import("no
 export const store: Match<typeof import("code/views/store"), typeof import("notify-sse/store")> = true;
 export const badge: Match<typeof import("code/views/badge"), typeof import("notify-sse/badge")> = true;
 export const bursts: Match<typeof import("code/views/bursts"), typeof import("notify-sse/bursts")> = true;
+export const devtools: Match<typeof import("code/views/notify-devtools"), typeof import("notify-sse/notify-devtools")> =
+  true;
+export const testing: Match<typeof import("code/views/testing"), typeof import("notify-sse/testing")> = true;
+export const inbox: Match<typeof import("code/views/notify-inbox"), typeof import("notify-sse/notify-inbox")> = true;
 export const status: Match<typeof import("code/views/notify-status"), typeof import("notify-sse/notify-status")> = true;
 export const react: Match<typeof import("code/frameworks/react"), typeof import("notify-sse/react")> = true;
 export const redux: Match<typeof import("code/frameworks/redux"), typeof import("notify-sse/redux")> = true;
+export const svelte: Match<typeof import("code/frameworks/svelte"), typeof import("notify-sse/svelte")> = true;
+export const vue: Match<typeof import("code/frameworks/vue"), typeof import("notify-sse/vue")> = true;
 export const zustand: Match<typeof import("code/frameworks/zustand"), typeof import("notify-sse/zustand")> = true;
 
 // Of the errors the class is not exported, but its fields are promised.

@@ -75,6 +75,7 @@ test("a stream of another user is not handed over: it fails", async (t) => {
 test("a stream of another user does not take over from the one that is open", async (t) => {
   const { manager, told, tick } = await begun(t);
   sources[0].connected("e.1", "alice");
+  await settled();
   sources[0].say("expiring", "e.1", { expires_in_s: 2 });
   await tick(1000);
   sources[1].connected("e.1", "bob");
@@ -252,7 +253,7 @@ test("tabs share what is one recipient's, whatever their pages call the user", a
     made.map(({ name, hellos }) => [name[3], hellos[0].options.recipient, hellos[0].cursor]),
     [
       ["alice", "alice", "e.5"],
-      ["bob", "bob", null],
+      ["bob", "bob", "e.9"],
     ],
   );
 });

@@ -78,7 +78,13 @@ def test_an_announcement_survives_the_wire(epoch: str, first: int, contents: lis
 
 def test_an_announcement_of_a_later_version_is_read() -> None:
     """Fields that this version does not know are passed over."""
-    later = {"epoch": "e", "first": 3, "events": [[3, "topic:all", "t", b"{}", 0, "more"]], "v": 2, "news": {"a": 1}}
+    later = {
+        "epoch": "e",
+        "first": 3,
+        "events": [[3, "topic:all", "t", b"{}", 0, False, 0, "more"]],
+        "v": 2,
+        "news": {"a": 1},
+    }
     announcement = decode_live(msgspec.msgpack.encode(later))
     assert announcement == Announcement("e", 3, (Event(3, "topic:all", "t", b"{}"),), v=2)
 

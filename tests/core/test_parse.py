@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from notify_sse.core.faults import BLAMED_BYTES, MAX_DEPTH, Fault, fault_in
 from notify_sse.core.media import JSON, MSGPACK, Kind
-from notify_sse.core.parse import is_batch, split_batch
+from notify_sse.core.parse import faults_of_batch, is_batch, split_batch
 from notify_sse.errors import BadNotification
 from tests.support.notifications import MAX_BYTES, NOW, documents, ids, parsed
 
@@ -263,19 +264,115 @@ def test_a_batch_splits_into_its_items(items: list[dict[str, Any]]) -> None:
     for encode, decode, content_type in kinds:
         raw = encode(items)
         assert is_batch(raw, content_type)
-        assert [decode(item) for item in split_batch(raw, content_type)] == [decode(encode(item)) for item in items]
+        split = split_batch(raw, content_type)
+        assert split is not None
+        assert [decode(item) for item in split] == [decode(encode(item)) for item in items]
         assert not is_batch(encode(GOOD), content_type)
 
 
-def test_a_batch_that_does_not_decode_names_what_can_be_said() -> None:
-    for raw, field in ((b"[{]", "body"), (b"[" * 9000, "body"), (b"[1", "body"), (b"[NaN]", "body")):
-        with pytest.raises(BadNotification) as caught:
-            split_batch(raw, JSON)
-        assert caught.value.field == field
-    with pytest.raises(BadNotification):
-        split_batch(b"\xdd\x00", MSGPACK)
+def _blamed(raw: bytes, content_type: Kind = JSON, *, max_items: int = 500) -> Fault:
+    """What is said of an array that does not split."""
+    assert split_batch(raw, content_type) is None
+    [*nothing, fault] = faults_of_batch(raw, content_type, max_items=max_items)
+    assert not any(nothing)
+    assert fault
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("raw", "field", "reason"),
+    [
+        (b"[{]", "body", "malformed"),
+        (b"[1", "body", "malformed"),
+        (b"[" * 9000, "[0].body", "too_deep"),
+        (b"[NaN]", "body", "malformed"),
+        (b'[{"payload":{"x":NaN}}]', "[0].payload.x", "invalid_field"),
+        (b' [ {} ,\n{"payload":{"\xc3\xa9":NaN}} ]', "[1].payload.\u00e9", "invalid_field"),
+        (b"[{},{}", "body", "malformed"),
+        (b"[{},{}] x", "body", "malformed"),
+        (b"[{} {}]", "body", "malformed"),
+        (b'[{},"' + b"x" * BLAMED_BYTES + b'",NaN]', "body", "malformed"),
+    ],
+)
+def test_a_batch_that_does_not_decode_names_what_can_be_said(raw: bytes, field: str, reason: str) -> None:
+    assert _blamed(raw)[:2] == (field, reason)
+
+
+def test_a_batch_that_does_not_decode_is_not_searched_beyond_its_limits() -> None:
+    """In items, and in bytes of one of them. Each step is small, whatever the whole is."""
+    many = b"[" + b"{}," * 2_000_000 + b"NaN]"
+    assert _blamed(many, max_items=7)[:2] == ("body", "malformed")
+    assert len(list(faults_of_batch(many, JSON, max_items=7))) == 8
+    assert _blamed(b"\xdd\x00", MSGPACK)[:2] == ("body", "malformed")
+
+
+def test_a_document_that_does_not_decode_is_searched_only_when_it_is_small() -> None:
+    raw = b'{"recipient_id":"a","notification_type":"t","payload":{"x":NaN,"y":"%b"}}'
+    assert refusal(raw % b"", max_bytes=1_000_000) == ("payload.x", "invalid_field")
+    assert refusal(raw % (b"y" * BLAMED_BYTES), max_bytes=1_000_000) == ("body", "malformed")
 
 
 def test_an_error_within_a_batch_names_the_item() -> None:
     error = BadNotification(field="payload.a", reason="invalid_field", detail="is not right")
     assert error.within("[3]").field == "[3].payload.a"
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ([0] * 8000, None),
+        ([0] * 8000 + [2**64], "payload.x[8000]"),
+        ([-(2**63), 2**64 - 1, True, None, "\u00e9", 1.5], None),
+        ([True, -(2**63) - 1], "payload.x[1]"),
+        ([1.0, float("nan")], "payload.x[1]"),
+        (["a", "\ud800"], "payload.x[1]"),
+        ([{"a": [b""]}], "payload.x[0].a[0]"),
+        ([[], {}, [{}]], None),
+        ({"\ud800": 1}, "payload.x"),
+        ({1: 1}, "payload.x"),
+        (nested(MAX_DEPTH - 1), None),
+        (nested(MAX_DEPTH), "payload.x" + "[0]" * (MAX_DEPTH - 1)),
+    ],
+)
+def test_what_json_cannot_carry_is_found_wherever_it_is(value: Any, fault: str | None) -> None:
+    """The quick look at whole lists finds a fault exactly where the slow one names it."""
+    found = fault_in({"x": value}, "payload")
+    assert (found and found[0]) == fault
+
+
+def test_an_empty_list_is_too_deep_too() -> None:
+    value: Any = []
+    for _ in range(MAX_DEPTH - 1):
+        value = [value]
+    found = fault_in({"x": value}, "payload")
+    assert found is not None
+    assert found[1] == "too_deep"
+
+
+@pytest.mark.parametrize(
+    ("payload", "field"),
+    [
+        ({"n": 2**53}, "payload.n"),
+        ({"n": -(2**53)}, "payload.n"),
+        ({"a": [1, {"b": 9007199254740993}]}, "payload.a[1].b"),
+        ({"n": 2**64 - 1}, "payload.n"),
+        ({"n": 2**53 - 1}, None),
+        ({"n": "9007199254740993", "9007199254740993": 1}, None),
+        ({"n": 9007199254740993.0}, None),
+        ({"n": True}, None),
+    ],
+)
+@pytest.mark.parametrize("kind", [JSON, MSGPACK])
+def test_an_integer_that_javascript_cannot_hold_is_marked_or_refused(
+    payload: dict[str, Any], field: str | None, kind: Kind
+) -> None:
+    """It comes out as it went in, and is marked; `strict_numbers` refuses it by name."""
+    document = GOOD | {"payload": payload}
+    raw = msgspec.msgpack.encode(document) if kind == MSGPACK else json.dumps(document).encode()
+    one = parsed(raw, content_type=kind)
+    assert one.has_unsafe_number == (field is not None)
+    assert json.loads(one.body)["payload"] == payload
+    if field:
+        assert refusal(raw, content_type=kind, strict_numbers=True) == (field, "invalid_field")
+    else:
+        assert parsed(raw, content_type=kind, strict_numbers=True) == one

@@ -15,7 +15,7 @@ from notify_sse.errors import BadConfiguration
 
 SYSTEMD = Path(__file__).parents[2] / "deploy/systemd"
 UNIT = "notify-sse@.service"
-PROGRAM = "/opt/notify-sse/bin/notify-sse"
+PROGRAM = "/opt/notify-sse/current/bin/notify-sse"
 DEFAULTS = Settings(state_dir="/nowhere", database_url="sqlite:////nowhere/log.db")
 
 

@@ -29,6 +29,7 @@ ALSO_IMPORTED = {
     ("mutants", "simulation"): "what has to catch a seeded bug",
     ("bench", "comparison"): "what `make bench` runs, at its smallest",
     ("browser", "client"): "the npm packages of the client's tests",
+    ("server", "cli"): "the commands that read what a process has written",
     ("system", "broker"): "a process that hears what was published",
 }
 """Who may import from which room beside its own and tests.support."""

@@ -1,13 +1,15 @@
 """Who is let in: nobody while this process drains, and nobody of whom the log cannot be asked."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
+from notify_sse.auth import PUBLISH, READ, Grant
 from notify_sse.core.hub import Hub
 from notify_sse.core.tail import Tail
-from notify_sse.errors import Overloaded
+from notify_sse.errors import Forbidden, Overloaded
 from notify_sse.gateway import admission as module
 from notify_sse.gateway.admission import Admission, Limits
 from notify_sse.gateway.connection import Connection
@@ -15,6 +17,7 @@ from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
 from notify_sse.telemetry.outage import Outage
+from tests.gateway.test_pump import SlowTransport
 from tests.support.doubles import HandStore, metrics, notification, running
 
 
@@ -54,6 +57,27 @@ async def test_a_process_that_drains_answers_no_reader_and_takes_no_stream() -> 
             with pytest.raises(Overloaded) as caught:
                 check()
             assert caught.value.retry_after_s > 0
+
+
+async def test_a_new_token_is_of_the_same_recipient_and_grants_what_is_read() -> None:
+    async with Bench().filled() as admission:
+        first = _grant(topics=["news"])
+        connection = await admission.admit(first, SlowTransport(), topics=["news"], last_event_id=None)
+        admission.check_renewal(_grant(topics=["news", "more"]), connection)
+        for other in (_grant(subject="mallory", topics=["news"]), _grant(), _grant(topics=["news"], scopes=[PUBLISH])):
+            with pytest.raises(Forbidden):
+                admission.check_renewal(other, connection)
+
+
+def _grant(*, subject: str = "alice", topics: Sequence[str] = (), scopes: Sequence[str] = (READ,)) -> Grant:
+    return Grant(
+        subject=subject,
+        scopes=frozenset(scopes),
+        topics=frozenset(topics),
+        expires_at=time.time() + 60,
+        issued_at=None,
+        token_id="t",
+    )
 
 
 async def test_a_cursor_beyond_the_tail_is_refused_while_the_log_cannot_be_asked(

@@ -1,7 +1,10 @@
 """The pump and the registry at work on one connection: one write at a time, the greeting first, `closing` last."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Sequence
+
+import pytest
 
 from notify_sse.core.control import CloseReason, ControlEvent, Reset
 from notify_sse.core.cursor import Cursor
@@ -11,7 +14,7 @@ from notify_sse.core.model import Event
 from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Hole, Tail
 from notify_sse.gateway import eager
-from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.connection import Connection, Due
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
 from tests.support.doubles import HandStore, metrics
@@ -22,6 +25,9 @@ class SlowTransport:
     """Writes down what is sent; while `gate` is not set, the client takes nothing."""
 
     name = "slow"
+    buffered_bytes = 7
+    greets = True
+    takes_all = True
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
@@ -204,3 +210,52 @@ async def test_a_connection_whose_end_was_cancelled_gets_nothing_more() -> None:
     bench.pump.drive((bench.connection,))
     assert bench.transport.sent == ["connected", "closing"]
     assert not bench.connection.gone
+
+
+def _falls_due(bench: Bench, *, within_s: float) -> list[tuple[float, Due]]:
+    """What the deadlines say of the connection in each tenth of a second from now on, but for heartbeats."""
+    now, deadlines = time.monotonic(), bench.pump.deadlines
+    steps = [round(step * 0.1, 1) for step in range(int(within_s * 10) + 1)]
+    found = [(step, due) for step in steps for _, due in deadlines.due(now + step)]
+    return [(step, due) for step, due in found if due is not Due.HEARTBEAT]
+
+
+@pytest.mark.parametrize(("before_s", "after_s"), [(8.0, 4.0), (4.0, 8.0)], ids=["sooner", "later"])
+async def test_a_new_token_ends_when_it_ends(before_s: float, after_s: float) -> None:
+    """Whichever ends first, the old one's end is forgotten, and that of the new one is told before, once."""
+    bench = Bench()
+    bench.transport.gate.set()
+    bench.connection.expires_at = time.time() + before_s
+    bench.registry.open(bench.connection)
+    bench.registry.renew(bench.connection, token_id="new", expires_at=time.time() + after_s)
+    assert bench.connection.token_id == "new"
+    due = _falls_due(bench, within_s=after_s + 0.5)
+    assert [what for _, what in due if what is not Due.TOKEN_END] == [Due.EXPIRING]
+    assert after_s * 0.75 <= due[0][0] < after_s * 0.75 + 0.3
+    assert due[1][1] is Due.TOKEN_END
+    assert after_s <= due[1][0] < after_s + 0.3
+    bench.registry.leave(bench.connection)
+
+
+async def test_what_was_to_be_said_of_the_old_token_is_not_said_of_the_new_one() -> None:
+    bench = Bench()
+    bench.transport.gate.set()
+    bench.registry.open(bench.connection)
+    bench.connection.due |= Due.EXPIRING
+    bench.registry.renew(bench.connection, token_id="new", expires_at=time.time() + 1000)
+    assert not bench.connection.due & Due.EXPIRING
+    await until(lambda: not bench.connection.busy)
+    bench.registry.leave(bench.connection)
+
+
+async def test_a_connection_that_ends_takes_no_new_token() -> None:
+    """Nor does one that has left."""
+    bench = Bench()
+    bench.transport.gate.set()
+    bench.registry.open(bench.connection)
+    bench.registry.end(bench.connection, "revoked")
+    bench.registry.renew(bench.connection, token_id="new", expires_at=0)
+    bench.registry.leave(bench.connection)
+    bench.registry.renew(bench.connection, token_id="new", expires_at=0)
+    await until(lambda: not bench.connection.busy)
+    assert bench.connection.token_id == ""

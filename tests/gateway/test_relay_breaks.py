@@ -43,6 +43,21 @@ async def test_another_log_resets_every_stream(position: int) -> None:
         assert bench.held() == [position + 1, position + 2]
 
 
+async def test_whoever_gave_the_log_a_new_epoch_is_told_that_it_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    """And not to do it once more: that would reset every client again. A log that only went back needs it."""
+    bench = Bench(rows=5)
+    async with bench.running():
+        await until(lambda: bench.relay.filled)
+        bench.store.database.new_epoch()
+        await bench.relay.catch_up()
+        bench.store.database.go_back(3)
+        await bench.relay.catch_up()
+    told = [(one.levelname, one.message) for one in caplog.records if vars(one)["action"] == "break_off"]
+    assert [level for level, _ in told] == ["WARNING", "ERROR"]
+    assert ["--new-epoch" in message for _, message in told] == [False, True]
+    assert "has a new epoch" in told[0][1]
+
+
 async def test_a_log_that_went_back_resets_those_ahead_of_it() -> None:
     """A standby without the newest events: who had not seen them goes on undisturbed."""
     bench = Bench(rows=5)

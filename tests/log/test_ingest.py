@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -20,12 +21,13 @@ from notify_sse.telemetry.outage import Outage
 from tests.simulation.database import POISON
 from tests.support.doubles import HandBroker, HandStore, delivery, document, metrics, running
 from tests.support.polling import until
+from tests.support.turns import turns
 
 
 class Bench:
     """An ingest on a store and a broker in hand."""
 
-    def __init__(self, *, batch: int = 50) -> None:
+    def __init__(self, *, batch: int = 50, strict_numbers: bool = False) -> None:
         self.store = HandStore()
         self.broker = HandBroker()
         self.tally: Counter[str] = Counter()
@@ -33,7 +35,14 @@ class Bench:
         self.appender = Appender(
             self.store.port, metrics(self.tally), outage=Outage("the store"), on_committed=self.heard.append
         )
-        self.ingest = Ingest(self.broker.port, self.appender, metrics(self.tally), batch=batch, max_bytes=16_384)
+        self.ingest = Ingest(
+            self.broker.port,
+            self.appender,
+            metrics(self.tally),
+            batch=batch,
+            max_bytes=16_384,
+            strict_numbers=strict_numbers,
+        )
 
     def running(self) -> AbstractAsyncContextManager[None]:
         return running(self.appender.run(), self.ingest.run())
@@ -207,10 +216,10 @@ async def test_it_waits_when_too_many_wait_already(monkeypatch: pytest.MonkeyPat
     sound = bench.appender.append
     refusals = [Overloaded("full", retry_after_s=0.01)] * 2
 
-    async def crowded(notifications: object) -> object:
+    async def crowded(notifications: object, **way: str) -> object:
         if refusals:
             raise refusals.pop()
-        return await sound(notifications)  # type: ignore[arg-type]
+        return await sound(notifications, **way)  # type: ignore[arg-type]
 
     monkeypatch.setattr(bench.appender, "append", crowded)
     async with bench.running():
@@ -316,6 +325,47 @@ async def test_a_message_without_an_id_gets_one() -> None:
     assert len(bench.stored[1]) == 36
 
 
+@pytest.mark.parametrize(
+    ("timestamp", "expected"),
+    [
+        (1_700_000_000, "2023-11-14T22:13:20.000Z"),
+        (1_700_000_000_123, "2023-11-14T22:13:20.123Z"),
+        (0, ""),
+        (10**15, ""),
+        (2**64 - 1, ""),
+    ],
+)
+async def test_the_time_of_a_message_is_when_it_was_sent(timestamp: int, expected: str) -> None:
+    """By its property, where the body names none and the property is a time. A redelivery is the same notification."""
+    sent = msgspec.structs.replace(delivery("first"), timestamp=timestamp)
+    named = msgspec.structs.replace(
+        delivery("second", document("second")[:-1] + b',"timestamp":"2020-01-01T00:00:00Z"}'), timestamp=timestamp
+    )
+    bench = Bench()
+    async with bench.running():
+        bench.deliver(sent, named, msgspec.structs.replace(sent, timestamp=timestamp, redelivered=True))
+        await until(lambda: len(bench.broker.acked) == 3)
+    first, second = (json.loads(event.body)["timestamp"] for one in bench.heard for event in one.events)
+    assert second == "2020-01-01T00:00:00Z"
+    assert first == expected or (not expected and first > "2026")
+
+
+async def test_integers_that_javascript_cannot_hold_are_counted_or_refused() -> None:
+    body = document("first").replace(b'"payload":{', b'"payload":{"n":9007199254740993,')
+    assert b"9007199254740993" in body
+    bench = Bench()
+    async with bench.running():
+        bench.deliver(delivery("first", body))
+        await until(lambda: len(bench.broker.acked) == 1)
+    assert bench.tally["unsafe numbers amqp"] == 1
+    strict = Bench(strict_numbers=True)
+    async with strict.running():
+        strict.deliver(delivery("first", body))
+        await until(lambda: len(strict.broker.acked) == 1)
+    assert strict.tally["refused invalid_field"] == 1
+    assert not strict.stored
+
+
 async def test_a_dead_letter_that_fails_in_an_unknown_way_stays_unacked_and_is_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -341,3 +391,18 @@ async def test_its_end_leaves_no_dead_letter_under_way() -> None:
         bench.deliver(delivery("bad", b"{"), "a")
         await until(lambda: bench.broker.acked == ["a"])
     assert bench.broker.dead == []
+
+
+async def test_others_have_their_turn_while_a_batch_is_checked() -> None:
+    """What a message costs goes with what is in it: 8,000 numbers take as long as 100 plain messages."""
+    bench = Bench(batch=200)
+    dear = [delivery(f"dear-{n}", _dear(f"dear-{n}")) for n in range(200)]
+    async with bench.running(), turns() as longest:
+        bench.deliver(*dear)
+        await until(lambda: len(bench.broker.acked) == 200)
+    assert max(longest) < 0.1 < sum(longest)
+
+
+def _dear(name: str) -> bytes:
+    fields = msgspec.json.decode(document(name))
+    return msgspec.json.encode(fields | {"payload": {"a": [0] * 8000}})

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -43,6 +44,34 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment / "bin"
 
 
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy of what the repository has, as a release is."""
+    sources = tmp_path_factory.mktemp("repository")
+    for name in _tracked("."):
+        (sources / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, sources / name)
+    environment = tmp_path_factory.mktemp("builder")
+    _run(sys.executable, "-m", "venv", environment, cwd=environment)
+    _run(environment / "bin/python", "-m", "pip", "install", "-q", "setuptools>=77", cwd=environment)
+    build = "import setuptools.build_meta as backend; print(backend.build_sdist('dist'))"
+    name = _run(environment / "bin/python", "-c", build, cwd=sources).splitlines()[-1]
+    return sources / "dist" / name
+
+
+def test_the_source_distribution_is_whole_and_has_no_tests(sdist: Path) -> None:
+    """Everything that the wheel is built from, the changes, the documentation and the deploy files. Tests need the
+    repository: half of them would be worse than none.
+    """
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames() if not archive.getmember(name).isdir()}
+    expected = {"CHANGELOG.md", "LICENSE", "README.md", "compose.yaml", "Dockerfile", "setup.cfg", "pyproject.toml"}
+    for folder in ("notify_sse", "migrations", "deploy", "docs"):
+        expected |= _tracked(folder)
+    assert sorted(expected - names) == []
+    assert sorted(name for name in names if name.startswith("tests")) == []
+
+
 def _tracked(folder: str) -> set[str]:
     """The files of the repository below `folder`; tracked, or new and not ignored."""
     listed = _run("git", "ls-files", "--cached", "--others", "--exclude-standard", folder, cwd=REPOSITORY)
@@ -60,7 +89,9 @@ def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     """No tests, no caches, nothing at the top level that another package could clash with."""
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"notify_sse"}
-    assert [name for name in names if "__pycache__" in name or "test" in name] == []
+    for_users = ("notify_sse/client/views/testing.js", "notify_sse/client/views/testing.d.ts")  # for their unit tests
+    ours = [name for name in names if name not in for_users]
+    assert [name for name in ours if "__pycache__" in name or "test" in name] == []
 
 
 def test_the_installed_command_works_without_the_sources(installed: Path, tmp_path: Path) -> None:

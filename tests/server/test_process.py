@@ -22,18 +22,21 @@ async def test_every_connect_to_the_broker_asks_the_log(tmp_path: Path) -> None:
     assert process.parts.way_out.relay._wanted.is_set()
 
 
-async def test_a_process_is_ready_while_the_log_can_be_read(tmp_path: Path) -> None:
-    """A database that takes no writes for now still serves streams; one that cannot be asked does not."""
+async def test_a_process_is_ready_while_streams_can_be_served(tmp_path: Path) -> None:
+    """What all processes share, the store and the broker, takes none of them out of service."""
     process = _process(tmp_path)
     outage = process.parts.store_outage
     assert process.parts.service.unready() == "starting"
     process.parts.way_out.relay._filled.set()
-    outage.lost("append", "read only")
-    assert process.parts.service.unready() is None
-    outage.lost(LOG_HEAD, "refused")
-    assert process.parts.service.unready() == "store"
     outage.back(LOG_HEAD)
-    assert process.parts.service.unready() is None
+    outage.lost("append", "read only")
+    assert (process.parts.service.unready(), process.parts.service.degraded()) == (None, ("broker",))
+    outage.lost(LOG_HEAD, "refused")
+    assert (process.parts.service.unready(), process.parts.service.degraded()) == (None, ("store", "broker"))
+    outage.back(LOG_HEAD)
+    assert (process.parts.service.unready(), process.parts.service.degraded()) == (None, ("broker",))
+    process.parts.way_out.admission.draining = True
+    assert process.parts.service.unready() == "draining"
 
 
 async def test_a_process_that_only_ingests_is_ready_once_it_has_seen_the_store(tmp_path: Path) -> None:
@@ -45,4 +48,5 @@ async def test_a_process_that_only_ingests_is_ready_once_it_has_seen_the_store(t
     outage.back(LOG_HEAD)
     assert process.parts.service.unready() is None
     outage.lost(LOG_HEAD, "refused")
-    assert process.parts.service.unready() == "store"
+    assert process.parts.service.unready() is None
+    assert "store" in process.parts.service.degraded()

@@ -94,16 +94,30 @@ class Timer:
     def time(self) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def observe(self, seconds: float) -> None:
+        assert seconds >= 0
+
+
+class Times:
+    """Times of deliveries, which nobody looks at."""
+
+    def note(self, seconds: float, count: int = 1) -> None:
+        assert count > 0, seconds
+
 
 class TallyMetrics:
     """`Metrics` into a tally."""
 
     def __init__(self, tally: Counter[str]) -> None:
         self._tally = tally
-        self.append_seconds = Timer()
+        self.append_seconds = self.replay_seconds = self.stream_seconds = self.connect_seconds = Timer()
+        self.since_published = self.since_committed = Times()
         self.ingested = Count(tally, "ingested")
         self.expired = Count(tally, "expired")
         self.refused = Labelled(tally, "refused")
+        self.dead_letters = Labelled(tally, "dead letter")
+        self.resumes = Labelled(tally, "resumed")
+        self.unsafe_numbers = Labelled(tally, "unsafe numbers")
         self.dead_letters_failed = Count(tally, "dead letter failed")
         self.announce_failed = Count(tally, "announce failed")
         self.announcements_unreadable = Count(tally, "announcement unreadable")
@@ -117,6 +131,9 @@ class TallyMetrics:
         self.resets = Labelled(tally, "reset")
         self.pages_read = Count(tally, "cold pages")
         self.frames_sent = Count(tally, "frames sent")
+
+    def log_is(self, epoch: str) -> None:
+        assert epoch
 
     def count_appended(self, stored: Iterable[Stored]) -> None:
         for one in stored:

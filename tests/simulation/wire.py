@@ -119,6 +119,9 @@ class WireTransport:
     """A transport over a `Wire`. As the web does, one half writes to its wire directly, the other by a coroutine."""
 
     name = "wire"
+    buffered_bytes = 0
+    greets = True
+    takes_all = True
 
     def __init__(self, wire: Wire, serial: int, tally: Counter[str], *, task: asyncio.Task[Any] | None) -> None:
         self._wire = wire

@@ -116,6 +116,35 @@ async def history_is_bounded_filtered_and_read_from_either_end(subject: Subject)
                 assert before is None or page.upto < before
 
 
+async def a_rare_type_is_looked_for_page_by_page(subject: Subject) -> None:
+    """Nothing may be of a type: a page looks at so many events, says how far, and the next goes on there."""
+    async with subject.opened() as store:
+        events = await _fill(store, 60, kinds=("note", "note", "note", "rare"))
+        rare = {event.id for event in events if event.type == "rare" and event.channel in CHANNELS[:2]}
+        with patch("notify_sse.store.page.LOOKED_AT", 7):
+            for types, wanted in ((["rare"], rare), (["rare", "none"], rare), (["none"], set())):
+                seen: list[int] = []
+                after, pages = 0, 0
+                while after < len(events):
+                    page = await store.history(CHANNELS[:2], after=after, before=None, types=types, limit=2)
+                    assert after < page.upto <= len(events)
+                    assert all(after < one.id <= page.upto for one in page.events)
+                    seen += [one.id for one in page.events]
+                    after, pages = page.upto, pages + 1
+                assert (seen, pages > 2) == (sorted(wanted), True)
+                back: list[int] = []
+                before = len(events) + 1
+                while before > 1:
+                    page = await store.history(
+                        CHANNELS[:2], after=None, before=before, types=types, descending=True, limit=2
+                    )
+                    assert all(page.upto <= one.id < before for one in page.events)
+                    assert page.upto < before
+                    back += [one.id for one in page.events]
+                    before = page.upto
+                assert back == seen[::-1]
+
+
 async def history_pages_join_without_gap_or_overlap(subject: Subject) -> None:
     """Reading on from `upto` (upwards as `after`, downwards as `before`) gives each event once."""
     async with subject.opened() as store:
@@ -248,10 +277,10 @@ async def _through(store: Store) -> AsyncIterator[Page]:
         at_head = cursor >= page.head.position
 
 
-async def _fill(store: Store, count: int) -> Sequence[Event]:
+async def _fill(store: Store, count: int, *, kinds: Sequence[str] = "abc") -> Sequence[Event]:
     rng = random.Random(count)
     batch = [
-        notification(f"n{number}", channel=rng.choice(CHANNELS), kind=rng.choice("abc")) for number in range(count)
+        notification(f"n{number}", channel=rng.choice(CHANNELS), kind=rng.choice(kinds)) for number in range(count)
     ]
     await store.append(batch)
     return await whole_log(store)
@@ -266,6 +295,7 @@ READING = (
     a_replay_has_each_event_once_in_order,
     a_cursor_may_be_anything,
     history_is_bounded_filtered_and_read_from_either_end,
+    a_rare_type_is_looked_for_page_by_page,
     history_pages_join_without_gap_or_overlap,
     the_newest_stretch_keeps_both_bounds,
     retention_removes_the_oldest_in_batches_and_moves_the_floor,

@@ -11,8 +11,9 @@ import asyncpg
 
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Store
+from notify_sse.core.read_state import ReadState
 from notify_sse.errors import StoreUnavailable
-from notify_sse.store import open_store
+from notify_sse.store import open_read_state, open_store
 from notify_sse.store.postgres import schema as postgres_schema
 from notify_sse.store.sqlite import schema as sqlite_schema
 from notify_sse.store.sqlite.file import path_of
@@ -32,6 +33,15 @@ class Subject(NamedTuple):
             yield store
         finally:
             await store.close()
+
+    @contextlib.asynccontextmanager
+    async def read_state(self) -> AsyncIterator[ReadState]:
+        """The read state of the same database; closed at the end."""
+        read_state = open_read_state(self.url)
+        try:
+            yield read_state
+        finally:
+            await read_state.close()
 
     async def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """Run one statement on the database itself, committed at once."""
@@ -63,6 +73,7 @@ def notification(
     text: str = "hello",
     body: bytes | None = None,
     expires_ms: int = 0,
+    quiet: bool = False,
 ) -> Notification:
     """As `parse.parse` would make it; the digest covers `text`, or `body` when that is given."""
     body = body if body is not None else b'{"text":"%s"}' % text.encode()
@@ -73,6 +84,7 @@ def notification(
         body=body,
         digest=hashlib.blake2b(body, digest_size=16).digest(),
         expires_ms=expires_ms,
+        silent=quiet,
     )
 
 

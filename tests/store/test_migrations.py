@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from notify_sse.errors import BadConfiguration, SchemaOutdated, StoreUnavailable
 from notify_sse.store import diagnose, migrate, open_store, schema
 from notify_sse.store.postgres import schema as postgres_schema
+from notify_sse.store.postgres import store as postgres_store
 from tests.store.subject import Subject, current_revision, ids, notification, several, whole_log
 from tests.support.services import PostgresServer
 
@@ -46,7 +47,7 @@ INDEXES = {
     "WHERE type = 'index' AND sql IS NOT NULL",
     "postgres": "SELECT c.relname, (SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_attribute a "
     "WHERE a.attrelid = c.oid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-    "WHERE NOT i.indisprimary AND c.relname LIKE 'log%'",
+    "WHERE NOT i.indisprimary AND c.relnamespace = 'public'::regnamespace",
 }
 
 
@@ -193,7 +194,7 @@ async def test_an_older_program_works_on_a_newer_schema_that_is_compatible(
         await store.append(several("a", 2))
     with upgraded():
         await migrate(subject.url)
-    assert await subject.sql("SELECT * FROM notify_sse_schema") == [("9999", "0001")]
+    assert await subject.sql("SELECT * FROM notify_sse_schema") == [("9999", "0001", "9999")]
     async with subject.opened() as store:
         assert ids(await whole_log(store)) == [1, 2]
         assert (await store.append(several("b", 1))).stored[0].id == 3
@@ -220,7 +221,7 @@ async def test_a_newer_schema_is_left_alone(
     subject: Subject, upgraded: Callable[..., AbstractContextManager[None]]
 ) -> None:
     """An older program on a newer database that breaks it says that it is the one to upgrade, whether it opens or
-    migrates; and so it does where the newer one does not say what it is compatible with.
+    migrates; and so it does where nobody says what that one is compatible with, or says it of another revision.
     """
     with upgraded(more='compatible_from = "9999"'):
         await migrate(subject.url)
@@ -229,9 +230,10 @@ async def test_a_newer_schema_is_left_alone(
         await store.open()
     with pytest.raises(SchemaOutdated, match="upgrade this one"):
         await migrate(subject.url)
-    await subject.sql("UPDATE notify_sse_schema SET compatible_from = NULL")
-    with pytest.raises(SchemaOutdated, match="upgrade this one"):
-        await store.open()
+    for said in ("compatible_from = NULL", "compatible_from = '0001', compatible_for = '9998'"):
+        await subject.sql(f"UPDATE notify_sse_schema SET {said}")
+        with pytest.raises(SchemaOutdated, match="upgrade this one"):
+            await store.open()
     assert await current_revision(subject.url) == "9999"
     await store.close()
 
@@ -307,6 +309,13 @@ def _bytes(subject: Subject, value: bytes) -> str:
     return f"x'{value.hex()}'" if subject.url.startswith("sqlite") else f"'\\x{value.hex()}'"
 
 
+def _append_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a program of before revision 0004, by the function of six arguments."""
+    columns = postgres_store._columns
+    monkeypatch.setattr(postgres_store, "APPEND", "SELECT * FROM log_append($1, $2, $3, $4, $5, $6)")
+    monkeypatch.setattr(postgres_store, "_columns", lambda batch: columns(batch)[:6])
+
+
 async def test_a_running_postgres_is_migrated_beside_its_writers(
     database_url: str, before_identity: Callable[[], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +324,7 @@ async def test_a_running_postgres_is_migrated_beside_its_writers(
     """
     subject = Subject(database_url)
     monkeypatch.setattr(postgres_schema, "LOCKED_OUT_PAUSE_S", 0.2)
+    _append_as_before(monkeypatch)
     with before_identity():
         older = open_store(database_url)
         await older.open()

@@ -21,6 +21,7 @@ PAUSE_BEFORE_COMMIT = "CREATE TRIGGER pause AFTER INSERT ON log EXECUTE FUNCTION
 IDS_BEFORE_COMMIT = """
     CREATE OR REPLACE FUNCTION log_append(
         notification_ids bytea[], channels bytea[], types text[], bodies bytea[], digests bytea[], expiries_ms bigint[],
+        silences boolean[],
         OUT log_epoch text, OUT log_position bigint,
         OUT seen_places bigint[], OUT seen_ids bigint[], OUT seen_digests bytea[]
     )

@@ -55,6 +55,15 @@ def parsed(
     new_id: Callable[[], str] = lambda: "made",
     content_type: Kind = JSON,
     message_id: str | None = None,
+    strict_numbers: bool = False,
 ) -> Notification:
     """`raw` parsed at `NOW`, with the limits of the default settings."""
-    return parse(raw, max_bytes=max_bytes, now=now, new_id=new_id, content_type=content_type, message_id=message_id)
+    return parse(
+        raw,
+        max_bytes=max_bytes,
+        now=now,
+        new_id=new_id,
+        content_type=content_type,
+        message_id=message_id,
+        strict_numbers=strict_numbers,
+    )

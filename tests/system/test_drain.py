@@ -67,6 +67,22 @@ def _gone(service: Any) -> None:
     service.terminate(within_s=10)
 
 
+async def test_new_connections_are_taken_for_the_minimum_time(service: ServiceFactory) -> None:
+    """A balancer that looks every few seconds still sends clients: they are told to come back, and not refused."""
+    running = await asyncio.to_thread(service, env={"DRAIN_S": "1", "DRAIN_MIN_S": "3"})
+    began = time.monotonic()
+    running.terminate()
+    async with Api(running) as api:
+        await _draining(api)
+        while time.monotonic() < began + 2.5:
+            async with api.stream("late") as late:
+                assert late.stream.status == 200
+                assert await late.end()
+            assert (await api.http.get("/readyz", headers={"Connection": "close"})).status_code == 503
+    await asyncio.to_thread(_gone, running)
+    assert time.monotonic() < began + 3 + BUSY_S + 2
+
+
 async def test_without_streams_it_is_gone_at_once(service: ServiceFactory) -> None:
     """Nobody to tell: an idle process does not sit out its drain time."""
     running = await asyncio.to_thread(service, env={"DRAIN_S": "30"})

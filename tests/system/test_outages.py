@@ -36,17 +36,29 @@ async def _receive(stream: Listening, names: list[str]) -> None:
     assert received == names
 
 
-async def _becomes(api: Api, reason: str | None) -> None:
-    """/readyz says so: None is ready."""
+async def _becomes(api: Api, *degraded: str) -> None:
+    """/readyz says that these are away, and is ready nevertheless; asked strictly, it is not."""
 
-    async def readiness() -> bool:
+    async def says() -> bool:
         answer = await api.http.get("/readyz")
-        assert answer.status_code == (200 if "cursor" in answer.json() else 503)
-        said: str | None = answer.json().get("reason")
-        return said == reason
+        if answer.status_code != httpx.codes.OK:
+            return False
+        strictly = await api.http.get("/readyz", params={"strict": "1"})
+        if answer.json()["degraded"] != strictly.json()["degraded"]:
+            return False
+        assert strictly.status_code == (503 if answer.json()["degraded"] else 200)
+        return tuple(answer.json()["degraded"]) == degraded
 
-    await eventually(readiness, what=f"readiness to be {reason}", within_s=30)
-    assert await api.metric("notify_sse_ready") == (reason is None)
+    await eventually(says, what=f"{degraded} to be away", within_s=30)
+    assert await api.metric("notify_sse_ready") == 1
+    assert await api.metric("notify_sse_store_connected") == ("store" not in degraded)
+
+
+async def _starts(api: Api) -> None:
+    """It is not ready, because there is no tail yet that streams could be served from."""
+    answer = await api.http.get("/readyz")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "starting")
+    assert await api.metric("notify_sse_ready") == 0
 
 
 def _said_once(service: Service, *, since: int, about: str) -> None:
@@ -89,7 +101,7 @@ async def test_rabbitmq_away_at_the_start_and_again_later(
         await asyncio.to_thread(rabbitmq_server.kill)
         running.thaw()
         await asyncio.sleep(AWAY_S)
-        await _becomes(api, None)
+        await _becomes(api, "broker")
         over_http = await api.publish("alice")
         await asyncio.to_thread(rabbitmq_server.start)
         await _connected(api)
@@ -124,18 +136,19 @@ async def test_a_process_that_only_ingests_says_whether_its_store_is_there(
 
     async with Api(running) as api:
 
-        async def says(said: dict[str, str]) -> bool:
+        async def says(status: str, *, store_away: bool) -> bool:
             with contextlib.suppress(httpx.TransportError):
                 answer = await api.http.get("/readyz")
-                return answer.json() == said and answer.is_success == ("reason" not in said)
+                said = answer.json()
+                assert answer.is_success == (said["status"] == "ready")
+                return said["status"] == status and ("store" in said["degraded"]) == store_away
             return False
 
-        not_ready = {"status": "not ready"}
-        await eventually(lambda: says(not_ready | {"reason": "starting"}), what="the start")
+        await eventually(lambda: says("not ready", store_away=True), what="the start")
         await asyncio.to_thread(postgres_server.start)
-        await eventually(lambda: says({"status": "ready"}), what="readiness", within_s=30)
+        await eventually(lambda: says("ready", store_away=False), what="readiness", within_s=30)
         await asyncio.to_thread(postgres_server.kill)
-        await eventually(lambda: says(not_ready | {"reason": "store"}), what="the loss to be seen", within_s=30)
+        await eventually(lambda: says("ready", store_away=True), what="the loss to be seen", within_s=30)
 
 
 @pytest.mark.deadline(120)
@@ -150,7 +163,7 @@ async def test_postgres_away_at_the_start_and_again_later(
     running = await asyncio.to_thread(service, wait_ready=False, env={"HEARTBEAT_S": "0.5"}, **options)
     async with Api(running) as api:
         await _answers(api)
-        await _becomes(api, "starting")
+        await _starts(api)
         await _refuses_streams(api)
         await _connected(api)
         await asyncio.to_thread(_publish, broker_url, amqp_prefix, _names("first"))
@@ -158,7 +171,7 @@ async def test_postgres_away_at_the_start_and_again_later(
         _said_once(running, since=0, about="the store is away")
 
         await asyncio.to_thread(postgres_server.start)
-        await _becomes(api, None)
+        await _becomes(api)
         await _all_stored(api, COUNT)
         page = (await api.history("alice", limit=500)).json()
         assert [item["notification_id"] for item in page["items"]] == _names("first")
@@ -174,7 +187,7 @@ async def test_postgres_away_at_the_start_and_again_later(
             _said_once(running, since=since, about="the store is away")
             await asyncio.to_thread(postgres_server.start)
             await _receive(stream, _names("second"))
-            await _becomes(api, None)
+            await _becomes(api)
             assert await api.metric('notify_sse_appended_total{outcome="new"}') == 2 * COUNT
 
 
@@ -214,9 +227,9 @@ async def test_a_locked_file_at_the_start_is_waited_for(service: ServiceFactory,
         running = await asyncio.to_thread(service, wait_ready=False, database_url=sqlite_url)
         async with Api(running) as api:
             await _answers(api)
-            await _becomes(api, "starting")
+            await _starts(api)
             other.execute("ROLLBACK")
-            await _becomes(api, None)
+            await _becomes(api)
             await api.publish(fresh("alice"))
 
 

@@ -37,7 +37,7 @@ async def test_no_token_or_payload_comes_out_anywhere(service: ServiceFactory, o
     async with Api(running) as api:
         for token in tokens:
             await _try_over_http(api, token, said)
-            await _try_over_websocket(running, token)
+            await _try_over_websocket(running, token, said)
         await _publish_all_kinds(api, tokens, said)
         if "broker_url" in on_stack:
             await asyncio.to_thread(_publish_over_amqp, on_stack["broker_url"], on_stack["amqp_prefix"])
@@ -94,21 +94,25 @@ async def _try_over_http(api: Api, token: str, said: Said) -> None:
     said.note(await api.http.get("/notifications/history", params={"topics": "x", "access_token": token}))
 
 
-async def _try_over_websocket(service: Service, token: str) -> None:
+async def _try_over_websocket(service: Service, token: str, said: Said) -> None:
     url = f"ws://127.0.0.1:{service.port}/notifications/ws"
-    for query, headers, frame in (
-        (f"?access_token={token}", {}, None),
-        ("", bearer(token), None),
-        ("", {}, {"type": "auth", "token": token}),
-        ("", {}, {"type": "auth", "tokens": token}),
+    auth = {"type": "auth", "token": token}
+    for query, headers, messages in (
+        (f"?access_token={token}", {}, []),
+        ("", bearer(token), []),
+        ("", bearer(token), [{"token": token}, {"tokens": token}]),
+        ("", {}, [auth, {"token": token}, auth]),
+        ("", {}, [{"type": "auth", "tokens": token}]),
     ):
-        async with connect(url + query, additional_headers=headers, close_timeout=1) as websocket:
-            try:
-                if frame:
-                    await websocket.send(json.dumps(frame))
+        try:
+            async with connect(url + query, additional_headers=headers, close_timeout=1) as websocket:
+                for message in messages:
+                    await websocket.send(json.dumps(message))
                 await websocket.recv()
-            except websockets.ConnectionClosed:
-                pass
+        except websockets.ConnectionClosed as closed:
+            said.bodies.append(str(closed))
+        except websockets.InvalidStatus as refused:
+            said.bodies.append(f"{refused.response.headers}{refused.response.body!r}")
 
 
 async def _publish_all_kinds(api: Api, tokens: list[str], said: Said) -> None:

@@ -54,7 +54,7 @@ class Bench:
             return {"type": "http.disconnect"}
 
         service = cast("Service", SimpleNamespace(admission=self.admission, registry=self.registry, tail=self.tail))
-        request = cast("Request", SimpleNamespace(receive=receive))
+        request = cast("Request", SimpleNamespace(receive=receive, scope={"headers": []}))
         return await poll(
             service, request, GRANT, topics=(), last_event_id=last_event_id, types=(), limit=limit, wait_s=wait_s
         )

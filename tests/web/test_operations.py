@@ -25,7 +25,7 @@ async def test_readyz_says_where_the_tail_stands(plain: Service) -> None:
         published = await api.publish(fresh("alice"))
         answer = await api.http.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "cursor": published}
+    assert answer.json() == {"status": "ready", "cursor": published, "degraded": []}
 
 
 async def test_metrics_are_prometheus_text(plain: Service) -> None:

@@ -17,6 +17,7 @@ import msgspec
 
 from notify_sse.auth import mint
 from notify_sse.bench.clients.stream_client import StreamClient, Tally
+from notify_sse.bench.clients.websocket_client import HANDSHAKE, WebSocketClient
 from notify_sse.bench.stamp import mark, recipient_name
 from notify_sse.config import read_settings, variable
 from notify_sse.errors import NoStream
@@ -40,6 +41,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     secret: str = ""
     audience: str = "notify-sse"
     issuer: str | None = None
+    websocket: bool = False
     ttl_s: float = 86_400.0
 
 
@@ -67,7 +69,8 @@ class Clients:
 
     def __init__(self, endpoint: Endpoint, indices: Sequence[int]) -> None:
         self.tally = Tally(mark(endpoint.run))
-        self.clients = [StreamClient(index, self.tally) for index in indices]
+        kind = WebSocketClient if endpoint.websocket else StreamClient
+        self.clients: list[StreamClient] = [kind(index, self.tally) for index in indices]
         self.opened = 0
         self._endpoint = endpoint
         self._heads = [self._head(recipient_name(endpoint.run, index)) for index in indices]
@@ -78,10 +81,9 @@ class Clients:
     def _head(self, recipient: str) -> bytes:
         endpoint = self._endpoint
         token = f"Authorization: Bearer {_token(endpoint, recipient)}\r\n" if endpoint.secret else ""
-        return (
-            f"GET {endpoint.path.format(recipient=recipient)} HTTP/1.1\r\nHost: {endpoint.host}:{endpoint.port}\r\n"
-            f"Accept: text/event-stream\r\nCache-Control: no-cache\r\n{token}"
-        ).encode()
+        head = f"GET {endpoint.path.format(recipient=recipient)} HTTP/1.1\r\nHost: {endpoint.host}:{endpoint.port}\r\n"
+        wish = HANDSHAKE if endpoint.websocket else b"Accept: text/event-stream\r\nCache-Control: no-cache\r\n"
+        return head.encode() + wish + token.encode()
 
     async def open(self, places: Sequence[int], *, at_once: int, resume: bool, opened: Opened) -> None:
         """Open these clients, `at_once` in flight; `opened` gets when each was live, and why some are not."""

@@ -37,6 +37,8 @@ class Tally:
 class StreamClient(asyncio.Protocol):
     """One recipient's stream. `next` holds the next number expected on its own channel and on the topic."""
 
+    accepted = b" 200 "
+    """How the answer begins, behind the version, when it is a stream."""
     __slots__ = ("headed", "index", "last", "live", "missing", "next", "rest", "tally", "transport", "up")
 
     def __init__(self, index: int, tally: Tally) -> None:
@@ -147,7 +149,7 @@ class StreamClient(asyncio.Protocol):
             if not found:
                 self.rest = head
                 return b""
-            if b" 200 " not in head[:16]:
+            if self.accepted not in head[:16]:
                 self._refused(head)
                 return b""
             self.headed = True

@@ -20,7 +20,7 @@ from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, Budget
 from notify_sse.broker.rabbitmq.link import Link
 from notify_sse.broker.rabbitmq.publishing import PublishingChannels, deadline_after, remaining_s
 from notify_sse.broker.rabbitmq.topology import Topology
-from notify_sse.core.ports import DeadLetter, Delivery, Listener, Message
+from notify_sse.core.ports import Chosen, DeadLetter, Delivery, Listener, Message, Queued
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.telemetry.outage import Outage
 
@@ -156,6 +156,16 @@ class RabbitMQBroker:
             headers=dead_letters.headers_of(delivery, reason=reason, detail=detail),
         )
 
+    async def queued(self) -> Queued:
+        connection = self._publishing.connection_now()
+        with translated():
+            async with connection.temporary_channel() as channel:
+                sizes = [
+                    (await channel.queue_declare(queue, passive=True, timeout=self._publish_timeout_s)).message_count
+                    for queue in (self._topology.ingest, self._topology.dead)
+                ]
+        return Queued(*(size or 0 for size in sizes))
+
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         connection = await self._publishing.connection(timeout_s=self._publish_timeout_s)
         with translated():
@@ -166,20 +176,41 @@ class RabbitMQBroker:
                 await dead_letters.wait_until_back(channel, queue, len(found), timeout_s=timeout_s)
         return found
 
-    async def replay_dead_letters(self, *, limit: int) -> int:
+    async def replay_dead_letters(self, *, limit: int, chosen: Chosen | None = None) -> int:
         channels = await self._publishing_channels(deadline_after(self._publish_timeout_s))
-        with translated():
-            async with channels.connection.temporary_channel() as channel:
-                return await dead_letters.replay(
-                    channel, channels, self._topology, limit=limit, timeout_s=self._publish_timeout_s
-                )
 
-    async def purge_dead_letters(self) -> int:
+        async def publish(letter: DeadLetter) -> None:
+            message = dead_letters.message_of(letter)
+            await channels.publish(self._topology.notifications, message, timeout_s=self._publish_timeout_s)
+
+        return await self._take_dead_letters(channels.connection, publish, limit=limit, chosen=chosen)
+
+    async def purge_dead_letters(self, *, chosen: Chosen | None = None) -> int:
         connection = await self._publishing.connection(timeout_s=self._publish_timeout_s)
+        if chosen is not None:
+            return await self._take_dead_letters(connection, None, limit=None, chosen=chosen)
         with translated():
             async with connection.temporary_channel() as channel:
                 purged = await channel.queue_purge(self._topology.dead, timeout=self._publish_timeout_s)
         return purged.message_count or 0
+
+    async def _take_dead_letters(
+        self,
+        connection: AmqpConnection,
+        publish: Callable[[DeadLetter], Awaitable[None]] | None,
+        *,
+        limit: int | None,
+        chosen: Chosen | None,
+    ) -> int:
+        queue, timeout_s = self._topology.dead, self._publish_timeout_s
+        with translated():
+            async with connection.temporary_channel() as channel:
+                taken, left = await dead_letters.take(
+                    channel, queue, publish, limit=limit, chosen=chosen, timeout_s=timeout_s
+                )
+            async with connection.temporary_channel() as channel:
+                await dead_letters.wait_until_back(channel, queue, left, timeout_s=timeout_s)
+        return taken
 
     async def _publishing_channels(self, deadline_s: float) -> PublishingChannels:
         await self._publishing.connection(timeout_s=remaining_s(deadline_s))

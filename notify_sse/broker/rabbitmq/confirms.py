@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pamqp import encode
 
-from notify_sse.broker.rabbitmq.wire import BODY, FRAME_HEAD, HEADER, METHOD, Wire
+from notify_sse.broker.rabbitmq.wire import BODY, FRAME_HEAD, HEADER, LONG_LONG, METHOD, Wire
 from notify_sse.core.ports import Message
 from notify_sse.errors import BrokerUnavailable
 
@@ -25,6 +25,7 @@ CONFIRM: Final = struct.Struct(">QB")
 CONTENT: Final = struct.Struct(">HHQH")
 """Class, weight, size of the body, flags of the properties."""
 CONTENT_TYPE, CONTENT_ENCODING, WITH_HEADERS, DELIVERY_MODE, MESSAGE_ID = 1 << 15, 1 << 14, 1 << 13, 1 << 12, 1 << 7
+TIMESTAMP: Final = 1 << 6
 PERSISTENT: Final = b"\x02"
 MANDATORY: Final = b"\x01"
 FRAME_END: Final = b"\xce"
@@ -143,6 +144,9 @@ def _content_header(message: Message, headers: Mapping[str, Any]) -> bytes:
         flags |= WITH_HEADERS
         properties.append(encode.field_table(dict(headers)))
     properties += (PERSISTENT, _short(message.message_id))
+    if message.timestamp:
+        flags |= TIMESTAMP
+        properties.append(LONG_LONG.pack(message.timestamp))
     return CONTENT.pack(BASIC, 0, len(message.body), flags) + b"".join(properties)
 
 

@@ -98,6 +98,7 @@ class IngestConsumer:
                 redelivered=message.redelivered,
                 tag=(self, message.tag),
                 content_encoding=message.content_encoding,
+                timestamp=message.timestamp,
             )
         )
 

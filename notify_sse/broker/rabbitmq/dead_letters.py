@@ -5,32 +5,33 @@ A dead letter comes from us (refused at ingest, with `x-notify-*` headers) or fr
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 
-from notify_sse.broker.rabbitmq.publishing import PublishingChannels
-from notify_sse.broker.rabbitmq.topology import Topology
-from notify_sse.core.ports import DeadLetter, Delivery, Message
+from notify_sse.core.ports import Chosen, DeadLetter, Delivery, Message
 
 REASON: Final = "x-notify-reason"
 DETAIL: Final = "x-notify-detail"
 ROUTING_KEY: Final = "x-notify-routing-key"
 MESSAGE_ID: Final = "x-notify-message-id"
 DIED_AT: Final = "x-notify-died-at"
+TIMESTAMP: Final = "x-notify-timestamp"
 REJECTED: Final = "rejected"
 TOO_LARGE: Final = "too_large"
 MAX_DETAIL_CHARS: Final = 500
 MAX_SHORT_BYTES: Final = 255
+MAX_LONG: Final = 2**63
 RETURN_TIMEOUT_S: Final = 2.0
 RETURN_POLL_S: Final = 0.01
 
 
 def headers_of(delivery: Delivery, *, reason: str, detail: str) -> dict[str, Any]:
     """The headers of a refused message in the dead-letter queue."""
-    headers = {
+    headers: dict[str, Any] = {
         REASON: reason,
         DETAIL: detail[:MAX_DETAIL_CHARS],
         ROUTING_KEY: delivery.routing_key,
@@ -39,6 +40,9 @@ def headers_of(delivery: Delivery, *, reason: str, detail: str) -> dict[str, Any
     if delivery.message_id is not None:
         # A header, because the property is not enough: aiormq makes up a message_id where there is none.
         headers[MESSAGE_ID] = delivery.message_id
+    if 0 < delivery.timestamp < MAX_LONG:
+        # A header too: aiormq cannot read every value of the property.
+        headers[TIMESTAMP] = delivery.timestamp
     return headers
 
 
@@ -61,7 +65,14 @@ def dead_letter_of(message: DeliveredMessage) -> DeadLetter:
         detail=str(headers.get(DETAIL, "")) if ours else _broker_detail(_broker_reason(headers)),
         died_at=str(headers[DIED_AT]) if DIED_AT in headers else _broker_time(headers),
         content_encoding=properties.content_encoding or "",
+        timestamp=_timestamp(headers.get(TIMESTAMP), properties.timestamp),
     )
+
+
+def _timestamp(ours: object, sent: datetime | None) -> int:
+    if isinstance(ours, int):
+        return ours
+    return int(sent.timestamp()) if sent else 0
 
 
 def _deaths(headers: dict[str, Any]) -> list[dict[str, Any]]:
@@ -113,37 +124,46 @@ async def _ready(channel: Channel, queue: str, timeout_s: float) -> int:
     return (await channel.queue_declare(queue, passive=True, timeout=timeout_s)).message_count or 0
 
 
-async def replay(
+async def take(
     channel: Channel,
-    publishing: PublishingChannels,
-    topology: Topology,
+    queue: str,
+    publish: Callable[[DeadLetter], Awaitable[None]] | None,
     *,
-    limit: int,
+    limit: int | None,
+    chosen: Chosen | None,
     timeout_s: float,
-) -> int:
-    """Publish the oldest dead letters to the notifications exchange again; ack each once its publish is confirmed.
+) -> tuple[int, int]:
+    """Take the oldest dead letters that are `chosen` out of the queue, each once `publish` has returned. Returns how
+    many, and how many were looked at and left: these are back in the queue some time after `channel` is closed.
 
-    At most as many as the queue holds at the start: one that is refused again comes back while we read.
+    At most as many as the queue holds at the start are looked at: one that is refused again comes back while we read.
     """
-    at_start = await _ready(channel, topology.dead, timeout_s)
-    replayed = 0
-    while replayed < min(limit, at_start):
-        message = await channel.basic_get(topology.dead, timeout=timeout_s)
+    taken = left = 0
+    for _ in range(await _ready(channel, queue, timeout_s)):
+        if limit is not None and taken >= limit:
+            break
+        message = await channel.basic_get(queue, timeout=timeout_s)
         delivery = message.delivery
         if not isinstance(delivery, spec.Basic.GetOk) or delivery.delivery_tag is None:
             break
         letter = dead_letter_of(message)
-        await publishing.publish(
-            topology.notifications,
-            Message(
-                body=letter.body,
-                routing_key=letter.routing_key,
-                message_id=letter.message_id or "",
-                content_type=letter.content_type,
-                content_encoding=letter.content_encoding,
-            ),
-            timeout_s=timeout_s,
-        )
+        if chosen is not None and not chosen(letter):
+            left += 1
+            continue
+        if publish is not None:
+            await publish(letter)
         await channel.basic_ack(delivery.delivery_tag)
-        replayed += 1
-    return replayed
+        taken += 1
+    return taken, left
+
+
+def message_of(letter: DeadLetter) -> Message:
+    """The message that a dead letter was."""
+    return Message(
+        body=letter.body,
+        routing_key=letter.routing_key,
+        message_id=letter.message_id or "",
+        content_type=letter.content_type,
+        content_encoding=letter.content_encoding,
+        timestamp=letter.timestamp,
+    )

@@ -37,9 +37,10 @@ TAG: Final = struct.Struct(">QB")
 CONTENT: Final = struct.Struct(">xxxxQH")
 FLAGS: Final = struct.Struct(">H")
 LONG: Final = struct.Struct(">I")
+LONG_LONG: Final = struct.Struct(">Q")
 MORE_FLAGS: Final = 1
 CONTENT_TYPE, CONTENT_ENCODING, HEADERS, DELIVERY_MODE, PRIORITY = 1 << 15, 1 << 14, 1 << 13, 1 << 12, 1 << 11
-CORRELATION_ID, REPLY_TO, EXPIRATION, MESSAGE_ID = 1 << 10, 1 << 9, 1 << 8, 1 << 7
+CORRELATION_ID, REPLY_TO, EXPIRATION, MESSAGE_ID, TIMESTAMP = 1 << 10, 1 << 9, 1 << 8, 1 << 7, 1 << 6
 
 
 class Received(msgspec.Struct, gc=False):
@@ -51,6 +52,7 @@ class Received(msgspec.Struct, gc=False):
     content_type: str = ""
     content_encoding: str = ""
     message_id: str = ""
+    timestamp: int = 0
     body: bytes = b""
     body_bytes: int = 0
     dropped: bool = False
@@ -233,8 +235,13 @@ def _read_header(payload: bytes, message: Received) -> int:
     if flags & CONTENT_ENCODING:
         message.content_encoding = _short(payload, at)
         at += 1 + payload[at]
+    if flags & (MESSAGE_ID | TIMESTAMP):
+        at = _skip_to_message_id(payload, at, flags)
     if flags & MESSAGE_ID:
-        message.message_id = _short(payload, _skip_to_message_id(payload, at, flags))
+        message.message_id = _short(payload, at)
+        at += 1 + payload[at]
+    if flags & TIMESTAMP:
+        (message.timestamp,) = LONG_LONG.unpack_from(payload, at)
     return int(size)
 
 

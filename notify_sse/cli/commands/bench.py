@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ COUNT: Final = click.IntRange(min=1)
 @click.option("--broker-url", help="With --serve: RabbitMQ, in place of the broker inside the process.")
 @click.option("--database-url", help="With --serve: an empty Postgres database, in place of an SQLite file.")
 @click.option("--over-http", is_flag=True, help="Publish over HTTP, although there is a RabbitMQ.")
+@click.option("--websocket", is_flag=True, help="Over WebSockets, in place of Server-Sent Events.")
 @click.option("--streams", "-n", type=COUNT, help="How many streams.  [default: 1000]")
 @click.option("--rate", "-r", type=POSITIVE, help="Notifications a second.  [default: 500]")
 @click.option("--seconds", "-s", type=POSITIVE, help="How long each scenario publishes.  [default: 10]")
@@ -37,6 +39,13 @@ COUNT: Final = click.IntRange(min=1)
 @click.option("--payload-bytes", "filler", type=click.IntRange(0, 15_000), help="Text in each payload.  [default: 100]")
 @click.option("--client-processes", type=COUNT, help="Processes that hold the streams.  [default: 2]")
 @click.option("--pid", "pids", multiple=True, metavar="GROUP=PID", help="Processes to watch: server, broker, database.")
+@click.option(
+    "--assert",
+    "asserted",
+    multiple=True,
+    metavar="COMPARISON",
+    help="What must hold, such as 'p95<100' or 'steady.lost=0'; else exit code 1. Repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a report with plots there.")
 @click.option("--quiet", "-q", is_flag=True, help="Do not tell how far it is.")
@@ -50,6 +59,7 @@ def command(
     database_url: str | None,
     over_http: bool,
     pids: tuple[str, ...],
+    asserted: tuple[str, ...],
     as_json: bool,
     html: Path | None,
     quiet: bool,
@@ -75,9 +85,13 @@ def command(
     from notify_sse.bench import run, target  # noqa: PLC0415  (no other command loads it)
     from notify_sse.bench.bare import bare_server  # noqa: PLC0415
     from notify_sse.bench.plan import Plan, Progress  # noqa: PLC0415
-    from notify_sse.bench.report import html_report, results  # noqa: PLC0415
+    from notify_sse.bench.report import assertions, html_report, results  # noqa: PLC0415
 
     watched = _pids(pids)
+    try:
+        wanted = [assertions.parsed(text) for text in asserted]
+    except ValueError as exc:
+        raise click.UsageError(f"--assert: {exc}") from None
     if bare:
         launch = bare_server()
     elif url:
@@ -100,6 +114,10 @@ def command(
     click.echo(msgspec.json.encode(report) if as_json else results.table(report))
     if html:
         html.write_text(html_report.rendered(report))
+    if wanted and (failed := assertions.failures(wanted, report.outcomes)):
+        for line in failed:
+            click.echo(f"notify-sse: {line}", err=True)
+        sys.exit(1)
 
 
 def _pids(given: tuple[str, ...]) -> dict[str, list[int]]:

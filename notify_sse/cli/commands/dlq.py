@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
@@ -13,7 +14,7 @@ from notify_sse.broker import open_broker
 from notify_sse.cli import Failed
 from notify_sse.cli.options import client_settings, json_option, print_json, print_line
 from notify_sse.config import Settings, variable
-from notify_sse.core.ports import Broker, DeadLetter, Listener
+from notify_sse.core.ports import Broker, Chosen, DeadLetter, Listener
 from notify_sse.errors import BadConfiguration
 
 T = TypeVar("T")
@@ -24,8 +25,14 @@ LOOK_AT: Final = 1000
 EXAMPLES: Final = """\b
 notify-sse dlq list
 notify-sse dlq show 3f9ac2d1
-notify-sse dlq replay --limit 10
+notify-sse dlq count
+notify-sse dlq replay 3f9ac2d1 77b01c9e
+notify-sse dlq replay --reason key_mismatch --limit 10
+notify-sse dlq purge --reason malformed
 """
+
+handles_argument = click.argument("handles", nargs=-1, metavar="[HANDLE]...")
+reason_option = click.option("--reason", "-r", help="Only those refused for this reason.")
 
 
 @click.group("dlq", epilog=EXAMPLES)
@@ -39,14 +46,29 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--limit", "-n", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@reason_option
 @json_option
-def list_(limit: int, *, as_json: bool) -> None:
+def list_(limit: int, *, reason: str | None, as_json: bool) -> None:
     """List the oldest refused messages: handle, time, reason, routing key and what is wrong."""
-    for letter in _letters(limit)[:limit]:
+    chosen = _chosen((), reason)
+    for letter in [one for one in _letters(limit) if chosen is None or chosen(one)][:limit]:
         if as_json:
             print_json(_document(letter))
         else:
             print_line(_handle(letter), letter.died_at, letter.reason, letter.routing_key, letter.detail)
+
+
+@command.command("count")
+@json_option
+def count(*, as_json: bool) -> None:
+    """Count the refused messages by reason, the most frequent first."""
+    reasons = Counter(letter.reason for letter in _letters())
+    if as_json:
+        print_json({"total": reasons.total(), "reasons": dict(reasons.most_common())})
+        return
+    for reason, number in reasons.most_common():
+        print_line(number, reason)
+    print_line(reasons.total(), "in all")
 
 
 @command.command("show")
@@ -68,21 +90,45 @@ def show(handle: str, *, as_json: bool) -> None:
 
 
 @command.command("replay")
+@handles_argument
+@reason_option
 @click.option("--limit", "-n", type=click.IntRange(min=1), default=1_000_000, help="At most so many.  [default: all]")
-def replay(limit: int) -> None:
-    """Publish the oldest refused messages again. One that is refused again comes back."""
-    count = _with_broker(lambda broker: broker.replay_dead_letters(limit=limit))
-    click.echo(f"{count} replayed")
+def replay(handles: tuple[str, ...], *, reason: str | None, limit: int) -> None:
+    """Publish the oldest refused messages again: all, or those with these HANDLEs or this reason. One that is refused
+    again comes back.
+    """
+    chosen = _chosen(handles, reason)
+    replayed = _with_broker(lambda broker: broker.replay_dead_letters(limit=limit, chosen=chosen))
+    click.echo(f"{replayed} replayed")
+    _require(handles, replayed, limit)
 
 
 @command.command("purge")
+@handles_argument
+@reason_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def purge(*, yes: bool) -> None:
-    """Remove every refused message."""
-    if not yes and not click.confirm("Remove every refused message?", err=True):
+def purge(handles: tuple[str, ...], *, reason: str | None, yes: bool) -> None:
+    """Remove every refused message, or those with these HANDLEs or this reason."""
+    which = "these refused messages" if handles or reason else "every refused message"
+    if not yes and not click.confirm(f"Remove {which}?", err=True):
         raise Failed("nothing was removed")
-    count = _with_broker(lambda broker: broker.purge_dead_letters())
-    click.echo(f"{count} removed")
+    chosen = _chosen(handles, reason)
+    removed = _with_broker(lambda broker: broker.purge_dead_letters(chosen=chosen))
+    click.echo(f"{removed} removed")
+    _require(handles, removed)
+
+
+def _chosen(handles: tuple[str, ...], reason: str | None) -> Chosen | None:
+    """Which letters are meant; None: all of them."""
+    if not handles and reason is None:
+        return None
+    return lambda letter: (not handles or _handle(letter) in handles) and reason in (None, letter.reason)
+
+
+def _require(handles: tuple[str, ...], found: int, limit: int = LOOK_AT) -> None:
+    """Whoever names messages is told when some of them are not there. (Equal ones share a handle.)"""
+    if found < min(len(set(handles)), limit):
+        raise Failed("some of these are not there; `notify-sse dlq list` shows the handles")
 
 
 def _letters(limit: int = LOOK_AT) -> list[DeadLetter]:

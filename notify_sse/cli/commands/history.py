@@ -92,7 +92,7 @@ def _items(
         if left is not None:
             left -= len(page["items"])
         if params["order"] == "desc":
-            params = params | {"before": page["items"][-1]["cursor"]}
+            params = params | {"before": page.get("before") or page["items"][-1]["cursor"]}
         else:
             params = params | {"after": page["cursor"]}
 

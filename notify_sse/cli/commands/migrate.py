@@ -5,6 +5,7 @@ import os
 
 import click
 
+from notify_sse.cli import Failed
 from notify_sse.config import Settings, read_settings
 from notify_sse.store import migrate, open_store
 from notify_sse.telemetry import logs
@@ -16,14 +17,27 @@ from notify_sse.telemetry import logs
     is_flag=True,
     help="After restoring a database from a copy: every client is told (`reset`) that it may have missed something.",
 )
-def command(*, new_epoch: bool) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def command(*, new_epoch: bool, yes: bool) -> None:
     """Bring the database to the schema of this version. Safe to repeat, and while the service runs.
 
     Prints what was done. The service does this by itself for an empty database and for SQLite.
     """
     settings = read_settings(os.environ)
     logs.set_up(level=settings.log_level, log_format=settings.log_format)
+    if new_epoch and not yes:
+        _ask()
     asyncio.run(_migrate(settings, new_epoch=new_epoch))
+
+
+def _ask() -> None:
+    """Every client of a running service gets a `reset`, and most of them read their history anew."""
+    try:
+        agreed = click.confirm("Tell every client that it may have missed something?", err=True)
+    except click.Abort:  # nobody is there to answer
+        agreed = False
+    if not agreed:
+        raise Failed("nothing was changed (--yes does it without asking)")
 
 
 async def _migrate(settings: Settings, *, new_epoch: bool) -> None:

@@ -39,6 +39,8 @@ def _text(value: Any) -> str:
         return ",".join(value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else str(value)
 
 
@@ -46,10 +48,14 @@ def _kind(kind: Any, meta: msgspec.Meta) -> str:
     choices = get_args(kind)
     if choices and all(isinstance(choice, str) for choice in choices):
         return " or ".join(f"`{choice}`" for choice in choices)
+    if kind is bool:
+        return "`true` or `false`"
     if get_origin(kind) is tuple:
         return "list"
     if choices and get_origin(choices[0]) is Annotated:  # a number, or unset
         kind, meta = get_args(choices[0])
+    if kind is bool:
+        return "`true` or `false`"
     if kind not in (int, float):
         return "text"
     bounds = [

@@ -1,16 +1,43 @@
 import type { DetailedHTMLProps, HTMLAttributes, ReactElement, ReactNode } from "react";
-import type { NewUser, NotificationConnectionManager } from "../notify-sse.js";
+import type {
+  AnyNotification,
+  ManagerOptions,
+  NewUser,
+  Notification,
+  NotificationConnectionManager,
+} from "../notify-sse.js";
+import type { InboxTexts, NotifyInbox, Renderer } from "../views/notify-inbox.js";
 import type { NotifyStatus, StatusTexts } from "../views/notify-status.js";
 import type { NotificationStore, NotificationView, StoreOptions } from "../views/store.js";
 
-export interface NotificationSocket
-  extends NotificationView,
-    Pick<NotificationStore, "markAllRead" | "loadOlder" | "clear"> {
-  manager: NotificationConnectionManager<any>;
+export interface NotificationSocket<Item = Notification, P extends object = any>
+  extends NotificationView<Item>,
+    Pick<NotificationStore, "markRead" | "markAllRead" | "loadOlder" | "clear"> {
+  manager: NotificationConnectionManager<P>;
   retryNow(): void;
   signOut(): void;
   switchUser(who?: NewUser): void;
 }
+
+/** What `createNotifications()` gives. */
+export interface Notifications<P extends object> {
+  manager: NotificationConnectionManager<P>;
+  store: NotificationStore<AnyNotification<P>>;
+  /** Keeps the manager connected while it is mounted. */
+  NotificationProvider(props: { children?: ReactNode }): ReactElement;
+  /** As `useNotificationSocket`, with the payloads of your types. */
+  useNotifications(): NotificationSocket<AnyNotification<P>, P>;
+  useNotifications<T>(
+    selector: (socket: NotificationSocket<AnyNotification<P>, P>) => T,
+    isEqual?: (a: T, b: T) => boolean,
+  ): T;
+}
+
+/** `createNotifications<{ new_message: { text: string } }>({ getToken, user })` */
+export declare function createNotifications<P extends object = any>(
+  options?: ManagerOptions,
+  storeOptions?: StoreOptions,
+): Notifications<P>;
 
 export declare function NotificationProvider(props: {
   manager: NotificationConnectionManager<any>;
@@ -24,6 +51,28 @@ export declare function useNotificationSocket<T>(
   isEqual?: (a: T, b: T) => boolean,
 ): T;
 
+export interface NotificationInboxProps {
+  /** Default: that of the provider above it. */
+  manager?: NotificationConnectionManager<any>;
+  /** Keep the same object between renderings. */
+  texts?: Partial<InboxTexts>;
+  /** Keep the same object between renderings. */
+  renderers?: Record<string, Renderer>;
+  onChoose?: (item: Notification) => void;
+  /** The types that are shown as toasts, separated by blanks; `*` for all. */
+  toasts?: string;
+  /** With toasts, two short tones. */
+  sound?: boolean;
+  /** Offer to show them on the desktop while the page is hidden. */
+  desktop?: boolean;
+  lang?: string;
+  className?: string;
+  id?: string;
+}
+
+/** `<notify-inbox>`: a bell with a badge, and the list that it opens. */
+export declare function NotificationInbox(props: NotificationInboxProps): ReactElement;
+
 /**
  * `<notify-status>` in JSX. React 19 sets its properties in the browser. With React 18, and where a server renders, set `manager` and
  * `texts` by a ref.
@@ -35,9 +84,20 @@ export interface NotifyStatusProps extends DetailedHTMLProps<HTMLAttributes<Noti
   onretry?: (event: Event) => void;
 }
 
+/** `<notify-inbox>` in JSX, as `<notify-status>`. */
+export interface NotifyInboxProps extends DetailedHTMLProps<HTMLAttributes<NotifyInbox>, NotifyInbox> {
+  manager?: NotificationConnectionManager<any> | null;
+  texts?: Partial<InboxTexts>;
+  renderers?: Record<string, Renderer>;
+  toasts?: string;
+  sound?: boolean;
+  desktop?: boolean;
+}
+
 declare module "react" {
   namespace JSX {
     interface IntrinsicElements {
+      "notify-inbox": NotifyInboxProps;
       "notify-status": NotifyStatusProps;
     }
   }

@@ -1,4 +1,11 @@
-import type { ConnectionState, NewUser, Notification, NotificationConnectionManager, Reset } from "../notify-sse.js";
+import type {
+  ConnectionState,
+  NewUser,
+  Notification,
+  NotificationConnectionManager,
+  ReadMark,
+  Reset,
+} from "../notify-sse.js";
 import type { BurstOptions, NotificationView } from "../views/store.js";
 
 /** Not an interface: Redux's own `UnknownAction` wants an index signature, which only an alias has implicitly. */
@@ -11,6 +18,13 @@ export declare const notificationActions: {
   received(items: Notification[]): NotificationAction<Notification[]>;
   connectionChanged(connection: ConnectionState): NotificationAction<ConnectionState>;
   reset(reset: Reset): NotificationAction<Reset>;
+  /** Dispatched by the middleware: the user has read something, on any device. */
+  marked(mark: ReadMark): NotificationAction<ReadMark>;
+  /** Dispatched by the middleware: a notification was taken back. */
+  recalled(id: string): NotificationAction<string>;
+  /** Dispatched by the middleware: how many are unread, as the service counts; null when it does not. */
+  counted(unread: number | null): NotificationAction<number | null>;
+  markRead(ids: readonly string[]): NotificationAction<readonly string[]>;
   markAllRead(): NotificationAction;
   clear(): NotificationAction;
   connect(): NotificationAction;

@@ -4,7 +4,7 @@ import type { NotificationStore, NotificationView, StoreOptions } from "../views
 
 export interface NotificationSlice
   extends NotificationView,
-    Pick<NotificationStore, "markAllRead" | "clear" | "loadOlder" | "destroy"> {
+    Pick<NotificationStore, "markRead" | "markAllRead" | "clear" | "loadOlder" | "destroy"> {
   retryNow(): void;
   signOut(): void;
   switchUser(who?: NewUser): void;

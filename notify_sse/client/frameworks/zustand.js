@@ -1,5 +1,6 @@
 // Zustand: a store that follows a manager.
 import { createStore } from "zustand/vanilla";
+import { actionsOf } from "../src/socket.js";
 import { createNotificationStore } from "../views/store.js";
 
 /** @import { StoreApi } from "zustand/vanilla" */
@@ -16,18 +17,10 @@ import { createNotificationStore } from "../views/store.js";
  */
 export function createZustandStore(manager, options) {
   const source = createNotificationStore(manager, options);
-  const { getState, subscribe, markAllRead, clear, loadOlder, destroy } = source;
+  const { getState, subscribe, destroy } = source;
   return createStore((set) => {
     subscribe((state) => set(state));
-    return {
-      ...getState(),
-      markAllRead,
-      clear,
-      loadOlder,
-      destroy,
-      retryNow: () => manager.retryNow(),
-      signOut: () => manager.signOut(),
-      switchUser: (who) => void manager.switchUser(who),
-    };
+    const { manager: _, ...actions } = actionsOf(manager, source);
+    return { ...getState(), ...actions, destroy };
   });
 }

@@ -1,46 +1,103 @@
 // Why a stream ended: is the network to blame, the service, or the transport? Only the transport's own faults lead to a fallback.
-import { PROVEN_MS } from "./policy.js";
-import { probe, refusal } from "./request.js";
+// It is fetched when the first stream ends, or beforehand once one is up.
+import { readAnswer } from "./answers.js";
+import { buildUrl, fetchOptions, refusal } from "./request.js";
+import { askPollAfterS } from "./rollout.js";
 
 /** @import { Stream } from "./stream.js" */
-/** @import { End } from "./types.js" */
+/** @import { Cause, End, StreamRequest } from "./types.js" */
 
-/** Ends for which a transport itself may be to blame. */
-const FAULTS = ["network", "stalled", "garbled"];
+const PROBE_TIMEOUT_MS = 5000;
+/** Ends of which the console is told: a developer has something to mend. */
+const TOLD = ["unauthorized", "forbidden", "token"];
 
 /**
- * How long a stream worked. Silence is no life: a transport that connects and then says nothing has proved nothing.
+ * What the console was told. Each sentence is told once.
  *
- * @param {Stream} stream
- * @param {End} end
+ * @type {Set<string>}
  */
-export function livedMsUntil({ livedMs, silentMs }, { reason }) {
-  return livedMs - (reason === "stalled" ? silentMs : 0);
-}
+const told = new Set();
 
 /**
- * Whether the transport may be at fault for the end of a stream that worked for so long.
+ * Whether the transport is at fault: only when the service answers, and this transport does not work all the same; and what
+ * there is to say of it, in the service's own words.
  *
- * @param {number} livedMs
- * @param {End} end
- */
-export function isSuspectAfter(livedMs, { reason }) {
-  return livedMs < PROVEN_MS && FAULTS.includes(reason);
-}
-
-/**
- * Whether the transport is at fault: only when the service answers, and this transport does not work all the same.
- *
- * @param {Stream} stream
+ * @param {Pick<Stream, "isUp" | "accepted" | "request">} stream
  * @param {End} end
  * @param {boolean} isSuspect
- * @returns {Promise<{ atFault: boolean } & Partial<End>>}
+ * @returns {Promise<Cause>}
  */
-export async function findCause({ isUp, accepted, request }, { reason, status }, isSuspect) {
+export async function findCause(stream, end, isSuspect) {
+  const judged = await judge(stream, end, isSuspect);
+  const found = { ...judged, detail: judged.detail ?? end.detail ?? describe(end) };
+  if (TOLD.includes(found.reason ?? end.reason) || found.code) tellOnce(found.detail);
+  return found;
+}
+
+/**
+ * @param {Pick<Stream, "isUp" | "accepted" | "request">} stream
+ * @param {End} end
+ * @param {boolean} isSuspect
+ * @returns {Promise<Cause>}
+ */
+async function judge({ isUp, accepted, request }, { reason, status }, isSuspect) {
   if (!request) return { atFault: false };
-  if (isUp) return { atFault: isSuspect && (await probe(request)) === 200 };
+  if (reason === "no_body") return { atFault: true, isHopeless: true };
+  if (isUp) return { atFault: isSuspect && (await probe(request)).status === 200 };
   if (status || (accepted && reason !== "timeout")) return { atFault: false };
   const answer = await probe(request);
-  if (answer === 200) return { atFault: true };
-  return { atFault: false, ...(answer ? refusal(answer) : {}) };
+  if (!answer.status) return { atFault: false, isUnreached: true };
+  if (answer.status !== 200) return { ...answer, atFault: false, ...refusal(answer.status) };
+  if (answer.code) return { ...answer, atFault: false, reason: "refused" };
+  const found = reason === "refused" ? await pollAfterS(request) : 0;
+  if (found) return { ...answer, atFault: false, status: undefined, reason: "not_enabled", pollAfterS: found };
+  return { ...answer, atFault: true, status: undefined };
+}
+
+/**
+ * Whether the service wants this user to poll: an EventSource does not tell the status of a refusal.
+ *
+ * @param {StreamRequest} request
+ */
+function pollAfterS(request) {
+  return askPollAfterS(request).catch(() => 0);
+}
+
+/**
+ * Asks the service for very little, to learn why a connection failed. The token goes as it went with the stream: one that is
+ * refused in a URL may be good in a header. Status 0: there was no answer.
+ *
+ * @param {StreamRequest} request
+ * @returns {Promise<Omit<Cause, "atFault">>}
+ */
+async function probe({ base, token, withCredentials, isTokenInQuery }) {
+  try {
+    const url = buildUrl(base, "history", { limit: 1, order: "desc", access_token: isTokenInQuery ? token : null });
+    const options = fetchOptions({ token: isTokenInQuery ? null : token, withCredentials });
+    const answer = await fetch(url, { ...options, signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+    return { status: answer.status, ...(await readAnswer(answer)) };
+  } catch {
+    return { status: 0 };
+  }
+}
+
+/**
+ * A sentence on what `getToken` threw, or gave in place of a token. Never with what it gave: that may be a secret.
+ *
+ * @param {{ reason: string, cause?: any }} end
+ */
+function describe({ reason, cause }) {
+  if (reason !== "token") return undefined;
+  if (!cause) return "getToken() gave no token: a page (a sign-in page?), or an object where a string belongs";
+  const text = String(cause.message ?? cause);
+  if (/Unexpected token '?</.test(text))
+    return `getToken() failed: it was given a page (a sign-in page?), not JSON. ${text}`;
+  return `getToken() failed: ${text}`;
+}
+
+/** @param {string | null | undefined} detail */
+function tellOnce(detail) {
+  if (!detail || told.has(detail)) return;
+  told.add(detail);
+  console.error(`notify-sse: ${detail}`);
 }

@@ -1,43 +1,36 @@
-// Keeps one stream open: opens streams, swaps them without a gap, tries again. What ends mean is in cause.js, when to swap in
-// swaps.js, which transport in levels.js, what to do next in policy.js. It knows neither pages nor listeners, so that it also
+// Keeps one stream open: opens streams, swaps them without a gap, tries again. What ends mean is in ends.js and cause.js, when to swap in
+// swaps.js, which transport in levels.js, what to do next in steps.js and policy.js. It knows neither pages nor listeners, so that it also
 // runs in a SharedWorker.
-import { findCause, isSuspectAfter, livedMsUntil } from "./cause.js";
 import { isAfter } from "./cursor.js";
 import { loaderOf, preload, transportsFor } from "./levels.js";
-import { INITIAL, isStopped, messageFor, next, RULES } from "./policy.js";
-import { Room } from "./room.js";
+import { INITIAL, isStopped, RULES, step, UNREACHABLE } from "./steps.js";
 import { Stream } from "./stream.js";
-import { Swaps } from "./swaps.js";
 import { prepareRequest } from "./tokens.js";
 
 /** @import { ConnectionState, Status, TokenReason } from "../notify-sse.js" */
+/** @import { Slots } from "./slots.js" */
+/** @import { Host, Trouble } from "./trouble.js" */
 /** @import { End, Fact, PolicyState, Rules, Sink, Source, SourceOptions } from "./types.js" */
 
+/** After so long a first event is late. */
+const SLOW_MS = 1000;
+/** @type {Pick<ConnectionState, "connectionId" | "unread" | "unreadUpto">} */
+const NO_GREETING = { connectionId: null, unread: null, unreadUpto: null };
 const DEFAULTS = { connectTimeoutMs: 10000, upgradeAfterMs: 60000 };
 
 /** @implements {Source} */
 export class Connection {
   /** @type {string | null} */
   cursor = null;
-  /**
-   * Whose notifications these are. The first stream says so, and no other user's are taken after that.
-   *
-   * @type {string | null}
-   */
+  /** Whose notifications these are. The first stream says so, and no other user's are taken after that. @type {string | null} */
   recipient;
   /** @type {PolicyState} */
-  #state = INITIAL;
-  /**
-   * The stream that notifications come from.
-   *
-   * @type {Stream | null}
-   */
+  #state;
+  /** What the service said when the stream was opened. */
+  #greeting = NO_GREETING;
+  /** The stream that notifications come from. @type {Stream | null} */
   #stream = null;
-  /**
-   * The stream that is about to take over from it.
-   *
-   * @type {Stream | null}
-   */
+  /** The stream that is about to take over from it. @type {Stream | null} */
   #spare = null;
   /** Counts how often all streams were given up. What was begun before that does not count any more. */
   #turn = 0;
@@ -50,42 +43,50 @@ export class Connection {
   #transports;
   /** @type {Rules} */
   #rules;
-  #swaps;
-  #room;
+  /** Whether there is room for one more stream of this browser. Only tabs that can agree on it look. @type {Slots | null} */
+  #slots = null;
+  /** @type {Trouble | null} */
+  #trouble = null;
+  /** What it may do with this connection. @type {Host} */
+  #host = {
+    apply: (fact) => this.#apply(fact),
+    connect: () => this.#connect("connect"),
+    swap: (why, level) => this.#swapUnlessBusy(why, level),
+    turn: () => this.#turn,
+    hasCursor: () => this.cursor !== null,
+    begin: (cursor, recipient = this.recipient ?? undefined) => {
+      if (!this.recipient || recipient === this.recipient) this.#take("heartbeat", cursor, {});
+    },
+  };
 
-  /**
-   * @param {SourceOptions} options
-   * @param {Sink} sink is told each notification and heartbeat once and in order
-   */
+  /** @param {SourceOptions} options @param {Sink} sink is told each notification and heartbeat once and in order */
   constructor(options, sink) {
     this.#options = { ...DEFAULTS, ...options };
     this.recipient = options.recipient ?? null;
     this.#transports = transportsFor(options);
+    this.#state = { ...INITIAL, level: Math.max(0, this.#transports.indexOf(/** @type {any} */ (options.first))) };
     this.#rules = { ...RULES, ...options, levels: this.#transports.length };
-    this.#swaps = new Swaps(this.#rules, this.#options.upgradeAfterMs, (why, level) =>
-      this.#swapUnlessBusy(why, level),
-    );
-    this.#room = new Room(options.url, this.#transports.length);
     this.#sink = sink;
   }
 
   /** @returns {Omit<ConnectionState, "shared">} */
   get state() {
-    const { status, attempt, delayMs, reason, level } = this.#state;
+    const { status, attempt, delayMs, reason, level, error } = this.#state;
     return {
       status,
       reason,
-      message: messageFor(this.#state),
+      message: this.#trouble?.messageFor(this.#state) ?? (status === "failed" ? UNREACHABLE : ""),
       transport: this.#transports[level],
       attempt: status === "connected" ? 0 : attempt,
       retryAt: delayMs === null ? null : this.#retryAt,
       recipient: this.recipient,
+      error,
+      ...this.#greeting,
     };
   }
 
   /**
    * A connection that runs already keeps its cursor: every tab that joins a shared one starts it, from where that tab is.
-   *
    * @param {string | null} cursor
    */
   start(cursor) {
@@ -103,15 +104,11 @@ export class Connection {
   /** Tries now, with all attempts ahead. */
   retryNow() {
     if (isStopped(this.#state) || this.#state.status === "connected") return;
-    this.#state = next(this.#state, { kind: "retry" }, this.#rules);
+    this.#state = step(this.#state, { kind: "retry" }, this.#rules);
     this.#connect("connect");
   }
 
-  /**
-   * Is what looks open still alive? A second stream finds out.
-   *
-   * @param {boolean} changed
-   */
+  /** Is what looks open still alive? A second stream finds out. @param {boolean} changed */
   wake(changed) {
     const { status, delayMs } = this.#state;
     if (status !== "connected") {
@@ -137,9 +134,7 @@ export class Connection {
 
   /**
    * Opens a second stream from the cursor. The first one is closed once the second is up.
-   *
-   * @param {TokenReason} why
-   * @param {number} level
+   * @param {TokenReason} why @param {number} level
    */
   #swap(why, level) {
     this.#spare?.close();
@@ -147,54 +142,74 @@ export class Connection {
   }
 
   /**
-   * An upgrade gives way to any other swap.
-   *
-   * @param {TokenReason} why
-   * @param {number} level
+   * An upgrade gives way to any other swap, and a fallback to the next one.
+   * @param {TokenReason} why @param {number} level
    */
   #swapUnlessBusy(why, level) {
-    if (!this.#spare || (why !== "upgrade" && this.#spare.why === "upgrade")) this.#swap(why, level);
+    if (!this.#spare || (why !== "upgrade" && ["upgrade", "fallback"].includes(this.#spare.why)))
+      this.#swap(why, level);
   }
 
-  /**
-   * @param {TokenReason} why
-   * @param {number} level
-   */
+  /** @param {TokenReason} why @param {number} level */
   #open(why, level) {
     const stream = new Stream(level, why, this.#options.connectTimeoutMs, {
       frame: (event, id, data) => this.#onFrame(stream, event, id, data),
       end: (end) => this.#onEnd(stream, end),
     });
     stream.start(loaderOf(this.#transports[level]), async () => {
-      await this.#room.admit(level, this.#stream?.level === level);
+      // Only the best transport needs one of the few connections, and a page that chose its transport has what it wants.
+      if (level === 0 && this.#transports.length > 1) await this.#admit(this.#stream?.level === 0);
       const reason = this.#state.refusals ? "unauthorized" : why;
-      return prepareRequest(this.#options, reason, () => this.cursor);
+      const request = await prepareRequest(this.#options, reason, () => this.cursor);
+      Object.assign(request, {
+        isTokenInQuery: this.#transports[level] === "eventsource",
+        pollAfterS: this.#state.pollAfterS,
+      });
+      if (!this.#state.works && !this.#stream?.isUp && level + 1 < this.#transports.length) this.#watch(level);
+      return request;
     });
     return stream;
   }
 
   /**
-   * @param {Stream} stream
-   * @param {string} event
-   * @param {string | null} id
-   * @param {any} data
+   * Waits for a place, or throws when all are taken.
+   * @param {boolean} isSwap it takes over from a stream that has a place
    */
+  async #admit(isSwap) {
+    if (!globalThis.navigator?.locks) return;
+    const turn = this.#turn;
+    this.#slots ??= await import("./slots.js").then(({ Slots }) => new Slots(this.#options.url)).catch(() => null);
+    if (turn === this.#turn) await this.#slots?.admit(isSwap);
+  }
+
+  /** @param {Stream} stream @param {string} event @param {string | null} id @param {any} data */
   #onFrame(stream, event, id, data) {
     if (event === "closing") {
       stream.end({ reason: data.reason, retryMs: data.retry_ms }); // the first event of a stream that is refused for load
       return;
     }
-    if (event === "connected" && !this.#isOurs(data.recipient_id)) return;
+    if (event === "connected") {
+      if (!this.#isOurs(data.recipient_id)) return;
+      const { connection_id: connectionId = null, unread = null, unread_upto: unreadUpto = null } = data;
+      this.#greeting = { connectionId, unread, unreadUpto };
+    }
     if (!stream.isUp) this.#onUp(stream, data.heartbeat_s);
     if (event === "reset") {
       this.cursor = id ?? data.to;
       this.#sink.reset({ ...data, to: this.cursor });
       return;
     }
-    if (event === "expiring") this.#swaps.onExpiring(stream, data.expires_in_s);
+    if (event === "expiring") this.#withTrouble((trouble) => trouble?.swaps.onExpiring(stream, data.expires_in_s));
     if (event === "connected" && this.cursor) return; // a cursor moves only by what was received
-    // Two streams may send the same: the cursor tells what is new.
-    if (!id || !isAfter(id, this.cursor)) return;
+    if (id) this.#take(event, id, data);
+  }
+
+  /**
+   * Two streams may send the same: the cursor tells what is new.
+   * @param {string} event @param {string} id @param {any} data
+   */
+  #take(event, id, data) {
+    if (!isAfter(id, this.cursor)) return;
     const prev = this.cursor;
     this.cursor = id;
     this.#sink.frame({ event, id, prev, data });
@@ -202,14 +217,13 @@ export class Connection {
 
   /**
    * Whether the stream is for our user. Nothing of another user's is handed over, and no stream of his replaces ours.
-   *
    * @param {string} [recipient] a service of an earlier version does not say
    */
   #isOurs(recipient) {
     if (!recipient || recipient === this.recipient) return true;
     if (this.recipient) {
       this.#giveUpStreams();
-      this.#apply({ kind: "down", end: { reason: "other_user" }, atFault: false, livedMs: 0, online: true });
+      this.#withTrouble((trouble) => trouble?.onOtherUser());
       return false;
     }
     this.recipient = recipient;
@@ -221,92 +235,77 @@ export class Connection {
     return false;
   }
 
-  /**
-   * @param {Stream} stream
-   * @param {number} [heartbeatS]
-   */
+  /** @param {Stream} stream @param {number} [heartbeatS] */
   #onUp(stream, heartbeatS) {
     stream.markUp(heartbeatS);
     if (stream === this.#spare) {
       this.#stream?.close();
       this.#stream = stream;
       this.#spare = null;
-      this.#room.endSwap();
+      this.#slots?.endTurn();
+    } else if (this.#spare?.why === "fallback") {
+      this.#spare.close(); // what was late came first all the same
+      this.#spare = null;
     }
     this.#apply({ kind: "up", level: stream.level });
-    this.#swaps.onUp(stream.level);
+    this.#withTrouble((trouble) => trouble?.swaps.onUp(this.#state.pollAfterS ? 0 : stream.level));
     if (stream.level === 0) preload(this.#transports);
   }
 
-  /**
-   * @param {Stream} stream
-   * @param {End} end
-   */
+  /** @param {Stream} stream @param {End} end */
   #onEnd(stream, end) {
     if (stream === this.#spare) {
-      this.#onSpareEnd(stream, end);
+      this.#spare = null;
+      this.#slots?.endTurn();
+      this.#withTrouble((trouble) => trouble?.onSpareEnd(stream, end));
       return;
     }
     this.#stream = this.#spare; // one that is on its way may still take over
     this.#spare = null;
     if (this.#stream) this.#apply({ kind: "try" });
-    else this.#onLastEnd(stream, end);
+    else this.#withTrouble((trouble) => (trouble ? trouble.onLastEnd(stream, end) : this.#apply({ kind: "again" })));
   }
 
   /**
-   * A swap failed. The first stream lives on, and the swap is tried again.
-   *
-   * @param {Stream} stream
-   * @param {End} end
+   * A stream was asked for while none is up. When it takes long, the next transport is tried beside it.
+   * @param {number} level
    */
-  async #onSpareEnd(stream, end) {
+  #watch(level) {
     const turn = this.#turn;
-    const why = /** @type {TokenReason} */ (stream.why);
-    this.#spare = null;
-    this.#room.endSwap();
-    this.#swaps.onFailed(why, stream.level);
-    if (why === "upgrade") return;
-    const { reason = end.reason } = await findCause(stream, end, false);
-    if (turn === this.#turn && reason === "unauthorized") this.#apply({ kind: "refused" });
+    setTimeout(() => {
+      if (turn === this.#turn && !this.#stream?.isUp) this.#withTrouble((trouble) => trouble?.swaps.onTrying(level));
+    }, SLOW_MS);
   }
 
   /**
-   * The only stream ended, or could not be opened.
-   *
-   * @param {Stream} stream
-   * @param {End} end
+   * What is needed once something takes long or goes wrong is fetched then, or beforehand once a stream is up. There may be no
+   * network to fetch it: then it is null.
+   * @param {(trouble: Trouble | null) => void} act
    */
-  async #onLastEnd(stream, end) {
-    if (end.reason === "crowded") {
-      this.#apply({ kind: "crowded" });
-      this.#connect("connect");
-      return;
+  async #withTrouble(act) {
+    const turn = this.#turn;
+    if (!this.#trouble) {
+      const loaded = await import("./trouble.js").catch(() => null);
+      if (turn !== this.#turn) return;
+      this.#trouble ??= loaded && new loaded.Trouble(this.#rules, this.#options.upgradeAfterMs, this.#host);
     }
-    const turn = this.#turn;
-    this.#swaps.cancel();
-    const livedMs = livedMsUntil(stream, end);
-    const isSuspect = isSuspectAfter(livedMs, end);
-    // To find out why takes a while. The page is told before.
-    if (stream.isUp && isSuspect) this.#apply({ kind: "try", reason: end.reason });
-    const { atFault, ...found } = await findCause(stream, end, isSuspect);
-    const online = globalThis.navigator?.onLine ?? true;
-    if (turn === this.#turn) this.#apply({ kind: "down", end: { ...end, ...found }, atFault, livedMs, online });
+    act(this.#trouble);
   }
 
   #giveUpStreams() {
     this.#turn += 1;
     clearTimeout(this.#retryTimer);
-    this.#swaps.cancel();
+    this.#trouble?.swaps.cancel();
     this.#stream?.close();
     this.#spare?.close();
     this.#stream = null;
     this.#spare = null;
-    this.#room.leave();
+    this.#slots?.leave();
   }
 
   /** @param {Fact} fact */
   #apply(fact) {
-    this.#state = next(this.#state, fact, this.#rules);
+    this.#state = (this.#trouble?.next ?? step)(this.#state, fact, this.#rules);
     const { delayMs } = this.#state;
     clearTimeout(this.#retryTimer);
     if (delayMs !== null) {

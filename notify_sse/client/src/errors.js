@@ -1,6 +1,8 @@
 // What the client throws and rejects with. Each error has a `code` that stays the same in all versions. Ask for the code,
 // not for the class: notify-sse.js is built as one file, and the modules that it loads later have their own copy of a class.
 
+/** @import { NotificationFailure } from "../notify-sse.js" */
+
 /**
  * The root of the client's errors.
  *
@@ -20,27 +22,19 @@ export class NotificationError extends Error {
 }
 
 /**
- * `getToken` failed. `cause` is what it threw.
- *
- * @extends {NotificationError<"token">}
- */
-export class TokenError extends NotificationError {
-  /** @param {unknown} cause */
-  constructor(cause) {
-    super("token", "getToken() failed", { cause });
-  }
-}
-
-/**
  * The service refused to give a page of the history. `status` is the HTTP status of its answer.
  *
  * @extends {NotificationError<"history">}
  */
 export class HistoryError extends NotificationError {
-  /** @param {number} status */
-  constructor(status) {
-    super("history", `The history answered ${status}`);
+  /**
+   * @param {number} status
+   * @param {{ code?: string, detail?: string }} [problem] the service's own code and words
+   */
+  constructor(status, { code, detail } = {}) {
+    super("history", `The history answered ${status}${detail ? `: ${detail}` : ""}`);
     this.status = status;
+    this.problem = code ?? null;
   }
 }
 
@@ -72,7 +66,18 @@ export class OtherUserError extends NotificationError {
  * @extends {NotificationError<"no_provider">}
  */
 export class MissingProviderError extends NotificationError {
-  constructor() {
-    super("no_provider", "useNotificationSocket() needs a <NotificationProvider> above it");
+  constructor(message = "useNotificationSocket() needs a <NotificationProvider> above it") {
+    super("no_provider", message);
   }
+}
+
+/**
+ * Whether a failure is another one than the one before it, or the same once more.
+ *
+ * @param {NotificationFailure} error
+ * @param {NotificationFailure | null} before
+ * @param {boolean} isAnother
+ */
+export function isNews({ code, detail }, before, isAnother) {
+  return isAnother || code !== before?.code || detail !== before?.detail;
 }

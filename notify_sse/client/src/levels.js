@@ -1,12 +1,12 @@
 // The transports of a connection by level: 0 is the best one, each further one gets through where the one before it does not.
-import * as eventsource from "./transports/eventsource.js";
+import { decode, open } from "./transports/eventsource.js";
 
 /** @import { Transport as TransportName } from "../notify-sse.js" */
 /** @import { SourceOptions, Transport } from "./types.js" */
 
 /** @type {Record<TransportName, () => Transport | Promise<Transport>>} */
 const TRANSPORTS = {
-  eventsource: () => eventsource,
+  eventsource: () => ({ open, decode }),
   fetch: () => import("./transports/fetch.js"),
   websocket: () => import("./transports/websocket.js"),
   longpoll: () => import("./transports/longpoll.js"),

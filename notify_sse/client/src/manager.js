@@ -1,26 +1,18 @@
 // What a page holds: listeners, the cursor that is kept across reloads, and a source of notifications, which is a connection
 // of its own or a share in the one of all tabs.
+
+import { bindMethods } from "./bind.js";
 import { Connection } from "./connection.js";
 import { cursorKeeper } from "./cursor-keeper.js";
-import { OtherUserError } from "./errors.js";
+import { isNews } from "./errors.js";
+import { IDLE } from "./idle.js";
 import { watchPage } from "./lifecycle.js";
 import { callListeners } from "./listeners.js";
-import { completeOptions } from "./options.js";
+import { checkOptions, completeOptions } from "./options.js";
+import { rememberedTransport, rememberTransport } from "./remembered.js";
 
 /** @import * as api from "../notify-sse.js" */
 /** @import { Frame, ResetData, Source, SourceOptions } from "./types.js" */
-
-/** @type {api.ConnectionState} */
-const IDLE = {
-  status: "idle",
-  reason: null,
-  message: "",
-  transport: null,
-  attempt: 0,
-  retryAt: null,
-  shared: null,
-  recipient: null,
-};
 
 // The names of listeners that are not for notifications. No notification's type has a colon.
 const STATE = ":state";
@@ -39,26 +31,26 @@ export class NotificationConnectionManager {
   /** @type {Map<string, Set<(value: any) => unknown>>} */
   #listeners = new Map();
   #keeper;
-  /**
-   * Whose the kept cursor is.
-   *
-   * @type {string | null}
-   */
+  /** Whose the kept cursor is. @type {string | null} */
   #cursorOf = null;
   /** @type {Source | null} */
   #source = null;
   /** @type {(() => void) | null} */
   #unwatch = null;
+  /** Which user the newest stored notifications were handed over for. */
+  #begunFor = -1;
   /** Counts the sources. A source that was left, perhaps by what a listener just did, says nothing more. */
   #turn = 0;
 
   /** @param {api.ManagerOptions} [options] */
   constructor(options = {}) {
+    bindMethods(this, NotificationConnectionManager);
     /** @type {SourceOptions} */
     this.options = completeOptions(options);
     this.#keeper = this.#openKeeper();
     if (options.cursor) this.cursor = options.cursor;
     else this.#loadKept();
+    if (options.debug) import("./debug.js").then(({ logTo }) => logTo(console, this));
   }
 
   /** Opens the stream and keeps it open, until `close()`. */
@@ -93,13 +85,12 @@ export class NotificationConnectionManager {
 
   /**
    * Signs out, and goes on as another user; connected when it was before.
-   *
    * @param {api.NewUser} [who] without `getToken` the session cookie says who it is
    */
   switchUser({ user, getToken } = {}) {
     const wasOpen = this.#unwatch !== null;
     this.#forget();
-    this.options = { ...this.options, user, getToken };
+    this.options = { ...this.options, user: undefined, getToken: undefined, ...checkOptions({ user, getToken }) };
     this.#keeper = this.#openKeeper();
     this.#loadKept();
     this.#emit(SIGN_OUT, undefined);
@@ -114,7 +105,6 @@ export class NotificationConnectionManager {
 
   /**
    * Calls `listener` for each notification of `type`, or for all with `"*"`. Returns the function that ends that.
-   *
    * @param {string} type
    * @param {(value: any) => unknown} listener
    */
@@ -127,7 +117,7 @@ export class NotificationConnectionManager {
     };
   }
 
-  /** @param {(notification: api.Notification) => unknown} listener */
+  /** @param {(notification: any) => unknown} listener */
   onAll(listener) {
     return this.on(ALL, listener);
   }
@@ -139,7 +129,6 @@ export class NotificationConnectionManager {
 
   /**
    * What lay between may be lost. `items` of the reset are the newest that are stored, or null.
-   *
    * @param {(reset: api.Reset) => unknown} listener
    */
   onReset(listener) {
@@ -147,8 +136,40 @@ export class NotificationConnectionManager {
   }
 
   /**
+   * Something went wrong. The connection goes on trying all the same, unless its state is `failed`.
+   * @param {(error: api.NotificationFailure) => unknown} listener
+   */
+  onError(listener) {
+    return this.on(":error", listener);
+  }
+
+  /**
+   * The user has read something, here or on another device.
+   * @param {(mark: api.ReadMark) => unknown} listener
+   */
+  onRead(listener) {
+    return this.on(":read", listener);
+  }
+
+  /**
+   * A notification was taken back: it is not to be shown any more.
+   * @param {(recalled: api.Recalled) => unknown} listener
+   */
+  onRecalled(listener) {
+    return this.on(":recalled", listener);
+  }
+
+  /**
+   * Marks notifications as read on all devices: all up to a cursor, or single ones by their ids.
+   * @param {api.Marking} what
+   */
+  async markRead(what) {
+    const { markRead } = await import("./read-state.js");
+    return markRead(this, what);
+  }
+
+  /**
    * Nothing of the user may be shown any more.
-   *
    * @param {() => unknown} listener
    */
   onSignOut(listener) {
@@ -157,7 +178,6 @@ export class NotificationConnectionManager {
 
   /**
    * Reads these granted topics from now on, beside the user's own notifications.
-   *
    * @param {readonly string[]} topics
    */
   setTopics(topics) {
@@ -169,31 +189,12 @@ export class NotificationConnectionManager {
 
   /**
    * A page of what is stored, newest first.
-   *
    * @param {api.HistoryQuery} [query]
    */
   async history(query) {
     const { signOuts } = this;
-    const { readHistory } = await import("./history.js");
-    return this.#ownPage(await readHistory({ ...this.options, recipient: this.recipient }, query), signOuts);
-  }
-
-  /**
-   * A page that was asked for before a sign-out is not for who is here now.
-   *
-   * @param {api.HistoryPage} page
-   * @param {number} signOuts
-   * @returns {api.HistoryPage}
-   */
-  #ownPage(page, signOuts) {
-    if (signOuts !== this.signOuts) throw new OtherUserError();
-    return {
-      ...page,
-      next: async () => {
-        const further = await page.next();
-        return further && this.#ownPage(further, signOuts);
-      },
-    };
+    const { readOwnHistory } = await import("./history.js");
+    return readOwnHistory(this, signOuts, query);
   }
 
   #openKeeper() {
@@ -211,14 +212,26 @@ export class NotificationConnectionManager {
     this.#turn += 1;
     const turn = this.#turn;
     const Chosen = await this.#chooseSource();
+    const cursor = await this.#beginWithStored();
     if (turn !== this.#turn) return;
-    const options = { ...this.options, recipient: this.recipient, cursorOf: this.#cursorOf };
+    if (cursor) this.#keep(cursor);
+    const first = rememberedTransport(this.options.url);
+    const options = { ...this.options, recipient: this.recipient, cursorOf: this.#cursorOf, first };
     this.#source = new Chosen(options, {
       state: (state) => turn === this.#turn && this.#tellState(state),
       frame: (frame) => turn === this.#turn && this.#takeFrame(frame),
       reset: (reset) => turn === this.#turn && this.#tellReset(reset, turn),
     });
     this.#source.start(this.cursor);
+  }
+
+  /** The newest stored notifications come first, once for each user; then the stream. Returns where that goes on. */
+  async #beginWithStored() {
+    const { signOuts } = this;
+    if (!this.options.initial || this.#begunFor === signOuts) return null;
+    this.#begunFor = signOuts;
+    const { handOverInitial } = await import("./initial.js");
+    return handOverInitial(this, (item) => signOuts === this.signOuts && this.#tell(item));
   }
 
   /** Tabs share only what is known to be the same user's: one tab must never see what another tab's token is for. */
@@ -262,24 +275,32 @@ export class NotificationConnectionManager {
 
   /** @param {Partial<api.ConnectionState>} state */
   #tellState(state) {
+    const before = this.state;
     this.recipient = state.recipient ?? this.recipient;
     this.state = { ...IDLE, ...state, recipient: this.recipient };
+    const { error, status, transport, reason, attempt } = this.state;
+    const { url, transport: chosen = "auto" } = this.options;
+    // One that was chosen is nothing to remember, and neither is one that is used only for want of room.
+    if (status === "connected" && chosen === "auto" && !reason) rememberTransport(url, transport);
+    if (error && isNews(error, before.error, attempt !== before.attempt)) this.#emit(":error", error);
     this.#emit(STATE, this.state);
   }
 
   /** @param {Frame} frame */
   #takeFrame({ event, id, data }) {
     this.#keep(id);
-    if (event !== "message") return;
-    data.cursor = id;
-    this.#emit(data.notification_type, data);
-    this.#emit(ALL, data);
+    const told = { ...data, cursor: id };
+    if (event === "message") this.#tell(told);
+    else this.#emit(`:${event}`, told);
   }
 
-  /**
-   * @param {ResetData} reset
-   * @param {number} turn
-   */
+  /** @param {api.Notification} item */
+  #tell(item) {
+    this.#emit(item.notification_type, item);
+    this.#emit(ALL, item);
+  }
+
+  /** @param {ResetData} reset @param {number} turn */
   async #tellReset(reset, turn) {
     this.#keep(reset.to);
     const page = await this.history().catch(() => null);
@@ -292,10 +313,7 @@ export class NotificationConnectionManager {
     this.#keeper.save(cursor, this.recipient);
   }
 
-  /**
-   * @param {string} type
-   * @param {unknown} value
-   */
+  /** @param {string} type @param {unknown} value */
   #emit(type, value) {
     callListeners(this.#listeners.get(type) ?? [], value);
   }

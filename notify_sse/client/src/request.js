@@ -2,8 +2,6 @@
 
 /** @import { End, StreamRequest } from "./types.js" */
 
-const PROBE_TIMEOUT_MS = 5000;
-
 /** @type {Record<number, string>} */
 const REASONS = { 401: "unauthorized", 403: "forbidden" };
 
@@ -57,26 +55,11 @@ export function refusal(status, retryMs) {
 }
 
 /**
- * Asks the service for very little, to learn why a connection failed. Returns the status of its answer, 0 for none.
- *
- * @param {Pick<StreamRequest, "base" | "token" | "withCredentials">} request
- */
-export async function probe({ base, token, withCredentials }) {
-  try {
-    const url = buildUrl(base, "history", { limit: 1, order: "desc" });
-    const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
-    const answer = await fetch(url, { ...fetchOptions({ token, withCredentials }), signal });
-    return answer.status;
-  } catch {
-    return 0;
-  }
-}
-
-/**
- * Why a stream could not be opened: its token could not be had, there are too many of them, or else the network failed.
+ * The end of a stream that could not be opened: its token could not be had, there are too many of them, or else the network failed.
  *
  * @param {any} error
+ * @returns {End}
  */
-export function reasonFor(error) {
-  return ["token", "crowded"].includes(error?.code) ? error.code : "network";
+export function endFor({ code, cause }) {
+  return ["token", "crowded"].includes(code) ? { reason: code, cause } : { reason: "network" };
 }

@@ -1,5 +1,7 @@
 // Over HTTP/1.1 a browser opens six connections to an origin, for all tabs together: with six streams open, no page of the site
 // loads. So all connections of a browser agree, by locks, on at most four streams: three that stay, and one that takes over.
+import { CrowdedError } from "./errors.js";
+
 const NAME = "notify-sse:stream:";
 const SLOTS = 3;
 
@@ -31,6 +33,16 @@ export class Slots {
     }
     if (!this.#leaveSlot) warn();
     return this.#leaveSlot !== null;
+  }
+
+  /**
+   * Waits for a place, or throws when all are taken.
+   *
+   * @param {boolean} isSwap it takes over from a stream that has a place
+   */
+  async admit(isSwap) {
+    if (isSwap) await this.takeTurn();
+    else if (!(await this.take())) throw new CrowdedError();
   }
 
   /** Waits until it may open a second stream, which is to take over from the first. */

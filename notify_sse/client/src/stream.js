@@ -1,7 +1,7 @@
 // One stream over one transport, from its opening to its one end. It is watched: it must answer in time, and after that
 // it must never be silent for longer than its heartbeats allow.
 import { pacedQueue } from "./pace.js";
-import { reasonFor } from "./request.js";
+import { endFor } from "./request.js";
 
 /** @import { DecodedEvent, End, StreamEnd, StreamRequest, Transport } from "./types.js" */
 
@@ -60,7 +60,7 @@ export class Stream {
       this.#decode = transport.decode;
       if (!this.#hasEnded) this.#closeTransport = transport.open(request, this);
     } catch (error) {
-      this.end({ reason: reasonFor(error) });
+      this.end(endFor(error));
     }
   }
 

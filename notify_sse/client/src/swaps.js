@@ -1,5 +1,5 @@
 // When a second stream is to take over from the one that is open: before its token ends, or to climb to a better transport.
-import { backoffMs } from "./policy.js";
+import { backoffMs } from "./steps.js";
 
 /** @import { TokenReason } from "../notify-sse.js" */
 /** @import { Stream } from "./stream.js" */
@@ -9,14 +9,18 @@ import { backoffMs } from "./policy.js";
 const YOUNG_MS = 1000;
 const YOUNG_DELAY_MS = 300;
 const MAX_SWAP_DELAY_MS = 10000;
+/** So much longer a transport may take that is late already, before the next one is tried beside it. */
+const FALLBACK_MS = 600;
 
 export class Swaps {
   /**
-   * Two timers: an upgrade to a better transport has its own, which no other swap sets back.
+   * An upgrade to a better transport has a timer of its own, which no other swap sets back; so has a fallback.
    *
-   * @type {Record<"renew" | "upgrade", ReturnType<typeof setTimeout> | undefined>}
+   * @type {Record<string, ReturnType<typeof setTimeout> | undefined>}
    */
-  #timers = { renew: undefined, upgrade: undefined };
+  #timers = {};
+  /** Of the stream that is up. */
+  #level = 0;
   /** Failed swaps in a row. */
   #failures = 0;
   #rules;
@@ -35,13 +39,24 @@ export class Swaps {
   }
 
   /**
+   * A stream is asked for while none is up. When it takes long, the next transport is tried beside it.
+   *
+   * @param {number} level
+   */
+  onTrying(level) {
+    this.#later(FALLBACK_MS, "fallback", level + 1);
+  }
+
+  /**
    * A stream came up. A fallback is to give way to the best transport after a while.
    *
    * @param {number} level
    */
   onUp(level) {
     this.#failures = 0;
+    this.#level = level;
     this.#cancel("renew");
+    this.#cancel("fallback");
     if (level === 0) this.#cancel("upgrade");
     else if (!this.#timers.upgrade) this.#later(this.#upgradeAfterMs, "upgrade", 0);
   }
@@ -57,14 +72,15 @@ export class Swaps {
   }
 
   /**
-   * A swap failed: it is tried again.
+   * A swap failed: it is tried again. Of the better transports another one, so that one that never works does not keep it from
+   * climbing to one that does.
    *
    * @param {TokenReason} why
    * @param {number} level
    */
   onFailed(why, level) {
     if (why === "upgrade") {
-      this.#later(this.#upgradeAfterMs, why, level);
+      this.#later(this.#upgradeAfterMs, why, (level + 1) % (this.#level || 1));
       return;
     }
     this.#failures += 1;
@@ -72,8 +88,7 @@ export class Swaps {
   }
 
   cancel() {
-    this.#cancel("renew");
-    this.#cancel("upgrade");
+    for (const timer in this.#timers) this.#cancel(timer);
   }
 
   /**
@@ -82,7 +97,7 @@ export class Swaps {
    * @param {number} level
    */
   #later(delayMs, why, level) {
-    const timer = why === "upgrade" ? "upgrade" : "renew";
+    const timer = why === "upgrade" || why === "fallback" ? why : "renew";
     this.#cancel(timer);
     this.#timers[timer] = setTimeout(() => {
       this.#timers[timer] = undefined;
@@ -90,7 +105,7 @@ export class Swaps {
     }, delayMs);
   }
 
-  /** @param {"renew" | "upgrade"} timer */
+  /** @param {string} timer */
   #cancel(timer) {
     clearTimeout(this.#timers[timer]);
     this.#timers[timer] = undefined;

@@ -1,5 +1,5 @@
 // The tokens that a page brings, and what is asked with them.
-import { TokenError } from "./errors.js";
+import { NotificationError } from "./errors.js";
 
 /** @import { ManagerOptions, TokenReason } from "../notify-sse.js" */
 /** @import { SourceOptions, StreamRequest } from "./types.js" */
@@ -25,10 +25,14 @@ export async function prepareRequest({ url, topics, withCredentials, getToken },
  */
 function tokenSource(getToken) {
   return async (/** @type {TokenReason} */ reason) => {
+    let token;
     try {
-      return await getToken?.({ reason });
-    } catch (error) {
-      throw new TokenError(error);
+      token = await getToken?.({ reason });
+    } catch (cause) {
+      throw new NotificationError("token", "", { cause });
     }
+    // Token servers whose session has ended like to answer with a sign-in page.
+    if (token && !/^[\w.~+/=-]+$/.test(token)) throw new NotificationError("token", "");
+    return token;
   };
 }

@@ -1,5 +1,12 @@
 // Types that the modules of src/ share. Users import none of them: the public types are in ../notify-sse.d.ts.
-import type { ConnectionState, ManagerOptions, Reset, Status, TokenReason } from "../notify-sse.js";
+import type {
+  ConnectionState,
+  ManagerOptions,
+  NotificationFailure,
+  Reset,
+  Status,
+  TokenReason,
+} from "../notify-sse.js";
 
 /** The options of a source: those of a manager, whose `url` is complete; and what is known of the user. */
 export type SourceOptions = ManagerOptions & {
@@ -8,6 +15,8 @@ export type SourceOptions = ManagerOptions & {
   recipient?: string | null;
   /** For whom the cursor was kept, with which the source starts. */
   cursorOf?: string | null;
+  /** The transport that worked the last time, to begin with. */
+  first?: string;
 };
 
 /** What a transport makes of the raw thing that it received. */
@@ -37,6 +46,26 @@ export interface End {
   status?: number;
   /** How long the service asks to wait, in ms. */
   retryMs?: number;
+  /** The service's own code and words, or ours. */
+  code?: string;
+  detail?: string;
+  /** What `getToken` threw. */
+  cause?: unknown;
+  /** Streams are not enabled for this user yet: the history is to be asked so often, in s. */
+  pollAfterS?: number;
+}
+
+/** What was found out of an end by asking. */
+export interface Cause extends Partial<Omit<End, "retryMs">> {
+  /** Whether the transport is to blame. */
+  atFault: boolean;
+  /** It will never work here: it is not tried again. */
+  isHopeless?: boolean;
+  /** No answer came to any question. */
+  isUnreached?: boolean;
+  /** Where the service stood when it answered, and whose notifications it would give. */
+  cursor?: string;
+  recipient?: string;
 }
 
 /** What a transport needs to open a stream. */
@@ -45,6 +74,10 @@ export interface StreamRequest {
   topics?: readonly string[];
   withCredentials?: boolean;
   token?: string | null;
+  /** Whether the token goes in the URL. */
+  isTokenInQuery?: boolean;
+  /** Ask the history so often, in s, and whether streams are enabled now; else each answer is waited for. */
+  pollAfterS?: number;
   cursor: string | null;
   freshToken(reason: TokenReason): Promise<string | null | undefined>;
 }
@@ -97,9 +130,17 @@ export interface PolicyState {
   faults: number;
   /** Refused tokens in a row. */
   refusals: number;
+  /** Failures in a row in which nothing answered. */
+  unreached: number;
+  /** So often the history is asked, in s, until streams are enabled for this user; 0 otherwise. */
+  pollAfterS: number;
+  /** The best transport has worked: when it does not now, the service is away. */
+  works: boolean;
   /** When to try again; null while trying, and when only a person can help. */
   delayMs: number | null;
   reason: string | null;
+  /** What the last failure was. */
+  error: NotificationFailure | null;
 }
 
 /** The options by which the policy decides. */
@@ -114,8 +155,9 @@ export type Fact =
   | { kind: "try"; reason?: string }
   | { kind: "up"; level: number }
   | ({ kind: "down" } & Down)
-  | { kind: "refused" }
+  | { kind: "refused"; end: End }
   | { kind: "crowded" }
+  | { kind: "again" }
   | { kind: "offline" }
   | { kind: "retry" }
   | { kind: "stop"; status: Status };
@@ -126,5 +168,7 @@ export interface Down {
   livedMs: number;
   /** Whether the transport is to blame. */
   atFault: boolean;
+  isHopeless?: boolean;
+  isUnreached?: boolean;
   online: boolean;
 }

@@ -1,4 +1,6 @@
-// <notify-status>: the connection banner. `element.manager = manager` is all it needs.
+// <notify-status>: the connection banner. `element.manager = manager` is all it needs. It never moves what is beside it: its place is
+// kept while nothing is shown, or with `quiet` it lies over what follows.
+import { addStyles, BaseElement, define, make, upgradeProperties } from "../src/dom.js";
 
 /** @import { NotificationConnectionManager, Status } from "../notify-sse.js" */
 /** @import { StatusTexts } from "./notify-status.js" */
@@ -15,15 +17,16 @@ const TEXTS = {
 };
 
 const STYLE = `
-:host { display: block; position: relative; font: 500 .875rem/1.4 system-ui, sans-serif; color-scheme: light dark; }
-:host([hidden]) { display: none; }
+:host { display: block; position: relative; min-height: 2.8em; font: 500 .875rem/1.4 system-ui, sans-serif; color-scheme: light dark; }
+:host([quiet]) { min-height: 0; }
+:host([hidden]), [hidden] { display: none !important; }
 [part=banner] {
-  display: flex; align-items: center; gap: .6em; padding: .4em .9em; min-height: 2.8em; box-sizing: border-box;
-  border-radius: var(--notify-status-radius, .5rem);
+  position: absolute; inset: 0 0 auto; z-index: 1; display: flex; align-items: center; gap: .6em; padding: .4em .9em;
+  min-height: 2.8em; box-sizing: border-box; border-radius: var(--notify-status-radius, .5rem);
   color: var(--notify-status-color, light-dark(#3d2f00, #ffe9a8));
   background: var(--notify-status-background, light-dark(#fff3c9, #3a3113));
 }
-[data-status=connected] [part=banner], [part=banner][data-status=connected] {
+[part=banner][data-status=connected] {
   color: var(--notify-status-ok-color, light-dark(#0d4023, #bdf0d0));
   background: var(--notify-status-ok-background, light-dark(#dff6e7, #12311f));
 }
@@ -36,34 +39,24 @@ const STYLE = `
 [part=text] { flex: 1; }
 [part=button] {
   font: inherit; color: inherit; background: none; border: 1px solid; border-radius: .4em; padding: .1em .7em;
-  cursor: pointer;
+  min-height: max(2em, 24px); cursor: pointer;
 }
+@media (pointer: coarse) { [part=button] { min-height: 44px; } }
 [part=button]:focus-visible { outline: 2px solid; outline-offset: 2px; }
 .spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @keyframes pulse { 50% { opacity: .25; } }
 @media (prefers-reduced-motion: reduce) { [part=dot] { animation: none !important; } }
 `;
 
-// What is seen counts down every second, and may be hidden; what is spoken says it once, and is always there.
-const TEMPLATE = `
-<style>${STYLE}</style>
-<div part="banner">
-  <span part="dot" aria-hidden="true"></span>
-  <span part="text" aria-hidden="true"></span>
-  <button part="button" type="button"></button>
-</div>
-<span class="spoken" role="status" aria-live="polite"></span>`;
-
 const TICK_MS = 250;
+/** Trouble that is over sooner is not worth a word. */
+const GRACE_MS = 2000;
 
 /** While it is so, there is nothing to show. */
 const IDLE = ["idle", "paused", "closed"];
 
-/** Where a server renders there are no elements, and the class only has to be there. */
-const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
-
 /** Attribute `quiet`: hidden while connected. Property `texts`: other words, by name. Event `retry`, cancelable. */
-export class NotifyStatus extends Base {
+export class NotifyStatus extends BaseElement {
   static observedAttributes = ["quiet"];
   /** @type {NotificationConnectionManager<any> | null} */
   #manager = null;
@@ -72,13 +65,30 @@ export class NotifyStatus extends Base {
   #unsubscribe = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #clock;
-  #root;
+  /**
+   * When the trouble began; null while there is none.
+   *
+   * @type {number | null}
+   */
+  #troubleMs = null;
+  #hasSpoken = false;
+  // What is seen counts down every second, and may be hidden; what is spoken says it once, and is always there.
+  #text = make("span", { part: "text", "aria-hidden": true });
+  #button = make("button", { part: "button", type: "button", onclick: () => this.#retry() });
+  #banner = make(
+    "div",
+    { part: "banner", hidden: true },
+    make("span", { part: "dot", "aria-hidden": true }),
+    this.#text,
+    this.#button,
+  );
+  #spoken = make("span", { className: "spoken", role: "status", "aria-live": "polite" });
 
   constructor() {
     super();
-    this.#root = this.attachShadow({ mode: "open" });
-    this.#root.innerHTML = TEMPLATE;
-    this.#part("button").addEventListener("click", () => this.#retry());
+    const root = this.attachShadow({ mode: "open" });
+    addStyles(root, STYLE);
+    root.append(this.#banner, this.#spoken);
   }
 
   get manager() {
@@ -97,8 +107,7 @@ export class NotifyStatus extends Base {
   }
 
   connectedCallback() {
-    this.#upgrade("manager");
-    this.#upgrade("texts");
+    upgradeProperties(this, "manager", "texts");
     this.disconnectedCallback();
     if (this.#manager) this.#unsubscribe = this.#manager.onState(() => this.#render());
     this.#render();
@@ -113,23 +122,6 @@ export class NotifyStatus extends Base {
     this.#render();
   }
 
-  /**
-   * What a page set before the element was defined hides the property of that name: it is set again, properly.
-   *
-   * @param {"manager" | "texts"} name
-   */
-  #upgrade(name) {
-    if (!Object.hasOwn(this, name)) return;
-    const value = Reflect.get(this, name);
-    Reflect.deleteProperty(this, name);
-    Reflect.set(this, name, value);
-  }
-
-  /** @param {"banner" | "text" | "button"} name */
-  #part(name) {
-    return /** @type {HTMLElement} */ (this.#root.querySelector(`[part=${name}]`));
-  }
-
   #retry() {
     const event = new Event("retry", { bubbles: true, composed: true, cancelable: true });
     if (this.dispatchEvent(event)) this.#manager?.retryNow();
@@ -138,15 +130,38 @@ export class NotifyStatus extends Base {
   #render() {
     clearTimeout(this.#clock);
     const status = this.#manager?.state.status ?? "idle";
-    const isIdle = IDLE.includes(status);
+    const isTrouble = !IDLE.includes(status) && status !== "connected";
+    this.#troubleMs = isTrouble ? (this.#troubleMs ?? Date.now()) : null;
+    const leftMs = isTrouble ? /** @type {number} */ (this.#troubleMs) + GRACE_MS - Date.now() : 0;
+    if (leftMs > 0) {
+      this.#clock = setTimeout(() => this.#render(), leftMs);
+      return;
+    }
+    this.#show(status);
+    this.#speak(status, isTrouble);
+  }
+
+  /** @param {Status} status */
+  #show(status) {
     const waitS = this.#waitS();
-    const text = this.#text(status);
-    this.#showBanner(status, isIdle || (status === "connected" && this.hasAttribute("quiet")));
-    this.#part("text").textContent = waitS ? this.#texts.waiting.replace("{s}", String(waitS)) : text;
-    this.#part("button").textContent = this.#texts.retry;
-    this.#part("button").hidden = !(waitS || status === "failed" || status === "offline");
-    this.#speak(isIdle ? "" : text);
+    this.#banner.dataset.status = status;
+    this.#banner.hidden = IDLE.includes(status) || (status === "connected" && this.hasAttribute("quiet"));
+    this.#text.textContent = waitS ? this.#texts.waiting.replace("{s}", String(waitS)) : this.#textFor(status);
+    this.#button.textContent = this.#texts.retry;
+    this.#button.hidden = !(waitS || status === "failed" || status === "offline");
     if (waitS) this.#clock = setTimeout(() => this.#render(), TICK_MS);
+  }
+
+  /**
+   * Trouble, and then its end.
+   *
+   * @param {Status} status
+   * @param {boolean} isTrouble
+   */
+  #speak(status, isTrouble) {
+    const text = isTrouble || (status === "connected" && this.#hasSpoken) ? this.#textFor(status) : "";
+    this.#hasSpoken = text !== "";
+    if (this.#spoken.textContent !== text) this.#spoken.textContent = text; // the same words set again would be read out again
   }
 
   /** The seconds until the next try, 0 when none is planned. */
@@ -157,29 +172,11 @@ export class NotifyStatus extends Base {
   }
 
   /** @param {Status} status */
-  #text(status) {
+  #textFor(status) {
     /** @type {Partial<Record<Status, string>>} */
     const texts = this.#texts;
     return texts[status] || this.#manager?.state.message || "";
   }
-
-  /**
-   * @param {Status} status
-   * @param {boolean} isHidden
-   */
-  #showBanner(status, isHidden) {
-    const banner = this.#part("banner");
-    banner.dataset.status = status;
-    banner.hidden = isHidden;
-    banner.style.display = isHidden ? "none" : ""; // a page's `::part(banner) { display }` must not show it again
-  }
-
-  /** @param {string} text */
-  #speak(text) {
-    const spoken = /** @type {HTMLElement} */ (this.#root.querySelector(".spoken"));
-    if (spoken.textContent !== text) spoken.textContent = text; // the same words set again would be read out again
-  }
 }
 
-const elements = globalThis.customElements;
-if (elements && !elements.get("notify-status")) elements.define("notify-status", NotifyStatus);
+define("notify-status", NotifyStatus);

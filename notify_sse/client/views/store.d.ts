@@ -1,12 +1,15 @@
-import type { ConnectionState, Notification, NotificationConnectionManager } from "../notify-sse.js";
+import type { AnyNotification, ConnectionState, Notification, NotificationConnectionManager } from "../notify-sse.js";
 
-export interface NotificationView {
+export interface NotificationView<Item = Notification> {
   connection: ConnectionState | null;
   /** Newest first. */
-  items: readonly Notification[];
+  items: readonly Item[];
   /** The one that came last. */
-  last: Notification | null;
+  last: Item | null;
+  /** How many are unread, on all of the user's devices; or in this page, where the service does not count. */
   unread: number;
+  /** Who counts `unread`: the service does it for all devices. */
+  countedBy: "service" | "page";
   /** How many resets there were: after each, something may be missing. */
   resets: number;
 }
@@ -23,14 +26,18 @@ export interface BurstOptions {
 export interface StoreOptions extends BurstOptions {
   /** How many items to keep. Default 200. */
   keep?: number;
+  /** So many of the newest stored items are there from the beginning. Default 0. */
+  initial?: number;
   /** Follow the manager only from `listen()` on. Default false. */
   idle?: boolean;
 }
 
-export interface NotificationStore {
-  getState(): NotificationView;
-  subscribe(subscriber: (state: NotificationView) => void): () => void;
-  markAllRead(): void;
+export interface NotificationStore<Item = Notification> {
+  getState(): NotificationView<Item>;
+  subscribe(subscriber: (state: NotificationView<Item>) => void): () => void;
+  /** Shows them as read (or unread again) at once; takes that back, and resolves to false, when the service cannot be told. */
+  markRead(ids: readonly string[], read?: boolean): Promise<boolean>;
+  markAllRead(): Promise<boolean>;
   clear(): void;
   loadOlder(limit?: number): Promise<boolean>;
   /** Follows the manager, as a new store does unless it is `idle`. Returns what ends that, and keeps the state. */
@@ -40,10 +47,10 @@ export interface NotificationStore {
 }
 
 export declare const EMPTY: Readonly<NotificationView>;
-export declare function createNotificationStore(
-  manager: NotificationConnectionManager<any>,
+export declare function createNotificationStore<P extends object = any>(
+  manager: NotificationConnectionManager<P>,
   options?: StoreOptions,
-): NotificationStore;
+): NotificationStore<AnyNotification<P>>;
 export declare function wants(types?: readonly string[]): (item: Notification) => boolean;
 export declare function received(
   state: NotificationView,

@@ -1,33 +1,46 @@
-// views/ is what a page shows: a store of the newest notifications, an unread badge, a banner. This is the store. It depends on
-// no framework: frameworks/ ties it to React, Zustand and Redux.
+// views/ is what a page shows: a store of the newest notifications, an unread badge, a banner, an inbox. This is the store. It depends
+// on no framework: frameworks/ ties it to React, Vue, Svelte, Zustand and Redux.
 import { isAfter, splitCursor } from "../src/cursor.js";
 import { callListeners } from "../src/listeners.js";
+import { Marks } from "../src/marks.js";
+import { readStateOf } from "../src/read-state.js";
 import { bursts } from "./bursts.js";
 
-/** @import { Notification, NotificationConnectionManager } from "../notify-sse.js" */
+/** @import { Notification, NotificationConnectionManager, ReadMark } from "../notify-sse.js" */
 /** @import { NotificationStore, NotificationView, StoreOptions } from "./store.js" */
 
 /** @type {Readonly<NotificationView>} */
-export const EMPTY = Object.freeze({ connection: null, items: Object.freeze([]), last: null, unread: 0, resets: 0 });
+export const EMPTY = Object.freeze({
+  connection: null,
+  items: Object.freeze([]),
+  last: null,
+  unread: 0,
+  countedBy: "page",
+  resets: 0,
+});
 
 /**
  * A store that follows `manager`. Its state is replaced, never changed, at most once a frame.
  *
  * @param {NotificationConnectionManager<any>} manager
  * @param {StoreOptions} [options]
- * @returns {NotificationStore}
+ * @returns {NotificationStore<any>}
  */
-export function createNotificationStore(manager, { keep = 200, throttle, types, nextFrame, idle = false } = {}) {
+export function createNotificationStore(manager, options = {}) {
+  const { keep = 200, throttle, types, nextFrame, idle = false, initial = 0 } = options;
   /** @type {NotificationView} */
   let state = { ...EMPTY, connection: manager.state };
   /** Whose items these are: how often somebody had signed out before them. */
   let signOuts = manager.signOuts;
+  /** For which user the newest stored items were asked for. */
+  let begunFor = -1;
   /** @type {(() => void)[]} */
   let unsubscribes = [];
   /** @type {Set<(state: NotificationView) => void>} */
   const subscribers = new Set();
   const isWanted = wants(types);
-  const burst = bursts((/** @type {Notification[]} */ items) => update(received(state, items, keep)), {
+  const marks = new Marks();
+  const burst = bursts((/** @type {Notification[]} */ items) => update(received(state, marks.applied(items), keep)), {
     throttle,
     nextFrame,
   });
@@ -42,6 +55,7 @@ export function createNotificationStore(manager, { keep = 200, throttle, types, 
   function forget() {
     signOuts = manager.signOuts;
     burst.stop();
+    marks.clear();
     state = { ...EMPTY, connection: manager.state };
     update({});
   }
@@ -53,19 +67,58 @@ export function createNotificationStore(manager, { keep = 200, throttle, types, 
       manager.onAll((item) => {
         if (isWanted(item)) burst.add(item, item.notification_type);
       }),
-      manager.onState((connection) => update({ connection })),
+      manager.onState((connection) => {
+        update({ connection });
+        loadInitial();
+      }),
       manager.onReset(({ items }) => {
         const stored = (items ?? []).filter(isWanted);
         update({ resets: state.resets + 1, items: merged(state.items, stored, keep) });
       }),
       manager.onSignOut(forget),
+      manager.onRead?.((mark) => applyMark(mark)),
+      manager.onRecalled?.(({ notification_id: id }) => {
+        marks.recall(id);
+        update({ items: marks.applied(state.items) });
+      }),
+      readStateOf(manager).subscribe(count),
     ];
+    count();
     if (state.connection !== manager.state) update({ connection: manager.state });
+    loadInitial();
     return stop;
   }
 
+  /** The service counts for all types and devices; a store of some types counts for itself. */
+  function count() {
+    const { unread } = readStateOf(manager);
+    if (types || (unread === null && state.countedBy === "page")) return;
+    if (unread === null) update({ countedBy: "page" });
+    else if (unread !== state.unread || state.countedBy !== "service") update({ unread, countedBy: "service" });
+  }
+
+  /** @param {Pick<ReadMark, "upto" | "ids" | "read">} mark */
+  function applyMark(mark) {
+    marks.add(mark);
+    update({ items: marks.applied(state.items) });
+  }
+
+  /** The newest stored items, once there is a connection: what comes later comes by the stream. */
+  async function loadInitial() {
+    if (!initial || begunFor === signOuts || manager.state.status !== "connected") return;
+    begunFor = signOuts;
+    const page = await manager.history({ limit: initial }).catch(() => null);
+    if (page && begunFor === manager.signOuts) addStored(page.items);
+  }
+
+  /** @param {readonly Notification[]} items newest first */
+  function addStored(items) {
+    const stored = marks.applied(items.filter(isWanted));
+    update({ items: merged(state.items, stored, Math.max(keep, state.items.length + stored.length)) });
+  }
+
   function stop() {
-    for (const unsubscribe of unsubscribes) unsubscribe();
+    for (const unsubscribe of unsubscribes) unsubscribe?.();
     unsubscribes = [];
     burst.stop();
   }
@@ -79,8 +132,53 @@ export function createNotificationStore(manager, { keep = 200, throttle, types, 
       if (!further) break;
       page = further;
     }
-    update({ items: merged(state.items, page.items.filter(isWanted), Number.POSITIVE_INFINITY) });
+    addStored(page.items);
     return page.more;
+  }
+
+  /**
+   * Shows at once what is about to be told to the service, and takes it back when that fails. Whether it was told.
+   *
+   * @param {readonly Notification[]} turned the items that change
+   * @param {Pick<ReadMark, "upto" | "ids" | "read">} mark
+   * @param {number} unread how many are left
+   */
+  async function tellRead(turned, mark, unread) {
+    const before = state.unread;
+    applyMark(mark);
+    update({ unread });
+    try {
+      await manager.markRead?.(mark.upto ?? { ids: mark.ids ?? [], read: mark.read });
+      return true;
+    } catch {
+      applyMark({ upto: null, ids: turned.map(({ notification_id: id }) => id), read: !mark.read });
+      update({ unread: before });
+      count();
+      return false;
+    }
+  }
+
+  /**
+   * @param {readonly string[]} ids
+   * @param {boolean} [read]
+   */
+  function markRead(ids, read = true) {
+    const turned = state.items.filter((item) => ids.includes(item.notification_id) && Boolean(item.read) !== read);
+    const counted = turned.filter(
+      ({ silent, recipient_id: own }) => !silent && (own || state.countedBy === "page"),
+    ).length;
+    return tellRead(
+      turned,
+      { upto: null, ids: [...ids], read },
+      Math.max(0, state.unread + (read ? -counted : counted)),
+    );
+  }
+
+  async function markAllRead() {
+    const turned = state.items.filter(({ read }) => !read);
+    const upto = types ? null : (manager.cursor ?? state.items[0]?.cursor ?? null);
+    if (!turned.length && !state.unread) return true;
+    return tellRead(turned, { upto, ids: turned.map(({ notification_id: id }) => id), read: true }, 0);
   }
 
   if (!idle) listen();
@@ -93,10 +191,9 @@ export function createNotificationStore(manager, { keep = 200, throttle, types, 
         subscribers.delete(subscriber);
       };
     },
-    markAllRead() {
-      if (state.unread) update({ unread: 0 });
-    },
-    clear: () => update({ items: EMPTY.items, last: null, unread: 0 }),
+    markRead,
+    markAllRead,
+    clear: () => update({ items: EMPTY.items, last: null, unread: state.countedBy === "service" ? state.unread : 0 }),
     loadOlder,
     destroy() {
       stop();
@@ -127,7 +224,7 @@ function oldestCursor(items) {
 }
 
 /**
- * What changes when `items` come, in order of arrival.
+ * What changes when `items` come, in order of arrival. Those that were there before the page was are no news.
  *
  * @param {NotificationView} state
  * @param {readonly Notification[]} items
@@ -135,10 +232,12 @@ function oldestCursor(items) {
  * @returns {Pick<NotificationView, "items" | "last" | "unread">}
  */
 export function received(state, items, keep) {
+  const news = items.filter(({ initial }) => !initial);
+  const unread = news.filter(({ silent, read }) => !silent && !read).length;
   return {
     items: merged(state.items, items, Math.max(keep, state.items.length)),
-    last: items.reduce(laterOf, state.last),
-    unread: state.unread + items.length,
+    last: news.reduce(laterOf, state.last),
+    unread: state.countedBy === "service" ? state.unread : state.unread + unread,
   };
 }
 

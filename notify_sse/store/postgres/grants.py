@@ -5,11 +5,21 @@ from typing import Final
 import asyncpg
 
 NEEDED: Final = {
-    "log": ("SELECT", "INSERT", "DELETE"),
+    "log": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "log_head": ("SELECT", "UPDATE"),
+    "read_state": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "read_mark": ("SELECT", "INSERT", "DELETE"),
     "notify_sse_schema": ("SELECT",),
+    "rollout": ("SELECT",),
+    "revocations": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "revocation_head": ("SELECT", "UPDATE"),
+    "tickets": ("SELECT", "INSERT", "DELETE"),
+    "audit": ("SELECT", "INSERT"),
+    "journal_connections": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "journal_gateways": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "journal_accepted": ("SELECT", "INSERT", "UPDATE", "DELETE"),
 }
-"""DELETE is for retention; UPDATE of the head also for its lock."""
+"""DELETE is for retention; UPDATE of the log for recalls, of the head also for its lock."""
 HAS: Final = """
     SELECT name, privilege
       FROM unnest($1::text[], $2::text[]) AS needed (name, privilege)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 import asyncpg
+import msgspec
 from sqlalchemy import Connection, NullPool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -22,9 +23,30 @@ BUILD_LOCK: Final = LOCK + 1
 BUILD_LOOK_S: Final = 0.2
 BUILD_SETTINGS: Final = {"statement_timeout": "0", "lock_timeout": "0"}
 """Building an index beside the work keeps nobody waiting, so it may wait for others as long as it takes."""
-BEFORE_IDENTITY: Final = "0001"
-IDENTITY_VALID: Final = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('log_identity')"
+INDEX_VALID: Final = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)"
 MIGRATION_SETTINGS: Final = {"statement_timeout": "0", "lock_timeout": str(LOCK_WAIT_MS)}
+
+
+class Index(msgspec.Struct, frozen=True):
+    """An index of the log that a `revision` adds. Built before that runs: it takes as long as the log is large."""
+
+    revision: str
+    name: str
+    statement: str
+
+
+INDEXES: Final = (
+    Index(
+        "0002",
+        "log_identity",
+        "CREATE UNIQUE INDEX CONCURRENTLY log_identity ON log (channel, notification_id)",
+    ),
+    Index(
+        "0005",
+        "log_by_notification_id",
+        "CREATE INDEX CONCURRENTLY log_by_notification_id ON log USING hash (notification_id)",
+    ),
+)
 
 
 async def migrate(database_url: str) -> Migrated:
@@ -67,7 +89,7 @@ def _locked_out(exc: StoreUnavailable) -> bool:
 
 
 async def _build_indexes(database_url: str) -> None:
-    """Build the index of revision 0002 on a log that has none, while others go on writing to it.
+    """Build the indexes of later revisions on a log that has none of them, while others go on writing to it.
 
     CONCURRENTLY works in no transaction, and waits for every statement that began before it. So whoever waits for their
     turn asks again and again: one that waited in a statement would be waited for by the one that builds.
@@ -76,17 +98,17 @@ async def _build_indexes(database_url: str) -> None:
         connection = await pool.connect(database_url, settings=BUILD_SETTINGS, command_timeout_s=None)
         try:
             found = await schema_of(connection)
-            if found is None or found.revision != BEFORE_IDENTITY:
+            missing = [index for index in INDEXES if found is not None and found.revision < index.revision]
+            if not missing:
                 return
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", BUILD_LOCK):  # noqa: ASYNC110
                 await asyncio.sleep(BUILD_LOOK_S)
-            valid = await connection.fetchval(IDENTITY_VALID)
-            if valid is False:  # somebody's attempt was cut off
-                await connection.execute("DROP INDEX CONCURRENTLY log_identity")
-            if not valid:
-                await connection.execute(
-                    "CREATE UNIQUE INDEX CONCURRENTLY log_identity ON log (channel, notification_id)"
-                )
+            for index in missing:
+                valid = await connection.fetchval(INDEX_VALID, index.name)
+                if valid is False:  # somebody's attempt was cut off
+                    await connection.execute(f"DROP INDEX CONCURRENTLY {index.name}")
+                if not valid:
+                    await connection.execute(index.statement)
         finally:
             await connection.close()
     except pool.FOREIGN as exc:

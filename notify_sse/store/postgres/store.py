@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any, Final
 
 import asyncpg
+from msgspec import structs
 
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page
@@ -30,6 +31,7 @@ READ_CONNECTIONS: Final = 2
 WAIT_S: Final = 10.0
 REPLAY_WAIT_S: Final = 30.0
 RACES: Final = 3
+APPEND: Final = "SELECT * FROM log_append($1, $2, $3, $4, $5, $6, $7)"
 
 
 class PostgresStore:
@@ -44,6 +46,9 @@ class PostgresStore:
         self._head, self._stretch, self._newest, self._ascending, self._descending = (
             (sql / f"{name}.sql").read_text("utf-8")
             for name in ("head", "stretch", "newest", "ascending", "descending")
+        )
+        self._ascending_typed, self._descending_typed = (
+            (sql / f"{name}_typed.sql").read_text("utf-8") for name in ("ascending", "descending")
         )
 
     async def open(self) -> None:
@@ -77,7 +82,7 @@ class PostgresStore:
         async def work(connection: asyncpg.Connection) -> Any:
             for _ in range(RACES):
                 try:
-                    return await connection.fetchrow("SELECT * FROM log_append($1, $2, $3, $4, $5, $6)", *columns)
+                    return await connection.fetchrow(APPEND, *columns)
                 except asyncpg.UniqueViolationError:
                     # Another program wrote these ids without taking the head's lock. The next attempt sees its rows as
                     # duplicates; when it still fails, the ids themselves are taken.
@@ -101,7 +106,9 @@ class PostgresStore:
         rows = await self._reads.run(
             lambda connection: connection.fetch(self._stretch, page.bounded(after, default=0), limit)
         )
-        return page.ascending(_events(rows), _head(rows), limit=limit)
+        times = tuple(row[-1] for row in rows if row[-1] is not None)
+        events = _events([row[:-1] for row in rows])
+        return structs.replace(page.ascending(events, _head(rows), limit=limit), committed_ms=times)
 
     async def newest(self, *, max_events: int, max_bytes: int) -> Page:
         rows = await self._reads.run(lambda connection: connection.fetch(self._newest, max_events, max_bytes))
@@ -122,20 +129,22 @@ class PostgresStore:
         limit: int,
     ) -> Page:
         asked = list(dict.fromkeys(channels))
-        rows = await self._replays.run(
-            lambda connection: connection.fetch(
-                self._descending if descending else self._ascending,
-                [sought_text(channel) for channel in asked],
-                page.bounded(after, default=0),
-                page.bounded(before, default=page.MAX_ID),
-                list(types) or None,
-                limit,
+        bounds = (page.bounded(after, default=0), page.bounded(before, default=page.MAX_ID))
+        values = ([sought_text(channel) for channel in asked], *bounds)
+        looked_to = None
+        if types:
+            select = self._descending_typed if descending else self._ascending_typed
+            rows = await self._replays.run(
+                lambda connection: connection.fetch(select, *values, list(types), limit, page.LOOKED_AT)
             )
-        )
-        events, head = _events_of(rows, asked), _head(rows)
+            looked_to = rows[0][8] if rows else None
+        else:
+            select = self._descending if descending else self._ascending
+            rows = await self._replays.run(lambda connection: connection.fetch(select, *values, None, limit))
+        events, head = _events_of(rows, asked, columns=3 if types else 5), _head(rows)
         if descending:
-            return page.descending(events, head, limit=limit, after=after)
-        return page.ascending(events, head, limit=limit, before=before)
+            return page.descending(events, head, limit=limit, after=after, looked_to=looked_to)
+        return page.ascending(events, head, limit=limit, before=before, looked_to=looked_to)
 
     async def expire(self, *, retention_s: float, limit: int) -> int:
         removed = await self._writes.run(
@@ -157,6 +166,7 @@ def _columns(batch: Sequence[Notification]) -> tuple[list[Any], ...]:
         [one.body for one in batch],
         [one.digest for one in batch],
         [one.expires_ms for one in batch],
+        [one.silent for one in batch],
     )
 
 
@@ -170,15 +180,13 @@ def _head(rows: Sequence[Any]) -> Head:
 
 def _events(rows: Sequence[Any]) -> tuple[Event, ...]:
     return tuple(
-        Event(place, channel.decode(), kind, body, expires_ms)
-        for _, _, _, place, channel, kind, body, expires_ms in rows
-        if place is not None
+        Event(place, channel.decode(), *columns) for _, _, _, place, channel, *columns in rows if place is not None
     )
 
 
-def _events_of(rows: Sequence[Any], channels: Sequence[str]) -> tuple[Event, ...]:
+def _events_of(rows: Sequence[Any], channels: Sequence[str], *, columns: int) -> tuple[Event, ...]:
     return tuple(
-        Event(place, channels[channel - 1], kind, body, expires_ms)
-        for _, _, _, place, channel, kind, body, expires_ms in rows
+        Event(place, channels[channel - 1], *values[:columns])
+        for _, _, _, place, channel, *values in rows
         if place is not None
     )

@@ -8,9 +8,10 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiosqlite
+from msgspec import structs
 
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page
@@ -33,23 +34,40 @@ SEEN: Final = """
         ON log.channel = given.column1 AND log.notification_id = given.column2
 """
 INSERT: Final = """
-    INSERT INTO log (id, notification_id, channel, type, body, digest, expires_ms, created_ms)
-    VALUES (?, ?, ?, ?, ?, ?, ?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+    INSERT INTO log (id, notification_id, channel, type, body, digest, expires_ms, silent, created_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
 """
 ADVANCE: Final = "UPDATE log_head SET position = ?"
-STRETCH: Final = "SELECT id, channel, type, body, expires_ms FROM log WHERE id > ? ORDER BY id LIMIT ?"
+STRETCH: Final = """
+    SELECT id, channel, type, body, expires_ms, silent, erases, created_ms FROM log WHERE id > ? ORDER BY id LIMIT ?
+"""
 NEWEST: Final = """
-    SELECT id, channel, type, body, expires_ms FROM (
+    SELECT id, channel, type, body, expires_ms, silent, erases FROM (
         SELECT *, sum(length(body)) OVER (ORDER BY id DESC) AS bytes
-          FROM (SELECT id, channel, type, body, expires_ms FROM log ORDER BY id DESC LIMIT ?)
+          FROM (SELECT id, channel, type, body, expires_ms, silent, erases FROM log ORDER BY id DESC LIMIT ?)
     ) WHERE bytes <= ? OR id = (SELECT position FROM log_head) ORDER BY id
 """
 ASCENDING: Final = """
-    SELECT id, type, body, expires_ms FROM log INDEXED BY log_channel
-     WHERE channel = ? AND id > ? AND id < ? AND (? OR type IN (SELECT value FROM json_each(?)))
+    SELECT id, type, body, expires_ms, silent, erases FROM log INDEXED BY log_channel
+     WHERE channel = ? AND id > ? AND id < ?
      ORDER BY id LIMIT ?
 """
-DESCENDING: Final = ASCENDING.replace("ORDER BY id", "ORDER BY id DESC")
+OF_TYPES: Final = """
+    SELECT id, type, body, expires_ms, silent, erases FROM log WHERE id IN (
+        SELECT id FROM (
+            SELECT id, type FROM log INDEXED BY log_channel
+             WHERE channel = ? AND id > ? AND id < ?
+             ORDER BY id LIMIT ?
+        ) WHERE type IN (SELECT value FROM json_each(?))
+    ) ORDER BY id LIMIT ?
+"""
+LOOKED_AT: Final = """
+    SELECT count(*), max(id), min(id) FROM (
+        SELECT id FROM log INDEXED BY log_channel WHERE channel = ? AND id > ? AND id < ? ORDER BY id LIMIT ?
+    )
+"""
+# Reading back is for notifications: what the service wrote between them would only take their room.
+READ_BACK: Final = ASCENDING.replace("ORDER BY id", "AND type NOT GLOB '!*' ORDER BY id")
 LAST_OLD: Final = """
     SELECT max(id) FROM (
         SELECT id, min(created_ms <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - ?)
@@ -93,7 +111,7 @@ class SqliteStore:
             head = await _head(connection)
             seen = await _seen(connection, list(zip(channels, ids, strict=True)))
             rows = [
-                (stored_id, channel, one.notification_type, one.body, one.digest, one.expires_ms)
+                (stored_id, channel, one.notification_type, one.body, one.digest, one.expires_ms, one.silent)
                 for one, stored_id, channel in zip(new, ids, channels, strict=True)
                 if identity(one) not in seen
             ]
@@ -113,7 +131,9 @@ class SqliteStore:
         async def work(connection: aiosqlite.Connection) -> Page:
             head = await _head(connection)
             rows = await connection.execute_fetchall(STRETCH, (page.bounded(after, default=0), limit))
-            return page.ascending(_events(rows), head, limit=limit)
+            times = tuple(row[-1] for row in rows)
+            events = _events(row[:-1] for row in rows)
+            return structs.replace(page.ascending(events, head, limit=limit), committed_ms=times)
 
         return await self._reads.run(work)
 
@@ -139,20 +159,24 @@ class SqliteStore:
         limit: int,
     ) -> Page:
         lowest, highest = page.bounded(after, default=0), page.bounded(before, default=page.MAX_ID)
-        select = DESCENDING if descending else ASCENDING
+        reading = _Reading(lowest, highest, tuple(types), descending, limit)
 
         async def work(connection: aiosqlite.Connection) -> Page:
             head = await _head(connection)
             events: list[Event] = []
+            ends = []
             for channel in dict.fromkeys(channels):
-                values = (sought_text(channel), lowest, highest, not types, json.dumps(list(types)), limit)
-                rows = await connection.execute_fetchall(select, values)
-                events += [Event(place, channel, *columns) for place, *columns in rows]
+                rows, end = await reading.read(connection, sought_text(channel))
+                events += [_event(place, channel, columns) for place, *columns in rows]
+                ends += [] if end is None else [end]
+            looked_to = (max if descending else min)(ends, default=None)
+            if looked_to is not None:  # beyond it, not every channel was looked at
+                events = [one for one in events if (one.id >= looked_to if descending else one.id <= looked_to)]
             events.sort(key=attrgetter("id"), reverse=descending)
             del events[limit:]
             if descending:
-                return page.descending(events, head, limit=limit, after=after)
-            return page.ascending(events, head, limit=limit, before=before)
+                return page.descending(events, head, limit=limit, after=after, looked_to=looked_to)
+            return page.ascending(events, head, limit=limit, before=before, looked_to=looked_to)
 
         return await self._replays.run(work)
 
@@ -164,6 +188,7 @@ class SqliteStore:
                 return 0
             deleted = await connection.execute("DELETE FROM log WHERE id <= ?", (last_old,))
             await connection.execute("UPDATE log_head SET floor = ?", (last_old,))
+            await connection.execute("DELETE FROM read_mark WHERE id <= ?", (last_old,))
             return deleted.rowcount
 
         return await self._writer.run(work)
@@ -172,6 +197,30 @@ class SqliteStore:
         epoch = secrets.token_hex(5)
         await self._writer.run(lambda connection: connection.execute("UPDATE log_head SET epoch = ?", (epoch,)))
         return epoch
+
+
+class _Reading(NamedTuple):
+    """What is read of each channel for one page."""
+
+    lowest: int
+    highest: int
+    types: tuple[str, ...]
+    descending: bool
+    limit: int
+
+    async def read(self, connection: aiosqlite.Connection, channel: bytes) -> tuple[Iterable[Any], int | None]:
+        """The rows, and the id up to which there may be others, when not everything was looked at."""
+        where: tuple[Any, ...] = (channel, self.lowest, self.highest)
+        if not self.types:
+            select = self._directed(READ_BACK if self.descending else ASCENDING)
+            return await connection.execute_fetchall(select, (*where, self.limit)), None
+        where += (page.LOOKED_AT,)
+        [(count, last, first)] = await connection.execute_fetchall(self._directed(LOOKED_AT), where)
+        rows = await connection.execute_fetchall(self._directed(OF_TYPES), (*where, json.dumps(self.types), self.limit))
+        return rows, None if count < page.LOOKED_AT else first if self.descending else last
+
+    def _directed(self, select: str) -> str:
+        return select.replace("ORDER BY id", "ORDER BY id DESC") if self.descending else select
 
 
 async def _head(connection: aiosqlite.Connection) -> Head:
@@ -193,7 +242,10 @@ async def _seen(connection: aiosqlite.Connection, sought: Sequence[tuple[bytes, 
     return seen
 
 
+def _event(place: int, channel: str, columns: Sequence[Any]) -> Event:
+    kind, body, expires_ms, silent, erases = columns
+    return Event(place, channel, kind, body, expires_ms, bool(silent), erases)
+
+
 def _events(rows: Iterable[Any]) -> tuple[Event, ...]:
-    return tuple(
-        Event(place, channel.decode(), kind, body, expires_ms) for place, channel, kind, body, expires_ms in rows
-    )
+    return tuple(_event(place, channel.decode(), columns) for place, channel, *columns in rows)

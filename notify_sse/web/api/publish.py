@@ -5,21 +5,27 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.auth import PUBLISH, PUBLISHING
 from notify_sse.core.media import JSON, Kind, kind_of, unpacked
 from notify_sse.core.model import Notification
-from notify_sse.core.parse import is_batch, parse, split_batch
+from notify_sse.core.parse import faults_of_batch, is_batch, parse, split_batch
 from notify_sse.errors import BadNotification, Conflict, Forbidden, StoreRefused, StoreUnavailable
 from notify_sse.log.append import Outcome, Refused
+from notify_sse.log.pace import Pace
 from notify_sse.web.http.answers import PublishOutcome, answer
 from notify_sse.web.http.body import read_body
+from notify_sse.web.limits.budget import Share
 from notify_sse.web.service import Service
 
 MAX_BATCH: Final = 500
+MAX_BATCH_BYTES: Final = 8_388_608
+"""Of an array, whatever MAX_NOTIFICATION_BYTES is; a single notification may be as large as that."""
+IN_THREAD_BYTES: Final = 4096
+"""Of a compressed body: less than that inflates to at most a few megabytes, in a few milliseconds."""
 
 
 async def publish(request: Request) -> Response:
@@ -34,16 +40,24 @@ async def publish(request: Request) -> Response:
     if PUBLISH not in grant.scopes:
         raise Forbidden(f"the token lacks the scope {PUBLISH}")
     service.limits.rates.publish(grant.subject)
+    # To the end of the request: what was read is held until it is committed.
+    with service.limits.bodies.share(grant.subject) as share:
+        return await _publish(request, service, share)
+
+
+async def _publish(request: Request, service: Service, share: Share) -> Response:
     limit = service.settings.max_notification_bytes
-    most = MAX_BATCH * (limit + 2) + 2
-    raw = await read_body(request, max_bytes=most)
+    most = max(limit, min(MAX_BATCH * (limit + 2) + 2, MAX_BATCH_BYTES))
+    raw = await read_body(request, max_bytes=most, share=share)
     try:
         kind = kind_of(request.headers.get("content-type", JSON))
-        raw = unpacked(raw, ", ".join(request.headers.getlist("content-encoding")), max_bytes=most)
-        batch, notifications = _parsed(raw, kind, max_bytes=limit)
+        raw = await _unpacked(raw, ", ".join(request.headers.getlist("content-encoding")), max_bytes=most, share=share)
+        strict = service.settings.strict_numbers
+        batch, notifications = await _parsed(raw, kind, max_bytes=limit, strict_numbers=strict)
     except BadNotification as exc:
         service.metrics.refused.labels("http", exc.reason).inc()
         raise
+    service.metrics.unsafe_numbers.labels("http").inc(sum(one.has_unsafe_number for one in notifications))
     try:
         async with asyncio.timeout(service.settings.publish_timeout_s):
             outcomes = await service.appender.append(notifications)
@@ -55,25 +69,54 @@ async def publish(request: Request) -> Response:
     return _answer(notifications, outcomes, batch=batch)
 
 
-def _parsed(raw: bytes, kind: Kind, *, max_bytes: int) -> tuple[bool, list[Notification]]:
+async def _unpacked(raw: bytes, content_encoding: str, *, max_bytes: int, share: Share) -> bytes:
+    if not content_encoding or len(raw) < IN_THREAD_BYTES:
+        return unpacked(raw, content_encoding, max_bytes=max_bytes)
+    # What it becomes is known afterwards. zlib lets the others run meanwhile, in a thread.
+    share.take(max_bytes)
+    return await asyncio.to_thread(unpacked, raw, content_encoding, max_bytes=max_bytes)
+
+
+async def _parsed(raw: bytes, kind: Kind, *, max_bytes: int, strict_numbers: bool) -> tuple[bool, list[Notification]]:
+    """Item by item, and others have their turn in between: the work goes with what is in an item, not with its size."""
     now = datetime.now(UTC)
 
     def one(item: bytes | memoryview) -> Notification:
-        return parse(item, max_bytes=max_bytes, now=now, new_id=lambda: str(uuid4()), content_type=kind)
+        return parse(
+            item,
+            max_bytes=max_bytes,
+            now=now,
+            new_id=lambda: str(uuid4()),
+            content_type=kind,
+            strict_numbers=strict_numbers,
+        )
 
     if not is_batch(raw, kind):
         return False, [one(raw)]
-    items = split_batch(raw, kind)
-    if not 1 <= len(items) <= MAX_BATCH:
-        reason = "too_large" if items else "invalid_field"
-        raise BadNotification(field="body", reason=reason, detail=f"must hold 1 to {MAX_BATCH} notifications")
-    notifications = []
-    for place, item in enumerate(items):
+    notifications: list[Notification] = []
+    pace = Pace()
+    for place, item in enumerate(await _items(raw, kind, pace)):
+        await pace.rest()
         try:
             notifications.append(one(memoryview(item)))
         except BadNotification as exc:
             raise exc.within(f"[{place}]") from None
     return True, notifications
+
+
+async def _items(raw: bytes, kind: Kind, pace: Pace) -> list[Raw]:
+    items = split_batch(raw, kind)
+    if items is None:
+        for fault in faults_of_batch(raw, kind, max_items=MAX_BATCH):
+            if fault:
+                field, reason, detail = fault
+                raise BadNotification(field=field, reason=reason, detail=detail)
+            await pace.rest()
+        items = []
+    if not 1 <= len(items) <= MAX_BATCH:
+        reason = "too_large" if items else "invalid_field"
+        raise BadNotification(field="body", reason=reason, detail=f"must hold 1 to {MAX_BATCH} notifications")
+    return items
 
 
 def _answer(notifications: list[Notification], outcomes: list[Outcome], *, batch: bool) -> Response:

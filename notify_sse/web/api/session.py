@@ -9,6 +9,7 @@ from starlette.responses import Response
 from notify_sse.auth import PUBLISHING
 from notify_sse.errors import BadRequest, Unauthorized
 from notify_sse.web.http.answers import Session, answer
+from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
 
 PATH: Final = "/notifications"
@@ -56,7 +57,7 @@ async def end(request: Request) -> Response:
 
 def _set(request: Request, response: Response, token: str, max_age_s: int) -> None:
     name = _service(request).settings.session_cookie
-    path = "/" if name.startswith(HOST_PREFIX) else PATH
+    path = "/" if name.startswith(HOST_PREFIX) else root_of(request.scope) + PATH
     response.set_cookie(name, token, max_age=max_age_s, path=path, secure=True, httponly=True, samesite="strict")
 
 

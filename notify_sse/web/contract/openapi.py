@@ -6,44 +6,69 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.auth import ADMIN, PUBLISH, READ
-from notify_sse.core.media import CONTENT_TYPES
+from notify_sse.config import Settings
+from notify_sse.core.media import CONTENT_TYPES, JSON
 from notify_sse.version import __version__
-from notify_sse.web.api import history, publish
+from notify_sse.web.api import history, publish, read
+from notify_sse.web.contract import admin
 from notify_sse.web.contract.schemas import TEXT, Document, components, cursor, ref
+from notify_sse.web.contract.schemas import json_answer as _json
+from notify_sse.web.contract.schemas import problems as _problems
+from notify_sse.web.contract.schemas import query as _query
 from notify_sse.web.http.answers import answer
-from notify_sse.web.http.problems import MEDIA_TYPE
+from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
 
 _PUBLIC: Final[list[Document]] = []
 """The `security` of what needs no token."""
+_OWN: Final[list[Document]] = [{"bearer": [READ]}, {"cookie": []}]
+"""Of what changes something of one's own: not by a token in a URL."""
 
 
 async def serve(request: Request) -> Response:
     """`GET /openapi.json`."""
     service: Service = request.app.state.service
     return answer(
-        openapi(max_bytes=service.settings.max_notification_bytes, session_cookie=service.settings.session_cookie)
+        openapi(
+            max_bytes=service.settings.max_notification_bytes,
+            session_cookie=service.settings.session_cookie,
+            root=root_of(request.scope),
+        )
     )
 
 
-def openapi(*, max_bytes: int, session_cookie: str) -> Document:
-    """The HTTP contract as OpenAPI 3.1."""
+def documented_statuses(settings: Settings) -> dict[str, set[str]]:
+    """With which statuses each route may be answered, whatever the method."""
+    document = openapi(max_bytes=settings.max_notification_bytes, session_cookie=settings.session_cookie)
+    return {
+        path: {status for operation in methods.values() for status in operation["responses"]}
+        for path, methods in document["paths"].items()
+    }
+
+
+def openapi(*, max_bytes: int, session_cookie: str, root: str = "") -> Document:
+    """The HTTP contract as OpenAPI 3.1, of a service that is seen under the path `root`."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "notify-sse", "version": __version__},
+        "servers": [{"url": root or "/"}],
         "security": [{"bearer": [READ]}, {"cookie": []}, {"query": []}],
         "paths": {
             "/notifications/stream": {"get": _stream()},
             "/notifications/history": {"get": _history()},
+            "/notifications/transport": {"get": _transport()},
             "/notifications": {"post": _publish()},
+            "/notifications/read": {"post": _mark()},
+            "/notifications/unread": {"get": _unread()},
             "/notifications/ws": {"get": _websocket()},
             "/notifications/session": {"post": _session_begin(), "delete": _session_end()},
             "/healthz": {"get": _healthz()},
             "/readyz": {"get": _readyz()},
             "/metrics": {"get": _metrics()},
+            **admin.paths(),
         },
         "components": {
-            "schemas": components(max_bytes=max_bytes),
+            "schemas": components(max_bytes=max_bytes, more=admin.ANSWERS),
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -67,6 +92,7 @@ def _stream() -> Document:
         ],
         "responses": {
             "200": {"description": "text/event-stream", "content": {"text/event-stream": {"schema": TEXT}}},
+            "204": {"description": "Streams are not enabled for this recipient: poll"},
             **_problems(400, 401, 403, 429, 503, 505),
         },
     }
@@ -89,6 +115,13 @@ def _history() -> Document:
     }
 
 
+def _transport() -> Document:
+    return {
+        "summary": "Whether to open a stream, or to poll",
+        "responses": {"200": _json(ref("TransportAdvice"), "What to do"), **_problems(401, 403)},
+    }
+
+
 def _publish() -> Document:
     batch = {"type": "array", "minItems": 1, "maxItems": publish.MAX_BATCH, "items": ref("Notification")}
     outcomes = {"oneOf": [ref("PublishOutcome"), {"type": "array", "items": ref("PublishOutcome")}]}
@@ -105,11 +138,33 @@ def _publish() -> Document:
     }
 
 
+def _mark() -> Document:
+    ids = {"type": "array", "maxItems": read.MAX_IDS, "items": TEXT}
+    marks = [
+        _object({"upto": cursor()}, required="upto"),
+        _object({"ids": ids, "read": {"type": "boolean", "default": True}}, required="ids"),
+    ]
+    return {
+        "summary": "Mark what is read",
+        "security": _OWN,
+        "requestBody": {"required": True, "content": {JSON: {"schema": {"oneOf": marks}}}},
+        "responses": {"200": _json(ref("Marked"), "The state after it"), **_problems(400, 401, 403, 413, 503)},
+    }
+
+
+def _unread() -> Document:
+    return {
+        "summary": "How many notifications are unread",
+        "security": _OWN,
+        "responses": {"200": _json(ref("Unread"), "The number"), **_problems(401, 403, 503)},
+    }
+
+
 def _websocket() -> Document:
     return {
         "summary": "The same stream over WebSocket",
         "parameters": _stream_parameters(),
-        "responses": {"101": {"description": "JSON text frames"}, **_problems(426, 429)},
+        "responses": {"101": {"description": "JSON text messages"}, **_problems(400, 401, 403, 426, 429, 501, 503)},
     }
 
 
@@ -152,14 +207,5 @@ def _stream_parameters() -> list[Document]:
     ]
 
 
-def _query(name: str, schema: Document, description: str) -> Document:
-    return {"name": name, "in": "query", "schema": schema, "description": description}
-
-
-def _json(schema: Document, description: str) -> Document:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _problems(*statuses: int) -> Document:
-    content = {MEDIA_TYPE: {"schema": ref("Problem")}}
-    return {str(status): {"description": "RFC 9457 problem", "content": content} for status in statuses}
+def _object(properties: Document, *, required: str) -> Document:
+    return {"type": "object", "additionalProperties": False, "required": [required], "properties": properties}

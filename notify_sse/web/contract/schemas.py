@@ -2,12 +2,14 @@
 from the structs that are sent.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
-from notify_sse.core import parse
+from notify_sse.core import faults, parse
 from notify_sse.web.http import answers
+from notify_sse.web.http.problems import MEDIA_TYPE
 
 Document = dict[str, Any]
 
@@ -15,8 +17,12 @@ TEXT: Final[Document] = {"type": "string"}
 ANSWERS: Final = (
     answers.PublishOutcome,
     answers.HistoryPage,
+    answers.HistoryEvent,
+    answers.Unread,
+    answers.Marked,
     answers.Reset,
     answers.Session,
+    answers.TransportAdvice,
     answers.Health,
     answers.Readiness,
     answers.Problem,
@@ -33,9 +39,25 @@ def cursor() -> Document:
     return msgspec.json.schema(answers.CursorText)
 
 
-def components(*, max_bytes: int) -> Document:
-    """Every schema by its name. `max_bytes` is the limit of a notification."""
-    _, made = msgspec.json.schema_components(ANSWERS, ref_template=answers.SCHEMA_PATH + "{name}")
+def query(name: str, schema: Document, description: str) -> Document:
+    """A parameter in the query."""
+    return {"name": name, "in": "query", "schema": schema, "description": description}
+
+
+def json_answer(schema: Document, description: str) -> Document:
+    """An answer in JSON."""
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def problems(*statuses: int) -> Document:
+    """Refusals, by status."""
+    content = {MEDIA_TYPE: {"schema": ref("Problem")}}
+    return {str(status): {"description": "RFC 9457 problem", "content": content} for status in statuses}
+
+
+def components(*, max_bytes: int, more: Iterable[type] = ()) -> Document:
+    """Every schema by its name. `max_bytes` is the limit of a notification; `more` are further answers."""
+    _, made = msgspec.json.schema_components([*ANSWERS, *more], ref_template=answers.SCHEMA_PATH + "{name}")
     return {
         "Notification": notification(max_bytes=max_bytes),
         answers.HISTORY_ITEM: history_item(max_bytes=max_bytes),
@@ -49,7 +71,7 @@ def notification(*, max_bytes: int) -> Document:
     time = {**text, "format": "date-time"}
     return {
         "type": "object",
-        "description": f"At most {max_bytes} bytes encoded; nested at most {parse.MAX_DEPTH} levels.",
+        "description": f"At most {max_bytes} bytes encoded; nested at most {faults.MAX_DEPTH} levels.",
         "additionalProperties": False,
         "required": ["notification_type", "payload"],
         "oneOf": [_given("recipient_id"), _given("topic")],
@@ -70,6 +92,7 @@ def notification(*, max_bytes: int) -> Document:
             "timestamp": {**time, "description": "RFC 3339; made by the service when absent."},
             "payload": {"type": "object"},
             "expires_at": {**time, "description": "Not delivered after this time."},
+            "silent": {"type": ["boolean", "null"], "description": "True: it does not count as unread."},
         },
     }
 
@@ -83,5 +106,11 @@ def history_item(*, max_bytes: int) -> Document:
     published = notification(max_bytes=max_bytes)
     required = [*published["required"], "notification_id", "timestamp", "cursor"]
     filled_in = {name: {**schema, "type": "string"} for name, schema in published["properties"].items()}
-    properties = {**filled_in, "payload": published["properties"]["payload"], "cursor": cursor()}
+    properties = {
+        **filled_in,
+        "payload": published["properties"]["payload"],
+        "silent": {"const": True},
+        "cursor": cursor(),
+        "read": {"type": "boolean", "description": "Whether the recipient has read it; absent without read state."},
+    }
     return {**published, "description": history_item.__doc__, "required": required, "properties": properties}

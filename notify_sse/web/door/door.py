@@ -1,11 +1,12 @@
 """Every accepted connection begins at a door, which reads the head of its first request.
 
-A plain stream stays, and is answered by the app right here. Everything else goes to Hypercorn with every byte that was
-read, as if there were no door (docs/adr/0014-door.md).
+A plain stream stays, and so does a WebSocket: the app answers them right here. Everything else goes to Hypercorn with
+every byte that was read, as if there were no door (docs/adr/0014-door.md). A WebSocket that Hypercorn finds behind
+another request comes back: it never serves one itself.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
 from starlette.types import ASGIApp
@@ -13,17 +14,22 @@ from starlette.types import ASGIApp
 from notify_sse.gateway import eager
 from notify_sse.web.door import head
 from notify_sse.web.door.arrivals import Arrivals
-from notify_sse.web.door.exchange import Exchange, refusal, scope_of
+from notify_sse.web.door.exchange import Exchange, UpgradeExchange, refusal, scope_of
 from notify_sse.web.door.patience import Patience
 from notify_sse.web.door.sockets import Sockets
-from notify_sse.web.door.transport import DoorTransport
+from notify_sse.web.door.transport import EventStreamTransport
+from notify_sse.web.door.websocket import WebSocketTransport
 
 HIGH_WATER_BYTES: Final = 8192
 """asyncio's is 64 KiB for each connection; a thousand clients that stop reading would hold that a thousand times."""
 
 
+LINGER_S: Final = 2.0
+"""How long a WebSocket that was told to go may take to say its own last word, and to close."""
+
+
 class Doors:
-    """What the doors of one process share. `app` serves the streams at `path`.
+    """What the doors of one process share. `app` serves what comes to `paths`.
 
     A client that has connected may say nothing for `keep_alive_s`, as between two requests. From its first byte on, the
     head has to be there within `request_timeout_s`; 0: it may take for ever. `arrivals` counts those who come.
@@ -33,16 +39,17 @@ class Doors:
         self,
         app: ASGIApp,
         *,
-        path: str,
+        paths: head.Paths,
         request_timeout_s: float,
         keep_alive_s: float,
         arrivals: Arrivals | None = None,
     ) -> None:
         self.sockets = Sockets(arrivals)
-        self.path = path.encode("ascii")
+        self.paths = paths
         self._app = app
         self._silent: Patience[Door] = Patience(keep_alive_s, Door.close)
         self._begun: Patience[Door] = Patience(request_timeout_s, Door.give_up)
+        self._lingering: Patience[WebSocketTransport] = Patience(LINGER_S, WebSocketTransport.abort)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def arrive(self, door: "Door") -> None:
@@ -63,10 +70,22 @@ class Doors:
 
     def serve(self, request: head.PlainRequest, transport: asyncio.Transport) -> None:
         """Answer a plain stream. What does not have to wait needs no task."""
-        peer = DoorTransport(transport, sockets=self.sockets)
+        peer = EventStreamTransport(transport, sockets=self.sockets)
         transport.set_protocol(peer)
-        scope = scope_of(request, path=self.path, info=transport.get_extra_info, transport=peer)
-        task = eager.start(Exchange(peer).serve(self._app, scope))
+        scope = scope_of(request, path=self.paths.stream, info=transport.get_extra_info, transport=peer)
+        self._start(Exchange(peer).serve(self._app, scope))
+
+    def upgrade(self, request: head.UpgradeRequest, transport: asyncio.Transport, *, keeps: object = None) -> None:
+        """Answer a WebSocket, whoever had the socket before. `keeps` must not be let go before the socket."""
+        peer = WebSocketTransport(
+            transport, sockets=self.sockets, lingering=self._lingering, early=request.behind, keeps=keeps
+        )
+        transport.set_protocol(peer)
+        scope = scope_of(request, path=self.paths.websocket, info=transport.get_extra_info, transport=peer)
+        self._start(UpgradeExchange(peer, request.headers).serve(self._app, scope))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = eager.start(work)
         if task is not None:  # asyncio itself would not keep it
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -109,7 +128,7 @@ class Door(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         first = not self._read
         self._read += data
-        request = head.read(self._read, path=self._doors.path)
+        request = head.read(self._read, paths=self._doors.paths)
         if request is head.Undecided.INCOMPLETE:
             if first:
                 self._doors.hear(self)
@@ -117,6 +136,8 @@ class Door(asyncio.Protocol):
         self._doors.leave(self)
         if isinstance(request, head.PlainRequest):
             self._doors.serve(request, self._transport)
+        elif isinstance(request, head.UpgradeRequest):
+            self._doors.upgrade(request, self._transport)
         else:
             self._hand_over()
 

@@ -1,5 +1,7 @@
 """One request as ASGI, for the app behind the door: the scope that Hypercorn would make, and what the app answers as
 bytes. A stream's part of the app ends once the transport carries it (docs/adr/0014-door.md).
+
+A WebSocket is the same, with ASGI's messages for those: the app answers with a response, or it accepts.
 """
 
 import logging
@@ -9,13 +11,17 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Scope
 
-from notify_sse.web.door.head import PlainRequest
+from notify_sse.web.door.handshake import accepted
+from notify_sse.web.door.head import PlainRequest, UpgradeRequest
 from notify_sse.web.door.transport import DoorTransport
+from notify_sse.web.door.websocket import WebSocketTransport
 
 logger = logging.getLogger(__name__)
 
 EXTENSION: Final = "notify_sse.door"
 """In `scope["extensions"]`: the `DoorTransport` that carries the stream of this request."""
+HTTP_RESPONSE: Final = "websocket.http."
+"""How ASGI's messages begin that answer a handshake with a response."""
 
 
 class Exchange:
@@ -28,7 +34,7 @@ class Exchange:
     async def serve(self, app: ASGIApp, scope: Scope) -> None:
         """Let `app` answer. A socket with neither a whole answer nor a stream is cut."""
         try:
-            await app(scope, self._receive, self._send)
+            await app(scope, self.receive, self.send)
         except Exception:
             logger.exception("a request failed", extra={"action": "request"})
             if not self._started:
@@ -39,11 +45,12 @@ class Exchange:
         if not self._ended and not self._transport.carries:
             self._transport.abort()
 
-    async def _receive(self) -> Message:
+    async def receive(self) -> Message:
         """There is no body. The client's end is the transport's matter, and not told here."""
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def _send(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:
+        """What the app says."""
         if message["type"] == "http.response.start":
             self._started = True
             self._transport.begin(self._head(message))
@@ -59,10 +66,50 @@ class Exchange:
 
     def _head(self, message: Message) -> bytes:
         headers = [header for header in message["headers"] if header[0] != b"connection"]
-        self._chunked = all(name != b"content-length" for name, _ in headers)
+        has_body = message["status"] not in (204, 304)
+        self._chunked = has_body and all(name != b"content-length" for name, _ in headers)
         if self._chunked:
             headers.append((b"transfer-encoding", b"chunked"))
         return _encode(message["status"], headers)
+
+
+class UpgradeExchange(Exchange):
+    """The handshake of a WebSocket, and what comes before its stream."""
+
+    def __init__(self, transport: WebSocketTransport, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        super().__init__(transport)
+        self._websocket = transport
+        self._headers = headers
+        self._connected = False
+
+    async def receive(self) -> Message:
+        """That it is there; then its messages, as long as its stream is not open."""
+        if not self._connected:
+            self._connected = True
+            return {"type": "websocket.connect"}
+        data = await self._websocket.next_message()
+        if data is None:
+            self._ended = True  # it has gone, or was told to go, and why
+            return {"type": "websocket.disconnect", "code": 1006}
+        return {"type": "websocket.receive", "bytes": data}
+
+    async def send(self, message: Message) -> None:
+        """What the app says. An exception of its behind `accept` cuts the socket."""
+        kind = message["type"]
+        if kind.startswith(HTTP_RESPONSE):
+            await super().send({**message, "type": kind.removeprefix("websocket.")})
+        elif kind == "websocket.accept":
+            self._started = True
+            self._websocket.accept(
+                _lines("101 Switching Protocols", [*accepted(self._headers), *message.get("headers", [])])
+            )
+        elif not self._started:  # ASGI: a refusal without an answer of its own
+            self._ended = True
+            self._websocket.put(refusal(403))
+            self._websocket.end()
+        else:
+            self._ended = True
+            self._websocket.close(message["code"], message.get("reason", ""))
 
 
 def refusal(status: int) -> bytes:
@@ -71,14 +118,20 @@ def refusal(status: int) -> bytes:
 
 
 def _encode(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return _lines(f"{status} ", [*headers, (b"connection", b"close")])
+
+
+def _lines(status: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     date = formatdate(usegmt=True).encode()
-    return b"HTTP/1.1 %d \r\n%bconnection: close\r\ndate: %b\r\n\r\n" % (status, lines, date)
+    return b"HTTP/1.1 %b\r\n%bdate: %b\r\n\r\n" % (status.encode(), lines, date)
 
 
-def scope_of(head: PlainRequest, *, path: bytes, info: Callable[[str], Any], transport: DoorTransport) -> Scope:
+def scope_of(
+    head: PlainRequest | UpgradeRequest, *, path: bytes, info: Callable[[str], Any], transport: DoorTransport
+) -> Scope:
     """The scope of a request, as Hypercorn makes it. `info` is `get_extra_info` of its socket."""
-    return {
+    scope: Scope = {
         "type": "http",
         "http_version": "1.1",
         "asgi": {"spec_version": "2.1", "version": "3.0"},
@@ -94,6 +147,11 @@ def scope_of(head: PlainRequest, *, path: bytes, info: Callable[[str], Any], tra
         "state": {},
         "extensions": {EXTENSION: transport},
     }
+    if isinstance(head, UpgradeRequest):
+        del scope["method"]
+        scope.update(type="websocket", scheme="ws", subprotocols=[])
+        scope["extensions"]["websocket.http.response"] = {}
+    return scope
 
 
 def _address(name: Any) -> tuple[str, int] | None:

@@ -56,6 +56,12 @@ class Sockets:
 
         protocol.connection_lost = connection_lost  # type: ignore[method-assign]
 
+    def take_back(self, transport: asyncio.Transport) -> None:
+        """Hypercorn has it no more, and will not hear of its end."""
+        self._handed_over.discard(transport)
+        vars(transport.get_protocol()).pop("connection_lost", None)  # `watch`: it would keep the protocol alive
+        self.passed_on += 1
+
     async def emptied(self) -> None:
         """Wait until the door holds none."""
         self._empty.clear()

@@ -1,44 +1,34 @@
 """An accepted socket as the transport of its stream: what the pump writes goes straight to it.
 
 It is one small object for as long as the stream is open: no task, no reader, no parser. Whatever ends the socket ends
-the stream, so there are never more streams than sockets.
+the stream, so there are never more streams than sockets. Here is what both kinds share, and the event stream;
+`websocket.py` has the other.
 """
 
 import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
-from notify_sse.core.control import CloseReason, ControlEvent
+from notify_sse.core.control import CloseReason, ControlEvent, under
 from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.registry import Registry
 from notify_sse.web.door.sockets import Sockets
 
 MAX_UNASKED_BYTES: Final = 65_536
-"""A client has nothing to say on its stream. So much is thrown away, since a stray line end is no reason to lose a
-stream; then it is cut off. Nothing of it is ever answered: the answer says `Connection: close`."""
+"""A client has nothing to say on its event stream. So much is thrown away, since a stray line end is no reason to lose
+a stream; then it is cut off. Nothing of it is ever answered: the answer says `Connection: close`."""
 
 
 class DoorTransport(asyncio.Protocol):
     """The protocol of a socket from the head of its request on. `sockets` hold it while the socket is there.
 
-    First the answer's bytes are put through it; with `carry` it becomes a stream's. `event_names`: notifications carry
-    their type as the event's name.
+    First the answer's bytes are put through it; with `carry` it becomes a stream's.
     """
 
-    __slots__ = (
-        "_connection",
-        "_head",
-        "_lost",
-        "_registry",
-        "_resumed",
-        "_sockets",
-        "_transport",
-        "_unasked",
-        "carries",
-        "event_names",
-    )
-    name = "sse"
+    __slots__ = ("_connection", "_head", "_lost", "_registry", "_resumed", "_sockets", "_transport", "carries", "root")
+    greets = True
+    takes_all = True
 
     def __init__(self, transport: asyncio.Transport, *, sockets: Sockets) -> None:
         self._transport = transport
@@ -47,10 +37,9 @@ class DoorTransport(asyncio.Protocol):
         self._resumed: asyncio.Future[None] | None = None
         self._registry: Registry | None = None
         self._connection: Connection | None = None
-        self._unasked = 0
         self._lost = False
         self.carries = False
-        self.event_names = False
+        self.root = ""
         sockets.hold(self)
 
     # The answer.
@@ -66,15 +55,11 @@ class DoorTransport(asyncio.Protocol):
         self._head = b""
         return self._resumed
 
-    def put_chunk(self, data: bytes) -> Awaitable[None] | None:
-        """Write `data` as one chunk of a chunked body (RFC 9112, 7.1)."""
-        return self.put(b"%x\r\n%b\r\n" % (len(data), data))
-
     def end(self) -> None:
         """Close the socket once what was put is sent."""
         self._transport.close()
 
-    # The stream, as a `gateway.connection.Transport`.
+    # The stream.
 
     def carry(self, connection: Connection, registry: Registry) -> None:
         """Open `connection`: from now on the pump writes here, and the end of the socket is the connection's end."""
@@ -84,30 +69,27 @@ class DoorTransport(asyncio.Protocol):
         if self._lost:  # the client went while it was admitted
             self._leave()
 
-    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
-        return self.put_chunk(encode_frames(frames, event_names=self.event_names))
+    @property
+    def connection(self) -> Connection | None:
+        """The stream's, from its opening until it ends."""
+        return self._connection
 
-    def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
-        return self.put_chunk(encode_control(event))
+    def abort(self) -> None:
+        """Reset the socket, without a word."""
+        self._transport.abort()
 
-    def finish(self, reason: CloseReason) -> Awaitable[None] | None:
-        del reason
-        self.put(b"0\r\n\r\n")
-        self.end()
-        # It is over once the client has taken it: who takes nothing is cut off by the deadline for a stall.
+    def _until_lost(self) -> Awaitable[None] | None:
+        """What to wait for until the client has taken everything, and the socket is gone; None when it is."""
+        # Who takes nothing is cut off by the deadline for a stall.
         if self._resumed is None and not self._lost:
             self._resumed = asyncio.get_running_loop().create_future()
         return self._resumed
 
-    def abort(self) -> None:
-        self._transport.abort()
+    @property
+    def buffered_bytes(self) -> int:
+        return self._transport.get_write_buffer_size()
 
     # The socket, as an asyncio protocol.
-
-    def data_received(self, data: bytes) -> None:
-        self._unasked += len(data)
-        if self._unasked > MAX_UNASKED_BYTES:
-            self.abort()
 
     def eof_received(self) -> None:
         """A client that has ended its side has gone. The socket closes."""
@@ -138,3 +120,36 @@ class DoorTransport(asyncio.Protocol):
         connection, self._connection = self._connection, None
         if connection is not None and self._registry is not None:
             self._registry.leave(connection)
+
+
+class EventStreamTransport(DoorTransport):
+    """A stream as Server-Sent Events, in chunks. `event_names`: notifications carry their type as the event's name."""
+
+    __slots__ = ("_unasked", "event_names")
+    name = "sse"
+
+    def __init__(self, transport: asyncio.Transport, *, sockets: Sockets) -> None:
+        super().__init__(transport, sockets=sockets)
+        self._unasked = 0
+        self.event_names = False
+
+    def put_chunk(self, data: bytes) -> Awaitable[None] | None:
+        """Write `data` as one chunk of a chunked body (RFC 9112, 7.1)."""
+        return self.put(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
+        return self.put_chunk(encode_frames(frames, event_names=self.event_names))
+
+    def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
+        return self.put_chunk(encode_control(under(event, self.root)))
+
+    def finish(self, reason: CloseReason) -> Awaitable[None] | None:
+        del reason
+        self.put(b"0\r\n\r\n")
+        self.end()
+        return self._until_lost()
+
+    def data_received(self, data: bytes) -> None:
+        self._unasked += len(data)
+        if self._unasked > MAX_UNASKED_BYTES:
+            self.abort()

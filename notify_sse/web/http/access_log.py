@@ -1,23 +1,81 @@
-"""Logs each request as one debug record, without its query, which may hold a token. Streams are in the metrics."""
+"""Each request: counted by route and status, given an id, and logged without its query, which may hold a token.
+
+Every request is a debug record; one that is refused is an INFO record too, at a bounded rate. Streams pass by: nothing
+may be kept for as long as they last. `web/streams` counts them.
+"""
 
 import logging
 import time
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from notify_sse.errors import NotifyError
+from notify_sse.telemetry.bounded import BoundedLogger
+from notify_sse.telemetry.metrics import Metrics
+from notify_sse.web.http.request_origin import REQUEST_ID_HEADER, client_address, request_id
+
 logger = logging.getLogger(__name__)
 
-QUIET = ("/healthz", "/readyz", "/metrics", "/notifications/stream", "/notifications/ws")
+STREAM_PATH: Final = "/notifications/stream"
+WEBSOCKET_PATH: Final = "/notifications/ws"
+QUIET: Final = ("/healthz", "/readyz", "/metrics", STREAM_PATH, WEBSOCKET_PATH)
+"""Asked all the time; or, for streams, recorded by the registry. A refusal is recorded nevertheless."""
+REFUSED: Final = 400
+OTHER: Final = "other"
+"""The route of a request to a path that is none of ours."""
+_ERROR: Final = "notify_sse.error"
+
+
+def is_stream(scope: Scope) -> bool:
+    """Whether an HTTP request is one for a stream."""
+    return scope["path"] == STREAM_PATH and scope["method"] in ("GET", "HEAD")
+
+
+def note_error(scope: Scope, exc: NotifyError) -> None:
+    """The request of `scope` is refused with `exc`: its record will say so."""
+    scope[_ERROR] = exc
+
+
+class Requests:
+    """What is noted of requests, for all who answer them."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._refusals = BoundedLogger(logger, "requests refused", action="request_refused")
+
+    def note(self, scope: Scope, *, route: str, status: int, duration_s: float) -> None:
+        """A request was answered."""
+        self._metrics.answered(route, status)
+        exc: NotifyError | None = scope.get(_ERROR)
+        if exc or (status >= REFUSED and route not in QUIET):
+            code = exc.code if exc else f"http_{status}"
+            self._refusals.note(f"{route} {code}", route=route, status=status, code=code, **_who(scope))
+        if logger.isEnabledFor(logging.DEBUG) and route not in QUIET:
+            extra = {
+                "action": "request",
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "duration_ms": round(duration_s * 1000, 1),
+                **_who(scope),
+            }
+            logger.debug("request", extra=extra)
+
+
+def _who(scope: Scope) -> dict[str, str]:
+    return {"address": client_address(scope), "request_id": request_id(scope)}
 
 
 class AccessLog:
-    """Logs method, path, client, status and duration."""
+    """Notes every request but streams, and gives its id back in `X-Request-ID`."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, requests: Requests) -> None:
         self._app = app
+        self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in QUIET or not logger.isEnabledFor(logging.DEBUG):
+        if scope["type"] != "http" or is_stream(scope):
             await self._app(scope, receive, send)
             return
         started, status = time.monotonic(), 500
@@ -26,19 +84,13 @@ class AccessLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = [*message["headers"], (REQUEST_ID_HEADER, request_id(scope).encode())]
+                message = {**message, "headers": headers}
             await send(message)
 
         try:
             await self._app(scope, receive, noting)
         finally:
-            logger.debug(
-                "request",
-                extra={
-                    "action": "request",
-                    "method": scope["method"],
-                    "path": scope["path"],
-                    "client": scope["client"][0] if scope["client"] else "",
-                    "status": status,
-                    "duration_ms": round((time.monotonic() - started) * 1000, 1),
-                },
-            )
+            route = scope.get("route")
+            path = OTHER if route is None else route.path
+            self._requests.note(scope, route=path, status=status, duration_s=time.monotonic() - started)

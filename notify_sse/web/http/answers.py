@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from notify_sse.core.control import ResetReason
 from notify_sse.core.cursor import CURSOR, MAX_CURSOR_CHARS
+from notify_sse.web.http.pieces import PIECE_BYTES, InPieces
 
 SCHEMA_PATH: Final = "#/components/schemas/"
 HISTORY_ITEM: Final = "HistoryItem"
@@ -39,14 +40,44 @@ class Reset(msgspec.Struct, frozen=True):
     history: str
 
 
+class HistoryEvent(msgspec.Struct, frozen=True):
+    """An event of the stream that is no notification, with its data as the stream has it."""
+
+    event: str
+    cursor: CursorText
+    data: Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+
+
 class HistoryPage(msgspec.Struct, frozen=True):
-    """Stored notifications of `recipient_id`. A stream that starts at `cursor` goes on without a gap."""
+    """Stored notifications of `recipient_id`. A stream that starts at `cursor` goes on without a gap.
+
+    `before` is where to read on, when that is not the last item: newest first, of some types, a page may end early.
+    `events`, oldest first, is what a stream would have sent between them: that something was read, or recalled. Left
+    out when there is none, and where the page reads back.
+    """
 
     recipient_id: str
     items: tuple[Item, ...]
     cursor: CursorText
     more: bool
     reset: Reset | None
+    before: CursorText | UnsetType = UNSET
+    events: tuple[HistoryEvent, ...] | UnsetType = UNSET
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """How many notifications are unread. `read_upto`: all up to there are read, but for single ones marked since."""
+
+    unread: int
+    read_upto: CursorText
+
+
+class Marked(msgspec.Struct, frozen=True):
+    """The read state after a mark. `cursor` is the place of the event that tells of it; null: nothing changed."""
+
+    unread: int
+    read_upto: CursorText
+    cursor: CursorText | None
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -56,6 +87,13 @@ class Session(msgspec.Struct, frozen=True):
     expires_in_s: int
 
 
+class TransportAdvice(msgspec.Struct, frozen=True):
+    """What a client is to do: open a stream, or poll the history every `poll_after_s` seconds."""
+
+    transport: Literal["stream", "poll"]
+    poll_after_s: float
+
+
 class Health(msgspec.Struct, frozen=True):
     """The process runs."""
 
@@ -63,11 +101,15 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether this process should get traffic. `cursor`: where its tail stands, when it serves streams."""
+    """Whether this process should get traffic. `cursor`: where its tail stands, when it serves streams.
+
+    `degraded`: what is away now; with `?strict=1` that is a `reason` not to be ready.
+    """
 
     status: Literal["ready", "not ready"]
     cursor: CursorText | UnsetType = UNSET
-    reason: Literal["draining", "starting", "keys", "store"] | UnsetType = UNSET
+    reason: Literal["draining", "starting", "keys", "store", "broker"] | UnsetType = UNSET
+    degraded: tuple[Literal["store", "broker"], ...] = ()
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +132,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def answer(document: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """`document` as JSON. Never cached: every answer is for one recipient."""
-    return Response(
-        msgspec.json.encode(document), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json"
-    )
+    """`document` as JSON. Never cached: every answer is for one recipient. A large one is sent in pieces."""
+    body = msgspec.json.encode(document)
+    kind = InPieces if len(body) > PIECE_BYTES else Response
+    return kind(body, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")

@@ -8,15 +8,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from notify_sse.errors import BadRequest, BodyTooLarge, TooSlow
+from notify_sse.web.limits.budget import Share
 
 DISCARDED_BYTES: Final = 33_554_432
 """Of a request that is refused, at most so much is read and thrown away."""
 
 
-async def read_body(request: Request, *, max_bytes: int) -> bytes:
-    """The whole body. It has REQUEST_TIMEOUT_S to arrive.
+async def read_body(request: Request, *, max_bytes: int, share: Share | None = None) -> bytes:
+    """The whole body. It has REQUEST_TIMEOUT_S to arrive. `share` holds its bytes, from the first part on.
 
-    Raises `BodyTooLarge`, `TooSlow`, or `BadRequest` when the client goes before its end.
+    Raises what `share` does, `BodyTooLarge`, `TooSlow`, or `BadRequest` when the client goes before its end.
     """
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > max_bytes:
@@ -29,6 +30,8 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
                 size += len(part)
                 if size > max_bytes:
                     raise BodyTooLarge(f"at most {max_bytes} bytes are allowed")
+                if share is not None:
+                    share.take(len(part))
                 parts.append(part)
     except TimeoutError:
         raise TooSlow(f"the body was not complete after {within_s:g} seconds") from None

@@ -1,4 +1,4 @@
-"""ASGI, the outermost layer: whose request it is, and whether its connection is one too many.
+"""ASGI, the outermost layer: whose request it is, under which path it came, and whether its connection is one too many.
 
 From here on `scope["client"]` is the client, be it the peer of the socket or whom a trusted proxy names.
 """
@@ -14,20 +14,33 @@ from notify_sse.web.door.arrivals import Arrivals
 from notify_sse.web.door.exchange import EXTENSION
 from notify_sse.web.http.cors import allow_origin
 from notify_sse.web.http.problems import refusal
+from notify_sse.web.http.root import Roots
 from notify_sse.web.limits.address import Proxies, counted_as
 from notify_sse.web.limits.rates import CONNECTION_RETRY_S, SCOPE_LIMIT
 
 HTTP_RESPONSE: Final = "websocket.http.response"
 """The ASGI extension by which a handshake is refused with an answer of our own."""
 
+PROBES: Final = ("/healthz", "/readyz")
+"""Answered on whatever connection they come, as long as one can be held for a refusal: a service that has all the
+clients that it takes is well, and must not be restarted for it."""
+
 
 class Entrance:
     """`stream_path` refuses by itself, in the form that EventSource needs; every other path with a problem document."""
 
     def __init__(
-        self, app: ASGIApp, *, arrivals: Arrivals, proxies: Proxies, stream_path: str, cors_origins: Sequence[str]
+        self,
+        app: ASGIApp,
+        *,
+        arrivals: Arrivals,
+        proxies: Proxies,
+        root_path: str,
+        stream_path: str,
+        cors_origins: Sequence[str],
     ) -> None:
         self._app = app
+        self._roots = Roots(root_path, proxies)
         self._arrivals = arrivals
         self._proxies = proxies
         self._stream_path = stream_path
@@ -38,6 +51,7 @@ class Entrance:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        self._roots.note(scope)
         client, server = scope["client"], scope["server"]
         limit = self._arrivals.limit_of(client, server)
         if not (client and self._proxies.trusts(client[0])):
@@ -50,11 +64,11 @@ class Entrance:
         try:
             await self._admit(limit, scope, receive, send)
         finally:
-            if EXTENSION not in scope["extensions"]:  # what the door serves is over with its socket
+            if EXTENSION not in scope.get("extensions", {}):  # what the door serves is over with its socket
                 self._arrivals.serve(client, server, address=None)
 
     async def _admit(self, limit: str | None, scope: Scope, receive: Receive, send: Send) -> None:
-        if limit is not None:
+        if limit is not None and scope["path"] not in PROBES:
             scope[SCOPE_LIMIT] = limit
             if scope["type"] == "websocket" or scope["path"] != self._stream_path:
                 await self._refuse(limit, scope, receive, send)

@@ -19,6 +19,7 @@ from notify_sse.errors import (
     Conflict,
     Forbidden,
     Limited,
+    NotEnabled,
     NotifyError,
     Overloaded,
     StoreRefused,
@@ -27,6 +28,7 @@ from notify_sse.errors import (
     Unauthorized,
     VersionNotSupported,
 )
+from notify_sse.web.http.access_log import note_error
 from notify_sse.web.http.answers import Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -36,6 +38,7 @@ STATUS: Final[dict[type[NotifyError], int]] = {
     BadRequest: 400,
     Unauthorized: 401,
     Forbidden: 403,
+    NotEnabled: 403,
     TooSlow: 408,
     Conflict: 409,
     BodyTooLarge: 413,
@@ -88,9 +91,10 @@ def _headers(exc: NotifyError) -> dict[str, str]:
     return {"Retry-After": "1"} if isinstance(exc, StoreUnavailable) else {}
 
 
-async def on_notify_error(_: Request, exc: Exception) -> Response:
+async def on_notify_error(request: Request, exc: Exception) -> Response:
     """Starlette's handler for our own errors."""
     assert isinstance(exc, NotifyError)
+    note_error(request.scope, exc)
     return refusal(exc)
 
 

@@ -1,20 +1,28 @@
-"""HTTP/1.1 only: HTTP/2 is spoken by the proxy in front. And its heads have to come in time.
+"""HTTP/1.1 only: HTTP/2 is for the proxy in front, WebSockets are the door's. And heads have to come in time.
 
 Hypercorn takes an offer of h2c before the app can say no, and takes a connection preface for HTTP/2. It has no setting
-against either, and its HTTP/2 holds no sender back (`VersionNotSupported`).
+against either, and its HTTP/2 holds no sender back (`VersionNotSupported`). Its WebSockets have no limits that hold:
+it stores a message before it measures it, and inflates without end (docs/adr/0019-websocket-door.md).
 """
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import Any, Final, cast
+from urllib.parse import unquote
 
 import h11
 from hypercorn import protocol
+from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.events import EndBody
+from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import H11Protocol
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import VersionNotSupported
+from notify_sse.web.door.handshake import wants_websocket
+from notify_sse.web.door.head import UpgradeRequest
+from notify_sse.web.door.loop import ServerLoop
 from notify_sse.web.door.patience import Patience
 from notify_sse.web.http.problems import refusal
 
@@ -43,6 +51,12 @@ class Http1(H11Protocol):
             # Else Hypercorn keeps the socket of a client that has gone as long as that of one that is idle.
             await self.send(Updated(idle=False))
 
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Send a part of an answer. A refused upgrade ends its connection: Hypercorn would keep that for ever."""
+        await super().stream_send(event)
+        if isinstance(event, EndBody) and not isinstance(self.connection, h11.Connection):
+            await self.send(Closed())
+
     def give_up(self) -> None:
         """Refuse the request: its head is not complete, and will not be waited for."""
         self._giving_up = asyncio.get_running_loop().create_task(self._refuse())
@@ -59,6 +73,64 @@ class Http1(H11Protocol):
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Where Hypercorn changes to HTTP/2. An offer may be ignored (RFC 9110, 7.8); a preface is a request to us."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        """Where Hypercorn serves a WebSocket: the door gets it, when it is ours; else the wish is ignored."""
+        if not wants_websocket(request.headers):
+            await super()._create_stream(request)
+            return
+        doors = cast(ServerLoop, asyncio.get_running_loop()).doors
+        path, _, query = request.target.partition(b"?")
+        asked = unquote(path.decode("ascii")).encode()
+        is_ours = doors is not None and asked.removeprefix(doors.paths.root) == doors.paths.websocket
+        if doors is None or not is_ours or request.method != b"GET" or request.http_version != b"1.1":
+            headers = [header for header in request.headers if header[0] != b"upgrade"]
+            await super()._create_stream(
+                h11.Request(
+                    method=request.method, headers=headers, target=request.target, http_version=request.http_version
+                )
+            )
+            return
+        server = _server_of(self)
+        transport, writer = cast(asyncio.Transport, server.writer.transport), server.writer
+        behind, _ = self.connection.trailing_data
+        self.connection = cast(Any, _Over())
+        server.writer = cast(Any, _NoWriter())
+        server.reader.feed_eof()
+        behind += await server.reader.read()
+        doors.sockets.take_back(transport)
+        doors.upgrade(UpgradeRequest(query, list(request.headers), behind), transport, keeps=writer)
+
+
+class _Over:
+    """Stands for the HTTP of a connection that has become something else."""
+
+    they_are_waiting_for_100_continue: Final = False
+
+    def next_event(self) -> Any:
+        return h11.NEED_DATA
+
+    def receive_data(self, data: bytes) -> None:
+        """There is only the end."""
+
+
+class _NoWriter:
+    """Stands for the writer of a socket that Hypercorn has no more."""
+
+    def write_eof(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    async def wait_closed(self) -> None:
+        pass
+
+
+def _server_of(http: H11Protocol) -> TCPServer:
+    """Hypercorn's server of one connection: it gives its protocol one of its methods to send with."""
+    server: TCPServer = cast(Any, http.send).__self__
+    return server
 
 
 def keep_to_http1(*, request_timeout_s: float) -> None:

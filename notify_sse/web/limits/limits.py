@@ -6,10 +6,17 @@ from notify_sse.config import Settings
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.web.door.arrivals import Arrivals
 from notify_sse.web.limits.address import Proxies
+from notify_sse.web.limits.budget import Budget
 from notify_sse.web.limits.rates import LIMITS, Rates
 
 RESERVED_FILES: Final = 256
 """Files that connections leave to the rest: the database, the broker, the key server, the log, those being refused."""
+
+
+BODY_BYTES: Final = 67_108_864
+"""Of request bodies under way, in one process: eight of the largest batches. One principal has half of it."""
+ANSWER_BYTES: Final = 67_108_864
+"""Of answers under way: eight of the largest pages of the history. One recipient has a quarter of it, two pages."""
 
 
 class Limits:
@@ -30,6 +37,8 @@ class Limits:
         self.arrivals = Arrivals(
             most=most, per_address=settings.max_connections_per_address, proxies=self.proxies, on_limited=count
         )
-        metrics.gauge(
-            "connections", "Sockets open now, whatever they are used for.", lambda: len(self.arrivals), across="livesum"
-        )
+        self.bodies = Budget("body_bytes", most=BODY_BYTES, each=BODY_BYTES // 2, on_limited=count)
+        self.answers = Budget("answer_bytes", most=ANSWER_BYTES, each=ANSWER_BYTES // 4, on_limited=count)
+        metrics.gauge("body_bytes", "Bytes of request bodies under way.", lambda: self.bodies.held_bytes)
+        metrics.gauge("answer_bytes", "Bytes of answers under way.", lambda: self.answers.held_bytes)
+        metrics.gauge("connections", "Sockets open now, whatever they are used for.", lambda: len(self.arrivals))

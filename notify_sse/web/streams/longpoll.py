@@ -13,6 +13,7 @@ from notify_sse.auth import Grant
 from notify_sse.core.control import CloseReason, Closing, ControlEvent, Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame
+from notify_sse.web.http.request_origin import origin
 from notify_sse.web.service import Service
 
 
@@ -32,9 +33,13 @@ class PollTransport:
     """
 
     name = "poll"
+    buffered_bytes = 0
+    """What it was given is not written before the answer."""
+    greets = False
 
     def __init__(self, *, types: Sequence[str], limit: int) -> None:
         self._types = frozenset(types)
+        self.takes_all = not types
         self._limit = limit
         self.frames: list[Frame] = []
         self.cut_at: int | None = None
@@ -94,7 +99,9 @@ async def poll(
     Raises `Forbidden`, `Overloaded`, as for any stream.
     """
     transport = PollTransport(types=types, limit=limit)
-    connection = await service.admission.admit(grant, transport, topics=topics, last_event_id=last_event_id)
+    connection = await service.admission.admit(
+        grant, transport, topics=topics, last_event_id=last_event_id, origin=origin(request.scope)
+    )
     if connection.reset:
         return Polled([], connection.reset.to, more=False, reset=connection.reset)
     leaving = asyncio.ensure_future(_left(request))
@@ -108,6 +115,8 @@ async def poll(
     finally:
         leaving.cancel()
         cursor = connection.stream.seen(service.tail)
+        if transport.cut_at is not None:
+            connection.stream.rewind(transport.cut_at)  # what is beyond was not taken
         service.registry.leave(connection)
         transport.end()
     if transport.cut_at is not None:

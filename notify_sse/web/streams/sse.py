@@ -6,6 +6,7 @@ for the client to go (docs/adr/0006-lean-response.md, docs/adr/0014-door.md).
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Sequence
 from typing import Any, Final, Self
 
@@ -14,15 +15,18 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
 from notify_sse.auth import READING, Grant
-from notify_sse.core.control import Busy, CloseReason, ControlEvent
+from notify_sse.core.control import Busy, CloseReason, ControlEvent, under
 from notify_sse.core.frames import Frame, encode_control, encode_frames
-from notify_sse.errors import BadRequest, NotifyError, Overloaded, VersionNotSupported
+from notify_sse.errors import BadRequest, NotEnabled, NotifyError, Overloaded, VersionNotSupported
 from notify_sse.gateway import eager
 from notify_sse.gateway.connection import Connection
 from notify_sse.web.door.exchange import EXTENSION
-from notify_sse.web.door.transport import DoorTransport
+from notify_sse.web.door.transport import EventStreamTransport
+from notify_sse.web.http.access_log import STREAM_PATH, Requests, note_error
 from notify_sse.web.http.cors import allow_origin
 from notify_sse.web.http.problems import refusal
+from notify_sse.web.http.request_origin import REQUEST_ID_HEADER, origin, request_id
+from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
 from notify_sse.web.streams.request import last_event_id, topics_in
 
@@ -36,10 +40,15 @@ minute.
 class SseTransport:
     """Writes to an ASGI `send`."""
 
-    __slots__ = ("_event_names", "_send", "_task")
+    __slots__ = ("_event_names", "_root", "_send", "_task")
+    buffered_bytes = 0
+    """The server behind ASGI has them, and does not say how many."""
     name = "sse"
+    greets = True
+    takes_all = True
 
-    def __init__(self, send: Send, *, event_names: bool) -> None:
+    def __init__(self, send: Send, *, event_names: bool, root: str) -> None:
+        self._root = root
         self._send = send
         self._event_names = event_names
         self._task: asyncio.Task[Any] | None = asyncio.current_task()
@@ -48,7 +57,7 @@ class SseTransport:
         return eager.start(self._body(encode_frames(frames, event_names=self._event_names), more=True))
 
     def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
-        return eager.start(self._body(encode_control(event), more=True))
+        return eager.start(self._body(encode_control(under(event, self._root)), more=True))
 
     def finish(self, reason: CloseReason) -> Awaitable[None] | None:
         del reason
@@ -65,15 +74,17 @@ class SseTransport:
 class StreamResponse(EventSourceResponse):
     """The ASGI app of the stream route; a single one serves every stream."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *, requests: Requests) -> None:
         super().__init__(_NoContent(), headers={"Cache-Control": "no-store, no-transform"}, ping=0, sep="\n")
         self.raw_headers = [header for header in self.raw_headers if header[0] != b"connection"]  # it says keep-alive
         self._service = service
+        self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one stream until either side ends it."""
+        began = time.monotonic()
         query = QueryParams(scope["query_string"])
-        send = _with_headers(send, CLOSE)
+        send = _with_headers(send, [*CLOSE, (REQUEST_ID_HEADER, request_id(scope).encode())])
         cors = allow_origin(scope, self._service.settings.cors_origins)
         try:
             if scope["http_version"] == "2":
@@ -82,26 +93,49 @@ class StreamResponse(EventSourceResponse):
                 raise BadRequest("event_names", "must be `type`")
             self._service.limits.rates.arrive(scope)
             grant = await self._service.verifier.authenticate(scope, ways=READING)
+            self._service.rollout.check(grant.subject)
             if scope["method"] == "HEAD":
                 await self._head(grant, query, _with_headers(send, cors))
+                self._note(scope, 200, began)
                 return
             self._service.limits.rates.connect(grant.subject)
             transport = _transport(scope, send, event_names=query.get("event_names") == "type")
             connection = await self._service.admission.admit(
-                grant, transport, topics=topics_in(query), last_event_id=last_event_id(scope, query)
+                grant,
+                transport,
+                topics=topics_in(query),
+                last_event_id=last_event_id(scope, query),
+                origin=origin(scope),
             )
+        except NotEnabled as exc:
+            note_error(scope, exc)
+            self._note(scope, await self._refuse_for_now(exc, scope, receive, _with_headers(send, cors)), began)
+            return
         except Overloaded as exc:
-            await self._refuse_for_load(exc, scope, receive, _with_headers(send, cors))
+            note_error(scope, exc)
+            self._note(scope, await self._refuse_for_load(exc, scope, receive, _with_headers(send, cors)), began)
             return
         except NotifyError as exc:
-            await refusal(exc)(scope, receive, _with_headers(send, cors))
+            note_error(scope, exc)
+            response = refusal(exc)
+            self._note(scope, response.status_code, began)
+            await response(scope, receive, _with_headers(send, cors))
             return
+        self._service.recipients_seen.note("stream", grant.subject)
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers, *cors]})
-        if isinstance(transport, DoorTransport):
+        if isinstance(transport, EventStreamTransport):
             transport.carry(connection, self._service.registry)
+            self._opened(scope, began)
             return
         scope.update(headers=[], query_string=b"", raw_path=b"")  # of no more use, and kept for as long as the stream
-        await self._stream(connection, receive)
+        await self._stream(connection, receive, scope, began)
+
+    def _opened(self, scope: Scope, began: float) -> None:
+        self._service.metrics.connect_seconds.observe(time.monotonic() - began)
+        self._note(scope, 200, began)
+
+    def _note(self, scope: Scope, status: int, began: float) -> None:
+        self._requests.note(scope, route=STREAM_PATH, status=status, duration_s=time.monotonic() - began)
 
     async def _head(self, grant: Grant, query: QueryParams, send: Send) -> None:
         """What a GET would answer with, without opening a stream."""
@@ -109,31 +143,53 @@ class StreamResponse(EventSourceResponse):
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers]})
         await send({"type": "http.response.body", "body": b""})
 
-    async def _stream(self, connection: Connection, receive: Receive) -> None:
+    async def _stream(self, connection: Connection, receive: Receive, scope: Scope, began: float) -> None:
         registry = self._service.registry
         try:
             registry.open(connection)
+            self._opened(scope, began)
             while (await receive())["type"] != "http.disconnect":
                 pass
         finally:
             registry.leave(connection)
 
-    async def _refuse_for_load(self, exc: Overloaded, scope: Scope, receive: Receive, send: Send) -> None:
-        """EventSource gives up for ever on any status but 200: it gets a delay and the end of the stream."""
-        if EVENT_STREAM not in Headers(scope=scope).get("accept", ""):
-            await refusal(exc)(scope, receive, send)
-            return
+    async def _refuse_for_now(self, exc: NotEnabled, scope: Scope, receive: Receive, send: Send) -> int:
+        """EventSource gives up after 204, which is meant: whoever may not stream yet must not ask again and again.
+        Returns the status.
+        """
+        if not _wants_events(scope):
+            response = refusal(exc)
+            await response(scope, receive, send)
+            return response.status_code
+        await send({"type": "http.response.start", "status": 204, "headers": [(b"cache-control", b"no-store")]})
+        await send({"type": "http.response.body", "body": b""})
+        return 204
+
+    async def _refuse_for_load(self, exc: Overloaded, scope: Scope, receive: Receive, send: Send) -> int:
+        """EventSource gives up for ever on any status but 200: it gets a delay and the end of the stream. Returns the
+        status.
+        """
+        if not _wants_events(scope):
+            response = refusal(exc)
+            await response(scope, receive, send)
+            return response.status_code
         await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers]})
         body = encode_control(Busy(int(exc.retry_after_s * 1000)))
         await send({"type": "http.response.body", "body": body})
+        return 200
 
 
-def _transport(scope: Scope, send: Send, *, event_names: bool) -> SseTransport | DoorTransport:
+def _wants_events(scope: Scope) -> bool:
+    """Whether the client says that it takes an event stream, as an EventSource does."""
+    return EVENT_STREAM in Headers(scope=scope).get("accept", "")
+
+
+def _transport(scope: Scope, send: Send, *, event_names: bool) -> SseTransport | EventStreamTransport:
     """The door's, when the request came through it; else through ASGI."""
-    door: DoorTransport | None = scope.get("extensions", {}).get(EXTENSION)
+    door: EventStreamTransport | None = scope.get("extensions", {}).get(EXTENSION)
     if door is None:
-        return SseTransport(send, event_names=event_names)
-    door.event_names = event_names
+        return SseTransport(send, event_names=event_names, root=root_of(scope))
+    door.event_names, door.root = event_names, root_of(scope)
     return door
 
 

@@ -1,12 +1,13 @@
 """`GET /notifications/ws`: the same stream over WebSocket (RFC 6455), one JSON text message an event.
 
 For networks that break Server-Sent Events. Same cursors, same control events, same pump; only the transport differs.
+It is the door's, which reads the frames; this is the handshake, and what a client may say.
 docs/reference/websocket.md lists the messages and the close codes.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import Any, Final
+import time
+from typing import Annotated, Final, Literal
 
 import msgspec
 from starlette.datastructures import QueryParams
@@ -15,163 +16,245 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from notify_sse.auth import READING, Grant
-from notify_sse.core.control import Busy, CloseReason, ControlEvent
-from notify_sse.core.frames import Frame
-from notify_sse.errors import Forbidden, Limited, NotifyError, Overloaded
+from notify_sse.core.control import Busy
+from notify_sse.errors import BadRequest, Forbidden, Limited, NotEnabled, NotifyError, Overloaded
 from notify_sse.gateway import eager
-from notify_sse.web.http.entrance import refuse_websocket
+from notify_sse.gateway.connection import Connection
+from notify_sse.web.door import handshake
+from notify_sse.web.door.exchange import EXTENSION
+from notify_sse.web.door.websocket import MAX_MESSAGE_BYTES, WebSocketTransport
+from notify_sse.web.http.access_log import WEBSOCKET_PATH, Requests, note_error
 from notify_sse.web.http.problems import problem, refusal
+from notify_sse.web.http.request_origin import REQUEST_ID_HEADER, origin, request_id
+from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
 from notify_sse.web.streams.request import last_event_id, topics_in
 
 AUTH_S: Final = 5.0
-MAX_MESSAGE_BYTES: Final = 16_384
 BAD_MESSAGE: Final = 4400
 UNAUTHORIZED: Final = 4401
 FORBIDDEN: Final = 4403
+NOT_ENABLED: Final = 4404
+"""The recipient is to poll."""
 AUTH_TIMEOUT: Final = 4408
 TRY_AGAIN_LATER: Final = 1013
-_CLOSE_CODES: Final[dict[CloseReason, int]] = {
-    "drain": 1012,
-    "token_expired": 4001,
-    "revoked": 4002,
-    "replaced": 4003,
-    "slow_consumer": 4004,
-}
-_encode = msgspec.json.Encoder().encode
+"""Close codes; those of a stream's own end are the door's."""
+
+Text = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_BYTES)]
 
 
-class AuthMessage(msgspec.Struct, frozen=True, tag="auth"):
-    """The first message of a client that can send neither a header nor a cookie."""
+class ClientMessage(msgspec.Struct, frozen=True):
+    """What a client may say: `{"type": "ping"}`, or `{"token": …}`, which the first time may be `{"type": "auth", …}`,
+    with the cursor to go on from.
+    """
 
-    token: str
-    last_event_id: str | None = None
+    type: Literal["auth", "ping"] | None = None
+    token: Text | None = None
+    last_event_id: Text | None = None
 
-
-class PingMessage(msgspec.Struct, frozen=True, tag="ping"):
-    """Asks for a `pong` event; for clients that cannot see protocol pings."""
+    def __repr__(self) -> str:
+        """Never the token."""
+        return f"ClientMessage(type={self.type!r})"
 
 
 class _Hangup(Exception):
     """Close with this code."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, reason: str = "") -> None:
         super().__init__(code)
         self.code = code
+        self.reason = reason
 
 
-class WsTransport:
-    """Writes to a WebSocket's ASGI `send`."""
-
-    __slots__ = ("_send", "_task")
-    name = "websocket"
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._task: asyncio.Task[Any] | None = asyncio.current_task()
-
-    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
-        return eager.start(self._write(frames))
-
-    def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
-        document: dict[str, Any] = {"event": event.name, "data": event.data}
-        return eager.start(self._text(_encode({"id": str(event.cursor), **document} if event.cursor else document)))
-
-    def finish(self, reason: CloseReason) -> Awaitable[None] | None:
-        return eager.start(self._close(reason))
-
-    def abort(self) -> None:
-        if self._task:
-            self._task.cancel()
-
-    async def pong(self) -> None:
-        """Answer a ping message. Not through the pump: a message of its own may stand between any two."""
-        await self._text(b'{"event":"pong"}')
-
-    async def _write(self, frames: Sequence[Frame]) -> None:
-        for frame in frames:
-            await self._text(b'{"id":"%b","event":"message","data":%b}' % (frame.cursor, frame.body))
-
-    async def _text(self, data: bytes) -> None:
-        await self._send({"type": "websocket.send", "text": data.decode()})
-
-    async def _close(self, reason: CloseReason) -> None:
-        await self._send({"type": "websocket.close", "code": _CLOSE_CODES[reason], "reason": reason})
+class _Gone(Exception):
+    """The client has gone, or was told to go."""
 
 
-async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one WebSocket until either side ends it."""
-    service: Service = scope["app"].state.service
-    await receive()  # websocket.connect
-    if scope["http_version"] == "2":  # as for `VersionNotSupported`
-        await send({"type": "websocket.close"})
-        return
-    try:
-        service.limits.rates.arrive(scope)
-    except Limited as exc:
-        await refuse_websocket(refusal(exc), scope, send)
-        return
-    await send({"type": "websocket.accept"})
-    transport = WsTransport(send)
-    try:
-        grant, cursor = await _greet(service, scope, receive)
-        service.limits.rates.connect(grant.subject)
-        topics = topics_in(QueryParams(scope["query_string"]))
-        connection = await service.admission.admit(grant, transport, topics=topics, last_event_id=cursor)
-    except _Hangup as exc:
-        await send({"type": "websocket.close", "code": exc.code})
-        return
-    except Overloaded as exc:
-        if waiting := transport.write_control(Busy(int(exc.retry_after_s * 1000))):
-            await waiting
-        await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "busy"})
-        return
-    except NotifyError as exc:
-        await send({"type": "websocket.close", "code": _code(exc), "reason": str(exc)[:100]})
-        return
-    try:
-        service.registry.open(connection)
-        await _listen(transport, receive)
-    except _Hangup as exc:
-        connection.leave()
-        await send({"type": "websocket.close", "code": exc.code})
-    finally:
-        service.registry.leave(connection)
+class _Refused(Exception):
+    """Refused before the handshake, with this answer."""
+
+    def __init__(self, response: Response, why: NotifyError | None = None) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+        self.why = why
 
 
-async def _greet(service: Service, scope: Scope, receive: Receive) -> tuple[Grant, str | None]:
-    """Whose it is, by header, cookie or query, else by a first message; and the last event id that it brings."""
-    brought = last_event_id(scope, QueryParams(scope["query_string"]))
-    if service.verifier.found(scope):
-        return await service.verifier.authenticate(scope, ways=READING), brought
-    try:
-        async with asyncio.timeout(AUTH_S):
-            first = _message(await receive())
-    except TimeoutError:
-        raise _Hangup(AUTH_TIMEOUT) from None
-    if not isinstance(first, AuthMessage):
-        raise _Hangup(UNAUTHORIZED)
-    return await service.verifier.verify_or_refresh(first.token), first.last_event_id or brought
+class WebSockets:
+    """The ASGI app of the WebSocket's route, and the handler of every open one; a single one serves them all."""
 
+    def __init__(self, service: Service, *, requests: Requests) -> None:
+        self._service = service
+        self._requests = requests
+        self._renewals: set[asyncio.Task[None]] = set()
 
-async def _listen(transport: WsTransport, receive: Receive) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "websocket.disconnect":
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one handshake; then the door carries the stream."""
+        began = time.monotonic()
+        await receive()  # websocket.connect
+        transport: WebSocketTransport | None = scope.get("extensions", {}).get(EXTENSION)
+        if transport is None:
+            await _unavailable(scope, receive, send)
             return
-        if not isinstance(_message(message), PingMessage):
-            raise _Hangup(BAD_MESSAGE)
-        await transport.pong()
+        transport.root = root_of(scope)
+        status = 101
+        try:
+            connection = await self._admitted(scope, transport, receive, send)
+        except _Refused as exc:
+            status = exc.response.status_code
+            if exc.why:
+                note_error(scope, exc.why)
+            exc.response.headers["Connection"] = "close"
+            exc.response.headers[REQUEST_ID_HEADER.decode()] = request_id(scope)
+            await exc.response(scope, receive, send)
+            return
+        except _Gone:
+            return
+        except (NotifyError, _Hangup) as exc:
+            if isinstance(exc, NotifyError):
+                note_error(scope, exc)
+            await _close(transport, send, exc)
+            return
+        finally:
+            request = {**scope, "method": "GET"}
+            self._requests.note(request, route=WEBSOCKET_PATH, status=status, duration_s=time.monotonic() - began)
+        self._service.metrics.connect_seconds.observe(time.monotonic() - began)
+        transport.handler = self
+        transport.carry(connection, self._service.registry)
+
+    async def _admitted(self, scope: Scope, transport: WebSocketTransport, receive: Receive, send: Send) -> Connection:
+        """By what the handshake brings, else by the first message. Raises `_Refused`; or accepts, and raises what it is
+        then closed with.
+        """
+        if wrong := handshake.mistake(scope["headers"]):
+            raise _Refused(_not_a_handshake(wrong))
+        try:
+            self._service.limits.rates.arrive(scope)
+        except Limited as exc:
+            raise _Refused(refusal(exc), exc) from None
+        try:
+            found = self._service.verifier.found(scope)
+            connection = await self._admit_by_handshake(scope, transport) if found else None
+        except NotifyError as exc:
+            if not _is_browsers(scope):
+                raise _Refused(refusal(exc), exc) from None
+            await send({"type": "websocket.accept", "headers": _identified(scope)})
+            raise
+        await send({"type": "websocket.accept", "headers": _identified(scope)})
+        return connection or await self._admit_by_message(scope, transport, receive)
+
+    async def _admit_by_handshake(self, scope: Scope, transport: WebSocketTransport) -> Connection:
+        grant = await self._service.verifier.authenticate(scope, ways=READING)
+        return await self._admit(grant, scope, transport, last_event_id(scope, QueryParams(scope["query_string"])))
+
+    async def _admit_by_message(self, scope: Scope, transport: WebSocketTransport, receive: Receive) -> Connection:
+        """A client that can send neither a header nor a cookie says who it is in its first message."""
+        await asyncio.sleep(0)  # it may run without a task so far (`eager`), and a timeout needs one
+        try:
+            async with asyncio.timeout(AUTH_S):
+                first = _received(await receive())
+        except TimeoutError:
+            raise _Hangup(AUTH_TIMEOUT) from None
+        if first.token is None:
+            raise _Hangup(UNAUTHORIZED)
+        grant = await self._service.verifier.verify_or_refresh(first.token)
+        brought = first.last_event_id or last_event_id(scope, QueryParams(scope["query_string"]))
+        return await self._admit(grant, scope, transport, brought)
+
+    async def _admit(self, grant: Grant, scope: Scope, transport: WebSocketTransport, cursor: str | None) -> Connection:
+        self._service.limits.rates.connect(grant.subject)
+        self._service.rollout.check(grant.subject)
+        topics = topics_in(QueryParams(scope["query_string"]))
+        connection = await self._service.admission.admit(
+            grant, transport, topics=topics, last_event_id=cursor, origin=origin(scope)
+        )
+        self._service.recipients_seen.note("stream", grant.subject)
+        return connection
+
+    def handle(self, transport: WebSocketTransport, data: bytes) -> None:
+        """A message on an open stream. A new token is taken in the order of its coming."""
+        try:
+            message = _decoded(data)
+        except _Hangup as exc:
+            transport.fail(exc.code)
+            return
+        if message.token is None:
+            transport.pong()
+        elif message.type == "auth":
+            transport.fail(BAD_MESSAGE, "auth is for the first message")
+        elif task := eager.start(self._renew(transport, message.token)):
+            self._renewals.add(task)
+            task.add_done_callback(self._renewals.discard)
+
+    async def _renew(self, transport: WebSocketTransport, token: str) -> None:
+        """Go on with a new token of the same recipient, which must grant all that the stream reads."""
+        transport.renewals += 1
+        number = transport.renewals
+        try:
+            grant = await self._service.verifier.verify_or_refresh(token)
+            connection = transport.connection
+            if connection is None or transport.renewals != number:  # it has gone, or has sent a newer one
+                return
+            self._service.admission.check_renewal(grant, connection)
+        except NotifyError as exc:
+            transport.fail(_code(exc), _reason(exc))
+            return
+        self._service.registry.renew(connection, token_id=grant.token_id, expires_at=grant.expires_at)
 
 
-def _message(message: Message) -> AuthMessage | PingMessage:
-    data = message.get("text") or message.get("bytes") or b""
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise _Hangup(BAD_MESSAGE)
+def _received(message: Message) -> ClientMessage:
+    if message["type"] == "websocket.disconnect":
+        raise _Gone
+    return _decoded(message["bytes"])
+
+
+def _decoded(data: bytes) -> ClientMessage:
     try:
-        return msgspec.json.decode(data, type=AuthMessage | PingMessage)
+        message = msgspec.json.decode(data, type=ClientMessage)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _Hangup(BAD_MESSAGE) from None
+    if (message.token is None) != (message.type == "ping"):
+        raise _Hangup(BAD_MESSAGE)
+    return message
+
+
+async def _close(transport: WebSocketTransport, send: Send, exc: NotifyError | _Hangup) -> None:
+    """Refuse by a close code, which a browser's page can read. Refused for load, it is told when to come back."""
+    if isinstance(exc, _Hangup):
+        code, reason = exc.code, exc.reason
+    else:
+        code, reason = _code(exc), _reason(exc)
+    if isinstance(exc, Overloaded):
+        transport.write_control(Busy(int(exc.retry_after_s * 1000)))
+    await send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+def _identified(scope: Scope) -> list[tuple[bytes, bytes]]:
+    return [(REQUEST_ID_HEADER, request_id(scope).encode())]
+
+
+def _is_browsers(scope: Scope) -> bool:
+    """Whether a page asks. A browser sends `Origin` with every handshake (RFC 6455, 4.1), and no `Authorization`; it
+    shows a page neither the status nor the body of a refusal.
+    """
+    names = {name for name, _ in scope["headers"]}
+    return b"origin" in names and b"authorization" not in names
+
+
+def _not_a_handshake(wrong: handshake.Wrong) -> Response:
+    if wrong.header != "sec-websocket-version":
+        return refusal(BadRequest(wrong.header, wrong.detail))
+    headers = {"Sec-WebSocket-Version": handshake.VERSION.decode(), "Upgrade": "websocket"}  # RFC 6455, 4.4
+    title, detail = "Another version of WebSocket is required", f"{wrong.header} {wrong.detail}"
+    return problem(426, code="upgrade_required", title=title, detail=detail, headers=headers)
+
+
+async def _unavailable(scope: Scope, receive: Receive, send: Send) -> None:
+    """Only the door reads WebSockets: of another server we know neither what it keeps nor when it tells of the end."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+        detail = "WebSockets are served by `notify-sse serve` only"
+        await problem(501, code="not_served", title="Not served here", detail=detail)(scope, receive, send)
+    else:
+        await send({"type": "websocket.close"})
 
 
 async def upgrade_required(_: Request) -> Response:
@@ -182,4 +265,15 @@ async def upgrade_required(_: Request) -> Response:
 
 
 def _code(exc: NotifyError) -> int:
+    if isinstance(exc, Overloaded):
+        return TRY_AGAIN_LATER
+    if isinstance(exc, NotEnabled):
+        return NOT_ENABLED
     return FORBIDDEN if isinstance(exc, Forbidden) else UNAUTHORIZED
+
+
+def _reason(exc: NotifyError) -> str:
+    """Of a close; 123 bytes at most (RFC 6455, 5.5)."""
+    if isinstance(exc, Overloaded):
+        return "busy"
+    return exc.code if isinstance(exc, NotEnabled) else str(exc)[:100]

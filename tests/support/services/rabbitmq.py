@@ -105,7 +105,7 @@ class InstalledRabbit(RabbitServer):
 
     @property
     def url(self) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        return f"amqp://guest:guest@127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start it; returns once it accepts AMQP connections."""

@@ -20,7 +20,7 @@ from tests.support.services import RabbitServer
 from tests.support.services.nodejs import Node
 
 DOCS = Path(__file__).parents[3] / "docs"
-BROKER = "amqp://guest:guest@localhost/"
+BROKER = "amqp://guest:guest@localhost"
 
 
 def _example(page: str, heading: str, language: str) -> str:
@@ -38,7 +38,7 @@ def default_names(rabbitmq_server: RabbitServer) -> Iterator[str]:
     name = f"docs-{uuid.uuid4().hex[:8]}"
     rabbitmq_server.ctl("add_vhost", name)
     rabbitmq_server.ctl("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
-    yield rabbitmq_server.url + name
+    yield f"{rabbitmq_server.url}/{name}"
     rabbitmq_server.ctl("delete_vhost", name)
 
 

@@ -15,6 +15,7 @@ class HandTransport(asyncio.Transport):
         self.writes: list[bytes] = []
         self.protocol: asyncio.BaseProtocol | None = None
         self.aborted = False
+        self.ended = False
         self.closed = asyncio.Event()
 
     @property
@@ -34,12 +35,18 @@ class HandTransport(asyncio.Transport):
         return self.closed.is_set()
 
     def write(self, data: Any) -> None:
-        if self.closed.is_set():
+        if self.closed.is_set() or self.ended:
             raise RuntimeError("the handler is closed")
         self.writes.append(bytes(data))
 
     def close(self) -> None:
         self.closed.set()
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
 
     def abort(self) -> None:
         self.aborted = True

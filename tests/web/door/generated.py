@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from tests.web.door.heads import UPGRADE
+
 ORIGIN: Final = b"https://app.example.org"
 _QUERIES: Final = (
     b"",
@@ -86,6 +88,18 @@ _ODD_HEADERS: Final = (
     b"Authorization: Bearer",
 )
 
+_ODD_UPGRADE: Final = (
+    b"Upgrade: WEBSOCKET",
+    b"Upgrade: websocket, h2c",
+    b"Connection: upgrade",
+    b"Connection: close",
+    b"Sec-WebSocket-Key: AAAA",
+    b"Sec-WebSocket-Version: 8",
+    b"Sec-WebSocket-Version: 13",
+    b"Sec-WebSocket-Protocol: chat, superchat",
+    b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+)
+
 
 class Case(msgspec.Struct, frozen=True):
     """The bytes of one request, in the pieces in which they are sent."""
@@ -100,7 +114,10 @@ class Case(msgspec.Struct, frozen=True):
 def case(seed: int, *, token: str) -> Case:
     """One of them. Most are plain streams but for one or two oddities."""
     random = Random(seed)
-    head = _request_line(random) + _headers(random, token) + _line_end(random)
+    websocket = random.random() < 0.3
+    path = b"/notifications/ws" if websocket else b"/notifications/stream"
+    head = _request_line(random, path) + _headers(random, token, _upgrade(random) if websocket else [])
+    head += _line_end(random)
     if random.random() < 0.05:
         head = head[: random.randrange(1, len(head))]
     behind = random.choice((b"\r\n", b"x", b"0\r\n\r\n", head)) if random.random() < 0.1 else b""
@@ -113,22 +130,32 @@ def case(seed: int, *, token: str) -> Case:
     return Case((*pieces[:-1], pieces[-1] + behind))
 
 
-def _request_line(random: Random) -> bytes:
+def _upgrade(random: Random) -> list[bytes]:
+    """What makes it a WebSocket's, mostly."""
+    lines = list(UPGRADE)
+    if random.random() < 0.3:
+        lines.pop(random.randrange(len(lines)))
+    if random.random() < 0.3:
+        lines.append(random.choice(_ODD_UPGRADE))
+    return lines
+
+
+def _request_line(random: Random, path: bytes) -> bytes:
     def odd() -> bool:
         return random.random() < 0.06
 
     method = random.choice(_METHODS) if odd() else b"GET"
-    target = random.choice(_TARGETS) if odd() else b"/notifications/stream" + random.choice(_QUERIES[:7])
+    target = random.choice(_TARGETS) if odd() else path + random.choice(_QUERIES[:7])
     if odd():
-        target = b"/notifications/stream" + random.choice(_QUERIES)
+        target = path + random.choice(_QUERIES)
     version = random.choice(_VERSIONS) if odd() else b"HTTP/1.1"
     space = random.choice((b"  ", b"\t", b"")) if odd() else b" "
     other_space = random.choice((b"  ", b"\t", b"")) if odd() else b" "
     return (b"\r\n" if odd() else b"") + method + space + target + other_space + version + _line_end(random)
 
 
-def _headers(random: Random, token: str) -> bytes:
-    lines = [b"Host: x"] * random.choice((0, 1, *[1] * 20, 2))
+def _headers(random: Random, token: str, more: list[bytes]) -> bytes:
+    lines = [b"Host: x"] * random.choice((0, 1, *[1] * 20, 2)) + more
     lines += random.sample(_HEADERS, random.randrange(6))
     if random.random() < 0.8:
         lines.append(

@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from notify_sse.web.door import Paths
+
 PATH: Final = b"/notifications/stream"
+PATHS: Final = Paths(stream=PATH, websocket=b"/notifications/ws")
 HEAD: Final = (
     b"GET /notifications/stream?topics=a,b HTTP/1.1\r\nHost: x\r\nAccept:text/event-stream \r\n"
     b"Last-Event-ID:  k3f9a1.4711\r\nConnection: keep-alive\r\nX:\r\n\r\n"
@@ -13,6 +16,21 @@ HEAD: Final = (
 def head(*lines: bytes, start: bytes = b"GET /notifications/stream HTTP/1.1", host: bytes = b"Host: x") -> bytes:
     """A head with these further lines."""
     return b"".join(line + b"\r\n" for line in (start, host, *lines) if line) + b"\r\n"
+
+
+UPGRADE: Final = (
+    b"Upgrade: websocket",
+    b"Connection: keep-alive, Upgrade",
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    b"Sec-WebSocket-Version: 13",
+)
+"""What makes a request on the other path one for a WebSocket."""
+WEBSOCKET: Final = b"GET /notifications/ws HTTP/1.1"
+
+
+def upgrade(*lines: bytes, start: bytes = WEBSOCKET) -> bytes:
+    """The head of a handshake, with these further lines."""
+    return head(*UPGRADE, *lines, start=start)
 
 
 OTHERS: Final[dict[str, bytes]] = {
@@ -57,6 +75,19 @@ OTHERS: Final[dict[str, bytes]] = {
     "a chunked body": head(b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
     "two lengths": head(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
     "a WebSocket": head(b"Upgrade: websocket", b"Connection: Upgrade"),
+    "a WebSocket's path": head(start=WEBSOCKET),
+    "a WebSocket's path, another protocol": head(b"Upgrade: h2c", b"Connection: Upgrade", start=WEBSOCKET),
+    "a WebSocket's path, no upgrade in Connection": head(*UPGRADE[:1], *UPGRADE[2:], start=WEBSOCKET),
+    "a WebSocket over HTTP/1.0": upgrade(start=b"GET /notifications/ws HTTP/1.0"),
+    "a WebSocket by POST": upgrade(start=b"POST /notifications/ws HTTP/1.1"),
+    "a WebSocket with two hosts": upgrade(b"Host: y"),
+    "a WebSocket with an empty body": upgrade(b"Content-Length: 0"),
+    "a WebSocket with a body": upgrade(b"Content-Length: 3") + b"abc",
+    "a WebSocket with a chunked body": upgrade(b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "a WebSocket with a question": upgrade(b"Expect: 100-continue"),
+    "a WebSocket with a tab": upgrade(b"X: a\tb"),
+    "a WebSocket, encoded": upgrade(start=b"GET /notifications/%77s HTTP/1.1"),
+    "a WebSocket on a longer path": upgrade(start=b"GET /notifications/wss HTTP/1.1"),
     "HTTP/2 in clear text": head(b"Upgrade: h2c", b"Connection: Upgrade, HTTP2-Settings", b"HTTP2-Settings: AA"),
     "a question first": head(b"Expect: 100-continue"),
     "a request behind it": HEAD + head(start=b"GET /healthz HTTP/1.1"),

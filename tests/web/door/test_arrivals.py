@@ -3,10 +3,11 @@
 import asyncio
 from typing import Any
 
-from notify_sse.web.door import Door, Doors
+from notify_sse.web.door import Door, Doors, Paths
 from notify_sse.web.door.arrivals import REFUSED_AT_ONCE, Arrivals
 from notify_sse.web.limits.address import Proxies
 from tests.web.door.doubles import HandTransport, Hypercorns
+from tests.web.door.heads import head, upgrade
 
 SERVER = ("10.0.0.2", 8000)
 
@@ -100,25 +101,27 @@ async def test_a_socket_that_went_before_it_was_looked_at_is_not_counted() -> No
 
 
 async def test_every_socket_is_uncounted_by_whoever_had_it_last() -> None:
-    """The door, the stream that it serves, and Hypercorn."""
+    """The door, the stream that it serves, the WebSocket, and Hypercorn."""
 
     async def app(*_: object) -> None:
         await asyncio.Event().wait()
 
     arrivals = Arrivals()
-    doors = Doors(app, path="/s", request_timeout_s=0, keep_alive_s=0, arrivals=arrivals)
-    sockets = [_From("192.0.2.1", n) for n in range(3)]
-    for socket, said in zip(sockets, (b"", b"GET /s HTTP/1.1\r\nHost: x\r\n\r\n", b"POST / HTTP/1.1\r\n"), strict=True):
+    paths = Paths(stream=b"/s", websocket=b"/w")
+    doors = Doors(app, paths=paths, request_timeout_s=0, keep_alive_s=0, arrivals=arrivals)
+    heads = (b"", head(start=b"GET /s HTTP/1.1"), upgrade(start=b"GET /w HTTP/1.1"), b"POST / HTTP/1.1\r\n")
+    sockets = [_From("192.0.2.1", n) for n in range(len(heads))]
+    for socket, said in zip(sockets, heads, strict=True):
         door = Door(doors, Hypercorns)
         socket.set_protocol(door)
         door.connection_made(socket)
         if said:
             door.data_received(said)
-    assert len({type(socket.protocol) for socket in sockets}) == len(arrivals) == 3
+    assert len({type(socket.protocol) for socket in sockets}) == len(arrivals) == 4
     for left, socket in enumerate(sockets):
         protocol: Any = socket.protocol
         protocol.connection_lost(None)
-        assert len(arrivals) == 2 - left
+        assert len(arrivals) == 3 - left
     assert doors.sockets.passed_on == 1
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()

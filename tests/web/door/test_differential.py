@@ -12,15 +12,15 @@ from typing import Final
 
 import pytest
 
-from notify_sse.web.door.head import PlainRequest, read
+from notify_sse.web.door.head import PlainRequest, UpgradeRequest, read
 from tests.support.service import Service
 from tests.web.door.generated import ORIGIN, Case, case
-from tests.web.door.heads import OTHERS, PATH, head
+from tests.web.door.heads import OTHERS, PATHS, head
 
 CASES: Final = int(os.environ.get("DOOR_CASES", "2000"))
 AT_ONCE: Final = 16
 ANSWER_S: Final = 20.0
-_DATE: Final = re.compile(rb"(?im)^date: [^\r]*\r\n")
+_OWN: Final = re.compile(rb"(?im)^(?:date|x-request-id): [^\r]*\r\n")
 _GREETING: Final = re.compile(rb"event: connected\ndata: [^\n]*\n\n")
 _END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 
@@ -69,7 +69,7 @@ async def _compared(services: tuple[Service, Service], cases: list[Case]) -> int
     async def compare(one: Case) -> bool:
         async with room:
             with_door, without = [await _ask(service, one) for service in services]
-        taken = isinstance(read(one.data, path=PATH), PlainRequest)
+        taken = isinstance(read(one.data, paths=PATHS), PlainRequest | UpgradeRequest)
         if taken:
             assert _essence(with_door) == _essence(without), one
         else:
@@ -82,7 +82,7 @@ async def _compared(services: tuple[Service, Service], cases: list[Case]) -> int
 
 
 async def _ask(service: Service, one: Case) -> bytes:
-    """The first answer to `one`, without its date; of a stream only its head."""
+    """The first answer to `one`, without its date and its id; of a stream only its head."""
     reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
     try:
         for piece in one.pieces:
@@ -92,7 +92,7 @@ async def _ask(service: Service, one: Case) -> bytes:
         if not _END_OF_HEAD.search(one.data):
             writer.write_eof()
         async with asyncio.timeout(ANSWER_S):
-            return _DATE.sub(b"", await _answer(reader, without_body=one.data.lstrip().startswith(b"HEAD")))
+            return _OWN.sub(b"", await _answer(reader, without_body=one.data.lstrip().startswith(b"HEAD")))
     except TimeoutError:
         raise AssertionError(f"no whole answer to {one} at {service.program}") from None
     finally:

@@ -11,7 +11,7 @@ from notify_sse.web.door.door import HIGH_WATER_BYTES
 from notify_sse.web.door.exchange import EXTENSION
 from tests.support.polling import until
 from tests.web.door.doubles import HandTransport, Hypercorns
-from tests.web.door.heads import HEAD, OTHERS, PATH
+from tests.web.door.heads import HEAD, OTHERS, PATH, PATHS
 
 
 class _App:
@@ -34,7 +34,7 @@ class _App:
 
 
 def _doors(app: ASGIApp | None = None, *, request_timeout_s: float = 0, keep_alive_s: float = 0) -> Doors:
-    return Doors(app or _App(), path=PATH.decode(), request_timeout_s=request_timeout_s, keep_alive_s=keep_alive_s)
+    return Doors(app or _App(), paths=PATHS, request_timeout_s=request_timeout_s, keep_alive_s=keep_alive_s)
 
 
 def _arrive(doors: Doors) -> tuple[HandTransport, Hypercorns]:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from notify_sse.web.door.head import MAX_HEAD_BYTES, PlainRequest, Undecided, read
-from tests.web.door.heads import HEAD, OTHERS, PATH, head
+from notify_sse.web.door.head import MAX_HEAD_BYTES, PlainRequest, Undecided, UpgradeRequest, read
+from tests.web.door.heads import HEAD, OTHERS, PATH, PATHS, head, upgrade
 
 
 def test_a_plain_stream_is_read_as_asgi_wants_it() -> None:
     """Names in lower case, values without the space around them, the query as it came."""
-    assert read(HEAD, path=PATH) == PlainRequest(
+    assert read(HEAD, paths=PATHS) == PlainRequest(
         b"topics=a,b",
         [
             (b"host", b"x"),
@@ -22,36 +22,47 @@ def test_a_plain_stream_is_read_as_asgi_wants_it() -> None:
 
 @pytest.mark.parametrize("query", [b"", b"?", b"?a", b"?a=%20&b=c?d#e", b"?\"<>\\^`{|}'"])
 def test_any_query_will_do(query: bytes) -> None:
-    request = read(head(start=b"GET " + PATH + query + b" HTTP/1.1"), path=PATH)
+    request = read(head(start=b"GET " + PATH + query + b" HTTP/1.1"), paths=PATHS)
     assert isinstance(request, PlainRequest)
     assert request.query == query[1:]
 
 
-def test_every_beginning_of_a_plain_stream_is_waited_for() -> None:
-    assert {read(HEAD[:end], path=PATH) for end in range(len(HEAD))} == {Undecided.INCOMPLETE}
+def test_every_beginning_is_waited_for() -> None:
+    for whole in (HEAD, upgrade(b"X: y")):
+        assert {read(whole[:end], paths=PATHS) for end in range(len(whole))} == {Undecided.INCOMPLETE}
+
+
+@pytest.mark.parametrize("behind", [b"", b"x", b"\x81", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_a_websocket_is_taken_with_what_comes_behind_it(behind: bytes) -> None:
+    """Whoever reads it, that is no second request. Whether the handshake is right is the app's question."""
+    for key in (b"", b"Sec-WebSocket-Key: another"):
+        request = read(upgrade(key, start=b"GET /notifications/ws?topics=a HTTP/1.1") + behind, paths=PATHS)
+        assert isinstance(request, UpgradeRequest)
+        assert (request.query, request.behind) == (b"topics=a", behind)
+        assert (b"connection", b"keep-alive, Upgrade") in request.headers
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_whatever_else_it_is_goes_to_hypercorn(other: bytes) -> None:
     """Legal or not: nothing that two readers could read in two ways is read here."""
-    assert read(other, path=PATH) is Undecided.OTHER
+    assert read(other, paths=PATHS) is Undecided.OTHER
 
 
 def test_the_first_byte_that_differs_decides() -> None:
     """Nobody waits at the door for what can become no stream."""
     start = b"GET " + PATH
     for place in range(len(start)):
-        assert read(start[:place] + b"\x16", path=PATH) is Undecided.OTHER
+        assert read(start[:place] + b"\x16", paths=PATHS) is Undecided.OTHER
     for wrong in (b"\0", b"\n", b"\r\n \r", b"\r\nX: \xff", b"\r\nX: a\rb", b"\r\n\r"):
         bad = start + b" HTTP/1.1" + wrong
-        assert read(bad, path=PATH) is (Undecided.INCOMPLETE if wrong == b"\r\n\r" else Undecided.OTHER), wrong
+        assert read(bad, paths=PATHS) is (Undecided.INCOMPLETE if wrong == b"\r\n\r" else Undecided.OTHER), wrong
 
 
 def test_the_limit_is_exact() -> None:
     """16 KB, the last line end counted; beyond it nobody waits for the end."""
     most = head(b"X: " + b"a" * (MAX_HEAD_BYTES - len(head(b"X: "))))
     assert len(most) == MAX_HEAD_BYTES
-    assert isinstance(read(most, path=PATH), PlainRequest)
-    assert read(most[:-2] + b"a\r\n\r\n", path=PATH) is Undecided.OTHER
-    assert read(most[:-4] + b"a" * 5, path=PATH) is Undecided.OTHER
-    assert read(most[:-4], path=PATH) is Undecided.INCOMPLETE
+    assert isinstance(read(most, paths=PATHS), PlainRequest)
+    assert read(most[:-2] + b"a\r\n\r\n", paths=PATHS) is Undecided.OTHER
+    assert read(most[:-4] + b"a" * 5, paths=PATHS) is Undecided.OTHER
+    assert read(most[:-4], paths=PATHS) is Undecided.INCOMPLETE

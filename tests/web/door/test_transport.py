@@ -7,16 +7,16 @@ from notify_sse.core.control import Heartbeat
 from notify_sse.core.cursor import Cursor
 from notify_sse.gateway.connection import Connection
 from notify_sse.web.door.sockets import Sockets
-from notify_sse.web.door.transport import MAX_UNASKED_BYTES, DoorTransport
+from notify_sse.web.door.transport import MAX_UNASKED_BYTES, EventStreamTransport
 from tests.web.door.doubles import HandRegistry, HandTransport
 
 BEAT = Heartbeat(Cursor("k3f9a1", 4711))
 CONNECTION = cast("Connection", object())
 
 
-def _open(sockets: Sockets | None = None) -> tuple[DoorTransport, HandTransport, HandRegistry]:
+def _open(sockets: Sockets | None = None) -> tuple[EventStreamTransport, HandTransport, HandRegistry]:
     transport, registry = HandTransport(), HandRegistry()
-    opened = DoorTransport(transport, sockets=Sockets() if sockets is None else sockets)
+    opened = EventStreamTransport(transport, sockets=Sockets() if sockets is None else sockets)
     opened.begin(b"HEAD\r\n\r\n")
     opened.carry(CONNECTION, registry.port)
     return opened, transport, registry
@@ -81,7 +81,7 @@ async def test_a_socket_that_is_lost_ends_its_stream_once() -> None:
 async def test_who_has_gone_while_it_was_admitted_leaves_at_once() -> None:
     for by_eof in (True, False):
         registry = HandRegistry()
-        opened = DoorTransport(HandTransport(), sockets=Sockets())
+        opened = EventStreamTransport(HandTransport(), sockets=Sockets())
         if by_eof:
             opened.eof_received()
         else:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -174,6 +174,8 @@ async def _check_no_room(service: Service, token: str) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
         assert answer.headers["Connection"] == "close"
         _check_limited(await other.post("/notifications", json={}), "max_connections", most_s=10)
+        for probe in ("/healthz", "/readyz"):
+            assert (await other.get(probe)).status_code == 200, "else it would be restarted for having many clients"
     with pytest.raises(InvalidStatus) as caught:
         await connect(f"ws://127.0.0.1:{service.port}/notifications/ws", additional_headers=bearer(token))
     assert caught.value.response.status_code == 429
@@ -182,7 +184,7 @@ async def _check_no_room(service: Service, token: str) -> None:
 async def _come_back(service: Service) -> None:
     async def served() -> bool:
         async with httpx.AsyncClient(base_url=service.url) as other:
-            return (await other.get("/healthz")).status_code == 200
+            return (await other.get("/asyncapi.json")).status_code == 200
 
     await eventually(served, what="room for one more")
 
@@ -200,14 +202,14 @@ async def test_behind_a_proxy_connections_count_for_the_client_that_it_names(ser
                 await first.event("connected")
                 await second.event("connected")
                 assert (await _refused_stream(api.service, mine))["reason"] == "busy"
-                answer = await api.http.get("/healthz", headers=mine)
+                answer = await api.http.get("/asyncapi.json", headers=mine)
                 _check_limited(answer, "max_connections_per_address", most_s=10)
                 theirs = mine | {"X-Forwarded-For": "203.0.113.9"}
                 async with await Listening.open(api.service.url + STREAM, headers=theirs) as other:
                     await other.event("connected")
 
             async def served(mine: dict[str, str] = mine) -> bool:
-                return (await api.http.get("/healthz", headers=mine)).status_code == 200
+                return (await api.http.get("/asyncapi.json", headers=mine)).status_code == 200
 
             await eventually(served, what="the streams to be uncounted")
 
@@ -263,6 +265,16 @@ async def test_a_request_has_its_time_whoever_reads_it(service: ServiceFactory) 
         assert b'"code":"request_timeout"' in answers[3]
 
 
+async def test_a_refused_upgrade_ends_its_connection(service: ServiceFactory) -> None:
+    """Without a key, of another version, with more behind it than a client may send yet: nobody keeps the socket."""
+    async with await _running(service) as api:
+        upgrade = b"GET /notifications/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        for lines in (b"", key + b"Sec-WebSocket-Version: 7\r\n"):
+            answer = await _answer(api.service, upgrade + lines + b"\r\n")
+            assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 426 ")), answer
+
+
 async def test_http_2_is_refused_and_offers_of_it_are_ignored(service: ServiceFactory) -> None:
     """Prior knowledge gets an answer and the end of its connection, with or without more behind it; an offer gets what
     it asks for over HTTP/1.1, with a body and without.
@@ -286,3 +298,36 @@ async def test_http_2_is_refused_and_offers_of_it_are_ignored(service: ServiceFa
         ):
             answer = await _answer(api.service, f"{head}{length}\r\n\r\n".encode() + framed)
             assert answer.startswith(b"HTTP/1.1 201 "), answer
+
+
+async def test_bodies_that_are_held_back_have_a_budget(service: ServiceFactory) -> None:
+    """Of one principal, so that another's publish is taken; and it comes back with their end."""
+    async with await _running(service) as api:
+        mallory = api.service.token("mallory", scope="notifications:publish")
+        head = f"POST /notifications HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mallory}\r\n"
+        part = f"{head}Content-Length: 8000000\r\n\r\n".encode() + b" " * 7_999_999
+        async with _held_back(api.service, part, count=4):
+
+            async def four_are_held() -> bool:
+                return await api.metric("notify_sse_body_bytes") > 31_000_000
+
+            await eventually(four_are_held, what="four bodies under way")
+            answer = await api.http.post("/notifications", content=b" " * 2_000_000, headers=bearer(mallory))
+            _check_limited(answer, "body_bytes", most_s=10)
+            await api.publish("alice")
+
+        async def given_back() -> bool:
+            return await api.metric("notify_sse_body_bytes") == 0
+
+        await eventually(given_back, what="the bytes of those who went")
+
+
+@asynccontextmanager
+async def _held_back(service: Service, part: bytes, *, count: int) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for _ in range(count):
+            _, writer = await asyncio.open_connection("127.0.0.1", service.port)
+            stack.push_async_callback(_close, writer)
+            writer.write(part)
+            await writer.drain()
+        yield

@@ -2,9 +2,10 @@
 // elsewhere than the tab that leads now. Every frame says which cursor it follows: a tab that is behind that cursor reads
 // what lies between from the history, and holds what comes meanwhile.
 import { isAfter } from "../cursor.js";
-import { readHistory } from "../history.js";
+import { framesOf, readHistory } from "../history.js";
 import { pause } from "../pace.js";
-import { backoffMs, messageFor, RULES } from "../policy.js";
+import { messageFor } from "../policy.js";
+import { backoffMs, RULES } from "../steps.js";
 
 /** @import { Frame, ResetData, Sink, SourceOptions } from "../types.js" */
 
@@ -132,7 +133,7 @@ export class GapFiller {
     const page = await this.#read(this.#options, query, this.#reading.signal);
     if (this.#isStopped) return false;
     if (page.reset) this.#reset(page.reset);
-    for (const item of page.items) this.#take({ event: "message", id: item.cursor, data: item });
+    for (const frame of framesOf(page)) this.#take(frame);
     this.#take({ event: "heartbeat", id: page.cursor });
     return page.more;
   }

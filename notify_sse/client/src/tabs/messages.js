@@ -31,7 +31,7 @@
  * @typedef {{ type: "wake", changed: boolean }} Wake
  * @typedef {{ type: "offline" }} Offline
  * @typedef {{ type: "retry" }} Retry
- * @typedef {{ type: "token", request: number, token?: string | null, failed: boolean }} Token
+ * @typedef {{ type: "token", request: number, token?: string | null, failed?: string }} Token
  * @typedef {{ type: "bye" }} Bye
  * @typedef {Hello | Ping | Wake | Offline | Retry | Token | Bye} FromTab
  *
@@ -51,7 +51,7 @@
  * these files, which is still open after a deployment, never meets messages that it does not know. Raise it with each
  * change of a message.
  */
-export const VERSION = 3;
+export const VERSION = 4;
 
 const FROM_TAB = ["hello", "ping", "wake", "offline", "retry", "token", "bye"];
 
@@ -102,15 +102,16 @@ export function retry() {
  * @returns {Token}
  */
 export function token(request, value) {
-  return { type: "token", request, token: value, failed: false };
+  return { type: "token", request, token: value };
 }
 
 /**
  * @param {number} request
+ * @param {any} cause what `getToken` threw. Only its words can always be sent
  * @returns {Token}
  */
-export function noToken(request) {
-  return { type: "token", request, failed: true };
+export function noToken(request, cause) {
+  return { type: "token", request, failed: String(cause?.message ?? cause) || "it threw" };
 }
 
 /** @returns {Bye} */
@@ -124,7 +125,7 @@ export function bye() {
  * @returns {Welcome}
  */
 export function welcome(state, cursor) {
-  return { type: "welcome", state, cursor };
+  return { type: "welcome", state: sendable(state), cursor };
 }
 
 /** @returns {Pong} */
@@ -137,7 +138,7 @@ export function pong() {
  * @returns {StateChanged}
  */
 export function stateChanged(state) {
-  return { type: "state", state };
+  return { type: "state", state: sendable(state) };
 }
 
 /**
@@ -155,4 +156,14 @@ export function frames(list) {
  */
 export function needToken(request, reason) {
   return { type: "needToken", request, reason };
+}
+
+/**
+ * What `getToken` threw may be of a kind that cannot be sent. Its words are in the detail.
+ *
+ * @param {State} state
+ * @returns {State}
+ */
+function sendable(state) {
+  return state.error ? { ...state, error: { ...state.error, cause: null } } : state;
 }

@@ -6,6 +6,7 @@ import { LeaderShare } from "./leader-share.js";
 import { VERSION } from "./messages.js";
 import { WorkerShare } from "./worker-share.js";
 
+/** @import { ConnectionState } from "../../notify-sse.js" */
 /** @import { ShareSink, Sink, Source, SourceOptions } from "../types.js" */
 
 const WAYS = { worker: WorkerShare, leader: LeaderShare };
@@ -20,6 +21,12 @@ export class SharedConnection {
   #cursor = null;
   /** @type {("worker" | "leader")[]} */
   #ways;
+  /**
+   * What this tab's `getToken` threw last: the host, which asked for the token, only has the words.
+   *
+   * @type {unknown}
+   */
+  #tokenCause = null;
   #options;
   #sink;
 
@@ -28,10 +35,13 @@ export class SharedConnection {
    * @param {Sink} sink
    */
   constructor(options, sink) {
-    const { share } = options;
+    const { share, getToken } = options;
     this.#ways = share === "worker" || share === "leader" ? [share] : ["worker", "leader"];
-    this.#options = options;
-    this.#sink = sink;
+    this.#options = { ...options, getToken: getToken && this.#noting(getToken) };
+    this.#sink = {
+      ...sink,
+      state: (/** @type {Partial<ConnectionState>} */ state) => sink.state(this.#withCause(state)),
+    };
   }
 
   /** @param {string | null} cursor */
@@ -64,23 +74,55 @@ export class SharedConnection {
     this.#source?.retryNow();
   }
 
+  /**
+   * @param {NonNullable<SourceOptions["getToken"]>} getToken
+   * @returns {NonNullable<SourceOptions["getToken"]>}
+   */
+  #noting(getToken) {
+    return async (wanted) => {
+      try {
+        return await getToken(wanted);
+      } catch (cause) {
+        this.#tokenCause = cause;
+        throw cause;
+      }
+    };
+  }
+
+  /** @param {Partial<ConnectionState>} state */
+  #withCause(state) {
+    const { error } = state;
+    if (error?.code !== "token") return state;
+    return { ...state, error: { ...error, cause: error.cause ?? this.#tokenCause } };
+  }
+
   async #begin() {
     this.#turn += 1;
     const turn = this.#turn;
     this.#sink.state({ status: "connecting" });
     try {
-      const recipient = this.#options.recipient ?? (await readHistory(this.#options, { limit: 1 })).recipient_id;
-      if (turn === this.#turn) this.#shareAs(recipient ?? null);
+      const known = this.#options.recipient;
+      const { recipient_id: recipient, cursor } = known
+        ? { recipient_id: known, cursor: null }
+        : await readHistory(this.#options, { limit: 1 });
+      if (turn === this.#turn) this.#shareAs(recipient ?? null, cursor);
     } catch {
       if (turn === this.#turn) this.#askByStream();
     }
   }
 
-  /** @param {string | null} recipient null for a service of an earlier version: tabs go by what the page calls its user */
-  #shareAs(recipient) {
+  /**
+   * @param {string | null} recipient null for a service of an earlier version: tabs go by what the page calls its user
+   * @param {string | null} [cursor] where the log ended when the service said so: nothing after it is to be missed
+   */
+  #shareAs(recipient, cursor = null) {
     const { cursorOf } = this.#options;
     if (recipient && cursorOf && cursorOf !== recipient) this.#cursor = null; // it was kept for another user
     this.#options = { ...this.#options, recipient, cursorOf: null };
+    if (cursor && !this.#cursor) {
+      this.#cursor = cursor;
+      this.#sink.frame({ event: "heartbeat", id: cursor, data: {} });
+    }
     this.#tryNextWay();
   }
 

@@ -100,8 +100,8 @@ export class WorkerShare {
     try {
       const token = await this.#options.getToken?.({ reason });
       this.#say(messages.token(request, token));
-    } catch {
-      this.#say(messages.noToken(request));
+    } catch (cause) {
+      this.#say(messages.noToken(request, cause));
     }
   }
 

@@ -90,10 +90,10 @@ function askForToken({ reason }) {
   );
   /** @type {Promise<string | null | undefined>} */
   const answered = new Promise((resolve, reject) => {
-    const fail = () => reject(new NotificationError("token", "no tab has a token"));
+    const fail = (words = "no tab has a token") => reject(new NotificationError("token", words));
     timers.push(setTimeout(fail, TOKEN_MS));
     requests.set(request, ({ token, failed }) => {
-      if (failed) fail();
+      if (failed) fail(failed);
       else resolve(token);
     });
   });

@@ -7,7 +7,7 @@ import { buildUrl, streamParams } from "../request.js";
 
 /** @import { StreamEnd, StreamRequest } from "../types.js" */
 
-const EVENTS = ["message", "connected", "heartbeat", "reset", "expiring", "closing"];
+const EVENTS = ["message", "connected", "heartbeat", "reset", "expiring", "closing", "read", "recalled"];
 
 /** @param {MessageEvent} event */
 export function decode({ type, lastEventId, data }) {

@@ -1,4 +1,5 @@
 // The event stream read with fetch: the token travels in a header, and the status of a refusal is known.
+import { readAnswer } from "../answers.js";
 import { buildUrl, fetchOptions, refusal, streamParams } from "../request.js";
 import { sseParser } from "../sse-parser.js";
 
@@ -29,8 +30,16 @@ async function read(request, stream, signal) {
   const options = fetchOptions(request);
   const headers = { ...options.headers, accept: "text/event-stream" };
   const answer = await fetch(buildUrl(request.base, "stream", streamParams(request)), { ...options, headers, signal });
-  if (answer.status !== 200 || !answer.body) {
-    stream.end(refusal(answer.status, retryAfterMs(answer)));
+  if (answer.status === 204) {
+    stream.end({ reason: "not_enabled" });
+    return;
+  }
+  if (answer.status !== 200) {
+    stream.end({ ...(await readAnswer(answer)), ...refusal(answer.status, retryAfterMs(answer)) });
+    return;
+  }
+  if (!answer.body) {
+    stream.end({ reason: "no_body", detail: "fetch gives no body to read as a stream here, as in React Native" });
     return;
   }
   stream.accepted = true;

@@ -1,6 +1,9 @@
 // Long polling of the history: for networks that let nothing else through. Each poll is a request of its own.
+import { readAnswer } from "../answers.js";
+import { framesOf } from "../history.js";
 import { pause } from "../pace.js";
-import { buildUrl, fetchOptions, reasonFor, refusal } from "../request.js";
+import { buildUrl, endFor, fetchOptions, refusal } from "../request.js";
+import { askPollAfterS } from "../rollout.js";
 
 /** @import { HistoryPage, HistoryQuery } from "../../notify-sse.js" */
 /** @import { DecodedEvent, StreamEnd, StreamRequest } from "../types.js" */
@@ -23,7 +26,7 @@ export function decode(event) {
  */
 export function open(request, stream) {
   const abort = new AbortController();
-  poll(request, stream, abort.signal).catch((error) => stream.end({ reason: reasonFor(error) }));
+  poll(request, stream, abort.signal).catch((error) => stream.end(endFor(error)));
   return () => abort.abort();
 }
 
@@ -39,24 +42,40 @@ async function poll(request, stream, signal) {
   let recipient;
   for (let isFirst = true; !signal.aborted; isFirst = false) {
     const sentMs = Date.now();
-    const answer = await fetchPage(queryFrom(cursor, isFirst));
+    const answer = await fetchPage.ask(queryFrom(cursor, isFirst || Boolean(request.pollAfterS)));
     if (answer.status !== 200) {
-      stream.end(refusal(answer.status));
+      stream.end({ ...(await readAnswer(answer)), ...refusal(answer.status) });
       return;
     }
     /** @type {HistoryPage} */
     const page = await answer.json();
     if (isFirst) {
       recipient = page.recipient_id;
-      stream.receive(connectedBy(page, cursor));
+      stream.receive(connectedBy(page, cursor, Math.max(WAIT_S, request.pollAfterS ?? 0)));
     } else if (page.recipient_id !== recipient) {
       stream.end({ reason: "other_user" }); // the cookie is another user's now
       return;
     }
     if (cursor) handOver(page, stream);
     cursor = page.cursor;
-    if (!isFirst && !page.items.length && Date.now() - sentMs < SOON_MS) await pause(SOON_MS);
+    await restAfter(request, page, { isFirst, sentMs });
+    if (request.pollAfterS && !(await askPollAfterS({ ...request, token: fetchPage.token() }))) {
+      stream.end({ reason: "enabled" });
+    }
   }
+}
+
+/**
+ * Where streams are not enabled yet, the service says how often to ask. An empty answer that came too soon is no reason to hurry.
+ *
+ * @param {StreamRequest} request
+ * @param {HistoryPage} page
+ * @param {{ isFirst: boolean, sentMs: number }} asked
+ */
+async function restAfter({ pollAfterS }, { items, events, more }, { isFirst, sentMs }) {
+  if (pollAfterS && !more) await pause(pollAfterS * 1000);
+  const isSoon = !isFirst && !items.length && !events?.length && Date.now() - sentMs < SOON_MS;
+  if (!pollAfterS && isSoon) await pause(SOON_MS);
 }
 
 /**
@@ -85,7 +104,7 @@ function pageFetcher(request, signal) {
     return ask();
   }
 
-  return fetchPage;
+  return { ask: fetchPage, token: () => token };
 }
 
 /**
@@ -119,19 +138,21 @@ function queryFrom(cursor, isFirst) {
 /**
  * @param {HistoryPage} page the first one
  * @param {string | null} cursor
+ * @param {number} heartbeatS how long an answer may take
  * @returns {DecodedEvent}
  */
-function connectedBy(page, cursor) {
+function connectedBy(page, cursor, heartbeatS) {
   const id = page.reset ? null : (cursor ?? page.cursor);
-  return { event: "connected", id, data: { heartbeat_s: WAIT_S, recipient_id: page.recipient_id } };
+  return { event: "connected", id, data: { heartbeat_s: heartbeatS, recipient_id: page.recipient_id } };
 }
 
 /**
  * @param {HistoryPage} page
  * @param {StreamEnd} stream
  */
-function handOver({ reset, items, cursor }, stream) {
+function handOver(page, stream) {
+  const { reset, cursor } = page;
   if (reset) stream.receive({ event: "reset", id: reset.to, data: reset });
-  for (const item of items) stream.receive({ event: "message", id: item.cursor, data: item });
+  for (const frame of framesOf(page)) stream.receive(frame);
   stream.receive({ event: "heartbeat", id: cursor, data: {} });
 }

@@ -17,6 +17,7 @@ const REASONS = {
   4002: "revoked",
   4003: "replaced",
   4004: "slow_consumer",
+  4404: "not_enabled",
   [TRY_AGAIN_LATER]: "refused",
 };
 
@@ -49,7 +50,7 @@ export function open(request, stream) {
     if (token) socket.send(JSON.stringify({ type: "auth", token }));
   };
   socket.onmessage = ({ data }) => stream.receive(data);
-  socket.onclose = ({ code }) => stream.end(endForCode(code));
+  socket.onclose = ({ code, reason }) => stream.end({ ...endForCode(code), detail: reason || undefined });
   return () => {
     clearInterval(pings);
     socket.close();

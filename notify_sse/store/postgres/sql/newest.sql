@@ -1,9 +1,10 @@
 -- $1: at most so many events; $2: at most so many bytes of bodies, but the newest event in any case.
-SELECT head.epoch, head.position, head.floor, page.id, page.channel, page.type, page.body, page.expires_ms
+SELECT head.epoch, head.position, head.floor, page.id, page.channel, page.type, page.body, page.expires_ms,
+       page.silent, page.erases
   FROM log_head AS head
   LEFT JOIN LATERAL (
        SELECT newest.*, sum(octet_length(body)) OVER (ORDER BY id DESC) AS bytes
-         FROM (SELECT id, channel, type, body, expires_ms FROM log ORDER BY id DESC LIMIT $1) AS newest
+         FROM (SELECT id, channel, type, body, expires_ms, silent, erases FROM log ORDER BY id DESC LIMIT $1) AS newest
   ) AS page ON page.bytes <= $2 OR page.id = head.position
  WHERE head.one
  ORDER BY page.id

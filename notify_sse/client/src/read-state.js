@@ -1,0 +1,203 @@
+// The read state: what the user has read on any device, and how much not, as the service counts it. Where the service does not keep
+// it (it is an older one, or has it switched off), `unread` stays null, and the page counts for itself.
+
+import { readAnswer } from "./answers.js";
+import { isAfter } from "./cursor.js";
+import { HistoryError } from "./errors.js";
+import { callListeners } from "./listeners.js";
+import { buildUrl, fetchOptions } from "./request.js";
+
+/** @import { Marking, NotificationConnectionManager, ReadMark } from "../notify-sse.js" */
+/** @import { SourceOptions } from "./types.js" */
+
+const TIMEOUT_MS = 15000;
+/** How often the count is asked for again when notifications came while it was. */
+const MAX_ASKED = 5;
+const NOT_KEPT = 404;
+
+/**
+ * One for each manager. A manager may stand behind a proxy, its own methods do not.
+ *
+ * @type {WeakMap<object, ReadState>}
+ */
+const known = new WeakMap();
+
+/** @param {NotificationConnectionManager<any>} manager */
+export function readStateOf(manager) {
+  const found = known.get(manager.onAll) ?? new ReadState(manager);
+  known.set(manager.onAll, found);
+  return found;
+}
+
+export class ReadState {
+  /**
+   * How many are unread; null where the service does not keep that.
+   *
+   * @type {number | null}
+   */
+  unread = null;
+  /**
+   * Up to which cursor what arrives is counted already.
+   *
+   * @type {string | null}
+   */
+  #countedUpto = null;
+  /** @type {Set<() => void>} */
+  #listeners = new Set();
+  /**
+   * Of which stream the count was taken.
+   *
+   * @type {string | null}
+   */
+  #countedFor = null;
+  /** What the stream said when it was opened is long ago. */
+  #isLate = false;
+  /** @type {((() => void) | undefined)[]} */
+  #unsubscribes = [];
+  /** Counts what changes the number, so that an answer that was overtaken is noticed. */
+  #changes = 0;
+  #manager;
+
+  /** @param {NotificationConnectionManager<any>} manager */
+  constructor(manager) {
+    this.#manager = manager;
+  }
+
+  /**
+   * Calls `listener` when the number changes. Returns what ends that. It follows the manager while somebody listens.
+   *
+   * @param {() => void} listener
+   */
+  subscribe(listener) {
+    if (!this.#listeners.size) this.#follow();
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+      if (!this.#listeners.size) this.#leave();
+    };
+  }
+
+  #follow() {
+    const manager = this.#manager;
+    this.#unsubscribes = [
+      manager.onState(() => this.#onState()),
+      manager.onAll((item) => this.#onItem(item)),
+      manager.onRead?.((mark) => this.#onRead(mark)),
+      manager.onRecalled?.(() => this.#onRecalled()),
+      manager.onSignOut(() => this.#forget()),
+    ];
+    this.#isLate = manager.state.status === "connected";
+    this.#onState();
+  }
+
+  #leave() {
+    for (const unsubscribe of this.#unsubscribes) unsubscribe?.();
+    this.#unsubscribes = [];
+    this.#forget();
+  }
+
+  #onState() {
+    const { status, connectionId = null, unread = null, unreadUpto = null, shared, transport } = this.#manager.state;
+    if (status !== "connected") {
+      if (status !== "reconnecting") this.#countedFor = null;
+      return;
+    }
+    const stream = connectionId ?? transport;
+    if (stream === this.#countedFor) return;
+    this.#countedFor = stream;
+    // What a shared stream said when it was opened may be long ago, and a long poll does not say it.
+    if (this.#isLate || shared || transport === "longpoll") this.#refresh();
+    else this.#set(unread, unreadUpto);
+    this.#isLate = false;
+  }
+
+  /** @param {import("../notify-sse.js").Notification} item */
+  #onItem({ cursor, recipient_id: recipient, silent, initial }) {
+    if (initial) return;
+    this.#changes += 1;
+    if (this.unread === null || !recipient || silent || !isAfter(cursor, this.#countedUpto)) return;
+    this.#set(this.unread + 1, cursor);
+  }
+
+  /** @param {ReadMark} mark */
+  #onRead({ unread, cursor }) {
+    this.#changes += 1;
+    if (isAfter(cursor, this.#countedUpto) || this.unread === null) this.#set(unread, cursor);
+  }
+
+  #onRecalled() {
+    this.#changes += 1;
+    if (this.unread !== null) this.#refresh(); // whether it had been read is not said
+  }
+
+  #forget() {
+    this.#countedFor = null;
+    this.#changes += 1;
+    this.#set(null, null);
+  }
+
+  /**
+   * @param {number | null} unread
+   * @param {string | null} upto
+   */
+  #set(unread, upto) {
+    const isNew = unread !== this.unread;
+    this.unread = unread;
+    this.#countedUpto = upto;
+    if (isNew) callListeners(this.#listeners);
+  }
+
+  /** Asks for the number until nothing came meanwhile: what did may be counted already, or not. */
+  async #refresh() {
+    const { signOuts } = this.#manager;
+    for (let asked = 0; asked < MAX_ASKED; asked += 1) {
+      const before = this.#changes;
+      const answer = await ask(this.#manager, "unread").catch(() => undefined);
+      if (signOuts !== this.#manager.signOuts || answer === undefined) return;
+      if (before === this.#changes) {
+        this.#set(answer?.unread ?? null, this.#manager.cursor);
+        return;
+      }
+    }
+  }
+}
+
+/**
+ * Marks notifications as read, on all devices of the user. Returns how many are unread then; null where the service does not keep it.
+ *
+ * @param {NotificationConnectionManager<any>} manager
+ * @param {Marking} what
+ */
+export async function markRead(manager, what) {
+  const answer = await ask(manager, "read", bodyOf(what));
+  return answer?.unread ?? null;
+}
+
+/** @param {Marking} what */
+function bodyOf(what) {
+  if (typeof what === "string") return { upto: what };
+  return Array.isArray(what) ? { ids: what, read: true } : what;
+}
+
+/**
+ * What the service answers; null where it has no such route.
+ *
+ * @param {{ options: SourceOptions }} manager
+ * @param {string} path
+ * @param {object} [body] of a POST
+ * @returns {Promise<{ unread: number } | null>}
+ */
+async function ask({ options }, path, body) {
+  const { url, withCredentials, getToken } = options;
+  const token = await getToken?.({ reason: "history" });
+  const { headers, ...rest } = fetchOptions({ token, withCredentials });
+  const answer = await fetch(buildUrl(url, path, {}), {
+    ...rest,
+    ...(body && { method: "POST", body: JSON.stringify(body), keepalive: true }),
+    headers: body ? { ...headers, "content-type": "application/json" } : headers,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  if (answer.status === NOT_KEPT) return null;
+  if (!answer.ok) throw new HistoryError(answer.status, await readAnswer(answer));
+  return answer.json();
+}

@@ -1,0 +1,128 @@
+"""What both stores decide alike about the journal: which columns there are, and what a row of them means. Pure."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from notify_sse.core.journal import Accepted, Beat, Closed, Entries, Found, Gateway, Lagging, Opened, Row
+from notify_sse.store.batch import sought_text
+
+MAX_FOUND: Final = 20
+ACCEPTED: Final = "first, last, way, gateway, committed_ms, announced"
+GATEWAY: Final = "gateway, version, epoch, position, lagging, lost, stopped, began_ms, beat_ms"
+CONNECTION: Final = (
+    "id, recipient, gateway, transport, address_hash, topics, filtered, epoch, position, resumed_at, opened_ms, "
+    "closed_position, closed_ms, reason"
+)
+_decode_lagging = msgspec.json.Decoder(tuple[Lagging, ...]).decode
+
+
+class _Body(msgspec.Struct):
+    timestamp: str = ""
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+
+
+def opened(entries: Entries) -> list[Sequence[Any]]:
+    """The rows of connections that were opened; with their end, where that came since."""
+    ends = {one.connection_id: one for one in entries.closed}
+    return [
+        (
+            one.connection_id,
+            sought_text(one.recipient_id),
+            one.gateway,
+            one.transport,
+            one.address_hash,
+            ",".join(one.topics),
+            one.filtered,
+            one.epoch,
+            one.position,
+            one.resumed_at,
+            one.opened_ms,
+            *_end(ends.get(one.connection_id)),
+        )
+        for one in entries.opened
+    ]
+
+
+def _end(closed: Closed | None) -> Sequence[Any]:
+    return (None, None, None) if closed is None else (closed.position, closed.closed_ms, closed.reason)
+
+
+def closed(entries: Entries) -> list[Sequence[Any]]:
+    """Of connections that ended, those whose row is there already: id, position, time, reason."""
+    new = {one.connection_id for one in entries.opened}
+    return [
+        (one.connection_id, one.position, one.closed_ms, one.reason)
+        for one in entries.closed
+        if one.connection_id not in new
+    ]
+
+
+def accepted(entries: Entries) -> list[Sequence[Any]]:
+    """The rows of accepted runs, each first id once: a log that went back uses ids again, and the last one stands."""
+    return list({one.first: msgspec.structs.astuple(one) for one in entries.accepted}.values())
+
+
+def beat(one: Beat) -> Sequence[Any]:
+    """The row of a gateway, without its times."""
+    lagging = msgspec.json.encode(one.lagging).decode()
+    return (one.gateway, one.version, one.epoch, one.position, lagging, one.lost, one.stopped)
+
+
+def gateway(row: Sequence[Any]) -> Gateway:
+    """From `GATEWAY` and the age of its beat in ms."""
+    name, version, epoch, position, lagging, lost, stopped, began_ms, beat_ms, age_ms = row
+    heard = Beat(
+        gateway=name,
+        version=version,
+        epoch=epoch,
+        position=position,
+        lagging=_decode_lagging(lagging),
+        lost=lost,
+        stopped=bool(stopped),
+    )
+    return Gateway(beat=heard, began_ms=began_ms, beat_ms=beat_ms, age_s=max(0.0, age_ms / 1000))
+
+
+def row(values: Sequence[Any]) -> Row:
+    """From `CONNECTION`."""
+    given = dict(zip(CONNECTION.split(", "), values, strict=True))
+    closed_ms, position, reason = (given.pop(name) for name in ("closed_ms", "closed_position", "reason"))
+    connection_id, recipient, topics = given.pop("id"), bytes(given.pop("recipient")), given.pop("topics")
+    given["filtered"] = bool(given["filtered"])
+    opened = Opened(
+        connection_id=connection_id,
+        recipient_id=recipient.decode("utf-8", "replace"),
+        topics=tuple(topics.split(",")) if topics else (),
+        **given,
+    )
+    if closed_ms is None:
+        return Row(opened=opened, closed=None)
+    closed = Closed(connection_id=connection_id, position=position, closed_ms=closed_ms, reason=reason)
+    return Row(opened=opened, closed=closed)
+
+
+def found(event: Sequence[Any], runs: Sequence[Sequence[Any]]) -> Found:
+    """From a row of the log, and the run of accepted notifications that begins nearest before it."""
+    channel, place, kind, body, committed_ms, expires_ms = event
+    ways = [dict(zip(ACCEPTED.split(", "), one, strict=True)) for one in runs if one[0] <= place <= one[1]]
+    return Found(
+        channel=bytes(channel).decode(),
+        id=place,
+        type=kind,
+        timestamp=_timestamp(bytes(body)),
+        committed_ms=committed_ms,
+        expires_ms=expires_ms,
+        accepted=Accepted(**{**ways[0], "announced": bool(ways[0]["announced"])}) if ways else None,
+    )
+
+
+def _timestamp(body: bytes) -> str:
+    """When it was published, by its own word. An event without a body has none."""
+    try:
+        return _decode_body(body).timestamp
+    except msgspec.DecodeError:
+        return ""

@@ -1,0 +1,174 @@
+"""The inbox in a real browser, under a strict content security policy with Trusted Types; for eyes, ears and keys."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.browser.bench import Publisher, chromium, proxied
+from tests.browser.proxy import Proxy
+from tests.client import node
+from tests.support import polling
+from tests.support.api import bearer
+from tests.support.publishers import post_until_accepted
+from tests.support.service import Service, ServiceFactory
+
+HERE = Path(__file__).parent
+PAGES = {"/test/inbox.html": HERE / "inbox.html", "/test/inbox.js": HERE / "inbox.js"}
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+async def holds(page: Page, condition: str) -> None:
+    """Returns once the JavaScript `condition` holds. Playwright's own way is forbidden by the page's policy."""
+    await polling.eventually(lambda: page.evaluate(condition), what=condition, within_s=20)
+
+
+@contextlib.asynccontextmanager
+async def shown(gateway: Service) -> AsyncIterator[tuple[Page, Browser, Proxy]]:
+    async with proxied(gateway, PAGES) as proxy, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{proxy.url}/test/inbox.html")
+        await holds(page, "window.connected?.()")
+        yield page, browser, proxy
+        assert await page.evaluate("[violations, errors]") == [[], []]
+
+
+async def _publish(gateway: Service, kind: str, **payload: str) -> None:
+    notification = {"notification_type": kind, "recipient_id": "alice", "payload": payload}
+    headers = bearer(gateway.token("tests", scope="notifications:publish"))
+    async with httpx.AsyncClient(base_url=gateway.url, headers=headers) as client:
+        await post_until_accepted(client, [notification])
+
+
+async def axe(page: Page) -> list[Any]:
+    """What axe finds in the page, shadow trees included."""
+    node.prepared()
+    await page.evaluate((node.FOLDER / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8"))
+    found = await page.evaluate("(options) => axe.run(document, options)", RULES)
+    return [(one["id"], [place["html"][:200] for place in one["nodes"]]) for one in found["violations"]]
+
+
+@pytest.mark.deadline(90)
+async def test_it_is_worked_by_keys_alone(service: ServiceFactory) -> None:
+    """Tab to the bell, open, go through the items, read one, mark one unread, mark all, close: the focus comes back."""
+    gateway = service()
+    async with shown(gateway) as (page, _, _proxy):
+        await Publisher(gateway).send(5)
+        await holds(page, "inbox.unread === 5")
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("inside('[part=bell]')[0].ariaLabel") == "Notifications, 5 unread"
+        await page.keyboard.press("Enter")
+        await holds(page, "inside('li').length === 5")
+        assert await _focused(page) == 4, "the newest one"
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("Enter")
+        await holds(page, "inbox.unread === 4 && chosen[0] === 3")
+        assert await _focused(page) == 3, "the focus stays where it was"
+        await page.keyboard.press("End")
+        assert await _focused(page) == 0
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("inbox.shadowRoot.activeElement.ariaLabel") == "Mark as read"
+        await page.keyboard.press("Enter")
+        await holds(page, "inbox.unread === 3")
+        await page.keyboard.press("Enter")
+        await holds(page, "inbox.unread === 4")
+        await page.evaluate("inside('[part=mark-all]')[0].focus()")
+        await page.keyboard.press("Enter")
+        await holds(page, "inbox.unread === 0 && inside('[part~=unread]').length === 0")
+        await page.keyboard.press("Escape")
+        assert await page.evaluate("inbox.shadowRoot.activeElement.part.value") == "bell"
+        assert await page.evaluate("inside('[part=panel]')[0].checkVisibility()") is False
+
+
+async def _focused(page: Page) -> int:
+    """The number in the item that has the focus: the fifth one published says 4."""
+    got: int = await page.evaluate(
+        "manager.history().then(({ items }) => items.find(({ cursor }) => "
+        "cursor === inbox.shadowRoot.activeElement.dataset.cursor)?.payload.n)"
+    )
+    return got
+
+
+@pytest.mark.deadline(90)
+async def test_axe_finds_nothing_in_the_light_the_dark_and_from_right_to_left(service: ServiceFactory) -> None:
+    gateway = service()
+    async with shown(gateway) as (page, _, _proxy):
+        assert await axe(page) == []
+        await Publisher(gateway).send(3)
+        await page.evaluate("inbox.open()")
+        await holds(page, "inside('li').length === 3")
+        await page.evaluate("inside('[data-act=toggle]')[1].click()")
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            assert await axe(page) == [], scheme
+        await page.evaluate("document.dir = 'rtl', document.documentElement.lang = 'de', inbox.lang = 'de'")
+        assert await page.evaluate("inside('[part=mark-all]')[0].textContent") == "Alle als gelesen markieren"
+        assert await axe(page) == []
+        box = await page.evaluate("inside('[part=panel]')[0].getBoundingClientRect().toJSON()")
+        assert box["left"] >= 0, "it is within the window"
+        assert box["right"] <= (page.viewport_size or {"width": 0})["width"]
+
+
+async def test_older_ones_come_page_by_page_and_a_reload_shows_what_is_stored(service: ServiceFactory) -> None:
+    gateway = service()
+    async with shown(gateway) as (page, _, proxy):
+        await Publisher(gateway).send(50)
+        await page.goto(f"{proxy.url}/test/inbox.html")
+        await holds(page, "window.connected?.()")
+        await page.evaluate("inbox.open()")
+        await holds(page, "inside('li').length === 20")
+        await page.evaluate("inside('[part=scroll]')[0].scrollTop = 1e6")
+        await holds(page, "inside('li').length === 40")
+        await page.evaluate("inside('[part=older]')[0].click()")
+        await holds(page, "inside('li').length === 50 && inside('[part=older]')[0].hidden")
+        numbers = "new Set(inside('li').map((item) => item.dataset.cursor)).size"
+        assert await page.evaluate(numbers) == 50, "each once"
+
+
+async def test_what_fails_to_load_is_said_and_can_be_tried_again(service: ServiceFactory) -> None:
+    gateway = service()
+    async with shown(gateway) as (page, _, proxy):
+        await page.evaluate("inbox.open()")
+        assert await page.evaluate("inside('[part=note]')[0].textContent") == "Nothing yet"
+        proxy.refuse["/notifications/history"] = 503
+        await page.evaluate("inside('[part=older]')[0].click()")
+        await holds(page, "inside('[part=note]')[0].textContent.includes('cannot be loaded')")
+        proxy.refuse.clear()
+        await page.evaluate("inside('[part=older]')[0].click()")
+        await holds(page, "inside('[part=note]')[0].textContent === 'Nothing yet'")
+
+
+async def test_items_are_shown_as_the_page_wants_and_only_as_text(service: ServiceFactory) -> None:
+    """A payload is text, whatever is in it. A page's own renderer, words and toasts take effect at once."""
+    gateway = service()
+    async with shown(gateway) as (page, _, _proxy):
+        await _publish(gateway, "plain", title="<img src=x onerror=alert(1)>")
+        await _publish(gateway, "loud", title="Loud")
+        await page.evaluate("inbox.open()")
+        await holds(page, "inside('li').length === 2")
+        assert await page.evaluate("inside('[part=list] img').length") == 0
+        assert await page.evaluate("inside('[part=title]').map((it) => it.textContent)") == [
+            "Loud",
+            "<img src=x onerror=alert(1)>",
+        ]
+        assert await page.evaluate("inside('[part=toast-open]').map((it) => it.textContent)") == ["Loud"]
+        assert await page.evaluate("inside('[role=status]')[0].textContent") == "New notification: Loud"
+        await page.evaluate("inbox.renderers = { plain: () => 'mine' }, inbox.texts = { title: 'Post' }")
+        assert await page.evaluate("inside('h2')[0].textContent") == "Post"
+        assert await page.evaluate("inside('[part=body]')[1].textContent.includes('mine')")
+
+
+async def test_nothing_of_a_user_who_signed_out_stays_in_it(service: ServiceFactory) -> None:
+    gateway = service()
+    async with shown(gateway) as (page, _, _proxy):
+        await _publish(gateway, "loud", title="canary-of-alice")
+        await page.evaluate("inbox.open()")
+        await holds(page, "inbox.shadowRoot.textContent.includes('canary-of-alice')")
+        await page.evaluate("manager.signOut(), inbox.open()")
+        kept = "inbox.shadowRoot.textContent + JSON.stringify({ ...sessionStorage, ...localStorage })"
+        assert "canary" not in await page.evaluate(kept)
+        assert await page.evaluate("inbox.unread") == 0

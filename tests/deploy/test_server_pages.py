@@ -1,0 +1,138 @@
+"""docs/how-to/postgres.md and rabbitmq.md: every block, run against the real servers; only hosts are changed."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from notify_sse.store.postgres.pool import SERVER_SETTINGS
+from tests.deploy.pages import DOCS, Shown, printed, script, shown
+from tests.support.api import Api
+from tests.support.polling import eventually
+from tests.support.service import ServiceFactory
+from tests.support.services import PostgresServer, RabbitServer
+from tests.support.services.postgres import DATABASE, USER, binaries
+from tests.support.services.rabbitmq import InstalledRabbit
+from tests.support.tokens import SECRET
+
+PATH = f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin"
+
+
+async def _pasted(blocks: list[Shown], env: Mapping[str, str], folder: Path, **replaced: str) -> list[str]:
+    """What the blocks print, one after the other in one shell that ends at the first failure."""
+    program = "set -euo pipefail\n" + script(blocks)
+    for name, value in replaced.items():
+        program = program.replace(name.replace("__", "-").replace("_", "."), value)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        ["bash", "-c", program],
+        env=dict(env),
+        cwd=folder,
+        input="y\n" * 9,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return printed(done.stdout)
+
+
+@pytest.fixture
+def superuser(postgres_server: PostgresServer) -> Iterator[dict[str, str]]:
+    """The environment of psql; what the page makes is gone afterwards."""
+    found = re.search(r":(\d+)/", postgres_server.database_url(DATABASE))
+    assert found
+    folder = binaries()
+    path = f"{folder}:{PATH}" if folder else PATH
+    yield {"PATH": path, "PGHOST": "127.0.0.1", "PGPORT": found[1], "PGUSER": USER, "NOTIFY_SSE_JWT_SECRET": SECRET}
+    for name in ("push", "push_restored"):
+        postgres_server.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    for role in ("push", "push_owner"):
+        postgres_server.sql(f"DROP ROLE IF EXISTS {role}")
+
+
+@pytest.mark.deadline(120)
+async def test_the_page_on_postgres_leads_to_a_service_and_back_from_a_backup(
+    superuser: dict[str, str], service: ServiceFactory, tmp_path: Path
+) -> None:
+    """The service runs as the user with few rights. A restored dump has a new epoch: a client with an older cursor is
+    told, and what was stored at the time of the dump is there.
+    """
+    server = f"127.0.0.1:{superuser['PGPORT']}"
+    hosts = {"db__2_example_test": "127.0.0.1:1", "db_example_test": server}
+
+    async def paste(*headings: str) -> None:
+        await _pasted(
+            [block for each in headings for block in shown("how-to/postgres.md", each)], env, tmp_path, **hosts
+        )
+
+    env = superuser
+    await paste("## A database and two users", "## Several hosts, and failover", "## Autovacuum", "## Size")
+    url = f"postgresql://push:CHANGE-ME-2@{server}/push"
+    running = await asyncio.to_thread(service, database_url=url)
+    async with Api(running) as api:
+        await api.publish("alice")
+    dump, restore = shown("how-to/postgres.md", "## Backup and restore")
+    await _pasted([dump], env, tmp_path, **hosts)
+    async with Api(running) as api:
+        cursor = await api.publish("alice")
+    await asyncio.to_thread(running.terminate, within_s=15)
+    await _pasted([restore], env, tmp_path, **hosts)
+    restored = await asyncio.to_thread(service, database_url=f"{url}_restored")
+    async with Api(restored) as api, api.stream("alice", last_event_id=cursor) as stream:
+        await stream.event("connected")
+        assert (await stream.event("reset")).json()["reason"] == "unknown_epoch"
+        assert len((await api.history("alice")).json()["items"]) == 1
+    await asyncio.to_thread(restored.terminate, within_s=15)
+
+
+def test_the_page_has_pgbouncer_pass_over_what_we_send() -> None:
+    page = (DOCS / "how-to/postgres.md").read_text(encoding="utf-8")
+    found = re.search(r"^ignore_startup_parameters = (.*)$", page, re.MULTILINE)
+    assert found
+    assert set(SERVER_SETTINGS) <= set(found[1].split(", "))
+
+
+@pytest.fixture
+def operator(rabbitmq_server: RabbitServer, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An environment with a `rabbitmqctl` for the tests' node; what the page makes is gone afterwards."""
+    if not isinstance(rabbitmq_server, InstalledRabbit):
+        pytest.skip("RabbitMQ runs in a container here: its rabbitmqctl is not on this machine")
+    program = tmp_path / "bin/rabbitmqctl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {rabbitmq_server._scripts}/rabbitmqctl -q -n {rabbitmq_server._node} "$@"\n')
+    program.chmod(0o755)
+    yield rabbitmq_server._env() | {"PATH": f"{program.parent}:{PATH}", "NOTIFY_SSE_JWT_SECRET": SECRET}
+    rabbitmq_server.ctl("delete_vhost", "push")
+    for user in ("push", "push-publisher"):
+        rabbitmq_server.ctl("delete_user", user)
+
+
+@pytest.mark.deadline(120)
+async def test_the_page_on_rabbitmq_leads_to_a_service_and_a_publisher_with_few_rights(
+    operator: dict[str, str], rabbitmq_server: RabbitServer, service: ServiceFactory, tmp_path: Path
+) -> None:
+    hosts = {"broker_example_test": f"127.0.0.1:{rabbitmq_server.port}"}
+    operator["NOTIFY_SSE_DATABASE_URL"] = f"sqlite:///{tmp_path / 'doctor.db'}"
+    first = shown("how-to/rabbitmq.md", "## A virtual host and two users")
+    await _pasted(first, operator, tmp_path, **hosts)
+    url = f"amqp://push:CHANGE-ME-1@127.0.0.1:{rabbitmq_server.port}/push"
+    running = await asyncio.to_thread(service, broker_url=url)
+    async with Api(running) as api, api.stream("alice") as stream:
+        await stream.event("connected")
+        await eventually(lambda: _connected(api), what="the broker")
+        (listed,) = await _pasted(shown("how-to/rabbitmq.md", "## See that it works"), operator, tmp_path, **hosts)
+        assert (await stream.notification())["payload"] == {"text": "hi"}
+    assert {tuple(line.split()[:2]) for line in listed.splitlines()} >= {
+        ("notifications.ingest", "quorum"),
+        ("notifications.dead", "quorum"),
+    }
+    await asyncio.to_thread(running.terminate, within_s=15)
+
+
+async def _connected(api: Api) -> bool:
+    return await api.metric("notify_sse_broker_connected") == 1

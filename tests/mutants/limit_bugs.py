@@ -1,0 +1,97 @@
+"""Seeded bugs in the limits for one client. No client of the simulation asks for too much: their own tests see them."""
+
+from typing import Final
+
+from tests.mutants.planting import Change, Mutant
+
+
+def _bug(name: str, defence: str, where: str, old: str, new: str) -> Mutant:
+    return Mutant(name, 0, defence, (Change(f"notify_sse.{where}", old, new),), simulated=False)
+
+
+BUGS: Final = (
+    _bug(
+        "sockets without end",
+        "sockets beyond the limit are refused",
+        "web.door.arrivals:Arrivals._limit_for",
+        "if 0 < self._most <= len(self._sockets):",
+        "if False:",
+    ),
+    _bug(
+        "socket counted for ever",
+        "a socket that has ended is uncounted",
+        "web.door.arrivals:Arrivals.leave",
+        "self._set_address(socket, None)",
+        "pass",
+    ),
+    _bug(
+        "refusals without end",
+        "sockets that wait for their refusal are few",
+        "web.door.arrivals:Arrivals.enter",
+        "if len(self._refused) >= REFUSED_AT_ONCE:",
+        "if False:",
+    ),
+    _bug(
+        "client believed",
+        "only a trusted proxy says whose request it is",
+        "web.limits.address:Proxies.client_of",
+        "if peer is None or not self.trusts(peer[0]):",
+        "if peer is None:",
+    ),
+    _bug(
+        "leftmost hop believed",
+        "what a client writes before the proxy does is not believed",
+        "web.limits.address:Proxies._first_untrusted",
+        "for hop in reversed(hops):",
+        "for hop in hops:",
+    ),
+    _bug(
+        "first of two headers believed",
+        "two headers that name two clients name nobody",
+        "web.limits.address:Proxies.client_of",
+        "if len(named) == 1",
+        "if named",
+    ),
+    _bug(
+        "an address of IPv6 by itself",
+        "a client of IPv6 has one count",
+        "web.limits.address:counted_as",
+        'return _network_of(host) if ":" in host else host',
+        "return host",
+    ),
+    _bug(
+        "rate counts for all",
+        "one client's rate is no other's",
+        "web.limits.rates:Rate.count",
+        "if not limiter.hit(item, who):",
+        'if not limiter.hit(item, "all"):',
+    ),
+    _bug(
+        "bytes never given back",
+        "what a request held comes back at its end",
+        "web.limits.budget:Share.__exit__",
+        "self._budget.change(self._principal, -size)",
+        "pass",
+    ),
+    _bug(
+        "one share for all",
+        "one principal cannot use up the budget of all",
+        "web.limits.budget:Budget.check",
+        "if held and held + size > self._each:",
+        "if False:",
+    ),
+    _bug(
+        "looking without end",
+        "events of some types are looked for in a bounded time",
+        "web.limits.histories:Histories.read",
+        "and time.monotonic() < ends_at and",
+        "and",
+    ),
+    _bug(
+        "no turn for others",
+        "long work lets others have their turn",
+        "log.pace:Pace.rest",
+        "if worked_s > MAX_STRETCH_S:",
+        "if False:",
+    ),
+)

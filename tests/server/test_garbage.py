@@ -1,0 +1,68 @@
+"""The collector runs when what has closed makes it worth it, or when memory grows without a reason that we know."""
+
+import asyncio
+import gc
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from notify_sse.server import garbage
+from notify_sse.server.garbage import COLLECT_AT, GROWN_BYTES, GarbagePolicy, resident_bytes
+
+
+async def _collections(monkeypatch: pytest.MonkeyPatch, **changes: int) -> int:
+    """How many full collections there are once a look finds these changes."""
+    counted: list[int] = []
+    registry = SimpleNamespace(opened=0, closed=0)
+    world: dict[str, Any] = {"passed_on": 0, "resident": 10 * GROWN_BYTES}
+    policy = GarbagePolicy(
+        cast(Any, _Sized(registry)), passed_on=lambda: world["passed_on"], resident=lambda: world["resident"]
+    )
+    monkeypatch.setattr(gc, "collect", lambda: counted.append(1))
+    monkeypatch.setattr(garbage, "GROWN_EVERY_S", 0)
+    running = asyncio.create_task(policy.run())
+    await asyncio.sleep(0)
+    assert len(counted) == 1
+    registry.closed += changes.pop("closed", 0)
+    for name, change in changes.items():
+        world[name] += change
+    policy.look()
+    policy.look()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return len(counted) - 1
+
+
+class _Sized:
+    """A registry without connections."""
+
+    def __init__(self, counts: SimpleNamespace) -> None:
+        self._counts = counts
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._counts, name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "collections"),
+    [
+        ({"closed": COLLECT_AT - 1}, 0),
+        ({"closed": COLLECT_AT}, 1),
+        ({"passed_on": COLLECT_AT}, 1),
+        ({"closed": COLLECT_AT // 2, "passed_on": COLLECT_AT // 2}, 1),
+        ({"resident": GROWN_BYTES}, 0),
+        ({"resident": GROWN_BYTES + 1}, 1),
+    ],
+)
+async def test_a_full_collection_has_a_reason_and_comes_once(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, int], collections: int
+) -> None:
+    assert await _collections(monkeypatch, **changes) == collections
+
+
+def test_the_memory_of_the_process_is_known() -> None:
+    assert 10_000_000 < resident_bytes() < 10_000_000_000

@@ -1,0 +1,131 @@
+"""The journal, on both databases: what is written is found again, and nothing of the log waits for it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from notify_sse.core.journal import Accepted, Beat, Closed, Entries, Journal, Lagging, Opened
+from notify_sse.core.ports import Store
+from notify_sse.store import open_journal
+from tests.store.subject import Subject, notification
+
+DAY_S = 86_400.0
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    return Subject(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "database_url"))
+
+
+@asynccontextmanager
+async def opened(subject: Subject) -> AsyncIterator[tuple[Store, Journal]]:
+    async with subject.opened() as store:
+        journal = open_journal(subject.url)
+        try:
+            yield store, journal
+        finally:
+            await journal.close()
+
+
+def connection(connection_id: str, *, recipient_id: str = "alice", opened_ms: int = 1000, **given: object) -> Opened:
+    fields = {
+        "gateway": "g1",
+        "transport": "sse",
+        "address_hash": "ab",
+        "topics": (),
+        "filtered": False,
+        "epoch": "e",
+        "position": 5,
+        "resumed_at": 0,
+    }
+    return Opened(connection_id=connection_id, recipient_id=recipient_id, opened_ms=opened_ms, **fields | given)  # type: ignore[arg-type]
+
+
+def closed(connection_id: str, *, position: int = 9, closed_ms: int = 2000) -> Closed:
+    return Closed(connection_id=connection_id, position=position, closed_ms=closed_ms, reason="client")
+
+
+def beat(position: int = 1, *, stopped: bool = False) -> Beat:
+    lagging = (Lagging("c1", 3),)
+    return Beat(gateway="g1", version="1", epoch="e", position=position, lagging=lagging, lost=2, stopped=stopped)
+
+
+async def test_a_connection_is_found_as_it_was_written(subject: Subject) -> None:
+    """Open, then closed; or both at once. A second end changes nothing: the first stands."""
+    whole = connection("c1", recipient_id="älice\0", topics=("a", "b"), filtered=True, resumed_at=4)
+    async with opened(subject) as (_, journal):
+        await journal.write(
+            Entries(beat=beat(), opened=(whole, connection("c2", opened_ms=500)), closed=(closed("c2"),))
+        )
+        [row] = await journal.newest("älice\0", limit=9)
+        assert (row.opened, row.closed) == (whole, None)
+        await journal.write(Entries(beat=beat(), opened=(whole,), closed=(closed("c1"),)))
+        await journal.write(Entries(beat=beat(), closed=(closed("c1"), closed("unknown"))))
+        await journal.write(Entries(beat=beat(), closed=(closed("c1", position=99),)))
+        [row] = await journal.newest("älice\0", limit=9)
+        assert (row.opened, row.closed) == (whole, closed("c1"))
+        [row] = await journal.newest("alice", limit=9)
+        assert row.closed == closed("c2")
+        assert await journal.newest("bob", limit=9) == []
+
+
+async def test_connections_are_listed_newest_first_and_since_a_time_oldest_first(subject: Subject) -> None:
+    async with opened(subject) as (_, journal):
+        some = tuple(connection(f"c{number}", opened_ms=1000 + number) for number in range(5))
+        ends = tuple(closed(f"c{number}", closed_ms=2000 + number) for number in range(4))
+        await journal.write(Entries(beat=beat(), opened=some, closed=ends))
+        newest = await journal.newest("alice", limit=2)
+        assert [row.opened.connection_id for row in newest] == ["c4", "c3"]
+        since = await journal.since("alice", since_ms=2002, limit=9)
+        assert [row.opened.connection_id for row in since] == ["c2", "c3", "c4"]
+
+
+async def test_each_gateway_has_one_row_with_its_last_beat(subject: Subject) -> None:
+    async with opened(subject) as (_, journal):
+        for position in (1, 7):
+            await journal.write(Entries(beat=beat(position, stopped=position == 7)))
+        [gateway] = await journal.gateways(since_ms=0)
+        assert gateway.beat == beat(7, stopped=True)
+        assert gateway.began_ms <= gateway.beat_ms
+        assert 0 <= gateway.age_s < 60
+        assert await journal.gateways(since_ms=gateway.beat_ms + 1) == []
+
+
+async def test_a_notification_is_found_with_or_without_its_channel(subject: Subject) -> None:
+    """The same id may be in several channels; and the way of each is that of the run that it lies in."""
+    body = json.dumps({"timestamp": "2026-11-22T10:00:00Z"}).encode()
+    async with opened(subject) as (store, journal):
+        for channel in ("recipient:alice", "recipient:bob", "topic:all"):
+            await store.append([notification("n1", channel=channel, body=body, expires_ms=77)])
+        run = Accepted(first=1, last=2, way="amqp", gateway="g1", committed_ms=5, announced=False)
+        await journal.write(Entries(beat=beat(), accepted=(run,)))
+        found = {one.channel: one for one in await journal.find("n1", None)}
+        assert sorted(found) == ["recipient:alice", "recipient:bob", "topic:all"]
+        [alone] = await journal.find("n1", "recipient:bob")
+        assert alone == found["recipient:bob"]
+        assert (alone.id, alone.type, alone.timestamp, alone.expires_ms) == (
+            2,
+            "new_message",
+            "2026-11-22T10:00:00Z",
+            77,
+        )
+        assert alone.committed_ms > 1e12
+        assert [found[name].accepted for name in sorted(found)] == [run, run, None]
+        assert await journal.find("other", None) == []
+        assert await journal.epoch() == (await store.head()).epoch
+
+
+async def test_what_is_older_than_the_log_is_removed(subject: Subject) -> None:
+    """But not a connection that is still open at a gateway that lives."""
+    async with opened(subject) as (store, journal):
+        assert await journal.oldest_event_s() == 0
+        await store.append([notification("n1")])
+        assert 0 <= await journal.oldest_event_s() < 60
+        old = Accepted(first=1, last=2, way="http", gateway="g1", committed_ms=5, announced=False)
+        rows = (connection("open"), connection("ended"), connection("died", gateway="g0"))
+        await journal.write(Entries(beat=beat(), opened=rows, closed=(closed("ended"),), accepted=(old,)))
+        assert await journal.expire(retention_s=DAY_S, limit=100) == 3
+        assert [row.opened.connection_id for row in await journal.newest("alice", limit=9)] == ["open"]
+        assert await journal.expire(retention_s=DAY_S, limit=100) == 0
