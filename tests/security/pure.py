@@ -15,7 +15,7 @@ from notify_sse.core.cursor import parse_cursor
 from notify_sse.core.frames import encode_frames, frame
 from notify_sse.core.media import JSON, MSGPACK, Kind
 from notify_sse.core.model import Event
-from notify_sse.core.parse import is_batch, parse, split_batch
+from notify_sse.core.parse import faults_of_batch, is_batch, parse, split_batch
 from notify_sse.errors import BadNotification, Unauthorized
 from tests.security import inputs
 from tests.support.event_stream import EventStreamParser
@@ -23,6 +23,7 @@ from tests.support.tokens import SECRET
 from tests.support.tokens import token as good_token
 
 MAX_BYTES: Final = 16_384
+MAX_ITEMS: Final = 500
 HANG_S: Final = 0.1
 """No input may take longer; an attempt is repeated once, since the machine may stand still."""
 
@@ -58,6 +59,9 @@ def body(random: Random) -> str:
     raw = inputs.json_body(random) if kind == JSON else inputs.msgpack_body(random)
     try:
         items = split_batch(raw, kind) if is_batch(raw, kind) else [raw]
+        if items is None:
+            (fault,) = filter(None, faults_of_batch(raw, kind, max_items=MAX_ITEMS))
+            return fault[1] if all(fault) else "nameless"
         for item in items:
             made = parse(
                 bytes(item), max_bytes=MAX_BYTES, now=datetime.now(UTC), new_id=lambda: "new", content_type=kind

@@ -61,16 +61,15 @@ class Watchdog:
         logged = self._service.logged()[self._logged :]
         return [line for line in logged.splitlines() if _ERROR.search(line)]
 
-    def settled(self, *, within_s: float) -> Vitals:
-        """Look until no stream is open and no file was closed since the last look; returns the last look."""
+    def settled(self, *, within_s: float, files: int | None = None) -> Vitals:
+        """Look until no stream is open, and so many files at most; returns the last look."""
         until = time.monotonic() + within_s
-        last = self.look()
         while True:
-            time.sleep(SETTLE_EVERY_S)
             now = self.look()
-            if (not now.streams and now.files >= last.files) or time.monotonic() > until:
+            calm = not now.streams and (files is None or now.files <= files)
+            if calm or time.monotonic() > until:
                 return now
-            last = now
+            time.sleep(SETTLE_EVERY_S)
 
     def _get(self, path: str) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self._service.port, timeout=5)
