@@ -19,7 +19,7 @@ PYTHON_IN_VENV := $(VENV)/bin/python
 INSTALL = echo 'installing into $(VENV) …' >&2; $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
 PACKAGING := setup.cfg pyproject.toml notify_sse/__init__.py
 
-.PHONY: run test check lint coverage docs services services-stop bench fault mutants client-builds clean help
+.PHONY: run test check lint coverage docs services services-stop bench fault fuzz mutants client-builds constraints audit clean help
 
 run: $(VENV)/.run ## the service on the embedded default, with its demo page (no broker, no database needed)
 	@exec $(PYTHON_IN_VENV) -m notify_sse serve $(ARGS)
@@ -56,11 +56,25 @@ bench: $(VENV)/.test ## measure latency, throughput and memory, beside the usual
 fault: $(VENV)/.test ## a campaign of injected faults under load, and a checker of the promise
 	@$(PYTHON_IN_VENV) -m tests.fault $(ARGS)
 
+fuzz: $(VENV)/.test ## hostile input of every kind, with a watchdog beside the service (make fuzz ARGS='--share 0.01')
+	@$(PYTHON_IN_VENV) -m tests.security $(ARGS)
+
 mutants: $(VENV)/.test ## take the defences out one by one, and show which test catches each
 	@$(PYTHON_IN_VENV) -m tests.mutants $(ARGS)
 
 client-builds: $(VENV)/.test ## the browser client in apps built by Vite 6, 7, 8, webpack, esbuild and Next, each run in Chromium
 	@NOTIFY_SSE_CLIENT_BUILDS=all $(PYTHON_IN_VENV) -m pytest tests/browser/test_builds.py $(ARGS)
+
+constraints: $(VENV)/.run ## constraints.txt: the versions that are installed here, for installs that can be repeated
+	@$(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check packaging
+	@{ echo '# pip install -c constraints.txt notify-sse: the versions that the tests ran with. Written by `make constraints`.'; \
+		$(PYTHON_IN_VENV) tools/constraints; } > constraints.txt
+
+audit: $(VENV)/.audit ## known vulnerabilities of what the service and its tests need; the bill of materials goes to build/sbom.json
+	@mkdir -p build
+	@$(VENV)/bin/cyclonedx-py requirements constraints.txt --output-file build/sbom.json
+	@$(VENV)/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+	@npm audit --prefix tests/client
 
 clean: ## stop the services, and remove everything that make made
 	@if [ -e .services/state.json ]; then $(MAKE) services-stop; fi
@@ -81,6 +95,10 @@ $(VENV)/.run: $(PACKAGING) | $(PYTHON_IN_VENV)
 
 $(VENV)/.docs: $(PACKAGING) | $(PYTHON_IN_VENV)
 	@$(INSTALL) '.[docs]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.audit: $(PACKAGING) | $(PYTHON_IN_VENV)
+	@$(INSTALL) '.[audit]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.test: $(PACKAGING) | $(PYTHON_IN_VENV)

@@ -156,7 +156,7 @@ def _as_absent(name: object, value: object) -> bool:
 def _check_document(given: dict[Any, Any]) -> None:
     for name in given:
         if name not in _FIELDS:
-            _refuse(str(name)[:100], "unknown_field", "is not a field of a notification")
+            _refuse(str(name)[:100] or '""', "unknown_field", "is not a field of a notification")
     if "notification_id" in given:
         _checked_id(given["notification_id"], "notification_id")
     _check_pattern(given, "notification_type", TYPE)

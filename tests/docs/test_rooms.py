@@ -20,6 +20,7 @@ ROOMS_OF_TESTS = {
         "docs",
         "support",
         "deploy",
+        "security",
     ),
 }
 ALSO_IMPORTED = {

@@ -1,0 +1,132 @@
+"""All kinds of hostile input, one after another, with a watchdog beside them."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import httpx
+import msgspec
+
+from tests.security import live, pure
+from tests.security.live import Target
+from tests.security.watchdog import Vitals, Watchdog
+from tests.support.service import Service
+
+WARM_UP: Final = 0.1
+"""The share of the count that runs before memory is measured: caches fill, and code is loaded."""
+GROWTH: Final = 0.05
+GROWTH_KB: Final = 8_192
+"""By so much memory may grow, whichever is more: by a share of what it was, or by what an allocator keeps."""
+LINGER_S: Final = 3.0
+"""For those who were told to go and do not: until then their sockets are kept."""
+SPARE_FILES: Final = 4
+"""The watchdog's own, and the database's."""
+SETTLE_S: Final = 10.0
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many inputs of each kind."""
+
+    bodies: int = 500_000
+    frames: int = 100_000
+    """Pieces of a stream, ten frames each."""
+    tokens: int = 200_000
+    cursors: int = 200_000
+    queries: int = 20_000
+    publishes: int = 20_000
+    raw_http: int = 50_000
+    raw_websocket: int = 50_000
+    amqp: int = 50_000
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """How the inputs of one kind ended, and what was wrong beside them."""
+
+    kind: str
+    ends: Mapping[str, int]
+    wrong: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        ends = ", ".join(f"{end} {count}" for end, count in sorted(self.ends.items(), key=lambda item: -item[1])[:8])
+        return f"{self.kind:14} {sum(self.ends.values()):8}  {ends}" + "".join(f"\n  WRONG {one}" for one in self.wrong)
+
+
+def in_process(counts: Counts, *, seed: int) -> Iterator[Finding]:
+    """The parsers. An exception is what was wrong; it names the seed."""
+    attempts = (
+        ("bodies", pure.body, counts.bodies),
+        ("frames", pure.stream, counts.frames),
+        ("tokens", pure.token(), counts.tokens),
+        ("cursors", pure.cursor, counts.cursors),
+    )
+    for kind, attempt, count in attempts:
+        yield Finding(kind, pure.run(attempt, count=count, seed=seed))
+
+
+async def at_a_service(service: Service, counts: Counts, *, seed: int) -> list[Finding]:
+    """The doors of a running service of one process."""
+    watchdog = Watchdog(service)
+    findings = []
+    async with httpx.AsyncClient(base_url=service.url, timeout=live.ANSWER_S) as client:
+        target = Target(service, client)
+        target.epoch = await _epoch(client, service)
+        kinds = (
+            ("queries", target.history, counts.queries),
+            ("publishes", target.publish, counts.publishes),
+            ("tokens sent", target.token, counts.queries // 10),
+            ("raw HTTP", target.raw_http, counts.raw_http),
+            ("raw WebSocket", target.raw_websocket, counts.raw_websocket),
+        )
+        for kind, attempt, count in kinds:
+            findings.append(await _watched(watchdog, kind, attempt, count, seed))
+    return findings
+
+
+async def amqp(service: Service, url: str, exchange: str, counts: Counts, *, seed: int) -> Finding:
+    """The ingest queue: everything is either in the log or in the dead letters, and the consumer lives."""
+    watchdog = Watchdog(service)
+    await asyncio.to_thread(live.publish_amqp, url, exchange, count=counts.amqp, seed=seed)
+    left = await asyncio.to_thread(live.wait_until_ingested, url, exchange)
+    ends = Counter(left)
+    wrong = [f"an error record: {line[:300]}" for line in watchdog.errors()]
+    if ends["waiting"]:
+        wrong.append("messages were left in the queue")
+    return Finding("AMQP", ends, tuple(wrong))
+
+
+async def _watched(watchdog: Watchdog, kind: str, attempt: live.Attempt, count: int, seed: int) -> Finding:
+    warm = max(1, int(count * WARM_UP))
+    await live.run(attempt, count=warm, seed=seed)
+    await asyncio.sleep(LINGER_S)
+    before = await asyncio.to_thread(watchdog.settled, within_s=SETTLE_S)
+    running = asyncio.create_task(live.run(attempt, count=count - warm, seed=seed + warm))
+    looks: list[Vitals] = []
+    while not running.done():
+        looks.append(await asyncio.to_thread(watchdog.look))
+        await asyncio.wait([running], timeout=0.5)
+    ends = await running
+    after = await asyncio.to_thread(watchdog.settled, within_s=SETTLE_S, files=before.files + SPARE_FILES)
+    wrong = [*growth(before, looks, after), *(f"an error record: {line[:300]}" for line in watchdog.errors())]
+    return Finding(kind, ends, tuple(wrong))
+
+
+def growth(before: Vitals, looks: list[Vitals], after: Vitals) -> Iterator[str]:
+    """What may not be, in words."""
+    for look in looks:
+        if look.streams > look.sockets:
+            yield f"{look.streams} streams on {look.sockets} sockets"
+    if after.streams:
+        yield f"{after.streams} streams of clients that have gone"
+    if after.files > before.files + SPARE_FILES:
+        yield f"open files grew from {before.files} to {after.files}"
+    if after.memory_kb > before.memory_kb + max(GROWTH_KB, before.memory_kb * GROWTH):
+        yield f"memory grew from {before.memory_kb} to {after.memory_kb} KB"
+
+
+async def _epoch(client: httpx.AsyncClient, service: Service) -> str:
+    headers = {"Authorization": f"Bearer {service.token('fuzz')}"}
+    answer = await client.get("/notifications/history", headers=headers)
+    cursor: str = json.loads(answer.text)["cursor"]
+    return cursor.partition(".")[0]
