@@ -1,7 +1,9 @@
 """What several commands share: the settings, the address of the service, tokens, and how lines are printed."""
 
+import getpass
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -9,6 +11,7 @@ import msgspec
 
 from notify_sse.auth import mint
 from notify_sse.config import Settings, read_settings, variable
+from notify_sse.core.access import Change
 from notify_sse.server.listening import local_url
 from notify_sse.telemetry import logs
 from notify_sse.telemetry.printable import printable
@@ -24,6 +27,15 @@ def client_settings() -> Settings:
     settings = read_settings(os.environ, log_level=level)
     logs.set_up(level=settings.log_level, log_format=settings.log_format)
     return settings
+
+
+def by_this_user(action: str, *, details: Mapping[str, Any]) -> Change:
+    """What the user of this machine changes by a command, for the audit log."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = str(os.getuid())
+    return Change(who=f"cli:{user}", address=socket.gethostname(), action=action, details=details)
 
 
 def service_options(command: F) -> F:

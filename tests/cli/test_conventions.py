@@ -13,7 +13,8 @@ import pytest
 
 from notify_sse.auth import PUBLISH, READ, Verifier
 from notify_sse.config import Settings, read_settings
-from notify_sse.store import migrate
+from notify_sse.core.access import AuditRecord
+from notify_sse.store import migrate, open_access_records
 from tests.cli.running import COMMAND, done, environment, lines, of, run, started
 from tests.cli.test_with_servers import set_revision
 from tests.support.service import ServiceFactory
@@ -266,6 +267,23 @@ def test_a_new_epoch_is_asked_for(sqlite_url: str, answer: str) -> None:
     assert (ended.returncode, "nothing was changed" in ended.stderr, ended.stdout) == (1, True, "")
     assert "(before: empty)" in done("migrate", env=env)
     assert "new epoch" in run("migrate", "--new-epoch", env=env, stdin="y\n").stdout
+    assert done("rollout", "--percent", "25", "--json", env=env) == '{"percent":25.0,"allow":[],"deny":[]}\n'
+    done("rollout", env=env)
+    changes = asyncio.run(audited(sqlite_url))
+    assert [(one.action, one.who.partition(":")[0]) for one in changes] == [
+        ("rollout.change", "cli"),
+        ("log.new_epoch", "cli"),
+    ]
+    assert changes[0].details == b'{"percent":25.0}'
+
+
+async def audited(url: str) -> list[AuditRecord]:
+    """What is in the audit log, the newest first."""
+    records = open_access_records(url)
+    try:
+        return await records.audit(before=None, limit=10)
+    finally:
+        await records.close()
 
 
 def test_serve_raises_its_limit_of_open_files(service: ServiceFactory) -> None:

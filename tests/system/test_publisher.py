@@ -1,6 +1,7 @@
 """`Publisher`: what a Python service publishes with, against a RabbitMQ that is cut off, killed and blocked."""
 
 import asyncio
+import logging
 import random
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
@@ -110,6 +111,23 @@ async def test_a_bad_notification_is_refused_before_it_is_sent(fields: dict[str,
         with pytest.raises(BadNotification) as batch:
             await publisher.publish_many([good, fields, good])
         assert batch.value.field == f"[1].{field}"
+
+
+async def test_an_application_reads_one_warning_of_a_lost_broker(
+    rabbitmq_server: RabbitServer, amqp_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And no traceback of a library. What the application itself does with aiormq is told as ever."""
+    async with Publisher(rabbitmq_server.url, amqp_prefix=amqp_prefix) as publisher:
+        await publisher.publish(**_message("alice"))
+        await asyncio.to_thread(rabbitmq_server.close_all_connections)
+        async with asyncio.timeout(20):
+            while not any("is back" in record.message for record in caplog.records):
+                await publisher.publish(**_message("alice"))
+    logging.getLogger("aiormq.connection").warning("of the application")
+    told = [(one.name.partition(".")[0], one.message) for one in caplog.records if one.levelno >= logging.INFO]
+    assert [message for name, message in told if name != "notify_sse"] == ["of the application"]
+    assert sum("is away" in message for _, message in told) == 1
+    assert not [one for one in caplog.records if one.exc_info]
 
 
 async def test_a_broker_that_stays_away_is_told_within_the_timeout(free_port: int) -> None:

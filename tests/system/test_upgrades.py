@@ -137,7 +137,9 @@ async def test_one_process_starts_anew_on_its_socket(service: ServiceFactory) ->
         async with _published([running]) as published:
             pid.send(signal.SIGHUP)
             while running.logged().count("serving action=start") < 2:  # a refused connection would raise
-                assert (await api.http.get("/healthz", headers={"Connection": "close"})).status_code == 200
+                # One that was taken in the very last moment is closed without an answer, as at the end of any drain.
+                with contextlib.suppress(httpx.RemoteProtocolError, httpx.ReadError):
+                    assert (await api.http.get("/healthz", headers={"Connection": "close"})).status_code == 200
         assert pid.alive
         await _seen_by_all(readers, published)
 

@@ -23,6 +23,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from yarl import URL
 
 from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, one_line, translated
+from notify_sse.broker.rabbitmq.quiet import tell_nothing_of_this_task
 from notify_sse.core.backoff import Backoff
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.telemetry.outage import Outage
@@ -128,6 +129,7 @@ class Link:
         return self.connection_now()
 
     async def _keep_up(self) -> None:
+        tell_nothing_of_this_task()
         while not self._closing:
             cause = await self._connect_once()
             self._report_loss(cause)

@@ -6,8 +6,9 @@ import os
 import click
 
 from notify_sse.cli import Failed
+from notify_sse.cli.options import by_this_user
 from notify_sse.config import Settings, read_settings
-from notify_sse.store import migrate, open_store
+from notify_sse.store import migrate, open_access_records, open_store
 from notify_sse.telemetry import logs
 
 
@@ -47,9 +48,12 @@ async def _migrate(settings: Settings, *, new_epoch: bool) -> None:
     else:
         click.echo(f"schema {migrated.after} (before: {migrated.before or 'empty'})")
     if new_epoch:
-        store = open_store(settings.database_url)
+        store, access = open_store(settings.database_url), open_access_records(settings.database_url)
         try:
             await store.open()
-            click.echo(f"new epoch {await store.new_epoch()}")
+            epoch = await store.new_epoch()
+            await access.note(by_this_user("log.new_epoch", details={"epoch": epoch}))
+            click.echo(f"new epoch {epoch}")
         finally:
+            await access.close()
             await store.close()

@@ -9,10 +9,10 @@ import msgspec
 from msgspec import UNSET
 
 from notify_sse.cli import Failed
-from notify_sse.cli.options import json_option, print_json, print_line
+from notify_sse.cli.options import by_this_user, json_option, print_json, print_line
 from notify_sse.config import Settings, read_settings
 from notify_sse.core.rollout import Rollout, RolloutChange
-from notify_sse.store import open_rollout_records, open_store
+from notify_sse.store import open_access_records, open_rollout_records, open_store
 from notify_sse.telemetry import logs
 
 EXAMPLES = """\b
@@ -53,6 +53,7 @@ def command(
 async def _changed(settings: Settings, change: RolloutChange, *, reset: bool) -> RolloutChange:
     """What is set once `change` is."""
     store, records = open_store(settings.database_url), open_rollout_records(settings.database_url)
+    access = open_access_records(settings.database_url)
     try:
         await store.open()  # the schema is there, and one that we can use
         before = RolloutChange() if reset else await records.read()
@@ -60,9 +61,12 @@ async def _changed(settings: Settings, change: RolloutChange, *, reset: bool) ->
         asked = {name: getattr(change, name) for name in fields if getattr(change, name) is not UNSET}
         after = msgspec.structs.replace(before, **asked)
         if asked or reset:
+            # First, so that no change is without its record; one that then fails is there too, and does no harm.
+            await access.note(by_this_user("rollout.change", details=msgspec.to_builtins(after)))
             await records.write(after)
         return after
     finally:
+        await access.close()
         await records.close()
         await store.close()
 

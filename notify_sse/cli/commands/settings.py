@@ -54,8 +54,6 @@ def _kind(kind: Any, meta: msgspec.Meta) -> str:
         return "list"
     if choices and get_origin(choices[0]) is Annotated:  # a number, or unset
         kind, meta = get_args(choices[0])
-    if kind is bool:
-        return "`true` or `false`"
     if kind not in (int, float):
         return "text"
     bounds = [
