@@ -13,6 +13,11 @@ const TITLES = {
   system_alert: ({ severity }) => `System alert · ${severity ?? "info"}`,
 };
 
+/** What an item is called. */
+export function titleOf(type, payload) {
+  return TITLES[type]?.(payload) ?? type;
+}
+
 /** The card of `notification`, a list item. */
 export function card(notification) {
   const { notification_type: type, payload, timestamp, cursor } = notification;
@@ -20,7 +25,7 @@ export function card(notification) {
   item.className = "card";
   item.dataset.type = TITLES[type] ? type : "other";
   if (type === "system_alert") item.dataset.severity = payload.severity;
-  item.append(mark(type, payload), body(TITLES[type]?.(payload) ?? type, payload.text), when(timestamp, cursor));
+  item.append(mark(type, payload), body(titleOf(type, payload), payload.text), when(timestamp, cursor));
   return item;
 }
 

@@ -1,16 +1,22 @@
 // demo/ is a page for developers, served in development mode only: a publisher and a recipient side by side, and buttons that
 // break what lies between. It uses the client as any page does, by its public addresses.
 import { connections, cut, flow, isStalled, stall } from "./breaks.js";
+import "/client/notify-inbox.js";
 import "/client/notify-status.js";
-import { createBadge } from "/client/badge.js";
 import { NotificationConnectionManager } from "/client/notify-sse.js";
 import { createNotificationStore } from "/client/store.js";
-import { card } from "./cards.js";
+import { card, titleOf } from "./cards.js";
 import { example, publish } from "./publisher.js";
 import { Tally } from "./tally.js";
 import { me, shorten, token } from "./tokens.js";
 
 const SHOWN = 60;
+/** So many that are stored are shown after a reload. */
+const STORED = 20;
+/** What the inbox shows of each item. */
+const RENDERERS = {
+  "*": ({ notification_type: type, payload }) => `${titleOf(type, payload)}: ${payload?.text ?? ""}`,
+};
 const SHORT_TOKEN_S = 4;
 const SHORT_FOR_MS = 30000;
 const OFFLINE_MS = 5000;
@@ -22,7 +28,7 @@ const $ = (id) => document.getElementById(id);
 
 let manager;
 let store;
-let badge;
+let second = null;
 let ticking = null;
 const cards = new WeakMap(); // notification → its card
 
@@ -32,7 +38,6 @@ const tally = new Tally(() => requestAnimationFrame(showCounts));
 function begin({ cursor } = {}) {
   manager?.close();
   store?.destroy();
-  badge?.destroy();
   const transport = $("transport").value;
   const share = $("share").value;
   if (isStalled()) ACTIONS.stall();
@@ -41,15 +46,23 @@ function begin({ cursor } = {}) {
     $(id).title = share === "worker" ? "The connection is the worker's: this page cannot reach it to break it" : "";
   }
   $("older").disabled = false;
-  manager = new NotificationConnectionManager({ getToken, user: me, transport, share, cursor, resume: "session" });
+  manager = new NotificationConnectionManager({
+    getToken,
+    user: me,
+    transport,
+    share,
+    cursor,
+    initial: cursor ? 0 : STORED,
+  });
   store = createNotificationStore(manager, { keep: SHOWN });
-  badge = createBadge(manager, { everyMs: 250 });
   $("status").manager = manager;
-  manager.onAll((notification) => tally.received(notification));
+  $("inbox").manager = manager;
+  $("inbox").renderers = RENDERERS;
+  manager.onAll((notification) => notification.initial || tally.received(notification));
+  manager.onError(({ detail }) => detail && note(detail, "bad"));
   manager.onState(noteState);
   manager.onReset(({ reason }) => note(`Reset (${reason}): some may be lost; the list was fetched anew`, "bad"));
   store.subscribe(showList);
-  badge.subscribe(showBadge);
   manager.connect();
 }
 
@@ -75,9 +88,23 @@ function isMine({ recipient_id: to, topic }) {
   return to === me || topic === "all";
 }
 
-function markAllRead() {
-  badge.markAllRead();
-  store.markAllRead();
+/** A second device of the same user: all that it shares with the first is the service. */
+function toggleDevice() {
+  if (second) {
+    second.close();
+    second = null;
+  } else {
+    second = new NotificationConnectionManager({
+      getToken: () => token(),
+      user: me,
+      share: "none",
+      resume: "none",
+    }).connect();
+    $("second").renderers = RENDERERS;
+  }
+  $("second").manager = second;
+  $("device").ariaPressed = String(second !== null);
+  for (const id of ["second", "second-text"]) $(id).hidden = !second;
 }
 
 function compose() {
@@ -140,8 +167,8 @@ const ACTIONS = {
     note(`You restarted the stream from ${cursor}`, "bad");
     begin({ cursor });
   },
-  read: markAllRead,
-  bell: markAllRead,
+  read: () => store.markAllRead(),
+  device: toggleDevice,
   async older() {
     try {
       $("older").disabled = !(await store.loadOlder(20));
@@ -158,19 +185,13 @@ function showCounts() {
     $(`count-${name}`).parentElement.dataset.bad = String(counts[name] > 0);
 }
 
-function showList({ items }) {
+function showList({ items, unread }) {
+  document.title = `${unread ? `(${unread}) ` : ""}notify-sse`;
   for (const item of items) {
     if (!cards.has(item)) cards.set(item, card(item));
   }
   $("list").replaceChildren(...items.map((item) => cards.get(item)));
   $("empty").hidden = items.length > 0;
-}
-
-function showBadge(count, text) {
-  $("badge").textContent = text;
-  $("badge").hidden = !count;
-  $("bell").ariaLabel = `${count} unread`;
-  document.title = `${count ? `(${text}) ` : ""}notify-sse`;
 }
 
 let before = "";

@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Page
 
 from tests.browser.bench import chromium
+from tests.browser.test_inbox import axe
 from tests.support.service import Service
 
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
@@ -71,9 +72,10 @@ async def test_each_type_is_drawn_as_what_it_is(development: Service) -> None:
         first = page.locator("#list .card").first
         assert await first.get_attribute("data-severity") == "critical"
         assert "<b>Fire</b> & flood" in await first.inner_text(), "text is text"
-        await page.wait_for_function("document.getElementById('badge').textContent === '4'")
+        await page.wait_for_function("document.getElementById('inbox').unread === 2")  # alerts go to a topic
         await page.click("#read")
-        assert not await page.locator("#badge").is_visible()
+        await page.wait_for_function("document.getElementById('inbox').unread === 0")
+        assert not await page.locator("#inbox [part=badge]").is_visible()
 
 
 @pytest.mark.deadline(120)
@@ -165,7 +167,8 @@ async def test_a_new_log_is_counted_from_anew(development: Service) -> None:
         await page.click("#one-each")
         await page.click("#one-each")
         await _counts_are(page, 6)
-        await page.click("#read")
+        async with page.expect_response("**/notifications/read"):
+            await page.click("#read")
         development.kill()
         for file in development.directory.glob("notify-sse.db*"):
             file.unlink()
@@ -173,7 +176,7 @@ async def test_a_new_log_is_counted_from_anew(development: Service) -> None:
         await _log_has(page, "Reset (unknown_epoch)")
         await page.click("#one-each")
         await _counts_are(page, 9)
-        await page.wait_for_function("document.getElementById('badge').textContent === '3'")
+        await page.wait_for_function("document.getElementById('inbox').unread === 2")  # alerts go to a topic
         await page.click("#older")
         await page.wait_for_function("document.getElementById('older').disabled")
 
@@ -186,13 +189,46 @@ async def test_it_fits_a_phone_and_its_controls_have_names(development: Service)
         await page.click("#flood")
         await page.evaluate("scrollTo(0, 500)")
         assert await page.locator(".counts").evaluate("(it) => it.getBoundingClientRect().top >= 0"), "in sight"
-        await page.wait_for_function("document.getElementById('badge').textContent === '99+'")
-        assert await page.locator("#badge").evaluate(
-            "(it) => it.getBoundingClientRect().right <= innerWidth"
-            " && it.getBoundingClientRect().left >= it.previousSibling.getBoundingClientRect().left + 12"
-        ), "the bell is seen beside it"
+        badge = page.locator("#inbox [part=badge]")
+        await badge.filter(has_text="99+").wait_for()
+        assert await badge.evaluate("(it) => it.getBoundingClientRect().right <= innerWidth")
+        targets = page.locator("button:visible, select:visible, input:visible:not([type=radio]), .types span")
+        for target in await targets.all():
+            assert await target.evaluate("(it) => it.getBoundingClientRect().height >= 44"), await target.inner_html()
+        breaks = await page.locator(".breaks").bounding_box()
+        log = await page.locator(".log").bounding_box()
+        assert breaks
+        assert log
+        assert log["y"] + log["height"] - breaks["y"] <= 740, "what a button does is seen on the screen that it is on"
         for control in await page.locator("button, input, select").all():
             assert await control.evaluate("(it) => Boolean(it.ariaLabel || it.labels?.length || it.textContent.trim())")
+
+
+async def test_after_a_reload_it_shows_what_is_stored_and_a_second_device_has_it_too(development: Service) -> None:
+    """What is stored is no news: it is not counted as received."""
+    async with shown(development) as page:
+        await page.click("#one-each")
+        await _counts_are(page, 3)
+        await page.reload()
+        await page.wait_for_function("document.querySelectorAll('#list .card').length === 3")
+        assert await page.locator("#count-received").inner_text() == "0"
+        await page.locator("#inbox [part=bell]").click()
+        await page.locator("#inbox li").nth(2).wait_for()
+        await page.click("#device")
+        await page.locator("#second [part=bell]").click()
+        await page.locator("#second li").nth(2).wait_for()
+        await page.click("#device")
+        assert not await page.locator("#second").is_visible()
+
+
+async def test_axe_finds_nothing_on_it_in_the_light_and_in_the_dark(development: Service) -> None:
+    async with shown(development) as page:
+        await page.click("#one-each")
+        await _counts_are(page, 3)
+        await page.locator("#inbox [part=bell]").click()
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            assert await axe(page) == [], scheme
 
 
 async def test_the_shell_lines_can_be_pasted(development: Service) -> None:

@@ -29,7 +29,7 @@ test("what the how-to shows compiles", () => {
   mkdirSync(folder, { recursive: true });
   const guide = readFileSync(at("../../docs/how-to/frameworks.md"), "utf8");
   const blocks = [...guide.matchAll(/```tsx?\n\/\/ (\S+)\n([\s\S]*?)```/g)];
-  assert.equal(blocks.length, 8);
+  assert.equal(blocks.length, 12);
   for (const [, name, code] of blocks) writeFileSync(folder + name, code);
   const compilerOptions = { jsx: "react-jsx", typeRoots: [], types: [] };
   writeFileSync(

@@ -143,6 +143,60 @@ test("where the service does not keep it, the page counts for itself", async (t)
   assert.equal(await manager.markRead("e.8"), null);
 });
 
+test("what one view of a page marks, the others show: a list and an inbox", async (t) => {
+  const { store, send, paint, manager } = await begun(t);
+  const other = frames();
+  const inbox = createNotificationStore(manager, { nextFrame: other.nextFrame });
+  globalThis.fetch = async () => ({ ok: false, status: 404, headers: new Headers() });
+  for (const n of [6, 7]) send(n);
+  paint();
+  other.paint();
+  await inbox.markRead(["n6"]);
+  assert.deepEqual(
+    [store.getState().unread, readsOf(store)],
+    [
+      1,
+      [
+        ["n7", false],
+        ["n6", true],
+      ],
+    ],
+  );
+  await store.markAllRead();
+  assert.deepEqual([inbox.getState().unread, readsOf(inbox)[0]], [0, ["n7", true]]);
+  inbox.destroy();
+});
+
+test("what was read of one log says nothing of another one", async (t) => {
+  const { store, send, paint, manager } = await begun(t);
+  globalThis.fetch = async () => ({ ok: false, status: 404, headers: new Headers() });
+  send(6);
+  paint();
+  await store.markAllRead();
+  sources[0].say("reset", "f.1", { reason: "unknown_epoch", to: "f.1" });
+  sources[0].say("message", "f.2", { notification_id: "m2", notification_type: "x", recipient_id: "alice" });
+  paint();
+  assert.deepEqual(
+    [manager.cursor, store.getState().unread, readsOf(store)],
+    [
+      "f.2",
+      1,
+      [
+        ["m2", false],
+        ["n6", true],
+      ],
+    ],
+  );
+});
+
+test("the number goes on in a new log", async (t) => {
+  const { store, send } = await begun(t, { unread: 0, unread_upto: "e.5" });
+  send(6);
+  sources[0].say("reset", "f.1", { reason: "unknown_epoch", to: "f.1" });
+  sources[0].say("message", "f.2", { notification_id: "m2", notification_type: "x", recipient_id: "alice" });
+  assert.equal(store.getState().unread, 2);
+});
+
 test("nothing of the number stays after a sign-out", async (t) => {
   const { store, manager } = await begun(t, { unread: 7, unread_upto: "e.8" });
   manager.signOut();

@@ -82,3 +82,35 @@ const banner: NotifyStatus = document.createElement("notify-status");
 banner.manager = manager;
 banner.texts = { retry: "Erneut versuchen" };
 console.log(unread, seen, Component);
+
+import { createNotifications } from "notify-sse/react";
+import { notificationStore } from "notify-sse/svelte";
+// Types end to end: the hook, the store and `"*"` know the payload of each type.
+import { createFakeManager } from "notify-sse/testing";
+import { createNotifications as createForVue } from "notify-sse/vue";
+
+const typed = createNotifications<Types>({ user: "alice", initial: 20 }, { keep: 50 });
+const severities: string[] = typed.store
+  .getState()
+  .items.flatMap((item) => (item.notification_type === "system_alert" ? [item.payload.severity] : []));
+const last: { payload: Types["new_message"] } | { payload: Types["system_alert"] } | null = typed.store.getState().last;
+function Typed() {
+  const items = typed.useNotifications((socket) => socket.items);
+  // @ts-expect-error: not one of the types
+  return items[0].notification_type === "new_mesage";
+}
+manager.on("*", (item) => item.notification_type === "new_message" && item.payload.from);
+// @ts-expect-error: not a field of every payload
+manager.on("*", (item) => item.payload.from);
+// @ts-expect-error: not an option
+createNotifications<Types>({ usr: "alice" });
+const refs = createForVue<Types>().useNotifications();
+const first: "new_message" | "system_alert" | undefined = refs.items.value[0]?.notification_type;
+const stopSvelte: () => void = notificationStore(manager).subscribe(({ unread: count }) => console.log(count));
+const fake = createFakeManager<Types>({ stored: [{ notification_type: "new_message" }] });
+fake.receive({ payload: { from: "a", text: "b" } });
+const asManager: NotificationConnectionManager<Types> = fake;
+const left: Promise<number | null> = asManager.markRead(["id"]);
+const aborted: Promise<unknown> = asManager.history({ signal: new AbortController().signal });
+manager.onError(({ code, status, detail, cause }) => console.log(code, status, detail, cause));
+console.log(severities, last, first, stopSvelte, left, aborted, Typed);

@@ -30,7 +30,7 @@ const told = new Set();
 export async function findCause(stream, end, isSuspect) {
   const judged = await judge(stream, end, isSuspect);
   const found = { ...judged, detail: judged.detail ?? end.detail ?? describe(end) };
-  if (TOLD.includes(found.reason ?? end.reason) || found.code) tellOnce(found.detail);
+  if ((TOLD.includes(found.reason ?? end.reason) || found.code) && !isAway(end.cause)) tellOnce(found.detail);
   return found;
 }
 
@@ -93,6 +93,15 @@ function describe({ reason, cause }) {
   if (/Unexpected token '?</.test(text))
     return `getToken() failed: it was given a page (a sign-in page?), not JSON. ${text}`;
   return `getToken() failed: ${text}`;
+}
+
+/**
+ * Whether `getToken` just found no network, in the words of the browsers: that is nothing to mend.
+ *
+ * @param {any} cause
+ */
+function isAway(cause) {
+  return cause?.name === "TypeError" && /fetch|network|load failed/i.test(cause.message);
 }
 
 /** @param {string | null | undefined} detail */

@@ -10,6 +10,14 @@ export function splitCursor(cursor) {
 }
 
 /**
+ * @param {string} a
+ * @param {string} b
+ */
+export function isOfSameLog(a, b) {
+  return splitCursor(a)[0] === splitCursor(b)[0];
+}
+
+/**
  * Whether cursor `a` lies after cursor `b`. Within one epoch positions strictly rise. A cursor of another epoch is never
  * after: a stream changes its epoch only by a `reset`.
  *

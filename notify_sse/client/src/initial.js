@@ -1,6 +1,6 @@
 // `initial: 20`: the newest stored notifications, for a page that has just been loaded. They come first, oldest of them first, and
 // what comes after them goes on without a gap: what the kept cursor has not reached yet comes by the stream.
-import { isAfter, splitCursor } from "./cursor.js";
+import { isAfter, isOfSameLog } from "./cursor.js";
 
 /** @import { Notification, NotificationConnectionManager } from "../notify-sse.js" */
 
@@ -40,12 +40,4 @@ async function handOver({ history, options }, cursor, tell) {
   const seen = page.items.filter((item) => !isAfter(item.cursor, from) && isOfSameLog(item.cursor, from));
   for (const item of seen.reverse()) tell({ ...item, initial: true });
   return from;
-}
-
-/**
- * @param {string} a
- * @param {string} b
- */
-function isOfSameLog(a, b) {
-  return splitCursor(a)[0] === splitCursor(b)[0];
 }

@@ -1,5 +1,5 @@
 // What was read and what was taken back, as far as a view has heard: for items that are shown, and for those that still wait.
-import { isAfter } from "./cursor.js";
+import { isAfter, isOfSameLog } from "./cursor.js";
 
 /** @import { Notification, ReadMark } from "../notify-sse.js" */
 
@@ -17,7 +17,7 @@ export class Marks {
 
   /** @param {Pick<ReadMark, "upto" | "ids" | "read">} mark */
   add({ upto, ids, read = true }) {
-    if (upto && (!this.#upto || isAfter(upto, this.#upto))) {
+    if (upto && (!this.#upto || isAfter(upto, this.#upto) || !isOfSameLog(upto, this.#upto))) {
       this.#upto = upto;
       this.#single.clear();
     }
@@ -46,7 +46,7 @@ export class Marks {
    * @returns {Item}
    */
   #marked(item) {
-    const isUpto = this.#upto !== null && !isAfter(item.cursor, this.#upto);
+    const isUpto = this.#upto !== null && isOfSameLog(item.cursor, this.#upto) && !isAfter(item.cursor, this.#upto);
     const read = this.#single.get(item.notification_id) ?? (isUpto || item.read);
     return read === item.read || (!read && !item.read) ? item : { ...item, read };
   }

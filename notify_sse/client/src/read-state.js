@@ -2,13 +2,15 @@
 // it (it is an older one, or has it switched off), `unread` stays null, and the page counts for itself.
 
 import { readAnswer } from "./answers.js";
-import { isAfter } from "./cursor.js";
+import { isAfter, isOfSameLog } from "./cursor.js";
 import { HistoryError } from "./errors.js";
 import { callListeners } from "./listeners.js";
 import { buildUrl, fetchOptions } from "./request.js";
 
 /** @import { Marking, NotificationConnectionManager, ReadMark } from "../notify-sse.js" */
 /** @import { SourceOptions } from "./types.js" */
+
+/** @typedef {Pick<ReadMark, "upto" | "ids" | "read">} PageMark */
 
 const TIMEOUT_MS = 15000;
 /** How often the count is asked for again when notifications came while it was. */
@@ -50,6 +52,8 @@ export class ReadState {
    * @type {string | null}
    */
   #countedFor = null;
+  /** @type {Set<(mark: PageMark) => void>} */
+  #views = new Set();
   /** What the stream said when it was opened is long ago. */
   #isLate = false;
   /** @type {((() => void) | undefined)[]} */
@@ -75,6 +79,31 @@ export class ReadState {
       this.#listeners.delete(listener);
       if (!this.#listeners.size) this.#leave();
     };
+  }
+
+  /**
+   * Calls `listener` with each mark that another view of this page makes. Returns what ends that.
+   *
+   * @param {(mark: PageMark) => void} listener
+   */
+  onPageMark(listener) {
+    this.#views.add(listener);
+    return () => {
+      this.#views.delete(listener);
+    };
+  }
+
+  /**
+   * A view marks something. The others show it too, at once and where the service keeps nothing.
+   *
+   * @param {PageMark} mark
+   * @param {(mark: PageMark) => void} [from] the view's own listener
+   */
+  tellViews(mark, from) {
+    callListeners(
+      [...this.#views].filter((listener) => listener !== from),
+      mark,
+    );
   }
 
   #follow() {
@@ -115,14 +144,24 @@ export class ReadState {
   #onItem({ cursor, recipient_id: recipient, silent, initial }) {
     if (initial) return;
     this.#changes += 1;
-    if (this.unread === null || !recipient || silent || !isAfter(cursor, this.#countedUpto)) return;
+    if (this.unread === null || !recipient || silent || this.#isCounted(cursor)) return;
     this.#set(this.unread + 1, cursor);
   }
 
   /** @param {ReadMark} mark */
   #onRead({ unread, cursor }) {
     this.#changes += 1;
-    if (isAfter(cursor, this.#countedUpto) || this.unread === null) this.#set(unread, cursor);
+    if (!this.#isCounted(cursor) || this.unread === null) this.#set(unread, cursor);
+  }
+
+  /**
+   * What is of another log than the one that was counted is not.
+   *
+   * @param {string} cursor
+   */
+  #isCounted(cursor) {
+    const upto = this.#countedUpto;
+    return upto !== null && isOfSameLog(cursor, upto) && !isAfter(cursor, upto);
   }
 
   #onRecalled() {

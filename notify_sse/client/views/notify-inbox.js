@@ -172,6 +172,7 @@ export class NotifyInbox extends BaseElement {
     this.#title.textContent = texts.title;
     this.#markAll.textContent = texts.markAll;
     this.#close.ariaLabel = texts.close;
+    this.#older.textContent = texts.older;
     this.#desktop.textContent = texts.desktop;
     this.#render();
   }

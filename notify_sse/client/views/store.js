@@ -82,6 +82,7 @@ export function createNotificationStore(manager, options = {}) {
         update({ items: marks.applied(state.items) });
       }),
       readStateOf(manager).subscribe(count),
+      readStateOf(manager).onPageMark(onPageMark),
     ];
     count();
     if (state.connection !== manager.state) update({ connection: manager.state });
@@ -147,15 +148,40 @@ export function createNotificationStore(manager, options = {}) {
     const before = state.unread;
     applyMark(mark);
     update({ unread });
+    readStateOf(manager).tellViews(mark, onPageMark);
     try {
       await manager.markRead?.(mark.upto ?? { ids: mark.ids ?? [], read: mark.read });
       return true;
     } catch {
-      applyMark({ upto: null, ids: turned.map(({ notification_id: id }) => id), read: !mark.read });
+      if (state.countedBy === "page") return true; // it is kept here
+      const undone = { upto: null, ids: turned.map(({ notification_id: id }) => id), read: !mark.read };
+      applyMark(undone);
       update({ unread: before });
+      readStateOf(manager).tellViews(undone, onPageMark);
       count();
       return false;
     }
+  }
+
+  /**
+   * How many are unread once `turned` are read, or unread again.
+   *
+   * @param {readonly Notification[]} turned
+   * @param {boolean} read
+   */
+  function unreadAfter(turned, read) {
+    const isCounted = (/** @type {Notification} */ item) =>
+      !item.silent && (item.recipient_id || state.countedBy === "page");
+    const counted = turned.filter(isCounted).length;
+    return Math.max(0, state.unread + (read ? -counted : counted));
+  }
+
+  /** @param {Pick<ReadMark, "upto" | "ids" | "read">} mark made by another view of this page */
+  function onPageMark(mark) {
+    const before = state.items;
+    applyMark(mark);
+    const turned = state.items.filter((item, index) => Boolean(item.read) !== Boolean(before[index]?.read));
+    if (state.countedBy === "page") update({ unread: mark.upto ? 0 : unreadAfter(turned, mark.read) });
   }
 
   /**
@@ -164,14 +190,7 @@ export function createNotificationStore(manager, options = {}) {
    */
   function markRead(ids, read = true) {
     const turned = state.items.filter((item) => ids.includes(item.notification_id) && Boolean(item.read) !== read);
-    const counted = turned.filter(
-      ({ silent, recipient_id: own }) => !silent && (own || state.countedBy === "page"),
-    ).length;
-    return tellRead(
-      turned,
-      { upto: null, ids: [...ids], read },
-      Math.max(0, state.unread + (read ? -counted : counted)),
-    );
+    return tellRead(turned, { upto: null, ids: [...ids], read }, unreadAfter(turned, read));
   }
 
   async function markAllRead() {
