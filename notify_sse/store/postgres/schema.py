@@ -28,21 +28,18 @@ MIGRATION_SETTINGS: Final = {"statement_timeout": "0", "lock_timeout": str(LOCK_
 
 
 class Index(msgspec.Struct, frozen=True):
-    """An index of the log that a `revision` adds. Built before that runs: it takes as long as the log is large."""
+    """An index of the log that a revision adds. Built before that runs: it takes as long as the log is large."""
 
-    revision: str
     name: str
     statement: str
 
 
 INDEXES: Final = (
     Index(
-        "0002",
         "log_identity",
         "CREATE UNIQUE INDEX CONCURRENTLY log_identity ON log (channel, notification_id)",
     ),
     Index(
-        "0005",
         "log_by_notification_id",
         "CREATE INDEX CONCURRENTLY log_by_notification_id ON log USING hash (notification_id)",
     ),
@@ -98,7 +95,9 @@ async def _build_indexes(database_url: str) -> None:
         connection = await pool.connect(database_url, settings=BUILD_SETTINGS, command_timeout_s=None)
         try:
             found = await schema_of(connection)
-            missing = [index for index in INDEXES if found is not None and found.revision < index.revision]
+            if found is None or found.is_newer:
+                return
+            missing = [index for index in INDEXES if not await connection.fetchval(INDEX_VALID, index.name)]
             if not missing:
                 return
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", BUILD_LOCK):  # noqa: ASYNC110
