@@ -86,6 +86,7 @@ class BadNotification(NotifyError):
         "unsupported_content_type",
         "unsupported_content_encoding",
         "conflict",
+        "not_found",
         "store_refused",
     )
 

@@ -119,7 +119,7 @@ LANGUAGE sql STABLE AS $$
        AND (expires_ms = 0 OR expires_ms > extract(epoch FROM clock_timestamp()) * 1000)
 $$
 ---
--- Write one row of the service's own to the log. Locks the head: call it last.
+-- Write one row of the service's own to the log. Locks the head: call it last. `own_erases` null: all before it.
 CREATE FUNCTION log_append_own(of_channel bytea, own_type text, own_body bytea, own_erases bigint,
     OUT log_epoch text, OUT event_id bigint
 )
@@ -130,7 +130,7 @@ BEGIN
     -- for expired.
     INSERT INTO log (id, notification_id, channel, type, body, digest, expires_ms, created_ms, silent, erases)
     VALUES (event_id, '\xff'::bytea || int8send(event_id), of_channel, own_type, own_body, '', 1,
-            extract(epoch FROM clock_timestamp()) * 1000, true, own_erases);
+            extract(epoch FROM clock_timestamp()) * 1000, true, coalesce(own_erases, event_id - 1));
 END
 $$
 ---
@@ -194,5 +194,58 @@ BEGIN
         END;
         SELECT * INTO log_epoch, event_id FROM log_append_own(of_channel, '!read', event_body, 0);
     END IF;
+END
+$$
+---
+-- Erase the body of one notification; `told` is the body of the event that says so. `place` is null when there is none;
+-- `event_id` is null when it was recalled, or erased, before. Its digest stays, so that other content is a conflict.
+CREATE FUNCTION log_recall(
+    of_channel bytea, of_id bytea, told bytea, OUT log_epoch text, OUT place bigint, OUT event_id bigint
+)
+LANGUAGE plpgsql AS $$
+DECLARE
+    kind text;
+BEGIN
+    PERFORM log_lock_channel(of_channel);
+    SELECT epoch INTO STRICT log_epoch FROM log_head WHERE one;
+    SELECT id, type INTO place, kind FROM log WHERE channel = of_channel AND notification_id = of_id;
+    IF place IS NULL OR kind = '!gone' THEN
+        RETURN;
+    END IF;
+    UPDATE log SET type = '!gone', body = '', expires_ms = 1, silent = true WHERE id = place;
+    DELETE FROM read_mark WHERE channel = of_channel AND id = place;
+    SELECT own.log_epoch, own.event_id INTO log_epoch, event_id
+      FROM log_append_own(of_channel, '!recalled', told, place) AS own;
+END
+$$
+---
+-- Erase the content of at most `most` rows of a channel, after id `low`. Returns the id of the last of them, null when
+-- none is left, and how many of them were notifications. Without a digest, any content is a duplicate.
+CREATE FUNCTION log_erase_some(of_channel bytea, low bigint, most integer, OUT last_id bigint, OUT notifications bigint)
+LANGUAGE sql AS $$
+    WITH piece AS (
+        SELECT id, type FROM log
+         WHERE (channel, id) > (of_channel, low) AND (channel, id) < (of_channel, 9223372036854775807)
+         ORDER BY channel, id LIMIT most
+    ), erased AS (
+        UPDATE log SET type = '!gone', body = '', digest = '', expires_ms = 1, silent = true, erases = 0
+          FROM piece WHERE log.id = piece.id
+    )
+    SELECT max(id), count(*) FILTER (WHERE left(type, 1) <> '!') FROM piece
+$$
+---
+-- Erase what came to a channel after id `low`, and what was read there; append the row that tells every tail of it.
+CREATE FUNCTION log_erase_rest(
+    of_channel bytea, low bigint, OUT log_epoch text, OUT event_id bigint, OUT notifications bigint
+)
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM log_lock_channel(of_channel);
+    DELETE FROM read_state WHERE channel = of_channel;
+    DELETE FROM read_mark WHERE channel = of_channel;
+    PERFORM FROM log_head WHERE one FOR UPDATE;
+    SELECT rest.notifications INTO notifications FROM log_erase_some(of_channel, low, 2147483647) AS rest;
+    SELECT own.log_epoch, own.event_id INTO log_epoch, event_id
+      FROM log_append_own(of_channel, '!erased', '', NULL) AS own;
 END
 $$

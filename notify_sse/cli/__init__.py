@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "doctor": ("notify_sse.cli.commands.doctor", "Check everything the service needs, and say what to do."),
     "settings": ("notify_sse.cli.commands.settings", "List the settings, their values and where they come from."),
     "rollout": ("notify_sse.cli.commands.rollout", "Say who gets streams, and change it while the service runs."),
+    "recipient": ("notify_sse.cli.commands.recipient", "Export or erase what is stored of a recipient."),
     "bench": ("notify_sse.cli.commands.bench", "Put load on a service, and measure it."),
 }
 

@@ -44,6 +44,14 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     has_unsafe_number: bool = False
 
 
+class Recall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A notification is to be recalled. Made by `parse.parse_message` only. `notification_type`: "" when not given."""
+
+    notification_id: str
+    notification_type: str
+    channel: str
+
+
 class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A row of the log: a notification, or what the service itself wrote there (a type that begins with `OWN`).
 

@@ -25,7 +25,7 @@ from notify_sse.core.faults import (
     unsafe_number_in,
 )
 from notify_sse.core.media import JSON, MSGPACK, Kind
-from notify_sse.core.model import Notification
+from notify_sse.core.model import Notification, Recall
 from notify_sse.errors import BadNotification
 
 MAX_NOTIFICATION_ID_CHARS: Final = 128
@@ -60,9 +60,71 @@ def parse(
     JSON. `now` fills a missing timestamp, `message_id` (the AMQP property) else `new_id()` a missing notification_id.
     `strict_numbers` refuses integers that JavaScript cannot hold. Raises `BadNotification`, which names the field.
     """
-    if len(raw) > max_bytes:
-        _refuse("body", "too_large", f"is {len(raw)} bytes; at most {max_bytes} are allowed")
-    given = _decode(raw, content_type)
+    given = _decode(raw, content_type, max_bytes=max_bytes)
+    return _notification(
+        given, max_bytes=max_bytes, now=now, new_id=new_id, message_id=message_id, strict_numbers=strict_numbers
+    )
+
+
+def parse_message(
+    raw: bytes | memoryview,
+    *,
+    max_bytes: int,
+    now: datetime,
+    new_id: Callable[[], str],
+    content_type: Kind = JSON,
+    message_id: str | None = None,
+    strict_numbers: bool = False,
+) -> Notification | Recall:
+    """One AMQP message, checked: as `parse`, or with `"recall": true` the recall of a notification.
+
+    A recall names its notification like the publish did: by recipient or topic, and by its notification_id. What else a
+    notification has may stand there, and says nothing.
+    """
+    given = _decode(raw, content_type, max_bytes=max_bytes)
+    recall = given.pop("recall", None)
+    if recall is True:
+        return _recall(given, message_id)
+    if recall not in (None, False):
+        _refuse("recall", "invalid_field", "must be true or false")
+    return _notification(
+        given, max_bytes=max_bytes, now=now, new_id=new_id, message_id=message_id, strict_numbers=strict_numbers
+    )
+
+
+def channel_of(given: dict[str, Any]) -> str:
+    """The channel of a document with `recipient_id` or `topic`. Raises `BadNotification`."""
+    _check_address(given)
+    if "recipient_id" in given:
+        return recipient_channel(given["recipient_id"])
+    return topic_channel(given["topic"])
+
+
+def _recall(given: dict[str, Any], message_id: str | None) -> Recall:
+    _check_names(given)
+    notification_id, field = given.get("notification_id"), "notification_id"
+    if notification_id is None:
+        if not message_id:
+            _refuse("notification_id", "missing_field", "is required for a recall")
+        notification_id, field = message_id, "message_id"
+    if "notification_type" in given:
+        _check_pattern(given, "notification_type", TYPE)
+    return Recall(
+        notification_id=_checked_id(notification_id, field),
+        notification_type=given.get("notification_type", ""),
+        channel=channel_of(given),
+    )
+
+
+def _notification(
+    given: dict[str, Any],
+    *,
+    max_bytes: int,
+    now: datetime,
+    new_id: Callable[[], str],
+    message_id: str | None,
+    strict_numbers: bool,
+) -> Notification:
     _check_document(given)
     content = _encode_sorted({name: value for name, value in given.items() if name != "notification_id"})
     if len(content) > max_bytes:
@@ -91,7 +153,7 @@ def parse(
     return Notification(
         notification_id=notification_id,
         notification_type=given["notification_type"],
-        channel=(recipient_channel if address == "recipient_id" else topic_channel)(given[address]),
+        channel=channel_of(given),
         body=_encode(document),
         digest=hashlib.blake2b(content, digest_size=16).digest(),
         expires_ms=expires_ms,
@@ -133,7 +195,9 @@ def _refuse(field: str, reason: str, detail: str) -> NoReturn:
     raise BadNotification(field=field, reason=reason, detail=detail)
 
 
-def _decode(raw: bytes | memoryview, content_type: Kind) -> dict[str, Any]:
+def _decode(raw: bytes | memoryview, content_type: Kind, *, max_bytes: int) -> dict[str, Any]:
+    if len(raw) > max_bytes:
+        _refuse("body", "too_large", f"is {len(raw)} bytes; at most {max_bytes} are allowed")
     codec = msgspec.json if content_type == JSON else msgspec.msgpack
     try:
         given = codec.decode(raw)
@@ -153,10 +217,14 @@ def _as_absent(name: object, value: object) -> bool:
     return (value is None and name in _OPTIONAL) or (name == "silent" and value is False)
 
 
-def _check_document(given: dict[Any, Any]) -> None:
+def _check_names(given: dict[Any, Any]) -> None:
     for name in given:
         if name not in _FIELDS:
             _refuse(str(name)[:100] or '""', "unknown_field", "is not a field of a notification")
+
+
+def _check_document(given: dict[Any, Any]) -> None:
+    _check_names(given)
     if "notification_id" in given:
         _checked_id(given["notification_id"], "notification_id")
     _check_pattern(given, "notification_type", TYPE)

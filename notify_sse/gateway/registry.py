@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final, Protocol
 
-from notify_sse.core.channels import recipient_channel
+from notify_sse.core.channels import RECIPIENT, recipient_channel
 from notify_sse.core.control import CloseReason
+from notify_sse.core.frames import Frame
 from notify_sse.core.hub import Hub
+from notify_sse.core.model import ERASED
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.pump import Pump
 from notify_sse.telemetry.metrics import Metrics
@@ -122,6 +124,12 @@ class Registry:
     def end_token(self, token_id: str) -> None:
         """End every connection that was opened with this token, as `revoked`."""
         self._end_all((one for one in self._connections if one.token_id == token_id), "revoked")
+
+    def end_erased(self, frames: Iterable[Frame]) -> None:
+        """End, as `revoked`, every connection of a recipient of whom everything was erased, as `frames` tell."""
+        for frame in frames:
+            if frame.type == ERASED:
+                self._end_all(self.of_recipient(frame.channel.removeprefix(RECIPIENT)), "revoked")
 
     async def drain(self, within_s: float) -> None:
         """End every connection, spread over the time given, so that they do not all come back at once."""

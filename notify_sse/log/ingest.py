@@ -18,12 +18,13 @@ from uuid import uuid4
 
 from notify_sse.core.channels import routing_key
 from notify_sse.core.media import kind_of, unpacked
-from notify_sse.core.model import Notification
-from notify_sse.core.parse import parse
+from notify_sse.core.model import Notification, Recall
+from notify_sse.core.parse import TYPE, parse_message
 from notify_sse.core.ports import Broker, Delivery
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded
 from notify_sse.log.append import Appender, Logged, Outcome, Refused
 from notify_sse.log.pace import Pace
+from notify_sse.log.recall import Recalls
 from notify_sse.telemetry.bounded import BoundedLogger
 from notify_sse.telemetry.metrics import Metrics
 
@@ -33,6 +34,10 @@ DEAD_LETTER_RETRY_S: Final = 1.0
 MILLISECONDS_FROM: Final = 10**11
 """As seconds it is the year 5138, as milliseconds 1973."""
 
+NOT_FOUND: Final = BadNotification(
+    field="notification_id", reason="not_found", detail="is not in the log: there is nothing to recall"
+)
+
 
 class Ingest:
     """Takes deliveries, up to `batch` at a time. One runs per process; the broker makes one process active."""
@@ -41,12 +46,14 @@ class Ingest:
         self,
         broker: Broker,
         appender: Appender,
+        recalls: Recalls,
         metrics: Metrics,
         *,
         batch: int,
         max_bytes: int,
         strict_numbers: bool = False,
     ) -> None:
+        self._recalls = recalls
         self._broker = broker
         self._appender = appender
         self._metrics = metrics
@@ -138,7 +145,7 @@ class Ingest:
     async def _take(self, deliveries: Sequence[Delivery]) -> None:
         """Check, append, then ack: each delivery once it is in the log, or safe in the dead letters."""
         self._metrics.ingested.inc(len(deliveries))
-        good: list[tuple[Delivery, Notification]] = []
+        good: list[tuple[Delivery, Notification | Recall]] = []
         bad: list[tuple[Delivery, BadNotification]] = []
         pace = Pace()
         for delivery in deliveries:
@@ -164,8 +171,8 @@ class Ingest:
         except BrokerUnavailable as exc:
             logger.warning("acks lost; the broker redelivers", extra={"action": "ack", "error": str(exc)})
 
-    def _checked(self, delivery: Delivery) -> Notification:
-        notification = parse(
+    def _checked(self, delivery: Delivery) -> Notification | Recall:
+        message = parse_message(
             unpacked(delivery.body, delivery.content_encoding, max_bytes=self._max_bytes),
             max_bytes=self._max_bytes,
             now=_sent_at(delivery.timestamp) or datetime.now(UTC),
@@ -174,23 +181,41 @@ class Ingest:
             message_id=delivery.message_id,
             strict_numbers=self._strict_numbers,
         )
-        if notification.has_unsafe_number:
+        if isinstance(message, Notification) and message.has_unsafe_number:
             self._metrics.unsafe_numbers.labels("amqp").inc()
-        expected = routing_key(notification.channel, notification.notification_type)
-        if delivery.routing_key != expected:
+        expected = routing_key(message.channel, message.notification_type)
+        if delivery.routing_key != expected and not _is_key_of(message, delivery.routing_key):
             raise BadNotification(
                 field="routing_key", reason="key_mismatch", detail=f"must be {expected} for this body"
             )
-        return notification
+        return message
 
-    async def _append(self, good: Sequence[tuple[Delivery, Notification]]) -> list[tuple[Delivery, BadNotification]]:
-        """Append; returns those that are not in the log now, each with why."""
-        if not good:
+    async def _append(
+        self, good: Sequence[tuple[Delivery, Notification | Recall]]
+    ) -> list[tuple[Delivery, BadNotification]]:
+        """Append, and recall, in the queue's order; returns those for which it did not succeed, each with why."""
+        bad: list[tuple[Delivery, BadNotification]] = []
+        appending: list[tuple[Delivery, Notification]] = []
+        for delivery, message in good:
+            if isinstance(message, Notification):
+                appending.append((delivery, message))
+                continue
+            # Whatever came before it is in the log first: it may be what is recalled.
+            bad += await self._append_all(appending)
+            appending = []
+            if await self._recalls.recall_when_possible(message) is None:
+                bad.append((delivery, NOT_FOUND))
+        return bad + await self._append_all(appending)
+
+    async def _append_all(
+        self, appending: Sequence[tuple[Delivery, Notification]]
+    ) -> list[tuple[Delivery, BadNotification]]:
+        if not appending:
             return []
-        outcomes = await self._append_when_possible([notification for _, notification in good])
+        outcomes = await self._append_when_possible([notification for _, notification in appending])
         return [
             (delivery, refusal)
-            for (delivery, _), outcome in zip(good, outcomes, strict=True)
+            for (delivery, _), outcome in zip(appending, outcomes, strict=True)
             if (refusal := _refusal(outcome))
         ]
 
@@ -244,6 +269,14 @@ def _sent_at(timestamp: int) -> datetime | None:
     """
     seconds = timestamp / 1000 if timestamp >= MILLISECONDS_FROM else timestamp
     return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < MILLISECONDS_FROM else None
+
+
+def _is_key_of(message: Notification | Recall, key: str) -> bool:
+    """Whether `key` is that of a recall which leaves the type out: the key has one all the same, any."""
+    if not isinstance(message, Recall) or message.notification_type:
+        return False
+    start = routing_key(message.channel, "")
+    return key.startswith(start) and TYPE.fullmatch(key.removeprefix(start)) is not None
 
 
 def _new_id() -> str:

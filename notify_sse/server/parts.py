@@ -5,7 +5,7 @@ The order is that of the layers: the edges, then the way out, then the way in, t
 
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from notify_sse.auth.revocations import Revocations
 from notify_sse.broker import open_broker
 from notify_sse.broker.live import LiveExchange
 from notify_sse.config import Settings
+from notify_sse.core.frames import Frame
 from notify_sse.core.hub import Hub
 from notify_sse.core.ports import Broker, Store
 from notify_sse.core.read_state import ReadState
@@ -32,11 +33,19 @@ from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
 from notify_sse.log.pause import Pause
+from notify_sse.log.recall import Recalls
 from notify_sse.log.retention import Retention
 from notify_sse.server.files import file_limit
 from notify_sse.server.rollout import RolloutWatch, rollout_of
 from notify_sse.server.sampling import Sampling
-from notify_sse.store import open_access_records, open_journal, open_read_state, open_rollout_records, open_store
+from notify_sse.store import (
+    open_access_records,
+    open_erasure,
+    open_journal,
+    open_read_state,
+    open_rollout_records,
+    open_store,
+)
 from notify_sse.telemetry.adoption import WAYS, RecipientsSeen
 from notify_sse.telemetry.loop_lag import LoopLag
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
@@ -65,7 +74,7 @@ class WayOut:
     ) -> None:
         self.tail = tail = Tail(max_events=settings.tail_max_events, max_bytes=settings.tail_max_bytes)
         hub: Hub[Connection] = Hub()
-        unread = UnreadCounts(read_state, tail) if read_state else None
+        self._unread = unread = UnreadCounts(read_state, tail) if read_state else None
         self.pump = Pump(
             store,
             tail,
@@ -85,7 +94,7 @@ class WayOut:
             metrics,
             outage=store_outage,
             drive=self.pump.drive,
-            on_extended=unread.follow if unread else None,
+            on_extended=self._extended,
         )
         self.live_messages = LiveMessages(
             metrics, take=self.relay.take, revoke=self.registry.end_token, repair=self.relay.repair
@@ -97,6 +106,12 @@ class WayOut:
         )
         self.admission = Admission(tail, self.relay, self.registry, metrics, limits=limits)
         self.rollout = RolloutGate(self.registry, rollout_of(settings))
+
+    def _extended(self, before: int, frames: Sequence[Frame]) -> None:
+        """The tail has taken `frames` in."""
+        if self._unread:
+            self._unread.follow(before, frames)
+        self.registry.end_erased(frames)
 
 
 def _open_broker(settings: Settings) -> Broker:
@@ -119,16 +134,20 @@ class Parts:
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
         self.records = open_access_records(settings.database_url)
         self.broker = _open_broker(settings)
-        self.read_state = open_read_state(settings.database_url) if settings.read_state else None
+        self.reads = open_read_state(settings.database_url)
+        self.read_state = self.reads if settings.read_state else None
         self.way_out = out = WayOut(settings, self.store, self.read_state, metrics, store_outage=self.store_outage)
         tell_others = None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=spawn).tell
         self.announcer = Announcer(
             take_here=None if settings.role == "ingest" else out.relay.take, tell_others=tell_others
         )
         self.appender = Appender(self.store, metrics, outage=self.store_outage, on_committed=self.announcer.announce)
+        self.erasure = open_erasure(settings.database_url)
+        self.recalls = Recalls(self.erasure, announce=self.announcer.announce)
         self.ingest = Ingest(
             self.broker,
             self.appender,
+            self.recalls,
             metrics,
             batch=settings.ingest_batch,
             max_bytes=settings.max_notification_bytes,
@@ -175,6 +194,9 @@ class Parts:
             records=self.records,
             announce=self.announcer.announce,
             read_state=self.read_state,
+            reads=self.reads,
+            recalls=self.recalls,
+            erasure=self.erasure,
         )
         self.app = build(self.service)
         self.admin_app = build_admin(self.service)

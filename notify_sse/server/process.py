@@ -199,8 +199,8 @@ class Process:
         await self.parts.records.close()
         await self.parts.journal.close()
         await self.parts.store.close()
-        if self.parts.read_state:
-            await self.parts.read_state.close()
+        await self.parts.erasure.close()
+        await self.parts.reads.close()
         await self.parts.verifier.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 from notify_sse.core.access import AccessRecords
+from notify_sse.core.erasure import Erasure
 from notify_sse.core.journal import Journal
 from notify_sse.core.ports import Finding, Store
 from notify_sse.core.read_state import ReadState
@@ -12,6 +13,7 @@ from notify_sse.errors import BadConfiguration
 from notify_sse.store.postgres import diagnosis as postgres_diagnosis
 from notify_sse.store.postgres import schema as postgres_schema
 from notify_sse.store.postgres.access import PostgresAccessRecords
+from notify_sse.store.postgres.erasure import PostgresErasure
 from notify_sse.store.postgres.journal import PostgresJournal
 from notify_sse.store.postgres.read_state import PostgresReadState
 from notify_sse.store.postgres.rollout import PostgresRolloutRecords
@@ -20,6 +22,7 @@ from notify_sse.store.schema import Migrated, require_usable
 from notify_sse.store.sqlite import diagnosis as sqlite_diagnosis
 from notify_sse.store.sqlite import schema as sqlite_schema
 from notify_sse.store.sqlite.access import SqliteAccessRecords
+from notify_sse.store.sqlite.erasure import SqliteErasure
 from notify_sse.store.sqlite.journal import SqliteJournal
 from notify_sse.store.sqlite.read_state import SqliteReadState
 from notify_sse.store.sqlite.rollout import SqliteRolloutRecords
@@ -31,6 +34,7 @@ __all__ = [
     "diagnose",
     "migrate",
     "open_access_records",
+    "open_erasure",
     "open_journal",
     "open_read_state",
     "open_rollout_records",
@@ -62,6 +66,11 @@ def open_access_records(database_url: str) -> AccessRecords:
     """
     kind = PostgresAccessRecords if _is_postgres(database_url) else SqliteAccessRecords
     return kind(database_url)
+
+
+def open_erasure(database_url: str) -> Erasure:
+    """Recall and erasure for `database_url`. It connects when it is first asked, as the read state."""
+    return PostgresErasure(database_url) if _is_postgres(database_url) else SqliteErasure(database_url)
 
 
 def open_read_state(database_url: str) -> ReadState:

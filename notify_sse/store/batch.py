@@ -60,6 +60,8 @@ def outcome(batch: Sequence[Notification], *, epoch: str, position: int, seen: M
             places[identity(notification)] = Place(position, notification.digest)
             stored.append(Stored("new", position))
         else:
-            known: Literal["duplicate", "conflict"] = "duplicate" if place.digest == notification.digest else "conflict"
+            # What was erased has no digest: nobody can tell any more which content it had.
+            same = place.digest in (notification.digest, b"")
+            known: Literal["duplicate", "conflict"] = "duplicate" if same else "conflict"
             stored.append(Stored(known, place.id))
     return Appended(epoch, tuple(stored))

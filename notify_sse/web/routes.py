@@ -2,13 +2,13 @@
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
 from notify_sse.web import pages
 from notify_sse.web.admin import routes as admin
-from notify_sse.web.api import history, operations, publish, read, session, transport
+from notify_sse.web.api import history, operations, publish, read, recall, session, transport
 from notify_sse.web.api.transport import TRANSPORT_PATH
 from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
@@ -34,6 +34,7 @@ def build(service: Service) -> ASGIApp:
             Route("/notifications/session", session.session, methods=["POST", "DELETE"]),
             *(_read_state_routes() if service.read_state else ()),
             Route(WEBSOCKET_PATH, upgrade_required, methods=["GET"]),
+            OnlyDelete(recall.PATH, recall.recall, methods=["DELETE"]),
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
             Route("/openapi.json", openapi.serve),
@@ -70,6 +71,15 @@ def _read_state_routes() -> list[Route]:
         Route("/notifications/read", read.mark, methods=["POST"]),
         Route("/notifications/unread", read.unread),
     ]
+
+
+class OnlyDelete(Route):
+    """A route for whatever lies under a path, which is not there for other methods: they get 404, as before."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As a route; only whole."""
+        match, child = super().matches(scope)
+        return (match, child) if match is Match.FULL else (Match.NONE, {})
 
 
 class Front:

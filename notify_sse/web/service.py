@@ -6,6 +6,7 @@ from typing import Literal
 from notify_sse.auth import Verifier
 from notify_sse.config import Settings
 from notify_sse.core.access import AccessRecords
+from notify_sse.core.erasure import Erasure
 from notify_sse.core.journal import Journal
 from notify_sse.core.model import Announcement
 from notify_sse.core.ports import Broker, Store
@@ -17,6 +18,7 @@ from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
 from notify_sse.gateway.rollout import RolloutGate
 from notify_sse.log.append import Appender
+from notify_sse.log.recall import Recalls
 from notify_sse.telemetry.adoption import RecipientsSeen
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import LOG_HEAD, Outage
@@ -29,7 +31,8 @@ Degraded = Literal["store", "broker"]
 
 class Service:
     """`end_token` ends the streams of a token, by its id, in every process. `announce` tells every process what was
-    committed here. `read_state` is None when it is switched off.
+    committed here. `read_state` is None when it is switched off; `reads` is there all
+    the same, for exports.
     """
 
     def __init__(
@@ -55,6 +58,9 @@ class Service:
         records: AccessRecords,
         announce: Callable[[Announcement], None],
         read_state: ReadState | None,
+        reads: ReadState,
+        recalls: Recalls,
+        erasure: Erasure,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -72,6 +78,9 @@ class Service:
         self.records = records
         self.announce = announce
         self.read_state = read_state
+        self.reads = reads
+        self.recalls = recalls
+        self.erasure = erasure
         self._relay = relay
         self._store_outage = store_outage
         self.broker = broker

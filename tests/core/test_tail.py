@@ -213,3 +213,39 @@ def test_an_empty_extension_changes_nothing() -> None:
         assert list(added) == []
     assert tail.extend(7, []) == Hole(5, 7)
     assert tail.position == 5
+
+
+def _erasing(position: int, kind: str, erases: int) -> Frame:
+    return frame(Event(position, "topic:x", kind, b"{}", 1, silent=True, erases=erases), "e")
+
+
+def _contents(tail: Tail) -> list[tuple[int, bool]]:
+    """Each place of topic:x, and whether it has content."""
+    found, _ = tail.after(0, ["topic:x"], max_events=100, max_bytes=10**6)
+    return [(one.id, bool(one.block)) for one in found]
+
+
+def test_what_is_recalled_loses_its_content_only() -> None:
+    """Of that place and that channel. The size falls with it, and evicting it later does not count it twice."""
+    tail = Tail(max_events=6, max_bytes=10**6)
+    tail.restart("e", start=0)
+    tail.extend(1, [made(1, "topic:x", 100), made(2, "topic:y", 100), made(3, "topic:x", 100)])
+    before = tail.size_bytes
+    told = _erasing(4, "!recalled", 1)
+    tail.extend(4, [told])
+    assert _contents(tail) == [(1, False), (3, True), (4, True)]
+    assert tail.after(0, ["topic:y"], max_events=9, max_bytes=10**6)[0] == [made(2, "topic:y", 100)]
+    assert tail.size_bytes == before - len(made(1, "topic:x", 100).block) + len(told.block) + FRAME_OVERHEAD_BYTES
+    # Told of what was evicted, or of what the log gave as a tombstone: nothing happens.
+    tail.extend(5, [_erasing(5, "!recalled", 1), _erasing(6, "!recalled", 2)])
+    tail.extend(7, [made(place) for place in range(7, 13)])
+    assert tail.size_bytes == sum(len(one.block) + FRAME_OVERHEAD_BYTES for one in tail._order)
+
+
+def test_what_is_erased_loses_everything_of_its_channel() -> None:
+    tail = filled(20)
+    places = [place for place, _ in _contents(tail)]
+    others = tail.after(0, ["topic:all"], max_events=100, max_bytes=10**6)
+    tail.extend(21, [_erasing(21, "!erased", 20), made(22, "topic:x")])
+    assert _contents(tail) == [*((place, False) for place in places), (21, False), (22, True)]
+    assert tail.after(0, ["topic:all"], max_events=100, max_bytes=10**6)[0] == others[0]

@@ -17,6 +17,7 @@ from notify_sse.errors import Overloaded, StoreUnavailable
 from notify_sse.log import ingest as module
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
+from notify_sse.log.recall import Recalls
 from notify_sse.telemetry.outage import Outage
 from tests.simulation.database import POISON
 from tests.support.doubles import HandBroker, HandStore, delivery, document, metrics, running
@@ -38,6 +39,7 @@ class Bench:
         self.ingest = Ingest(
             self.broker.port,
             self.appender,
+            Recalls(self.store.erasure, announce=self.heard.append),
             metrics(self.tally),
             batch=batch,
             max_bytes=16_384,
@@ -406,3 +408,60 @@ async def test_others_have_their_turn_while_a_batch_is_checked() -> None:
 def _dear(name: str) -> bytes:
     fields = msgspec.json.decode(document(name))
     return msgspec.json.encode(fields | {"payload": {"a": [0] * 8000}})
+
+
+def _recall(name: str, *, key: str = "recipient.alice.note", **fields: object) -> Delivery:
+    body = {"recall": True, "notification_id": name, "recipient_id": "alice", **fields}
+    return delivery(f"recall-{name}", msgspec.json.encode(body), key=key)
+
+
+async def test_a_recall_takes_its_place_in_the_queue() -> None:
+    """What came before it in the same batch is in the log first; what comes after it stays a duplicate."""
+    bench = Bench()
+    async with bench.running():
+        bench.deliver("a", "b", _recall("a"), _recall("a"), "a", "c")
+        await until(lambda: len(bench.broker.acked) == 6)
+    assert [(row.type, row.erases) for row in bench.store.database.rows] == [
+        ("!gone", 0),
+        ("note", 0),
+        ("!recalled", 1),
+        ("note", 0),
+    ]
+    assert not bench.broker.dead
+    assert [event.type for heard in bench.heard for event in heard.events] == ["note", "note", "!recalled", "note"]
+
+
+async def test_a_recall_of_what_is_not_there_is_a_dead_letter() -> None:
+    """Its reason says so. A recall needs no type, and then the key may have any; one that is given is the key's."""
+    bench = Bench()
+    async with bench.running():
+        bench.deliver(
+            "a",
+            _recall("b"),
+            _recall("a", key="recipient.alice.other.type"),
+            _recall("c", key="recipient.bob.note"),
+            _recall("d", notification_type="note", key="recipient.alice.other"),
+            _recall("e", colour="red"),
+            _recall("f", recall="yes"),
+        )
+        await until(lambda: len(bench.broker.acked) == 7)
+    assert bench.broker.dead == [
+        ("recall-c", "key_mismatch"),
+        ("recall-d", "key_mismatch"),
+        ("recall-e", "unknown_field"),
+        ("recall-f", "invalid_field"),
+        ("recall-b", "not_found"),
+    ]
+    assert bench.store.database.rows[0].type == "!gone"
+
+
+async def test_a_recall_waits_for_the_store() -> None:
+    """It is not acked before it is committed."""
+    bench = Bench()
+    async with bench.running():
+        bench.deliver("a")
+        await until(lambda: bench.broker.acked == ["a"])
+        bench.store.failures += [StoreUnavailable("away")] * 2
+        bench.deliver(_recall("a"))
+        await until(lambda: "recall-a" in bench.broker.acked)
+    assert bench.store.calls["recall"] == 3

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import msgspec
 
-from notify_sse.core.model import Event, Notification
+from notify_sse.core.erasure import Recalled
+from notify_sse.core.model import GONE, PASSED_OVER_MS, RECALLED, Event, Notification
 from notify_sse.core.ports import Appended, Head, Page, Stored
 from notify_sse.errors import StoreRefused, StoreUnavailable
 from tests.simulation.loop import SimLoop
@@ -91,6 +92,20 @@ class Database:
         else:
             self.ever[one.notification_id] = place
         return place
+
+    def recall(self, channel: str, name: str) -> Recalled | None:
+        """Erase one body, and append the event that says so."""
+        known = self.known.get((channel, name))
+        if known is None:
+            return None
+        row = self.rows[known[0] - 1]
+        if row.type == GONE:
+            return Recalled(self.epoch, None)
+        self.rows[row.id - 1] = Event(row.id, channel, GONE, b"", PASSED_OVER_MS, silent=True)
+        body = msgspec.json.encode({"notification_id": name})
+        told = Event(len(self.rows) + 1, channel, RECALLED, body, PASSED_OVER_MS, silent=True, erases=row.id)
+        self.rows.append(told)
+        return Recalled(self.epoch, told)
 
     def stretch(self, after: int, limit: int) -> Page:
         found = self._committed(max(after, self.floor))[:limit]
@@ -171,6 +186,9 @@ class SimStore:
         if not self._database.writable:
             raise StoreUnavailable("read only")
         return self._database.append(batch)
+
+    async def recall(self, channel: str, notification_id: str) -> Recalled | None:
+        return await self._ask(lambda: self._database.recall(channel, notification_id))
 
     async def head(self) -> Head:
         return await self._ask(lambda: self._database.head)

@@ -12,6 +12,7 @@ import msgspec
 from notify_sse.auth import Grant
 from notify_sse.broker.live import LiveExchange
 from notify_sse.core.cursor import Cursor
+from notify_sse.core.erasure import Erasure
 from notify_sse.core.hub import Hub
 from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Head, Listener, Store
@@ -27,6 +28,7 @@ from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
 from notify_sse.log.pause import Pause
+from notify_sse.log.recall import Recalls
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
 from tests.simulation.broker import Exchange, Link
@@ -116,7 +118,8 @@ class SimGateway(Process):
         live = LiveExchange(broker, metrics, spawn=self.spawn)
         announcer = Announcer(take_here=self.relay.take, tell_others=live.tell)
         self.appender = Appender(store, metrics, outage=outage, on_committed=announcer.announce)
-        self.ingest = Ingest(broker, self.appender, metrics, batch=sizes.ingest_batch, max_bytes=MAX_BYTES)
+        recalls = Recalls(cast("Erasure", store), announce=announcer.announce)
+        self.ingest = Ingest(broker, self.appender, recalls, metrics, batch=sizes.ingest_batch, max_bytes=MAX_BYTES)
         self.pause = Pause(broker, outage)
         limits = Limits(max_streams=1000, max_streams_per_recipient=1000)
         self.admission = Admission(self.tail, self.relay, self.registry, metrics, limits=limits)

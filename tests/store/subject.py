@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from notify_sse.core.erasure import Erasure
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Store
 from notify_sse.core.read_state import ReadState
 from notify_sse.errors import StoreUnavailable
-from notify_sse.store import open_read_state, open_store
+from notify_sse.store import open_erasure, open_read_state, open_store
 from notify_sse.store.postgres import schema as postgres_schema
 from notify_sse.store.sqlite import schema as sqlite_schema
 from notify_sse.store.sqlite.file import path_of
@@ -42,6 +43,15 @@ class Subject(NamedTuple):
             yield read_state
         finally:
             await read_state.close()
+
+    @contextlib.asynccontextmanager
+    async def erasure(self) -> AsyncIterator[Erasure]:
+        """Recall and erasure on the same database; closed at the end."""
+        erasure = open_erasure(self.url)
+        try:
+            yield erasure
+        finally:
+            await erasure.close()
 
     async def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """Run one statement on the database itself, committed at once."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from notify_sse.core.channels import routing_key
+from notify_sse.core.erasure import Erasure, Recalled
 from notify_sse.core.model import Notification
 from notify_sse.core.ports import Appended, Broker, Delivery, Head, Page, Store
 from notify_sse.errors import BrokerUnavailable
@@ -46,6 +47,15 @@ class HandStore:
         if self.late:
             raise self.late.pop(0)
         return appended
+
+    async def recall(self, channel: str, notification_id: str) -> Recalled | None:
+        await self._pass("recall")
+        return self.database.recall(channel, notification_id)
+
+    @property
+    def erasure(self) -> Erasure:
+        """As far as ingest uses it."""
+        return cast("Erasure", self)
 
     async def head(self) -> Head:
         await self._pass("head")

@@ -45,6 +45,14 @@ class AuditPage(msgspec.Struct, frozen=True):
     more: bool
 
 
+class Erased(msgspec.Struct, frozen=True):
+    """How many notifications of the recipient were erased. `cursor`: everything up to it."""
+
+    recipient_id: str
+    erased: int
+    cursor: str
+
+
 def time_of(unix_ms: int) -> str:
     """RFC 3339, in UTC, with milliseconds."""
     return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

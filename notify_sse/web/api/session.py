@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from notify_sse.auth import PUBLISHING
 from notify_sse.errors import BadRequest, Unauthorized
+from notify_sse.web.api import recall
 from notify_sse.web.http.answers import Session, answer
 from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
@@ -20,7 +21,12 @@ MAX_COOKIE_BYTES: Final = 4096
 
 
 async def session(request: Request) -> Response:
-    """POST begins, DELETE ends. One route, so that `Allow` names both."""
+    """POST begins, DELETE ends. One route, so that `Allow` names both.
+
+    A notification may be called `session`: with its recipient or topic, DELETE recalls that one.
+    """
+    if request.method == "DELETE" and recall.is_recall(request):
+        return await recall.recall(request)
     return await (begin if request.method == "POST" else end)(request)
 
 

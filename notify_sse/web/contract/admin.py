@@ -4,11 +4,13 @@ from typing import Final
 
 from notify_sse.auth import ADMIN
 from notify_sse.web.admin import answers, trace
+from notify_sse.web.admin.recipients import JSON_LINES
 from notify_sse.web.contract.schemas import TEXT, Document, json_answer, problems, query, ref
 from notify_sse.web.http.query import DEFAULT_LIMIT, MAX_LIMIT
 
-ANSWERS: Final = (answers.AuditPage, trace.TraceAnswer, trace.ConnectionsAnswer)
+ANSWERS: Final = (answers.AuditPage, trace.TraceAnswer, trace.ConnectionsAnswer, answers.Erased)
 """The structs that admin routes answer with; those in them come along."""
+_RECIPIENT: Final[Document] = {"name": "recipient_id", "in": "path", "required": True, "schema": {"type": "string"}}
 _SECURITY: Final[list[Document]] = [{"bearer": [ADMIN]}]
 
 
@@ -18,6 +20,7 @@ def paths() -> Document:
         "/admin/audit": {"get": _audit()},
         "/admin/notifications/{notification_id}": {"get": _trace()},
         "/admin/recipients/{recipient_id}/connections": {"get": _connections()},
+        "/admin/recipients/{recipient_id}": {"get": _export(), "delete": _erase()},
     }
     for operations in found.values():
         for operation in operations.values():
@@ -57,6 +60,23 @@ def _connections() -> Document:
 
 def _path(name: str) -> Document:
     return {"name": name, "in": "path", "required": True, "schema": TEXT}
+
+
+def _export() -> Document:
+    lines = {"description": "JSON lines", "content": {JSON_LINES: {"schema": {"type": "string"}}}}
+    return {
+        "summary": "Everything that is stored of a recipient",
+        "parameters": [_RECIPIENT],
+        "responses": {"200": lines, **problems(400)},
+    }
+
+
+def _erase() -> Document:
+    return {
+        "summary": "Erase the content of everything that is stored of a recipient",
+        "parameters": [_RECIPIENT],
+        "responses": {"200": json_answer(ref("Erased"), "Erased"), **problems(400)},
+    }
 
 
 def _audit() -> Document:

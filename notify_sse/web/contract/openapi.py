@@ -9,7 +9,7 @@ from notify_sse.auth import ADMIN, PUBLISH, READ
 from notify_sse.config import Settings
 from notify_sse.core.media import CONTENT_TYPES, JSON
 from notify_sse.version import __version__
-from notify_sse.web.api import history, publish, read
+from notify_sse.web.api import history, publish, read, recall
 from notify_sse.web.contract import admin
 from notify_sse.web.contract.schemas import TEXT, Document, components, cursor, ref
 from notify_sse.web.contract.schemas import json_answer as _json
@@ -60,6 +60,7 @@ def openapi(*, max_bytes: int, session_cookie: str, root: str = "") -> Document:
             "/notifications": {"post": _publish()},
             "/notifications/read": {"post": _mark()},
             "/notifications/unread": {"get": _unread()},
+            "/notifications/{notification_id}": {"delete": _recall()},
             "/notifications/ws": {"get": _websocket()},
             "/notifications/session": {"post": _session_begin(), "delete": _session_end()},
             "/healthz": {"get": _healthz()},
@@ -149,6 +150,17 @@ def _mark() -> Document:
         "security": _OWN,
         "requestBody": {"required": True, "content": {JSON: {"schema": {"oneOf": marks}}}},
         "responses": {"200": _json(ref("Marked"), "The state after it"), **_problems(400, 401, 403, 413, 503)},
+    }
+
+
+def _recall() -> Document:
+    name = {"name": "notification_id", "in": "path", "required": True, "schema": TEXT}
+    whose = [_query(field, TEXT, "Whose it is: exactly one of the two.") for field in recall.ADDRESS]
+    return {
+        "summary": "Recall a notification",
+        "security": [{"bearer": [PUBLISH]}],
+        "parameters": [name, *whose],
+        "responses": {"200": _json(ref("Recalled"), "Its body is erased"), **_problems(400, 401, 403, 404, 503)},
     }
 
 

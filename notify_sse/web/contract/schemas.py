@@ -20,6 +20,7 @@ ANSWERS: Final = (
     answers.HistoryEvent,
     answers.Unread,
     answers.Marked,
+    answers.Recalled,
     answers.Reset,
     answers.Session,
     answers.TransportAdvice,

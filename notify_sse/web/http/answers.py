@@ -80,6 +80,13 @@ class Marked(msgspec.Struct, frozen=True):
     cursor: CursorText | None
 
 
+class Recalled(msgspec.Struct, frozen=True):
+    """A notification is recalled. `cursor` is the place of the event that tells of it; null: it was recalled before."""
+
+    notification_id: str
+    cursor: CursorText | None
+
+
 class Session(msgspec.Struct, frozen=True):
     """Whose session began, and when its cookie ends."""
 
