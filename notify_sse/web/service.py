@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from notify_sse.auth import Verifier
+from notify_sse.auth.revocations import Revocations
+from notify_sse.auth.tickets import Tickets
 from notify_sse.config import Settings
 from notify_sse.core.access import AccessRecords
 from notify_sse.core.journal import Journal
@@ -28,7 +30,7 @@ Degraded = Literal["store", "broker"]
 
 
 class Service:
-    """`end_token` ends the streams of a token, by its id, in every process. `announce` tells every process what was
+    """`announce` tells every process what was
     committed here. `read_state` is None when it is switched off.
     """
 
@@ -47,7 +49,8 @@ class Service:
         store_outage: Outage,
         broker: Broker,
         journal: Journal,
-        end_token: Callable[[str], None],
+        revocations: Revocations,
+        tickets: Tickets,
         limits: Limits,
         rollout: RolloutGate,
         recipients_seen: RecipientsSeen,
@@ -64,7 +67,8 @@ class Service:
         self.admission = admission
         self.appender = appender
         self.verifier = verifier
-        self.end_token = end_token
+        self.revocations = revocations
+        self.tickets = tickets
         self.limits = limits
         self.rollout = rollout
         self.recipients_seen = recipients_seen

@@ -22,6 +22,7 @@ ANSWERS: Final = (
     answers.Marked,
     answers.Reset,
     answers.Session,
+    answers.Ticket,
     answers.TransportAdvice,
     answers.Health,
     answers.Readiness,
