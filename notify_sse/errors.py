@@ -14,6 +14,7 @@
     ├── BodyTooLarge           the body is over the limit
     ├── VersionNotSupported    a stream over HTTP/2
     ├── Unauthorized           no token, or one that does not verify
+    │   └── TokenRevoked       it was good, and was taken back
     ├── TokenRefused           why a token is refused: for ourselves, never sent
     ├── Forbidden              the token lacks a scope or a topic
     ├── NotEnabled             the recipient gets no streams yet: it polls
@@ -164,6 +165,12 @@ class Unauthorized(NotifyError):
     code = "unauthorized"
 
 
+class TokenRevoked(Unauthorized):
+    """The token is revoked."""
+
+    code = "token_revoked"
+
+
 class TokenRefused(NotifyError):
     """A token is refused.
 
@@ -184,6 +191,8 @@ class TokenRefused(NotifyError):
         "unknown_key",
         "signature",
         "expired",
+        "revoked",
+        "ticket",
         "not_yet_valid",
         "audience",
         "issuer",
@@ -235,11 +244,9 @@ class TooSlow(NotifyError):
 
 
 class StoreUnavailable(NotifyError):
-    """The log cannot be reached now.
+    """The log cannot be reached now."""  # The outcome of a write is unknown.
 
-    The database cannot be reached or cannot write. The outcome of a write is unknown: `notification_ids` names those of
-    a publish. `advice` says what a person has to do, where waiting alone does not help.
-    """
+    # `notification_ids` names those of a publish; `advice` says what a person has to do, where waiting does not help.
 
     code = "store_unavailable"
 
@@ -256,10 +263,7 @@ class BrokerUnavailable(NotifyError):
 
 
 class NotAllPublished(BrokerUnavailable):
-    """Some of a batch have no confirm.
-
-    `unconfirmed` maps their places in the batch to their notification_ids.
-    """
+    """Some of a batch have no confirm."""  # `unconfirmed` maps their places in the batch to their notification_ids.
 
     code = "not_all_published"
 
@@ -275,10 +279,7 @@ class ServiceUnreachable(NotifyError):
 
 
 class ServiceRefused(NotifyError):
-    """The service answered that it will not do it.
-
-    `problem` is its problem document, `status` the HTTP status.
-    """
+    """The service answered that it will not do it."""  # `problem` is its problem document, `status` the HTTP status.
 
     code = "service_refused"
 

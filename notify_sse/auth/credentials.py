@@ -15,8 +15,10 @@ from notify_sse.errors import TokenRefused
 QUERY_PARAMETER: Final = "access_token"
 MAX_QUERY_FIELDS: Final = 100
 
-Way = Literal["header", "cookie", "query"]
-READING: Final = frozenset[Way](("header", "cookie", "query"))
+TICKET_PARAMETER: Final = "ticket"
+
+Way = Literal["header", "cookie", "query", "ticket"]
+READING: Final = frozenset[Way](("header", "cookie", "query", "ticket"))
 """For what only reads: the stream, the WebSocket, the history. EventSource can send neither a header nor a body."""
 CHANGING: Final = frozenset[Way](("header", "cookie"))
 """For what changes something of one's own. Not the query: a URL is written down, sent on, and clicked."""
@@ -53,14 +55,20 @@ def credentials(scope: Mapping[str, Any], *, session_cookie: str) -> Credentials
     if sessions and (session := _single(sessions, "session cookie")):
         return Credentials(session, "cookie")
     query = scope.get("query_string", b"")
-    if QUERY_PARAMETER.encode() in query:
-        try:
-            fields = parse_qs(query.decode("latin-1"), max_num_fields=MAX_QUERY_FIELDS)
-        except ValueError:
-            raise TokenRefused("ambiguous", f"over {MAX_QUERY_FIELDS} query parameters", told=True) from None
-        if given := fields.get(QUERY_PARAMETER):
-            return Credentials(_single(given, QUERY_PARAMETER), "query")
-    return None
+    return _in_query(query) if QUERY_PARAMETER.encode() in query or TICKET_PARAMETER.encode() in query else None
+
+
+def _in_query(query: bytes) -> Credentials | None:
+    try:
+        fields = parse_qs(query.decode("latin-1"), max_num_fields=MAX_QUERY_FIELDS)
+    except ValueError:
+        raise TokenRefused("ambiguous", f"over {MAX_QUERY_FIELDS} query parameters", told=True) from None
+    tokens, tickets = fields.get(QUERY_PARAMETER, []), fields.get(TICKET_PARAMETER, [])
+    if tokens and tickets:
+        raise TokenRefused("ambiguous", "both a token and a ticket in the query", told=True)
+    if tickets:
+        return Credentials(_single(tickets, TICKET_PARAMETER), "ticket")
+    return Credentials(_single(tokens, QUERY_PARAMETER), "query") if tokens else None
 
 
 def _cookies(header: str, wanted: str) -> list[str]:

@@ -22,12 +22,21 @@ LEEWAY_S: Final = 30.0
 _LATEST: Final = 253_402_300_800.0  # the year 10000: later times overflow in the libraries that we use
 
 
+class TokenFacts(msgspec.Struct, frozen=True, gc=False):
+    """What a stream keeps of the token that opened it, to know whether that is revoked (`revoked.HeldToken`)."""
+
+    subject: str
+    token_id: str
+    jti: str | None = None
+    issued_at: float | None = None
+
+
 class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a verified token allows.
 
     `subject` is the token's `sub`: on a stream, the recipient. `topics` are those that a stream may add. `expires_at`
     and `issued_at` are Unix seconds. `token_id` identifies the token without showing it: a hash of the part that is
-    signed, since one signature has more than one encoding.
+    signed, since one signature has more than one encoding. `jti` is the issuer's own name for it.
     """
 
     subject: str
@@ -36,6 +45,12 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires_at: float
     issued_at: float | None
     token_id: str
+    jti: str | None = None
+
+    @property
+    def facts(self) -> TokenFacts:
+        """Which token it was, without what it grants."""
+        return TokenFacts(self.subject, self.token_id, self.jti, self.issued_at)
 
     def lifetime_s(self, *, now: float) -> float:
         """The lifetime for which the token was issued. Without `iat` in it: what is left of it at `now`."""
@@ -64,6 +79,7 @@ def grant_of(claims: Mapping[str, Any], *, audience: str, issuer: str | None, no
         expires_at=expires_at,
         issued_at=issued_at,
         token_id=token_id,
+        jti=_jti(claims.get("jti")),
     )
 
 
@@ -97,6 +113,15 @@ def _subject(claim: object) -> str:
         _refuse("sub is not Unicode")
     if not 1 <= size <= MAX_RECIPIENT_BYTES:
         _refuse("sub is empty or too long")
+    return claim
+
+
+def _jti(claim: object) -> str | None:
+    """RFC 7519 has a string; some issuers count."""
+    if isinstance(claim, int) and not isinstance(claim, bool):
+        return str(claim)
+    if claim is not None and not isinstance(claim, str):
+        _refuse("jti is not a string")
     return claim
 
 

@@ -20,8 +20,10 @@ from notify_sse.auth.grant import Grant, grant_of
 from notify_sse.auth.jwks import Jwks
 from notify_sse.auth.keys import Key, KeyFinder, public_key, secret_key, signing_secret
 from notify_sse.auth.origin import is_foreign
+from notify_sse.auth.revoked import Revoked
+from notify_sse.auth.tickets import Tickets
 from notify_sse.config import Settings
-from notify_sse.errors import TokenRefused, Unauthorized
+from notify_sse.errors import TokenRefused, TokenRevoked, Unauthorized
 
 MAX_TOKEN_BYTES: Final = 8192
 CACHED_TOKENS: Final = 8192
@@ -48,6 +50,8 @@ class Verifier:
         self,
         settings: Settings,
         *,
+        revoked: Revoked | None = None,
+        tickets: Tickets | None = None,
         clock: Callable[[], float] = time.time,
         on_refused: Callable[[TokenRefused], None] = lambda _: None,
         on_unauthorized: Callable[[Mapping[str, Any]], None] = lambda _: None,
@@ -58,12 +62,17 @@ class Verifier:
         self._public_origins = settings.public_origins
         self._cors_origins = settings.cors_origins
         self._query_token_max_ttl_s = settings.query_token_max_ttl_s
+        self._token_max_ttl_s = settings.token_max_ttl_s
+        self._revoked = Revoked(known=True) if revoked is None else revoked
+        self._tickets = tickets
         self._clock = clock
         self._on_refused = on_refused
         self._on_unauthorized = on_unauthorized
         self._verified: OrderedDict[bytes, Grant] = OrderedDict()
         self._jwks: Jwks | None = None
         self._find = self._key_finder(settings)
+        previous = settings.jwt_secret_previous
+        self._previous_key = secret_key(previous) if previous is not None else None
 
     def _key_finder(self, settings: Settings) -> KeyFinder:
         if settings.jwks_url is not None:
@@ -89,6 +98,11 @@ class Verifier:
         if self._jwks is not None:
             await self._jwks.close()
 
+    def confirm(self, grant: Grant) -> None:
+        """Raises `TokenRevoked` when `grant` was revoked since it was given."""
+        if self._revoked.refuses(grant):
+            raise self._unauthorized(TokenRefused("revoked", "revoked"))
+
     def found(self, scope: Mapping[str, Any]) -> Credentials | None:
         """The token that a request brings, not verified; None when it has none. Raises `Unauthorized`."""
         try:
@@ -105,7 +119,7 @@ class Verifier:
             found = credentials(scope, session_cookie=self._session_cookie)
             self._check_way(found, scope, ways)
             assert found
-            grant = await self.examine(found.token)
+            grant = await self._grant_by(found)
             if found.via == "query":
                 self._check_query_lifetime(grant)
         except TokenRefused as exc:
@@ -113,6 +127,16 @@ class Verifier:
             self._on_unauthorized(scope)
             raise unauthorized from None
         return grant
+
+    async def _grant_by(self, found: Credentials) -> Grant:
+        if found.via != "ticket":
+            return await self.examine(found.token)
+        if self._tickets is None:
+            raise TokenRefused("ticket", "there are none here")
+        grant = await self._tickets.redeem(found.token)
+        if grant.expires_at <= self._clock():
+            raise TokenRefused("expired", "expired")
+        return self._in_force(grant)
 
     def _check_way(self, found: Credentials | None, scope: Mapping[str, Any], ways: Collection[Way]) -> None:
         if found is None:
@@ -164,9 +188,19 @@ class Verifier:
     def _unauthorized(self, refused: TokenRefused) -> Unauthorized:
         """One answer for whatever is wrong with a token itself."""
         self._on_refused(refused)
+        if refused.reason == "revoked":
+            return TokenRevoked("the token is revoked")
         return Unauthorized(str(refused) if refused.told else _REFUSAL)
 
     def _verify(self, token: str) -> Grant:
+        return self._in_force(self._granted(token))
+
+    def _in_force(self, grant: Grant) -> Grant:
+        if self._revoked.refuses(grant):
+            raise TokenRefused("revoked", "revoked")
+        return grant
+
+    def _granted(self, token: str) -> Grant:
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
             raise TokenRefused("malformed", "too large or not ASCII")
         digest = hashlib.blake2b(token.encode(), digest_size=32).digest()
@@ -190,18 +224,36 @@ class Verifier:
             header = jws.get_unverified_header(token)
             key = self._key_for(header)
             # Not jwt.decode: it accepts times that are strings, and ignores missing claims. `grant_of` is strict.
-            signed = _signed(token, key)
-            return grant_of(
+            signed = self._signed(token, key)
+            grant = grant_of(
                 msgspec.json.decode(signed, type=dict[str, Any]),
                 audience=self._audience,
                 issuer=self._issuer,
                 now=self._clock(),
                 token_id=hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()[:32],
             )
+            self._check_lifetime(grant)
         except TokenRefused:
             raise
         except Exception as exc:  # noqa: BLE001  (python-jose raises far more than JWTError on hostile input)
             raise TokenRefused("malformed", type(exc).__name__) from None
+        return grant
+
+    def _signed(self, token: str, key: Key) -> bytes:
+        """What `token` holds, when it is signed by `key`, or by the secret before."""
+        try:
+            return _signed(token, key)
+        except TokenRefused:
+            if self._previous_key is None:
+                raise
+            return _signed(token, self._previous_key)
+
+    def _check_lifetime(self, grant: Grant) -> None:
+        """Without `iat`, nobody could tell for how long a token was issued."""
+        if self._token_max_ttl_s and (
+            grant.issued_at is None or grant.expires_at - grant.issued_at > self._token_max_ttl_s
+        ):
+            raise TokenRefused("too_long_lived", "issued for longer than TOKEN_MAX_TTL_S, or without iat")
 
     def _key_for(self, header: Mapping[str, Any]) -> Key:
         if "crit" in header:
@@ -241,5 +293,6 @@ def _places(ways: Collection[Way]) -> str:
         "header": "Authorization: Bearer",
         "cookie": "the session cookie",
         "query": "access_token in the query",
+        "ticket": "a ticket in the query",
     }
     return ", or ".join(name for way, name in names.items() if way in ways)

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "serve": ("notify_sse.cli.commands.serve", "Run the service."),
     "migrate": ("notify_sse.cli.commands.migrate", "Bring the database to the schema of this version."),
     "token": ("notify_sse.cli.commands.token", "Make a token for a recipient or a publisher."),
+    "revoke": ("notify_sse.cli.commands.revoke", "Take tokens back: of a subject, or a single one."),
     "publish": ("notify_sse.cli.commands.publish", "Publish a notification, or many from standard input."),
     "tail": ("notify_sse.cli.commands.tail", "Show a recipient's notifications as they arrive."),
     "history": ("notify_sse.cli.commands.history", "Show a recipient's stored notifications."),

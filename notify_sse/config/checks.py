@@ -76,7 +76,11 @@ def _check_keys(settings: Settings) -> None:
             f"{given[0]}: is set together with {given[1]}; set only one key, so that a token is verified in one way"
         )
     if settings.jwt_secret is not None:
-        _check_secret(settings.jwt_secret, host=settings.host)
+        _check_secret("jwt_secret", settings.jwt_secret, host=settings.host)
+    if settings.jwt_secret_previous is not None:
+        if settings.jwt_secret is None:
+            _refuse("jwt_secret_previous", f"is set without {variable('jwt_secret')}, which signs")
+        _check_secret("jwt_secret_previous", settings.jwt_secret_previous, host=settings.host)
     if settings.development and not is_loopback(settings.host):
         _refuse(
             "host",
@@ -87,18 +91,18 @@ def _check_keys(settings: Settings) -> None:
         _refuse("admin_host", f"{settings.admin_host} is open to others, and no key is configured")
 
 
-def _check_secret(secret: str, *, host: str) -> None:
+def _check_secret(field: str, secret: str, *, host: str) -> None:
     """A secret is taken as it is, to the last character: so nothing may be in it that nobody meant."""
     if secret.lstrip().startswith(("-----BEGIN", "ssh-")):
-        _refuse("jwt_secret", f"is a public-key file's text; that goes to {variable('jwt_public_key')}")
+        _refuse(field, f"is a public-key file's text; that goes to {variable('jwt_public_key')}")
     if not secret.isprintable() or secret.endswith(("\\n", "\\r")):
-        _refuse("jwt_secret", "has a line end or another character that does not print; leave it out")
+        _refuse(field, "has a line end or another character that does not print; leave it out")
     if secret != secret.strip() or secret[0] in _QUOTES or secret[-1] in _QUOTES:
-        _refuse("jwt_secret", "begins or ends with a blank or a quote; leave it out")
+        _refuse(field, "begins or ends with a blank or a quote; leave it out")
     if len(secret.encode()) < MIN_SECRET_BYTES:
-        _refuse("jwt_secret", f"is too short; at least {MIN_SECRET_BYTES} bytes, such as `openssl rand -hex 32`")
+        _refuse(field, f"is too short; at least {MIN_SECRET_BYTES} bytes, such as `openssl rand -hex 32`")
     if not is_loopback(host) and _is_guessable(secret):
-        _refuse("jwt_secret", f"can be guessed, and {host} is open to others; take one from `openssl rand -hex 32`")
+        _refuse(field, f"can be guessed, and {host} is open to others; take one from `openssl rand -hex 32`")
 
 
 def _is_guessable(secret: str) -> bool:

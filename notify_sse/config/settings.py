@@ -80,6 +80,12 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             "the three key settings is set."
         ),
     ] = None
+    jwt_secret_previous: Annotated[
+        str | None,
+        Meta(
+            description="The JWT_SECRET before, while it is replaced: tokens of either are taken, and JWT_SECRET signs."
+        ),
+    ] = None
     jwt_public_key: Annotated[
         str | None,
         Meta(description="Public key of RS256 or ES256 tokens: PEM text, or the path of a PEM file."),
@@ -114,6 +120,15 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             pattern=r"^((/[A-Za-z0-9._~!$&'()*+=:@%-]+)+)?$",
         ),
     ] = ""
+    token_max_ttl_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Longest lifetime in seconds for which a token may be issued; it then needs an `iat`. "
+            "Revocations are forgotten once no token of theirs can live. 0: any lifetime, and the revocations of a "
+            "`sub` or `jti` are kept for ever.",
+        ),
+    ] = 0
     cors_origins: Annotated[
         tuple[str, ...],
         Meta(description="Origins whose pages may use the service, exact and comma separated."),

@@ -88,9 +88,22 @@ class Announcement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Revocation(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="revocation"):
-    """The token `token_id` is good no more: the streams that were opened with it are to end."""
+    """The token `token_id` is good no more, and was to live until `until` (Unix seconds; 0 from a version before).
+    Its streams are to end.
+    """
 
     token_id: str
+    until: float = 0.0
+    v: int = LIVE_VERSION
+
+    def encode(self) -> bytes:
+        """As it travels over the live exchange."""
+        return _encode(self)
+
+
+class RevocationsChanged(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="revocations_changed"):
+    """The revocations in the database changed: whoever hears it reads them now, and not only at the next poll."""
+
     v: int = LIVE_VERSION
 
     def encode(self) -> bytes:
@@ -113,11 +126,12 @@ class _RevocationBefore(msgspec.Struct):
 _encode = msgspec.msgpack.Encoder().encode
 _decode_announcement = msgspec.msgpack.Decoder(Announcement).decode
 _decode_revocation = msgspec.msgpack.Decoder(Revocation).decode
+_decode_revocations_changed = msgspec.msgpack.Decoder(RevocationsChanged).decode
 _decode_revocation_before = msgspec.msgpack.Decoder(_RevocationBefore).decode
 _decode_unknown = msgspec.msgpack.Decoder(Unknown).decode
 
 
-def decode_live(body: bytes) -> Announcement | Revocation | Unknown | None:
+def decode_live(body: bytes) -> Announcement | Revocation | RevocationsChanged | Unknown | None:
     """What was told over the live exchange, or None when it is nothing that we can read.
 
     None is harmless: what is told of the log is only a fast path, and the log repairs what it does not deliver.
@@ -135,11 +149,13 @@ def decode_live(body: bytes) -> Announcement | Revocation | Unknown | None:
     return announcement
 
 
-def _decode_other(body: bytes) -> Revocation | Unknown | None:
+def _decode_other(body: bytes) -> Revocation | RevocationsChanged | Unknown | None:
     with suppress(msgspec.DecodeError, UnicodeDecodeError):
         return _decode_revocation(body)
     with suppress(msgspec.DecodeError, UnicodeDecodeError):
         return Revocation(_decode_revocation_before(body).revoked)
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_revocations_changed(body)
     with suppress(msgspec.DecodeError, UnicodeDecodeError):
         return _decode_unknown(body)
     return None

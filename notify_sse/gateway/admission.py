@@ -73,7 +73,7 @@ class Admission:
             transport,
             connection_id=uuid4().hex,
             recipient_id=grant.subject,
-            token_id=grant.token_id,
+            token=grant.facts,
             expires_at=grant.expires_at,
             reset=placed.reset,
             origin=origin,

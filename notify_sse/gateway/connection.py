@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from notify_sse.auth.grant import TokenFacts
 from notify_sse.core.control import CloseReason, ControlEvent, Reset
 from notify_sse.core.frames import Frame
 from notify_sse.core.stream import Stream
@@ -109,8 +110,8 @@ class Timing:
 class Connection:
     """One open connection.
 
-    `recipient_id` is whose token opened it, `expires_at` that token's end (Unix seconds), `token_id` tells
-    tokens apart for revocation. `reset` is told right after the greeting. `busy`: the pump waits for its client or for
+    `recipient_id` is whose token opened it, `expires_at` that token's end (Unix seconds), `token` says
+    which it was, for revocation. `reset` is told right after the greeting. `busy`: the pump waits for its client or for
     the log. `gone`: it has ended, and nothing more is written. `opened_at`: the tail's position when it was opened.
     `resumed`: its client brought the cursor at which it begins.
     """
@@ -130,7 +131,7 @@ class Connection:
         "resumed",
         "stream",
         "timing",
-        "token_id",
+        "token",
         "transport",
     )
 
@@ -141,7 +142,7 @@ class Connection:
         *,
         connection_id: str,
         recipient_id: str,
-        token_id: str = "",
+        token: TokenFacts | None = None,
         expires_at: float = NEVER,
         reset: Reset | None = None,
         origin: Origin = UNKNOWN_ORIGIN,
@@ -151,7 +152,7 @@ class Connection:
         self.transport = transport
         self.id = connection_id
         self.recipient_id = recipient_id
-        self.token_id = token_id
+        self.token = token or TokenFacts(recipient_id, "")
         self.expires_at = expires_at
         self.reset = reset
         self.origin = origin

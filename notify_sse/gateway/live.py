@@ -7,24 +7,28 @@ knows is for that version's processes: during a rolling deploy both are there.
 from collections.abc import Callable
 from typing import assert_never
 
-from notify_sse.core.model import Announcement, Revocation, Unknown, decode_live
+from notify_sse.core.model import Announcement, Revocation, RevocationsChanged, Unknown, decode_live
 from notify_sse.telemetry.metrics import Metrics
 
 
 class LiveMessages:
-    """`take` gets announcements, `revoke` the ids of revoked tokens; `repair` is called when something may be lost."""
+    """`take` gets announcements, `revoke` revoked tokens; `ask` is called when the revocations changed, `repair` when
+    something may be lost.
+    """
 
     def __init__(
         self,
         metrics: Metrics,
         *,
         take: Callable[[Announcement], None],
-        revoke: Callable[[str], None],
+        revoke: Callable[[Revocation], None],
+        ask: Callable[[], None],
         repair: Callable[[], None],
     ) -> None:
         self._metrics = metrics
         self._take = take
         self._revoke = revoke
+        self._ask = ask
         self._repair = repair
 
     def hear(self, body: bytes) -> None:
@@ -32,8 +36,10 @@ class LiveMessages:
         match decode_live(body):
             case Announcement() as announcement:
                 self._take(announcement)
-            case Revocation(token_id=token_id):
-                self._revoke(token_id)
+            case Revocation() as revocation:
+                self._revoke(revocation)
+            case RevocationsChanged():
+                self._ask()
             case Unknown():
                 pass
             case None:

@@ -7,10 +7,12 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Final, Protocol
 
+from notify_sse.auth.grant import TokenFacts
+from notify_sse.auth.revoked import Revoked
 from notify_sse.core.channels import RECIPIENT, recipient_channel
 from notify_sse.core.control import CloseReason
 from notify_sse.core.frames import Frame
@@ -39,12 +41,21 @@ class JournalOfConnections(Protocol):
 class Registry:
     """The open connections. `opened` and `closed` count them since the start."""
 
-    def __init__(self, pump: Pump, hub: Hub[Connection], metrics: Metrics, *, log_level: int = logging.DEBUG) -> None:
+    def __init__(
+        self,
+        pump: Pump,
+        hub: Hub[Connection],
+        metrics: Metrics,
+        *,
+        log_level: int = logging.DEBUG,
+        revoked: Revoked | None = None,
+    ) -> None:
         self._log_level = log_level
         self.journal: JournalOfConnections | None = None
         self._pump = pump
         self._hub = hub
         self._metrics = metrics
+        self._revoked = Revoked(known=True) if revoked is None else revoked
         self._connections: dict[Connection, None] = {}
         self._draining = False
         self._empty = asyncio.Event()
@@ -65,9 +76,11 @@ class Registry:
         # Join before the first read: what is committed between the two must wake it.
         self._hub.join(connection.stream, connection)
         self._pump.start(connection)
-        # It was admitted before the drain began, and the drain's list does not have it.
+        # It was admitted before the drain or the revocation came, and their lists do not have it.
         if self._draining:
             self.end(connection, "drain")
+        elif self._revoked.refuses(connection.token):
+            self.end(connection, "revoked")
 
     def leave(self, connection: Connection) -> None:
         """The connection is over, from whichever side. Idempotent."""
@@ -107,11 +120,12 @@ class Registry:
         """Say `closing` with `reason`, then end."""
         self._pump.close(connection, reason)
 
-    def renew(self, connection: Connection, *, token_id: str, expires_at: float) -> None:
+    def renew(self, connection: Connection, *, token: TokenFacts, expires_at: float) -> None:
         """Go on with another token, which ends at `expires_at` (Unix seconds). One that ends already ends."""
         if connection in self._connections and connection.close_reason is None:
-            connection.token_id = token_id
+            connection.token = token
             self._pump.renew(connection, expires_at)
+            self.end_revoked([token.subject])  # it may have been revoked while it was looked at
 
     def of_recipient(self, recipient_id: str) -> list[Connection]:
         """The open connections of one recipient."""
@@ -121,9 +135,12 @@ class Registry:
         """The open connections, as they are now."""
         return list(self._connections)
 
-    def end_token(self, token_id: str) -> None:
-        """End every connection that was opened with this token, as `revoked`."""
-        self._end_all((one for one in self._connections if one.token_id == token_id), "revoked")
+    def end_revoked(self, subjects: Collection[str] | None) -> None:
+        """End every connection whose token is revoked now, as `revoked`: of these subjects; None: of anybody."""
+        looked_at: Iterable[Connection] = self._connections
+        if subjects is not None:
+            looked_at = [one for subject in subjects for one in self.of_recipient(subject)]
+        self._end_all((one for one in looked_at if self._revoked.refuses(one.token)), "revoked")
 
     def end_erased(self, frames: Iterable[Frame]) -> None:
         """End, as `revoked`, every connection of a recipient of whom everything was erased, as `frames` tell."""

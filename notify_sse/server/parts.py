@@ -3,32 +3,22 @@
 The order is that of the layers: the edges, then the way out, then the way in, then the web.
 """
 
-import logging
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
 from notify_sse.auth import Verifier
 from notify_sse.auth.refusals import Refusals
 from notify_sse.auth.revocations import Revocations
+from notify_sse.auth.revoked import Revoked
+from notify_sse.auth.tickets import Tickets
 from notify_sse.broker import open_broker
 from notify_sse.broker.live import LiveExchange
 from notify_sse.config import Settings
-from notify_sse.core.frames import Frame
-from notify_sse.core.hub import Hub
-from notify_sse.core.ports import Broker, Store
-from notify_sse.core.read_state import ReadState
-from notify_sse.core.tail import Tail
-from notify_sse.gateway.admission import Admission, Limits
-from notify_sse.gateway.connection import Connection
+from notify_sse.core.ports import Broker
 from notify_sse.gateway.journal_writer import JournalWriter
 from notify_sse.gateway.live import LiveMessages
-from notify_sse.gateway.pump import Pump
-from notify_sse.gateway.registry import Registry
-from notify_sse.gateway.relay import Relay
-from notify_sse.gateway.rollout import RolloutGate
-from notify_sse.gateway.unread import UnreadCounts
 from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
@@ -38,6 +28,7 @@ from notify_sse.log.retention import Retention
 from notify_sse.server.files import file_limit
 from notify_sse.server.rollout import RolloutWatch, rollout_of
 from notify_sse.server.sampling import Sampling
+from notify_sse.server.way_out import WayOut
 from notify_sse.store import (
     open_access_records,
     open_erasure,
@@ -58,60 +49,6 @@ from notify_sse.web.service import Service
 
 HISTORY_CONNECTIONS: Final = 2
 """Beside those of the replays, so that a page of the history need not wait for them."""
-
-
-class WayOut:
-    """From the log to every open stream."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        read_state: ReadState | None,
-        metrics: Metrics,
-        *,
-        store_outage: Outage,
-    ) -> None:
-        self.tail = tail = Tail(max_events=settings.tail_max_events, max_bytes=settings.tail_max_bytes)
-        hub: Hub[Connection] = Hub()
-        self._unread = unread = UnreadCounts(read_state, tail) if read_state else None
-        self.pump = Pump(
-            store,
-            tail,
-            metrics,
-            heartbeat_s=settings.heartbeat_s,
-            stall_s=settings.stall_s,
-            max_replays=settings.max_replays,
-            retry_ms=settings.retry_ms,
-            unread=unread,
-        )
-        level = logging.INFO if settings.log_streams == "info" else logging.DEBUG
-        self.registry = Registry(self.pump, hub, metrics, log_level=level)
-        self.relay = Relay(
-            store,
-            tail,
-            hub,
-            metrics,
-            outage=store_outage,
-            drive=self.pump.drive,
-            on_extended=self._extended,
-        )
-        self.live_messages = LiveMessages(
-            metrics, take=self.relay.take, revoke=self.registry.end_token, repair=self.relay.repair
-        )
-        limits = Limits(
-            max_streams=settings.max_streams,
-            max_streams_per_recipient=settings.max_streams_per_recipient,
-            serves=settings.role != "ingest",
-        )
-        self.admission = Admission(tail, self.relay, self.registry, metrics, limits=limits)
-        self.rollout = RolloutGate(self.registry, rollout_of(settings))
-
-    def _extended(self, before: int, frames: Sequence[Frame]) -> None:
-        """The tail has taken `frames` in."""
-        if self._unread:
-            self._unread.follow(before, frames)
-        self.registry.end_erased(frames)
 
 
 def _open_broker(settings: Settings) -> Broker:
@@ -136,8 +73,12 @@ class Parts:
         self.broker = _open_broker(settings)
         self.reads = open_read_state(settings.database_url)
         self.read_state = self.reads if settings.read_state else None
-        self.way_out = out = WayOut(settings, self.store, self.read_state, metrics, store_outage=self.store_outage)
+        revoked = Revoked()
+        self.way_out = out = WayOut(
+            settings, self.store, self.read_state, metrics, store_outage=self.store_outage, revoked=revoked
+        )
         tell_others = None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=spawn).tell
+        self._make_revocations(settings, revoked, tell_others=tell_others)
         self.announcer = Announcer(
             take_here=None if settings.role == "ingest" else out.relay.take, tell_others=tell_others
         )
@@ -159,16 +100,43 @@ class Parts:
         self.loop_lag = LoopLag()
         self._keep_journal(settings)
         refusals = Refusals(lambda reason: metrics.tokens_refused.labels(reason).inc())
-        self.verifier = Verifier(settings, on_refused=refusals.note, on_unauthorized=self.limits.rates.refuse_token)
+        self.tickets = Tickets(self.records)
+        self.verifier = Verifier(
+            settings,
+            revoked=revoked,
+            tickets=self.tickets,
+            on_refused=refusals.note,
+            on_unauthorized=self.limits.rates.refuse_token,
+        )
         self.recipients_seen = RecipientsSeen(os.environ.get(MULTIPROCESS_DIRECTORY))
         self.rollout_records = open_rollout_records(settings.database_url)
         self.rollout_watch = RolloutWatch(
             self.rollout_records, out.rollout, out.registry, self.recipients_seen, settings=rollout_of(settings)
         )
-        self.revocations = Revocations(end_here=out.registry.end_token, tell_others=tell_others)
         self._make_web(settings)
         self._expose_the_way_out()
         self._expose_the_way_in()
+
+    def _make_revocations(
+        self, settings: Settings, revoked: Revoked, *, tell_others: Callable[[bytes], None] | None
+    ) -> None:
+        """Who is out, and what other processes tell of it and of the log."""
+        out = self.way_out
+        self.revocations = Revocations(
+            self.records,
+            revoked,
+            end_here=out.registry.end_revoked,
+            tell_others=tell_others,
+            count=self.metrics.revoked.inc,
+            longest_s=settings.token_max_ttl_s,
+        )
+        self.live_messages = LiveMessages(
+            self.metrics,
+            take=out.relay.take,
+            revoke=self.revocations.hear,
+            ask=self.revocations.ask,
+            repair=out.relay.repair,
+        )
 
     def _make_web(self, settings: Settings) -> None:
         """What answers requests: the apps, and the doors before the main one."""
@@ -186,7 +154,8 @@ class Parts:
             store_outage=self.store_outage,
             broker=self.broker,
             journal=self.journal,
-            end_token=self.revocations.revoke,
+            revocations=self.revocations,
+            tickets=self.tickets,
             limits=self.limits,
             rollout=out.rollout,
             recipients_seen=self.recipients_seen,

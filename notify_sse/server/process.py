@@ -79,7 +79,7 @@ class Process:
                 on_delivery=None if role == "gateway" else self.parts.ingest.deliver,
                 on_returned=self._returned,
                 on_oversized=self.parts.ingest.oversized,
-                on_announcement=None if role == "ingest" else self.parts.way_out.live_messages.hear,
+                on_announcement=None if role == "ingest" else self.parts.live_messages.hear,
             )
         )
         admin = self._serve_admin(admin_socket) if admin_socket else None
@@ -110,6 +110,9 @@ class Process:
         """Open the store, then run everything that needs it."""
         if not await self._open_store():
             return
+        # Nobody is let in before all revocations are known: streams wait for the relay, publishes for the appender.
+        self._spawn(self.parts.revocations.run())
+        await self.parts.revocations.when_known()
         self._spawn(self.parts.appender.run())
         self._spawn(self.parts.sampling.run_upkeep())
         if self.parts.journal_writer:

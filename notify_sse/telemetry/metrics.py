@@ -90,6 +90,7 @@ class Metrics:
         self.duplicates_dropped = counter("duplicates_dropped", "Announced events that the tail had already.")
         self.holes_found = counter("holes_found", "Announcements that did not follow the tail.")
         self.holes_repaired = counter("holes_repaired", "Stretches of the log read to repair the tail.")
+        self.revoked = counter("revoked", "Revocations that took effect here since the start.")
         self.streams_opened = counter("streams_opened", "Streams opened, by transport.", transport=labels.TRANSPORTS)
         self.streams_closed = counter("streams_closed", "Streams ended, by reason.", reason=labels.CLOSE_REASONS)
         self.streams_refused = counter(

@@ -16,7 +16,7 @@ MAX_FIELD_CHARS: Final = 1024
 _URL: Final = re.compile(r"://[^\s\"'<>]+")
 _USER: Final = re.compile(r"://[^:/?#@]*:")
 _NAMED_SECRET: Final = re.compile(
-    r"(?P<before>(?:token|password|passwd|secret|notify_sse_session)"
+    r"(?P<before>(?:token|ticket|password|passwd|secret|notify_sse_session)"
     r"(?:%3D|[\\\"']*\s*[=:]\s*)[\\\"']*)[^&\s\\\"';,#)}\]]+",
     re.IGNORECASE,
 )

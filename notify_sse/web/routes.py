@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from notify_sse.errors import NotifyError
 from notify_sse.web import pages
 from notify_sse.web.admin import routes as admin
-from notify_sse.web.api import history, operations, publish, read, recall, session, transport
+from notify_sse.web.api import history, operations, publish, read, recall, session, ticket, transport
 from notify_sse.web.api.transport import TRANSPORT_PATH
 from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
@@ -32,6 +32,7 @@ def build(service: Service) -> ASGIApp:
             Route("/notifications/history", history.history),
             Route(TRANSPORT_PATH, transport.transport),
             Route("/notifications/session", session.session, methods=["POST", "DELETE"]),
+            Route("/notifications/ticket", ticket.ticket, methods=["POST"]),
             *(_read_state_routes() if service.read_state else ()),
             Route(WEBSOCKET_PATH, upgrade_required, methods=["GET"]),
             OnlyDelete(recall.PATH, recall.recall, methods=["DELETE"]),

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from notify_sse.auth import Verifier
+from notify_sse.auth.revocations import Revocations
+from notify_sse.auth.tickets import Tickets
 from notify_sse.config import Settings
 from notify_sse.core.access import AccessRecords
 from notify_sse.core.erasure import Erasure
@@ -30,9 +32,8 @@ Degraded = Literal["store", "broker"]
 
 
 class Service:
-    """`end_token` ends the streams of a token, by its id, in every process. `announce` tells every process what was
-    committed here. `read_state` is None when it is switched off; `reads` is there all
-    the same, for exports.
+    """`announce` tells every process what was committed here. `read_state` is None when it is switched off; `reads` is
+    there all the same, for exports.
     """
 
     def __init__(
@@ -50,7 +51,8 @@ class Service:
         store_outage: Outage,
         broker: Broker,
         journal: Journal,
-        end_token: Callable[[str], None],
+        revocations: Revocations,
+        tickets: Tickets,
         limits: Limits,
         rollout: RolloutGate,
         recipients_seen: RecipientsSeen,
@@ -70,7 +72,8 @@ class Service:
         self.admission = admission
         self.appender = appender
         self.verifier = verifier
-        self.end_token = end_token
+        self.revocations = revocations
+        self.tickets = tickets
         self.limits = limits
         self.rollout = rollout
         self.recipients_seen = recipients_seen

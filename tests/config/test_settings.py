@@ -27,6 +27,8 @@ EACH: dict[str, tuple[str, Any]] = {
     "role": ("Gateway", "gateway"),
     "workers": ("4", 4),
     "jwt_secret": ("s" * 32, None),
+    "jwt_secret_previous": ("p" * 32, None),
+    "token_max_ttl_s": ("86400", 86_400),
     "jwt_audience": ("them", None),
     "jwt_issuer": ("https://id.example.org/", None),
     "query_token_max_ttl_s": ("60", 60),

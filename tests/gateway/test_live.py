@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notify_sse.core.model import Announcement, Event, Revocation
+from notify_sse.core.model import Announcement, Event, Revocation, RevocationsChanged
 from notify_sse.gateway.live import LiveMessages
 from tests.support.doubles import metrics
 
@@ -18,11 +18,19 @@ class Ears:
     def __init__(self) -> None:
         self.tally: Counter[str] = Counter()
         self.announced: list[Announcement] = []
-        self.revoked: list[str] = []
+        self.revoked: list[Revocation] = []
+        self.asked = 0
         self.repairs = 0
         self.messages = LiveMessages(
-            metrics(self.tally), take=self.announced.append, revoke=self.revoked.append, repair=self._repair
+            metrics(self.tally),
+            take=self.announced.append,
+            revoke=self.revoked.append,
+            ask=self._ask,
+            repair=self._repair,
         )
+
+    def _ask(self) -> None:
+        self.asked += 1
 
     def _repair(self) -> None:
         self.repairs += 1
@@ -31,11 +39,11 @@ class Ears:
 def test_an_announcement_and_a_revocation_go_where_they_belong() -> None:
     ears = Ears()
     batch = Announcement("e0", 7, (Event(7, "topic:all", "note", b"{}"),))
-    for message in (batch, Revocation("t"), Announcement("e0", 8)):
+    for message in (batch, Revocation("t"), RevocationsChanged(), Announcement("e0", 8)):
         ears.messages.hear(message.encode())
     assert ears.announced == [batch, Announcement("e0", 8)]
-    assert ears.revoked == ["t"]
-    assert ears.repairs == 0
+    assert ears.revoked == [Revocation("t")]
+    assert (ears.asked, ears.repairs) == (1, 0)
 
 
 @given(st.binary(max_size=100))
@@ -62,7 +70,7 @@ def test_a_revocation_of_a_later_version_is_read() -> None:
     """Fields that this version does not know are passed over."""
     ears = Ears()
     ears.messages.hear(msgspec.msgpack.encode({"kind": "revocation", "token_id": "t", "reason": "lost", "v": 2}))
-    assert ears.revoked == ["t"]
+    assert ears.revoked == [Revocation("t", v=2)]
 
 
 # As they were in the version before, in which a revocation was an announcement (f166d51).
@@ -113,7 +121,7 @@ def test_a_revocation_of_the_version_before_ends_streams() -> None:
     assert msgspec.msgpack.encode(AnnouncementBefore("e0", 0, revoked="t")) == REVOCATION_BEFORE
     ears = Ears()
     ears.messages.hear(REVOCATION_BEFORE)
-    assert (ears.announced, ears.revoked, ears.repairs) == ([], ["t"], 0)
+    assert (ears.announced, ears.revoked, ears.repairs) == ([], [Revocation("t")], 0)
 
 
 def test_an_announcement_of_the_version_before_is_taken() -> None:

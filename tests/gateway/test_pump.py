@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Sequence
 
 import pytest
 
+from notify_sse.auth.grant import TokenFacts
 from notify_sse.core.control import CloseReason, ControlEvent, Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame, frame
@@ -227,8 +228,8 @@ async def test_a_new_token_ends_when_it_ends(before_s: float, after_s: float) ->
     bench.transport.gate.set()
     bench.connection.expires_at = time.time() + before_s
     bench.registry.open(bench.connection)
-    bench.registry.renew(bench.connection, token_id="new", expires_at=time.time() + after_s)
-    assert bench.connection.token_id == "new"
+    bench.registry.renew(bench.connection, token=TokenFacts("alice", "new"), expires_at=time.time() + after_s)
+    assert bench.connection.token.token_id == "new"
     due = _falls_due(bench, within_s=after_s + 0.5)
     assert [what for _, what in due if what is not Due.TOKEN_END] == [Due.EXPIRING]
     assert after_s * 0.75 <= due[0][0] < after_s * 0.75 + 0.3
@@ -242,7 +243,7 @@ async def test_what_was_to_be_said_of_the_old_token_is_not_said_of_the_new_one()
     bench.transport.gate.set()
     bench.registry.open(bench.connection)
     bench.connection.due |= Due.EXPIRING
-    bench.registry.renew(bench.connection, token_id="new", expires_at=time.time() + 1000)
+    bench.registry.renew(bench.connection, token=TokenFacts("alice", "new"), expires_at=time.time() + 1000)
     assert not bench.connection.due & Due.EXPIRING
     await until(lambda: not bench.connection.busy)
     bench.registry.leave(bench.connection)
@@ -254,8 +255,8 @@ async def test_a_connection_that_ends_takes_no_new_token() -> None:
     bench.transport.gate.set()
     bench.registry.open(bench.connection)
     bench.registry.end(bench.connection, "revoked")
-    bench.registry.renew(bench.connection, token_id="new", expires_at=0)
+    bench.registry.renew(bench.connection, token=TokenFacts("alice", "new"), expires_at=0)
     bench.registry.leave(bench.connection)
-    bench.registry.renew(bench.connection, token_id="new", expires_at=0)
+    bench.registry.renew(bench.connection, token=TokenFacts("alice", "new"), expires_at=0)
     await until(lambda: not bench.connection.busy)
-    assert bench.connection.token_id == ""
+    assert bench.connection.token.token_id == ""

@@ -112,7 +112,7 @@ class SimGateway(Process):
         self.relay = CountedRelay(store, self.tail, self.hub, metrics, outage=outage, drive=self._drive)
         self.relay.tally = tally
         self.live_messages = LiveMessages(
-            metrics, take=self.relay.take, revoke=self.registry.end_token, repair=self.relay.repair
+            metrics, take=self.relay.take, revoke=lambda _: None, ask=lambda: None, repair=self.relay.repair
         )
         broker = cast("Broker", self.link)
         live = LiveExchange(broker, metrics, spawn=self.spawn)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import UNSET, Meta, Raw, UnsetType
 
-from notify_sse.core.access import AuditRecord
+from notify_sse.core.access import AuditRecord, RevocationRecord
 
 Details = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
 """A JSON object, as it lies in the database."""
@@ -36,6 +36,36 @@ class AuditItem(msgspec.Struct, frozen=True):
             record.target,
             Raw(record.details),
         )
+
+
+class RevocationItem(msgspec.Struct, frozen=True):
+    """A revocation in force, of a `sub` or a `jti`: when and by whom it was made, and why."""
+
+    id: int
+    at: Time
+    who: str
+    reason: str
+    sub: str | UnsetType = UNSET
+    jti: str | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, record: RevocationRecord) -> "RevocationItem":
+        """As the database has it."""
+        return cls(
+            record.id,
+            time_of(record.revoked_ms),
+            record.who,
+            record.reason,
+            sub=record.value if record.kind == "sub" else UNSET,
+            jti=record.value if record.kind == "jti" else UNSET,
+        )
+
+
+class RevocationPage(msgspec.Struct, frozen=True):
+    """Revocations, the newest first. With `more`, `before` the last id reads on."""
+
+    items: tuple[RevocationItem, ...]
+    more: bool
 
 
 class AuditPage(msgspec.Struct, frozen=True):

@@ -5,15 +5,18 @@ transaction of the change where the database does it, else before it. So no chan
 change is one that failed.
 """
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 
 from notify_sse.auth import ADMIN, PUBLISHING
 from notify_sse.core.access import Change
-from notify_sse.errors import Forbidden
+from notify_sse.errors import Forbidden, StoreUnavailable
 from notify_sse.web.service import Service
+
+START_S: Final = 3.0
 
 
 class Administrator(msgspec.Struct, frozen=True):
@@ -39,6 +42,19 @@ async def administrator(request: Request) -> Administrator:
     """
     service: Service = request.app.state.service
     grant = await service.verifier.authenticate(request.scope, ways=PUBLISHING)
+    await _until_known(service)
+    service.verifier.confirm(grant)
     if ADMIN not in grant.scopes:
         raise Forbidden(f"the token lacks the scope {ADMIN}")
     return Administrator(grant.subject, request.client.host if request.client else "", service)
+
+
+async def _until_known(service: Service) -> None:
+    """A process that starts may not know yet who is revoked. Raises `StoreUnavailable` when that takes long."""
+    if service.revocations.known:
+        return
+    try:
+        async with asyncio.timeout(START_S):
+            await service.revocations.when_known()
+    except TimeoutError:
+        raise StoreUnavailable("it is not known yet which tokens are revoked") from None

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
-from notify_sse.web.admin import audit, recipients, trace
+from notify_sse.web.admin import audit, recipients, revocations, trace
 from notify_sse.web.api import operations
 from notify_sse.web.contract import openapi
 from notify_sse.web.http import problems
@@ -27,6 +27,8 @@ def routes() -> list[BaseRoute]:
         Route("/admin/notifications/{notification_id:path}", trace.notification),
         Route("/admin/recipients/{recipient_id:path}/connections", trace.connections),
         Route(recipients.PATH, recipients.stored_or_erased, methods=["GET", "DELETE"]),
+        Route("/admin/revocations", revocations.revocations, methods=["GET", "POST"]),
+        Route("/admin/revocations/{revocation_id}", revocations.revocation, methods=["DELETE"]),
         Route("/metrics", operations.metrics),
     ]
 

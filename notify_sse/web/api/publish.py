@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.auth import PUBLISH, PUBLISHING
+from notify_sse.auth import PUBLISH, PUBLISHING, Grant
 from notify_sse.core.media import JSON, Kind, kind_of, unpacked
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import faults_of_batch, is_batch, parse, split_batch
@@ -42,10 +42,10 @@ async def publish(request: Request) -> Response:
     service.limits.rates.publish(grant.subject)
     # To the end of the request: what was read is held until it is committed.
     with service.limits.bodies.share(grant.subject) as share:
-        return await _publish(request, service, share)
+        return await _publish(request, service, share, grant)
 
 
-async def _publish(request: Request, service: Service, share: Share) -> Response:
+async def _publish(request: Request, service: Service, share: Share, grant: Grant) -> Response:
     limit = service.settings.max_notification_bytes
     most = max(limit, min(MAX_BATCH * (limit + 2) + 2, MAX_BATCH_BYTES))
     raw = await read_body(request, max_bytes=most, share=share)
@@ -60,6 +60,8 @@ async def _publish(request: Request, service: Service, share: Share) -> Response
     service.metrics.unsafe_numbers.labels("http").inc(sum(one.has_unsafe_number for one in notifications))
     try:
         async with asyncio.timeout(service.settings.publish_timeout_s):
+            await service.revocations.when_known()  # at the start they may not be
+            service.verifier.confirm(grant)
             outcomes = await service.appender.append(notifications)
     except TimeoutError:
         raise StoreUnavailable(

@@ -46,7 +46,7 @@ async def begin(request: Request) -> Response:
 
 
 async def end(request: Request) -> Response:
-    """Removes the cookie, and closes the streams that were opened with its token, in every process, as `revoked`.
+    """Removes the cookie, and revokes its token in every process: its streams close as `revoked`.
 
     Answers 204 whether or not there was a session.
     """
@@ -55,7 +55,7 @@ async def end(request: Request) -> Response:
     except Unauthorized:
         pass
     else:
-        _service(request).end_token(grant.token_id)
+        _service(request).revocations.sign_out(grant)
     response = Response(status_code=204)
     _set(request, response, "", 0)
     return response

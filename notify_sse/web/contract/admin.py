@@ -3,12 +3,18 @@
 from typing import Final
 
 from notify_sse.auth import ADMIN
-from notify_sse.web.admin import answers, trace
+from notify_sse.web.admin import answers, revocations, trace
 from notify_sse.web.admin.recipients import JSON_LINES
 from notify_sse.web.contract.schemas import TEXT, Document, json_answer, problems, query, ref
 from notify_sse.web.http.query import DEFAULT_LIMIT, MAX_LIMIT
 
-ANSWERS: Final = (answers.AuditPage, trace.TraceAnswer, trace.ConnectionsAnswer, answers.Erased)
+ANSWERS: Final = (
+    answers.AuditPage,
+    answers.RevocationPage,
+    trace.TraceAnswer,
+    trace.ConnectionsAnswer,
+    answers.Erased,
+)
 """The structs that admin routes answer with; those in them come along."""
 _RECIPIENT: Final[Document] = {"name": "recipient_id", "in": "path", "required": True, "schema": {"type": "string"}}
 _SECURITY: Final[list[Document]] = [{"bearer": [ADMIN]}]
@@ -21,6 +27,8 @@ def paths() -> Document:
         "/admin/notifications/{notification_id}": {"get": _trace()},
         "/admin/recipients/{recipient_id}/connections": {"get": _connections()},
         "/admin/recipients/{recipient_id}": {"get": _export(), "delete": _erase()},
+        "/admin/revocations": {"get": _revocations(), "post": _revoke()},
+        "/admin/revocations/{revocation_id}": {"delete": _undo()},
     }
     for operations in found.values():
         for operation in operations.values():
@@ -84,4 +92,36 @@ def _audit() -> Document:
         "summary": "The audit log, the newest change first",
         "parameters": newest_first(),
         "responses": {"200": json_answer(ref("AuditPage"), "A page"), **problems(400)},
+    }
+
+
+def _revocations() -> Document:
+    return {
+        "summary": "The revocations in force, the newest first",
+        "parameters": newest_first(),
+        "responses": {"200": json_answer(ref("RevocationPage"), "A page"), **problems(400)},
+    }
+
+
+def _revoke() -> Document:
+    reason = {"type": ["string", "null"], "maxLength": revocations.MAX_REASON_CHARS}
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"sub": TEXT, "jti": TEXT, "reason": reason},
+        "oneOf": [{"required": ["sub"]}, {"required": ["jti"]}],
+    }
+    return {
+        "summary": "Revoke every token of a subject that was issued until now, or one token",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {"201": json_answer(ref("RevocationItem"), "In force"), **problems(400, 413)},
+    }
+
+
+def _undo() -> Document:
+    identifier = {"name": "revocation_id", "in": "path", "required": True, "schema": {"type": "integer"}}
+    return {
+        "summary": "Take a revocation back",
+        "parameters": [identifier],
+        "responses": {"204": {"description": "Done"}, **problems(400, 404)},
     }

@@ -52,7 +52,7 @@ def openapi(*, max_bytes: int, session_cookie: str, root: str = "") -> Document:
         "openapi": "3.1.0",
         "info": {"title": "notify-sse", "version": __version__},
         "servers": [{"url": root or "/"}],
-        "security": [{"bearer": [READ]}, {"cookie": []}, {"query": []}],
+        "security": [{"bearer": [READ]}, {"cookie": []}, {"query": []}, {"ticket": []}],
         "paths": {
             "/notifications/stream": {"get": _stream()},
             "/notifications/history": {"get": _history()},
@@ -63,6 +63,7 @@ def openapi(*, max_bytes: int, session_cookie: str, root: str = "") -> Document:
             "/notifications/{notification_id}": {"delete": _recall()},
             "/notifications/ws": {"get": _websocket()},
             "/notifications/session": {"post": _session_begin(), "delete": _session_end()},
+            "/notifications/ticket": {"post": _ticket()},
             "/healthz": {"get": _healthz()},
             "/readyz": {"get": _readyz()},
             "/metrics": {"get": _metrics()},
@@ -79,6 +80,7 @@ def openapi(*, max_bytes: int, session_cookie: str, root: str = "") -> Document:
                 },
                 "cookie": {"type": "apiKey", "in": "cookie", "name": session_cookie},
                 "query": {"type": "apiKey", "in": "query", "name": "access_token"},
+                "ticket": {"type": "apiKey", "in": "query", "name": "ticket"},
             },
         },
     }
@@ -193,6 +195,14 @@ def _session_end() -> Document:
         "summary": "End the session",
         "security": [{"bearer": [READ]}, {"cookie": []}],
         "responses": {"204": {"description": "Done"}},
+    }
+
+
+def _ticket() -> Document:
+    return {
+        "summary": "A ticket in place of the token, for a URL",
+        "security": [{"bearer": [READ]}, {"cookie": []}],
+        "responses": {"201": _json(ref("Ticket"), "Good once, for half a minute"), **_problems(401, 403, 503)},
     }
 
 

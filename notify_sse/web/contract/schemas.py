@@ -23,6 +23,7 @@ ANSWERS: Final = (
     answers.Recalled,
     answers.Reset,
     answers.Session,
+    answers.Ticket,
     answers.TransportAdvice,
     answers.Health,
     answers.Readiness,

@@ -101,6 +101,13 @@ class TransportAdvice(msgspec.Struct, frozen=True):
     poll_after_s: float
 
 
+class Ticket(msgspec.Struct, frozen=True):
+    """A ticket for `?ticket=…`: good once, for so many seconds."""
+
+    ticket: str
+    expires_in_s: int
+
+
 class Health(msgspec.Struct, frozen=True):
     """The process runs."""
 

@@ -198,7 +198,7 @@ class WebSockets:
         except NotifyError as exc:
             transport.fail(_code(exc), _reason(exc))
             return
-        self._service.registry.renew(connection, token_id=grant.token_id, expires_at=grant.expires_at)
+        self._service.registry.renew(connection, token=grant.facts, expires_at=grant.expires_at)
 
 
 def _received(message: Message) -> ClientMessage:
