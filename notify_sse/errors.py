@@ -26,17 +26,16 @@
     ├── StoreUnavailable       the database cannot be reached, or cannot write
     ├── BrokerUnavailable      the broker cannot be reached, or did not confirm
     │   └── NotAllPublished    some of a batch were not confirmed; names them
-    │
     │   the commands
     ├── ServiceUnreachable     the service does not answer
     ├── ServiceRefused         the service answered that it will not do it
     ├── CannotMeasure          `bench`: the service to be measured does not start
     ├── WorkerFailed           `bench`: one of its processes failed
     ├── NoStream               `bench`: the server did not answer with a stream
-    └── SendFailed                 `bench`: the server does not take what is published
+    └── SendFailed             `bench`: the server does not take what is published
 
-`web/http/problems.py` says which HTTP status an error becomes. Ends of streams are values (`frames.closing`), not
-exceptions. An adapter translates foreign exceptions in one place. Pure: no I/O.
+`web/http/problems.py` says which HTTP status an error becomes. Ends of streams are values, not exceptions. An adapter
+translates foreign exceptions in one place. Pure: no I/O.
 """
 
 from collections.abc import Sequence

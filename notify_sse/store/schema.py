@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 VERSION_TABLE: Final = "notify_sse_schema"
 """Not Alembic's default: an application that shares the database may have its own."""
-SELECT_SCHEMA: Final = f"SELECT * FROM {VERSION_TABLE}"  # noqa: S608 - all columns: before 0006 there is only one
+SELECT_SCHEMA: Final = f"SELECT * FROM {VERSION_TABLE}"  # noqa: S608 - all columns: before 0005 there is only one
 NOT_ALLOWED: Final = "42501"
 """SQLSTATE: the user lacks a privilege. SQLite has none."""
 
@@ -39,7 +39,7 @@ class Migrated(msgspec.Struct, frozen=True):
 
 class Schema(msgspec.Struct, frozen=True):
     """What a database says of its schema: its `revision`, and the oldest revision whose programs work on it as well.
-    `compatible_from` is None where it is not told (before revision 0006).
+    `compatible_from` is None where it is not told (before revision 0005).
     """
 
     revision: str

@@ -310,7 +310,7 @@ def _bytes(subject: Subject, value: bytes) -> str:
 
 
 def _append_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a program of before revision 0004, by the function of six arguments."""
+    """As a program of before revision 0006, by the function of six arguments."""
     columns = postgres_store._columns
     monkeypatch.setattr(postgres_store, "APPEND", "SELECT * FROM log_append($1, $2, $3, $4, $5, $6)")
     monkeypatch.setattr(postgres_store, "_columns", lambda batch: columns(batch)[:6])

@@ -1,7 +1,7 @@
-"""Read state, silent notifications, recall and erasure.
+"""The journal: a row for each connection, each gateway, and each run of notifications that were accepted the same way.
 
-Additive. A program of the version before goes on with the function and the columns that it knows; what this version
-writes of its own into the log looks expired to it, and it passes over that.
+On Postgres the new index of the log is built before this runs, outside of the transaction
+(`store/postgres/schema.py`), so that nothing waits for it. Programs of the version before use none of it.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0004"
-down_revision = "0006"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
