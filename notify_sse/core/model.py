@@ -101,7 +101,10 @@ class Revocation(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="r
         return _encode(self)
 
 
-class RevocationsChanged(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="revocations_changed"):
+REVOCATIONS_CHANGED: Final = "revocations_changed"
+
+
+class RevocationsChanged(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag=REVOCATIONS_CHANGED):
     """The revocations in the database changed: whoever hears it reads them now, and not only at the next poll."""
 
     v: int = LIVE_VERSION
@@ -155,7 +158,7 @@ def _decode_other(body: bytes) -> Revocation | RevocationsChanged | Unknown | No
     with suppress(msgspec.DecodeError, UnicodeDecodeError):
         return Revocation(_decode_revocation_before(body).revoked)
     with suppress(msgspec.DecodeError, UnicodeDecodeError):
-        return _decode_revocations_changed(body)
-    with suppress(msgspec.DecodeError, UnicodeDecodeError):
-        return _decode_unknown(body)
+        other = _decode_unknown(body)
+        # By its kind, which msgspec does not ask for: an empty message would be one.
+        return _decode_revocations_changed(body) if other.kind == REVOCATIONS_CHANGED else other
     return None

@@ -25,8 +25,10 @@ async def test_cookie_and_urls_begin_with_the_path(
         token = service.token("alice", ttl_s=60)
         http = api.http
         asked = headers | bearer(token)
-        began = await http.post("/notifications/session", headers=asked)
-        ended = await http.delete("/notifications/session", headers=asked)
+        # Another token for the session: its end is the token's.
+        of_session = headers | bearer(service.token("bob", ttl_s=60))
+        began = await http.post("/notifications/session", headers=of_session)
+        ended = await http.delete("/notifications/session", headers=of_session)
         for answer in (began, ended):
             assert "; Path=/push/notifications;" in answer.headers["set-cookie"]
         history = "/push/notifications/history?before="
