@@ -39,7 +39,6 @@ class RolloutWatch:
         self._seen = seen
         self._settings = settings
         self._hour = seen.hour
-        self._failed = False
 
     async def run(self) -> None:
         """Ask, again and again, until cancelled."""
@@ -53,12 +52,11 @@ class RolloutWatch:
         try:
             change = await self._records.read()
         except StoreUnavailable as exc:
-            if not self._failed:
-                fields = {"action": "rollout", "error": str(exc)}
-                logger.warning("the rollout cannot be read; what was set last holds", extra=fields)
-            self._failed = True
+            # That the store is away is told elsewhere, once.
+            logger.debug(
+                "the rollout cannot be read; what was set last holds", extra={"action": "rollout", "error": str(exc)}
+            )
             return
-        self._failed = False
         rollout = self._settings.changed(change)
         ended = await self._gate.set(rollout)
         if ended:

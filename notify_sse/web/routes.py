@@ -1,7 +1,10 @@
 """The table of routes, and the ASGI app that serves them."""
 
+from typing import Final
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,6 +23,19 @@ from notify_sse.web.service import Service
 from notify_sse.web.streams.sse import StreamResponse
 from notify_sse.web.streams.websocket import WebSockets, upgrade_required
 
+OTHER_ROUTES: Final = frozenset(
+    (
+        STREAM_PATH,
+        WEBSOCKET_PATH,
+        TRANSPORT_PATH,
+        "/notifications/history",
+        "/notifications/read",
+        "/notifications/ticket",
+        "/notifications/unread",
+    )
+)
+"""What lies where a notification_id of the same name would, to be recalled."""
+
 
 def build(service: Service) -> ASGIApp:
     """The ASGI app of `service`."""
@@ -35,7 +51,7 @@ def build(service: Service) -> ASGIApp:
             Route("/notifications/ticket", ticket.ticket, methods=["POST"]),
             *(_read_state_routes() if service.read_state else ()),
             Route(WEBSOCKET_PATH, upgrade_required, methods=["GET"]),
-            OnlyDelete(recall.PATH, recall.recall, methods=["DELETE"]),
+            _Recall(recall.PATH, recall.recall, methods=["DELETE"]),
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
             Route("/openapi.json", openapi.serve),
@@ -74,13 +90,17 @@ def _read_state_routes() -> list[Route]:
     ]
 
 
-class OnlyDelete(Route):
-    """A route for whatever lies under a path, which is not there for other methods: they get 404, as before."""
+class _Recall(Route):
+    """A recall's route: whatever lies under its path, when it names whose notification is meant.
+
+    For other methods it is not there: they get 404. Nor for a DELETE of a route of ours that names nobody: 405.
+    """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As a route; only whole."""
         match, child = super().matches(scope)
-        return (match, child) if match is Match.FULL else (Match.NONE, {})
+        ours = scope["path"] in OTHER_ROUTES and not recall.is_recall(Request(scope))
+        return (match, child) if match is Match.FULL and not ours else (Match.NONE, {})
 
 
 class Front:

@@ -49,7 +49,7 @@ class KeyServer:
         head = f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(self.document)}\r\nconnection: close\r\n\r\n"
         if self.drips:
             writer.write(head.encode())
-            with suppress(ConnectionError):
+            with suppress(ConnectionError, RuntimeError):  # uvloop's, for a socket that is closed
                 for byte in self.document:  # each in time, and the whole never
                     writer.write(bytes([byte]))
                     await writer.drain()

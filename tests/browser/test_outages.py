@@ -13,6 +13,9 @@ from tests.support.service import ServiceFactory
 
 NATIVE = {"/test/native.html": Path(__file__).with_name("native.html")}
 
+WHAT_IS_WRONG = "/client/src/trouble.js"
+"""The module that names what is wrong. It is fetched once a stream is up."""
+
 
 @pytest.mark.deadline(90)
 @pytest.mark.parametrize("status", [502, 503])
@@ -45,6 +48,7 @@ async def test_a_stream_that_falls_silent_is_noticed_by_its_missing_heartbeats(s
     gateway = service(env={"HEARTBEAT_S": "0.5"})
     async with proxied(gateway) as proxy, chromium() as browser:
         page = await opened(await browser.new_page(), proxy)
+        await page.evaluate(f"import({WHAT_IS_WRONG!r}).then(() => null)")
         proxy.stall()
         await Publisher(gateway).send(50)
         await until(page, "states.some(({ reason }) => reason === 'stalled')", within_s=6)

@@ -297,7 +297,7 @@ PUMP: Final = (
         "greeting replaces the cursor before the reset",
         14,
         "a greeting that a reset follows carries no id",
-        ("gateway.pump:Pump._connected", 'cursor if reset is None or reset.reason == "expired" else None', "cursor"),
+        ("gateway.greeting:greeting", 'cursor if reset is None or reset.reason == "expired" else None', "cursor"),
     ),
     _bug(
         "cursor told before the page is written",

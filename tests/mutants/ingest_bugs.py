@@ -54,14 +54,14 @@ APPEND: Final = (
         (
             "notify_sse.log.append:Appender._commit",
             "await asyncio.sleep(backoff.next_s())",
-            "return _answer(batch, [Refused('away')] * len(together))",
+            "return self._answer(batch, [Refused('away')] * len(together))",
         ),
     ),
     _bug(
         "answers mixed up",
         0,
         "each caller gets its own outcomes",
-        ("notify_sse.log.append:_answer", "start += len(caller.notifications)", "pass"),
+        ("notify_sse.log.append:Appender._answer", "start += len(caller.notifications)", "pass"),
     ),
     _bug(
         "known ones announced as new",
@@ -165,7 +165,7 @@ INGEST: Final = (
         "key not compared with the body",
         23,
         "a routing key that disagrees with the body is refused",
-        ("notify_sse.log.ingest:Ingest._checked", "if delivery.routing_key != expected:", "if False:"),
+        ("notify_sse.log.ingest:Ingest._checked", "if delivery.routing_key != expected and not", "if False and not"),
     ),
     _bug(
         "newest delivery first",
@@ -177,7 +177,7 @@ INGEST: Final = (
         "refused by the database, yet acked",
         13,
         "what the database refuses goes to the dead letters too",
-        ("notify_sse.log.ingest:Ingest._append", "if (refusal := _refusal(outcome))", "if (refusal := None)"),
+        ("notify_sse.log.ingest:Ingest._append_all", "if (refusal := _refusal(outcome))", "if (refusal := None)"),
     ),
 )
 
@@ -186,9 +186,13 @@ CHECKS: Final = (
         "retry gets a new id",
         3,
         "the publisher's notification_id is the idempotency key",
-        ("notify_sse.core.parse:parse", 'notification_id = given.get("notification_id")', "notification_id = None"),
         (
-            "notify_sse.core.parse:parse",
+            "notify_sse.core.parse:_notification",
+            'notification_id = given.get("notification_id")',
+            "notification_id = None",
+        ),
+        (
+            "notify_sse.core.parse:_notification",
             '_checked_id(message_id, "message_id") if message_id else new_id()',
             "new_id()",
         ),
@@ -197,7 +201,11 @@ CHECKS: Final = (
         "other content counts as a repetition",
         3,
         "the digest tells a retry from a conflict",
-        ("notify_sse.core.parse:parse", "digest=hashlib.blake2b(content, digest_size=16).digest()", "digest=b''"),
+        (
+            "notify_sse.core.parse:_notification",
+            "digest=hashlib.blake2b(content, digest_size=16).digest()",
+            "digest=b''",
+        ),
     ),
 )
 

@@ -51,6 +51,8 @@ class Target:
         self._service = service
         self._client = client
         self._reads = service.token("fuzz-reader")
+        self._may_be_revoked = service.token("fuzz-reader", ttl_s=1800)
+        """For requests that may be a sign-out, which takes the token back."""
         self._publishes = service.token("fuzz", scope="notifications:read notifications:publish")
         self.epoch = ""
 
@@ -75,7 +77,7 @@ class Target:
 
     async def raw_http(self, random: Random) -> str:
         """The bytes of a request, sent as they are."""
-        return await self._raw(random, inputs.request(random, self._reads))
+        return await self._raw(random, inputs.request(random, self._may_be_revoked))
 
     async def raw_websocket(self, random: Random) -> str:
         """The bytes of a handshake and of frames, sent as they are."""

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from typing import Literal
@@ -12,6 +13,7 @@ import pytest
 
 from notify_sse.telemetry import logs
 from notify_sse.telemetry.redaction import MAX_FIELD_CHARS, redacted, redacted_url
+from notify_sse.version import __version__
 from tests.support.tokens import token
 
 CANARY = "c4naryC4NARY"
@@ -179,6 +181,7 @@ def test_json_lines_hold_the_extra_fields_with_their_types() -> None:
     )
     record = json.loads(stream.getvalue())
     assert record.pop("time").endswith("Z")
+    assert (record.pop("pid"), record.pop("version"), record.pop("worker")) == (os.getpid(), __version__, "0")
     assert record == {
         "level": "warning",
         "logger": "notify_sse.x",

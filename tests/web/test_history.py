@@ -39,7 +39,7 @@ async def test_a_page_is_as_contracted(shared: Service) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json() == {
         "recipient_id": alice,
-        "items": [{**document, "cursor": cursor}],
+        "items": [{**document, "cursor": cursor, "read": False}],
         "cursor": cursor,
         "more": False,
         "reset": None,

@@ -36,7 +36,8 @@ async def test_the_first_event_is_connected(shared: Service) -> None:
             first = await stream.next()
     assert first.event == "connected"
     assert first.json()["recipient_id"] == alice
-    assert first.json().keys() == {"cursor", "heartbeat_s", "connection_id", "recipient_id"}
+    own = {"cursor", "heartbeat_s", "connection_id", "recipient_id"}
+    assert first.json().keys() == own | {"unread", "unread_upto"}
     assert first.json()["cursor"] == first.id == head
     assert first.json()["heartbeat_s"] == HEARTBEAT_S
     assert first.json()["connection_id"]

@@ -190,7 +190,10 @@ export class NotifyInbox extends BaseElement {
     );
     const firsts = this.#items();
     if (firsts.length && !firsts.some(({ tabIndex }) => tabIndex === 0)) firsts[0].tabIndex = 0;
-    this.#markAll.disabled = !unread && items.every(({ read }) => read);
+    const isAllRead = !unread && items.every(({ read }) => read);
+    // A button that is disabled loses the focus, and the keys would no longer reach the inbox.
+    if (isAllRead && this.shadowRoot?.activeElement === this.#markAll) (firsts[0] ?? this.#close).focus();
+    this.#markAll.disabled = isAllRead;
     this.#note.hidden = items.length > 0 && !this.#hasFailed;
     this.#note.textContent = this.#hasFailed ? texts.failed : texts.empty;
     this.#older.hidden = !this.#hasMore && !this.#hasFailed;
