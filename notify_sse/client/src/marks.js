@@ -17,7 +17,8 @@ export class Marks {
 
   /** @param {Pick<ReadMark, "upto" | "ids" | "read">} mark */
   add({ upto, ids, read = true }) {
-    if (upto && (!this.#upto || isAfter(upto, this.#upto) || !isOfSameLog(upto, this.#upto))) {
+    // The same place again is a word of its own: what was marked unread in between is read.
+    if (upto && (!this.#upto || !isAfter(this.#upto, upto) || !isOfSameLog(upto, this.#upto))) {
       this.#upto = upto;
       this.#single.clear();
     }
