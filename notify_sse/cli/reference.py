@@ -40,18 +40,19 @@ def markdown() -> str:
     return HEAD + "\n".join([*rows, "", *sections])
 
 
-def _sections(parent: click.Context, name: str, group: click.Command) -> list[str]:
-    """The command `name` of `group`, then those below it."""
+def _sections(parent: click.Context, path: str, group: click.Command) -> list[str]:
+    """The command of `group` that is called by `path` (`dlq list`), then those below it."""
     assert isinstance(group, click.Group)
-    command = group.get_command(parent, name)
+    command = group.get_command(parent, path.rpartition(" ")[2])
     assert command is not None
-    with command.make_context(name, [], parent=parent, resilient_parsing=True) as context:
+    # All have one parent: that of a command below another would show the other's arguments in its path.
+    with command.make_context(path, [], parent=parent, resilient_parsing=True) as context:
         context.terminal_width = 100
         text = command.get_help(context)
         below = [
             section
             for inner in (command.list_commands(context) if isinstance(command, click.Group) else ())
-            for section in _sections(context, inner, command)
+            for section in _sections(parent, f"{path} {inner}", command)
         ]
     return [f"## {context.command_path}", "", "```text", text, "```", "", *below]
 

@@ -70,11 +70,20 @@ async def test_the_same_id_with_other_content_is_409(shared: Service, other: dic
     assert problem["items"][0]["cursor"] == first.json()["cursor"]
 
 
-async def test_the_same_id_for_another_recipient_is_another_notification(shared: Service) -> None:
-    """`order-4711-paid` for alice and for bob: both are told, and each repetition is known by its own."""
+async def test_the_same_id_on_another_channel_is_another_notification(shared: Service) -> None:
+    """`order-4711-paid` for alice, for bob, and for a topic that is called as alice is: all are told, and each
+    repetition is known by its own.
+    """
     async with Api(shared) as api:
-        alice, bob = (notification(fresh(name), notification_id="order-4711-paid") for name in ("alice", "bob"))
-        assert [(await api.post(one)).status_code for one in (alice, bob, alice, bob)] == [201, 201, 200, 200]
+        name, alice, bob = "order-4711-paid", fresh("alice"), fresh("bob")
+        channels = [{"recipient_id": alice}, {"recipient_id": bob}, {"topic": alice}, {"topic": bob}]
+        documents = [notification(**channel, notification_id=name) for channel in channels]
+        first = [await api.post(one) for one in documents]
+        again = [await api.post(one) for one in documents]
+        assert [answer.status_code for answer in first + again] == [201] * 4 + [200] * 4
+        cursors = [answer.json()["cursor"] for answer in first]
+        assert len(set(cursors)) == 4
+        assert [answer.json()["cursor"] for answer in again] == cursors
 
 
 async def test_many_at_once_with_one_id_are_stored_once(shared: Service) -> None:

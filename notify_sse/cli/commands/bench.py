@@ -10,6 +10,7 @@ import click
 import msgspec
 import uvloop
 
+from notify_sse.cli.commands.capacity import command as planning
 from notify_sse.cli.options import service_url
 from notify_sse.config import read_settings
 
@@ -18,7 +19,28 @@ POSITIVE: Final = click.FloatRange(min=0, min_open=True)
 COUNT: Final = click.IntRange(min=1)
 
 
-@click.command("bench")
+class _WithPlanning(click.Group):
+    """A command with arguments of its own, scenarios; unless the first is the name of a command below it."""
+
+    allow_extra_args = False
+    allow_interspersed_args = True
+    collect_usage_pieces = click.Command.collect_usage_pieces
+    parse_args = click.Command.parse_args
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Of the command below, when it is called."""
+        if args and args[0] in self.commands:
+            return self.commands[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent=parent, **extra)
+        return super().make_context(info_name, args, parent=parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that `ctx` is of."""
+        return click.Command.invoke(ctx.command, ctx)
+
+
+@click.command("bench", cls=_WithPlanning, commands=[planning], no_args_is_help=False)
 @click.argument("scenarios", nargs=-1, type=click.Choice(NAMES))
 @click.option("--url", help="Measure the service that runs there, with the settings in the environment.")
 @click.option("--serve", is_flag=True, help="Measure a service that is started for it.  [default without --url]")
