@@ -190,15 +190,21 @@ export class NotifyInbox extends BaseElement {
     );
     const firsts = this.#items();
     if (firsts.length && !firsts.some(({ tabIndex }) => tabIndex === 0)) firsts[0].tabIndex = 0;
-    const isAllRead = !unread && items.every(({ read }) => read);
-    // A button that is disabled loses the focus, and the keys would no longer reach the inbox.
-    if (isAllRead && this.shadowRoot?.activeElement === this.#markAll) (firsts[0] ?? this.#close).focus();
-    this.#markAll.disabled = isAllRead;
+    this.#setAllRead(!unread && items.every(({ read }) => read), firsts[0] ?? this.#close);
     this.#note.hidden = items.length > 0 && !this.#hasFailed;
     this.#note.textContent = this.#hasFailed ? texts.failed : texts.empty;
     this.#older.hidden = !this.#hasMore && !this.#hasFailed;
     this.#older.textContent = this.#hasFailed ? texts.retry : texts[this.#isLoading ? "loading" : "older"];
     this.#desktop.hidden = !this.hasAttribute("desktop") || desktopState() !== "default";
+  }
+
+  /**
+   * A button that is disabled loses the focus, and the keys would no longer reach the inbox: it goes on before.
+   * @param {boolean} isAllRead @param {HTMLElement} next
+   */
+  #setAllRead(isAllRead, next) {
+    if (isAllRead && this.shadowRoot?.activeElement === this.#markAll) next.focus();
+    this.#markAll.disabled = isAllRead;
   }
 
   /** @param {Notification} item */
