@@ -117,6 +117,7 @@ async def test_older_ones_come_page_by_page_and_a_reload_shows_what_is_stored(se
     gateway = service()
     async with shown(gateway) as (page, _, proxy):
         await Publisher(gateway).send(50)
+        await holds(page, "inbox.unread === 50")  # else what was missed comes beside the newest page
         await page.goto(f"{proxy.url}/test/inbox.html")
         await holds(page, "window.connected?.()")
         await page.evaluate("inbox.open()")

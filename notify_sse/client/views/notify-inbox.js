@@ -42,7 +42,7 @@ export class NotifyInbox extends BaseElement {
     this.#badge,
   );
   #title = make("h2", { id: "title", textContent: "" });
-  #markAll = make("button", { part: "mark-all", type: "button", onclick: () => this.#markAllRead() });
+  #markAll = make("button", { part: "mark-all", type: "button", onclick: () => this.#store?.markAllRead() });
   #close = make("button", { part: "close", type: "button", textContent: "×", onclick: () => this.close() });
   #list = make("ul", { part: "list", role: "list", "aria-labelledby": "title" });
   #note = make("p", { part: "note" });
@@ -269,10 +269,6 @@ export class NotifyInbox extends BaseElement {
     if (!item) return;
     if (!item.read) this.#toggle(node);
     this.dispatchEvent(new CustomEvent("choose", { detail: item, bubbles: true, composed: true }));
-  }
-
-  #markAllRead() {
-    this.#store?.markAllRead();
   }
 
   #onScroll() {
