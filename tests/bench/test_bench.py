@@ -105,3 +105,19 @@ def test_a_report_keeps_what_is_not_measured_again() -> None:
             report.add(Outcome("x", scenario, {}, {"p50_ms": value}))
     assert {one.scenario: one.figures["p50_ms"] for one in report.outcomes} == {"steady": 2.0, "herd": 1.0}
     assert msgspec.json.decode(msgspec.json.encode(report), type=type(report)) == report
+
+
+def test_drawing_a_plot_takes_nothing_from_the_process() -> None:
+    """pygal puts finders of modules into it: its own has to go, those of the metadata of packages have to stay."""
+    code = """
+import sys
+from importlib import metadata
+from notify_sse.bench.report.html_report import drawn
+from notify_sse.bench.report.results import Plot
+assert "<svg" in drawn(Plot("t", "x", "y", {"a": [(1.0, 2.0), (2.0, 3.0)]}))
+assert metadata.version("notify-sse")
+assert metadata.packages_distributions()["pygal"] == ["pygal"]
+assert not [one for one in sys.meta_path if type(one).__module__ == "pygal"]
+import email.mime.audio
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -47,10 +47,11 @@ def rendered(report: Report) -> str:
 
 def drawn(plot: Plot) -> str:
     """`plot` as an SVG element."""
-    finders = list(sys.meta_path)
     import pygal  # noqa: PLC0415  (an extra)
 
-    sys.meta_path[:] = finders  # pygal adds one for its plugins, so old that each later import warns of it
+    # pygal adds one for its plugins, so old that each later import warns of it. Others that came with it stay:
+    # importlib_metadata puts its own in the place of the standard library's.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
     from pygal.style import Style  # noqa: PLC0415
 
     style = Style(

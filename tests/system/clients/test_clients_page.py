@@ -5,6 +5,8 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.api import Api, notification
 from tests.support.polling import eventually
 from tests.support.service import ServiceFactory
@@ -22,6 +24,7 @@ def _example(language: str) -> str:
     return block
 
 
+@pytest.mark.deadline(150)  # refused just after a start, a client is told to wait for up to 10 s
 async def test_the_documented_clients_show_each_notification_once(
     service: ServiceFactory, node: Node, tmp_path: Path
 ) -> None:
