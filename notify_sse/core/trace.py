@@ -125,8 +125,7 @@ def _reached(row: Row, gateway: Gateway | None) -> tuple[int, bool]:
     """Up to which position it has written at least, and whether that is all there is to know."""
     if row.closed is not None:
         return row.closed.position, True
-    if gateway is None:
-        return row.opened.position, False
+    assert gateway is not None, "a row without an end is left out when its gateway is not known"
     beat = gateway.beat
     lagging = next((one.position for one in beat.lagging if one.connection_id == row.opened.connection_id), None)
     reached = beat.position if lagging is None else lagging

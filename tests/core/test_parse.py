@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from notify_sse.core.faults import BLAMED_BYTES, MAX_DEPTH, Fault, fault_in
 from notify_sse.core.media import JSON, MSGPACK, Kind
-from notify_sse.core.parse import faults_of_batch, is_batch, split_batch
+from notify_sse.core.model import Notification, Recall
+from notify_sse.core.parse import faults_of_batch, is_batch, parse_message, split_batch
 from notify_sse.errors import BadNotification
 from tests.support.notifications import MAX_BYTES, NOW, documents, ids, parsed
 
@@ -376,3 +377,36 @@ def test_an_integer_that_javascript_cannot_hold_is_marked_or_refused(
         assert refusal(raw, content_type=kind, strict_numbers=True) == (field, "invalid_field")
     else:
         assert parsed(raw, content_type=kind, strict_numbers=True) == one
+
+
+def _recall(message_id: str | None = None, **fields: Any) -> Notification | Recall:
+    raw = json.dumps({"recall": True, "recipient_id": "alice", **fields}).encode()
+    return parse_message(raw, max_bytes=MAX_BYTES, now=NOW, new_id=str, message_id=message_id)
+
+
+def test_a_recall_names_its_notification_in_the_body_or_by_the_property() -> None:
+    def named(notification_id: str) -> Recall:
+        return Recall(notification_id=notification_id, notification_type="", channel="recipient:alice")
+
+    assert _recall("property", notification_id="body") == named("body")
+    assert _recall("property") == named("property")
+    with pytest.raises(BadNotification) as caught:
+        _recall()
+    assert (caught.value.field, caught.value.reason) == ("notification_id", "missing_field")
+
+
+def test_silent_is_a_boolean_and_goes_to_the_client() -> None:
+    document = {"recipient_id": "alice", "notification_type": "t", "payload": {}}
+    made = parsed(json.dumps({**document, "silent": True}).encode())
+    assert made.silent
+    assert json.loads(made.body)["silent"] is True
+    with pytest.raises(BadNotification) as caught:
+        parsed(json.dumps({**document, "silent": 1}).encode())
+    assert caught.value.field == "silent"
+
+
+def test_what_is_broken_first_and_nested_without_end_behind_is_blamed_for_its_depth() -> None:
+    """A NaN is none of JSON; who looks for the fault passes over it, and must not fall into what follows."""
+    with pytest.raises(BadNotification) as caught:
+        parsed(b'{"n": NaN, "payload": ' + b"[" * 10_000)
+    assert caught.value.reason == "too_deep"

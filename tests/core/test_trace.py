@@ -56,9 +56,10 @@ def gateway(
     lost: int = 0,
     stopped: bool = False,
     epoch: str = EPOCH,
+    beat_ms: int = NOW + 1000,
 ) -> Gateway:
     beat = Beat(gateway="g1", version="1", epoch=epoch, position=position, lagging=lagging, lost=lost, stopped=stopped)
-    return Gateway(beat=beat, began_ms=0, beat_ms=NOW + 1000, age_s=age_s)
+    return Gateway(beat=beat, began_ms=0, beat_ms=beat_ms, age_s=age_s)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,7 @@ def test_what_may_be_missing_is_said() -> None:
         (gateway(age_s=600, stopped=True), ()),
         (gateway(lost=3), ("could not keep 3 entries",)),
         (gateway(age_s=600), ("last heard of 600 s ago",)),
+        (gateway(lost=3, beat_ms=NOW - 600_000), ()),  # it was no more when the notification came
     ):
         unknown = traced(found(), [], [at], epoch=EPOCH).unknown
         assert len(unknown) == len(said)
@@ -144,3 +146,7 @@ def test_a_connection_without_an_end_is_open_as_long_as_its_gateway_is_heard_of(
 def test_what_died_before_the_notification_came_is_left_out() -> None:
     """Its gateway had been silent for a minute by then, and is none of those that are given."""
     assert traced(found(), [row(50, gateway="dead")], [gateway()], epoch=EPOCH).seen == ()
+
+
+def test_of_a_gateway_that_is_not_known_nothing_says_that_it_lived_until_then() -> None:
+    assert traced(found(), [row(50)], [], epoch=EPOCH).seen == ()

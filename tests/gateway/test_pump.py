@@ -3,21 +3,25 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Sequence
+from typing import cast
 
 import pytest
 
 from notify_sse.auth.grant import TokenFacts
+from notify_sse.auth.revoked import Revoked
 from notify_sse.core.control import CloseReason, ControlEvent, Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame, frame
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import Event
+from notify_sse.core.rollout import Rollout
 from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Hole, Tail
-from notify_sse.gateway import eager
+from notify_sse.gateway import eager, rollout
 from notify_sse.gateway.connection import Connection, Due
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
+from notify_sse.gateway.unread import UnreadCounts
 from tests.support.doubles import HandStore, metrics
 from tests.support.polling import until
 
@@ -260,3 +264,70 @@ async def test_a_connection_that_ends_takes_no_new_token() -> None:
     bench.registry.renew(bench.connection, token=TokenFacts("alice", "new"), expires_at=0)
     await until(lambda: not bench.connection.busy)
     assert bench.connection.token.token_id == ""
+
+
+async def test_many_who_are_not_enabled_any_more_are_ended_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that they do not all come back at once."""
+    monkeypatch.setattr(rollout, "END_AT_ONCE", 0)
+    monkeypatch.setattr(rollout, "END_WITHIN_S", 0.01)
+    bench = Bench()
+    bench.transport.gate.set()
+    bench.registry.open(bench.connection)
+    gate = rollout.RolloutGate(bench.registry, Rollout())
+    assert await gate.set(Rollout(percent=0)) == 1
+    await until(lambda: bench.transport.sent[-1:] == ["end"])
+    assert bench.transport.sent == ["connected", "closing", "end"]
+
+
+async def test_a_connection_admitted_before_its_token_was_revoked_is_told_of_it() -> None:
+    """It was in no list yet when the revocation came."""
+    revoked = Revoked()
+    bench = Bench()
+    bench.transport.gate.set()
+    bench.registry = Registry(bench.pump, bench.hub, metrics(), revoked=revoked)
+    bench.connection.token = TokenFacts("alice", "t")
+    revoked.hold("t", until=time.time() + 60)
+    bench.registry.open(bench.connection)
+    await until(lambda: bench.transport.sent[-1:] == ["end"])
+    assert bench.transport.sent == ["connected", "closing", "end"]
+
+
+async def test_a_greeting_that_had_to_be_counted_is_waited_for_like_any_other() -> None:
+    """Nothing is written beside it, and what came meanwhile follows."""
+    bench = Bench()
+    counting = asyncio.Event()
+
+    class Counting:
+        """Knows nothing at once."""
+
+        def known(self, recipient_id: str) -> None:
+            assert recipient_id == "alice"
+
+        async def ask(self, recipient_id: str) -> None:
+            assert recipient_id == "alice"
+            await counting.wait()
+
+    bench.pump._unread = cast("UnreadCounts", Counting())
+    bench.registry.open(bench.connection)
+    bench.publish(4)
+    await asyncio.sleep(0)
+    assert bench.transport.sent == []
+    counting.set()
+    await until(lambda: bench.transport.sent == ["connected"])
+    bench.transport.gate.set()
+    await until(lambda: bench.transport.sent == ["connected", "4"])
+    assert bench.transport.together == 1
+
+
+async def test_who_keeps_a_journal_hears_of_a_log_that_broke_off() -> None:
+    """Before the reset is written: the row of what was written until then ends there."""
+    bench = Bench()
+    bench.transport.gate.set()
+    moved: list[Reset] = []
+    bench.pump.on_moved = lambda _, reset: moved.append(reset)
+    bench.registry.open(bench.connection)
+    await until(lambda: bench.transport.sent == ["connected"])
+    bench.tail.restart("f", start=7)
+    bench.pump.drive([bench.connection])
+    await until(lambda: "reset" in bench.transport.sent)
+    assert [reset.reason for reset in moved] == ["unknown_epoch"]

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import pytest
@@ -230,6 +231,24 @@ async def test_a_log_that_broke_off_is_counted_anew() -> None:
     assert bench.known() is None
     await bench.counts.ask("alice")  # the database still speaks of the old log
     assert bench.known() is None
+
+
+async def test_a_count_that_cannot_be_brought_up_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too much came meanwhile, or something that was erased."""
+    monkeypatch.setattr(module, "CATCH_UP_EVENTS", 1)
+    for kind, erases, more in (("note", 0, 3), (RECALLED, 1, 1)):
+        bench = Bench()
+        bench.append()
+        bench.extend()
+        bench.state.gate.clear()
+        asking = asyncio.ensure_future(bench.counts.ask("alice"))
+        await until(partial(getattr, bench.state, "asked"))
+        for _ in range(more):
+            bench.append(kind=kind, erases=erases)
+        bench.extend()
+        bench.state.gate.set()
+        assert await asking
+        assert bench.known() is None
 
 
 @pytest.mark.parametrize("failure", [StoreUnavailable("away"), None], ids=["away", "silent"])

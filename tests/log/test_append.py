@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 
@@ -272,3 +273,14 @@ async def test_a_caller_that_gave_up_while_it_waited_is_passed_over() -> None:
         bench.store.gate.set()
         await asyncio.gather(first, third)
     assert bench.store.batches == [["a"], ["c"]]
+
+
+def test_what_was_accepted_is_told_in_runs_without_a_gap() -> None:
+    """What was known already, or refused, ends none by itself; a gap in the ids does."""
+
+    def logged(position: int, outcome: Literal["new", "duplicate"] = "new") -> Logged:
+        return Logged(outcome, Cursor("e", position))
+
+    outcomes: list[Outcome] = [logged(4), logged(1, "duplicate"), logged(5), Refused("no"), logged(8), logged(9)]
+    assert list(module._runs(outcomes)) == [(4, 5), (8, 9)]
+    assert list(module._runs([])) == []

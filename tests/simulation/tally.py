@@ -112,6 +112,7 @@ class TallyMetrics:
         self._tally = tally
         self.append_seconds = self.replay_seconds = self.stream_seconds = self.connect_seconds = Timer()
         self.since_published = self.since_committed = Times()
+        self.journal_lost = Count(tally, "journal entries lost")
         self.ingested = Count(tally, "ingested")
         self.expired = Count(tally, "expired")
         self.refused = Labelled(tally, "refused")

@@ -1,0 +1,124 @@
+"""The journal's writer by itself: what it keeps, what it gives up, and what it tells of that."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from notify_sse.core.control import Reset
+from notify_sse.core.cursor import Cursor
+from notify_sse.core.journal import Entries, Journal
+from notify_sse.core.stream import Stream
+from notify_sse.core.tail import Tail
+from notify_sse.errors import StoreRefused, StoreUnavailable
+from notify_sse.gateway import journal_writer
+from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.journal_writer import JournalWriter
+from tests.gateway.test_pump import SlowTransport
+from tests.support.doubles import metrics
+
+
+class HandJournal:
+    """Writes down what it is given, unless it `fails`; while `gate` is not set it takes its time."""
+
+    def __init__(self) -> None:
+        self.written: list[Entries] = []
+        self.fails: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def write(self, entries: Entries) -> None:
+        await self.gate.wait()
+        if self.fails:
+            raise self.fails
+        self.written.append(entries)
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.journal = HandJournal()
+        self.tail = Tail(max_events=10, max_bytes=10**6)
+        self.tail.restart("e", start=3)
+        self.open: list[Connection] = []
+        self.writer = JournalWriter(
+            cast("Journal", self.journal),
+            self.tail,
+            metrics(),
+            connections=lambda: self.open,
+            announces=lambda: True,
+            salt="s",
+        )
+
+    def connection(self, name: str) -> Connection:
+        stream = Stream(("recipient:alice",), self.tail.cursor, generation=1)
+        return Connection(stream, SlowTransport(), connection_id=name, recipient_id="alice", reset=None)
+
+    async def write(self) -> Entries | None:
+        """One beat; what was written with it."""
+        before = len(self.journal.written)
+        await self.writer.finish()
+        return self.journal.written[before] if len(self.journal.written) > before else None
+
+
+async def test_a_stream_that_goes_on_in_another_log_is_a_row_of_its_own() -> None:
+    """Within one log, what retention took is in no log any more."""
+    bench = Bench()
+    connection = bench.connection("c")
+    bench.writer.opened(connection)
+    bench.writer.moved(connection, Reset("expired", Cursor("e", 1), Cursor("e", 3)))
+    bench.writer.moved(connection, Reset("unknown_epoch", Cursor("before", 7), Cursor("e", 3)))
+    bench.writer.closed(connection)
+    entries = await bench.write()
+    assert entries
+    assert [one.connection_id for one in entries.opened] == ["c", "c.1"]
+    assert [(one.connection_id, one.position, one.reason) for one in entries.closed] == [
+        ("c", 7, "reset"),
+        ("c.1", 3, "client"),
+    ]
+
+
+async def test_what_cannot_be_written_is_written_with_the_next() -> None:
+    bench = Bench()
+    bench.writer.opened(bench.connection("c"))
+    bench.journal.fails = StoreUnavailable("away")
+    assert await bench.write() is None
+    bench.journal.fails = None
+    entries = await bench.write()
+    assert entries
+    assert [one.connection_id for one in entries.opened] == ["c"]
+
+
+async def test_what_is_refused_or_finds_no_room_is_lost_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trace says then that it does not know."""
+    monkeypatch.setattr(journal_writer, "MAX_WAITING", 1)
+    bench = Bench()
+    connection = bench.connection("c")
+    bench.writer.opened(connection)
+    bench.writer.opened(bench.connection("d"))
+    bench.writer.closed(connection)
+    bench.journal.fails = StoreRefused("no text", items=[])
+    assert await bench.write() is None
+    bench.journal.fails = None
+    entries = await bench.write()
+    assert entries
+    assert (entries.opened, entries.closed, entries.beat.lost) == ((), (), 3)
+
+
+async def test_the_last_write_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_writer, "LAST_WRITE_S", 0.01)
+    bench = Bench()
+    bench.journal.gate.clear()
+    await bench.writer.finish()
+    assert not bench.journal.written
+
+
+async def test_of_many_that_are_behind_the_furthest_is_the_place_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_writer, "MAX_LAGGING", 1)
+    bench = Bench()
+    bench.open = [bench.connection("c"), bench.connection("d")]
+    for connection, place in zip(bench.open, (3, 2), strict=True):
+        cast("Any", connection.stream).position = place
+        cast("Any", connection.stream).asleep = False
+    entries = await bench.write()
+    assert entries
+    assert (entries.beat.position, entries.beat.lagging) == (2, ())
