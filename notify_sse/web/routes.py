@@ -1,7 +1,5 @@
 """The table of routes, and the ASGI app that serves them."""
 
-from typing import Final
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,35 +21,25 @@ from notify_sse.web.service import Service
 from notify_sse.web.streams.sse import StreamResponse
 from notify_sse.web.streams.websocket import WebSockets, upgrade_required
 
-OTHER_ROUTES: Final = frozenset(
-    (
-        STREAM_PATH,
-        WEBSOCKET_PATH,
-        TRANSPORT_PATH,
-        "/notifications/history",
-        "/notifications/read",
-        "/notifications/ticket",
-        "/notifications/unread",
-    )
-)
-"""What lies where a notification_id of the same name would, to be recalled."""
-
 
 def build(service: Service) -> ASGIApp:
     """The ASGI app of `service`."""
     requests = Requests(service.metrics)
     stream = StreamResponse(service, requests=requests)
+    named = [
+        Route(STREAM_PATH, stream, methods=["GET"]),  # `Front` serves it; here for the 405 of other methods
+        Route("/notifications", publish.publish, methods=["POST"]),
+        Route("/notifications/history", history.history),
+        Route(TRANSPORT_PATH, transport.transport),
+        Route("/notifications/session", session.session, methods=["POST", "DELETE"]),
+        Route("/notifications/ticket", ticket.ticket, methods=["POST"]),
+        *(_read_state_routes() if service.read_state else ()),
+        Route(WEBSOCKET_PATH, upgrade_required, methods=["GET"]),
+    ]
     app = Starlette(
         routes=[
-            Route(STREAM_PATH, stream, methods=["GET"]),  # `Front` serves it; here for the 405 of other methods
-            Route("/notifications", publish.publish, methods=["POST"]),
-            Route("/notifications/history", history.history),
-            Route(TRANSPORT_PATH, transport.transport),
-            Route("/notifications/session", session.session, methods=["POST", "DELETE"]),
-            Route("/notifications/ticket", ticket.ticket, methods=["POST"]),
-            *(_read_state_routes() if service.read_state else ()),
-            Route(WEBSOCKET_PATH, upgrade_required, methods=["GET"]),
-            _Recall(recall.PATH, recall.recall, methods=["DELETE"]),
+            *named,
+            _Recall(beside=frozenset(route.path for route in named)),
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
             Route("/openapi.json", openapi.serve),
@@ -91,15 +79,20 @@ def _read_state_routes() -> list[Route]:
 
 
 class _Recall(Route):
-    """A recall's route: whatever lies under its path, when it names whose notification is meant.
+    """A recall's route: whatever lies under its path, also what is called like one of the paths `beside` it.
 
-    For other methods it is not there: they get 404. Nor for a DELETE of a route of ours that names nobody: 405.
+    For other methods it is not there: they get 404. Nor for a DELETE of a path beside it that names no recipient and no
+    topic: 405.
     """
+
+    def __init__(self, *, beside: frozenset[str]) -> None:
+        super().__init__(recall.PATH, recall.recall, methods=["DELETE"])
+        self._beside = beside
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As a route; only whole."""
         match, child = super().matches(scope)
-        ours = scope["path"] in OTHER_ROUTES and not recall.is_recall(Request(scope))
+        ours = scope["path"] in self._beside and not recall.is_recall(Request(scope))
         return (match, child) if match is Match.FULL and not ours else (Match.NONE, {})
 
 

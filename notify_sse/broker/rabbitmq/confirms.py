@@ -13,7 +13,20 @@ from typing import Any, Final
 
 from pamqp import encode
 
-from notify_sse.broker.rabbitmq.wire import BODY, FRAME_HEAD, HEADER, LONG_LONG, METHOD, Wire
+from notify_sse.broker.rabbitmq.wire import (
+    BODY,
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    DELIVERY_MODE,
+    FRAME_HEAD,
+    HEADER,
+    HEADERS,
+    LONG_LONG,
+    MESSAGE_ID,
+    METHOD,
+    TIMESTAMP,
+    Wire,
+)
 from notify_sse.core.ports import Message
 from notify_sse.errors import BrokerUnavailable
 
@@ -24,8 +37,6 @@ METHOD_BYTES: Final = 4
 CONFIRM: Final = struct.Struct(">QB")
 CONTENT: Final = struct.Struct(">HHQH")
 """Class, weight, size of the body, flags of the properties."""
-CONTENT_TYPE, CONTENT_ENCODING, WITH_HEADERS, DELIVERY_MODE, MESSAGE_ID = 1 << 15, 1 << 14, 1 << 13, 1 << 12, 1 << 7
-TIMESTAMP: Final = 1 << 6
 PERSISTENT: Final = b"\x02"
 MANDATORY: Final = b"\x01"
 FRAME_END: Final = b"\xce"
@@ -141,7 +152,7 @@ def _content_header(message: Message, headers: Mapping[str, Any]) -> bytes:
         flags |= CONTENT_ENCODING
         properties.append(_short(message.content_encoding))
     if headers:
-        flags |= WITH_HEADERS
+        flags |= HEADERS
         properties.append(encode.field_table(dict(headers)))
     properties += (PERSISTENT, _short(message.message_id))
     if message.timestamp:
