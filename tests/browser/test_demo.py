@@ -13,6 +13,12 @@ from tests.browser.test_inbox import axe
 from tests.support.service import Service
 
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+NAMES = {
+    "eventsource": "Server-Sent Events",
+    "fetch": "fetch streaming",
+    "websocket": "WebSocket",
+    "longpoll": "long polling",
+}
 
 
 @pytest.fixture
@@ -115,8 +121,7 @@ async def test_a_flood_survives_every_button_that_breaks_things(development: Ser
 async def test_other_transports_are_broken_and_recover_too(development: Service, transport: str) -> None:
     async with shown(development) as page:
         await page.select_option("#transport", transport)
-        names = {"fetch": "fetch streaming", "websocket": "WebSocket", "longpoll": "long polling"}
-        await _log_has(page, f"Connected by {names[transport]}")
+        await _log_has(page, f"Connected by {NAMES[transport]}")
         await page.click("#one-each")
         await _counts_are(page, 3)
         await page.click("#cut")
@@ -127,7 +132,9 @@ async def test_other_transports_are_broken_and_recover_too(development: Service,
 @pytest.mark.parametrize("transport", ["eventsource", "fetch", "websocket", "longpoll"])
 async def test_what_the_client_closed_is_no_connection_to_cut(development: Service, transport: str) -> None:
     async with shown(development) as page:
+        await page.evaluate("document.getElementById('log').replaceChildren()")
         await page.select_option("#transport", transport)
+        await _log_has(page, f"Connected by {NAMES[transport]}")
         await _connections_are(page, 1)
         await page.click("#unplug")
         await _log_has(page, "Offline")

@@ -71,6 +71,8 @@ class Service:
         """The module to run, and what it is given before `serve`."""
         self.process: Process | None = None
         self._args = ["--role", role, "--workers", str(workers), *args]
+        self._readers = 0 if role == "ingest" else workers
+        self._log_before = 0
         settings = {
             "BROKER_URL": broker_url,
             "DATABASE_URL": database_url or f"sqlite:///{directory / 'notify-sse.db'}",
@@ -90,17 +92,28 @@ class Service:
         return self.process is not None and self.process.alive
 
     def start(self, *, wait_ready: bool = True) -> None:
-        """Start it; returns once /readyz answers 200, unless told not to wait."""
+        """Start it; returns once it is ready, unless told not to wait."""
+        self._log_before = self.log.stat().st_size if self.log.exists() else 0
         command = [sys.executable, "-m", *self.program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         self.process = spawn([*command, *self._args], log=self.log, env=self.env, cwd=Path.cwd())
         if wait_ready:
             self.wait_ready()
 
     def wait_ready(self, *, within_s: float = 30) -> None:
-        """Returns once /readyz answers 200; CannotStart when it ended or `within_s` pass first."""
+        """Returns once /readyz answers 200, and each of several workers takes streams: one worker answers for itself
+        only. CannotStart when it ended or `within_s` pass first.
+        """
         if self.process is None:
             raise CannotStart("the service was not started")
-        wait_ready(self.process, self.ready, within_s=within_s, log=self.log)
+        wait_ready(self.process, self._all_ready, within_s=within_s, log=self.log)
+
+    def _all_ready(self) -> bool:
+        if self._readers > 1:
+            with self.log.open(errors="replace") as log:
+                log.seek(self._log_before)
+                if log.read().count("tail filled") < self._readers:
+                    return False
+        return self.ready()
 
     def ready(self) -> bool:
         """Whether /readyz answers 200 now."""

@@ -81,19 +81,13 @@ async def test_ending_the_session_closes_its_streams_in_every_process(
     running = await asyncio.to_thread(service, workers=2, **options)
     async with Api(running) as api, contextlib.AsyncExitStack() as stack:
         token = running.token(alice := fresh("alice"))
-        streams = [await _ready_stream(api, stack, alice, token) for _ in range(10)]
+        streams = [await stack.enter_async_context(api.stream(alice, token=token)) for _ in range(10)]
+        for stream in streams:
+            await stream.event("connected")
         answer = await api.http.delete("/notifications/session", headers=bearer(token))
         assert answer.status_code == 204
         for stream in streams:
             await _expect_closing(stream, "revoked")
-
-
-async def _ready_stream(api: Api, stack: contextlib.AsyncExitStack, alice: str, token: str) -> Listening:
-    """A stream; a worker that is not ready yet sends its client away for a moment."""
-    while True:
-        stream = await stack.enter_async_context(api.stream(alice, token=token))
-        if (await stream.next()).event == "connected":
-            return stream
 
 
 async def test_over_the_recipients_limit_the_oldest_is_replaced(service: ServiceFactory) -> None:
