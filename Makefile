@@ -38,8 +38,7 @@ lint: $(VENV)/.check ## ruff, mypy and the import rules; Biome and tsc for the J
 	@$(PYTHON_IN_VENV) -m tests.client
 
 coverage: $(VENV)/.test ## the tests of core, log and gateway, and which of their lines no test runs: none may be left
-	@$(PYTHON_IN_VENV) -m coverage run -m pytest $(MEASURED)
-	@$(PYTHON_IN_VENV) -m coverage report
+	@$(PYTHON_IN_VENV) -m pytest $(if $(JOBS),-n $(JOBS) --dist worksteal) --cov= $(MEASURED)
 
 docs: $(VENV)/.docs ## the documentation site with search, into build/docs; fails on a link that leads nowhere
 	@$(VENV)/bin/zensical build --config-file mkdocs.yml --clean --strict

@@ -77,6 +77,7 @@ def test_gzip_is_undone(encoding: str) -> None:
         (gzip.compress(b"") * 2, "gzip", "body", "malformed"),
         (gzip.compress(b"x" * (MAX_BYTES + 1)), "gzip", "body", "too_large"),
     ],
+    ids=["br", "deflate", "twice", "long", "empty", "plain", "zlib", "cut", "more", "two", "large"],
 )
 def test_other_codings_and_broken_gzip_are_refused(raw: bytes, encoding: str, field: str, reason: str) -> None:
     with pytest.raises(BadNotification) as caught:

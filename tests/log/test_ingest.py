@@ -85,7 +85,7 @@ POISONS = [
         delivery("first", document("first")[:-1] + b',"topic":null,"expires_at":null,"timestamp":null}'),
         msgspec.structs.replace(delivery("first", gzip.compress(document("first"))), content_encoding="gzip"),
     ],
-    ids=str,
+    ids=["charset", "case", "text", "octets", "untyped", "utf-8", "nulls", "gzip"],
 )
 async def test_a_message_is_taken_as_common_libraries_send_it(sent: Delivery) -> None:
     """And is the same notification as any other: in another form, it is a duplicate and no conflict."""
