@@ -5,6 +5,7 @@ Only this package knows the names `NOTIFY_SSE_*`. Reads no file and opens no con
 """
 
 from notify_sse.config.checks import is_local_url, is_loopback
+from notify_sse.config.described import Effective, described, effective
 from notify_sse.config.environ import read_settings
 from notify_sse.config.names import COMMAND_VARIABLES, PREFIX, SECRETS, variable
 from notify_sse.config.settings import Settings
@@ -14,7 +15,10 @@ __all__ = [
     "COMMAND_VARIABLES",
     "PREFIX",
     "SECRETS",
+    "Effective",
     "Settings",
+    "described",
+    "effective",
     "is_local_url",
     "is_loopback",
     "read_settings",

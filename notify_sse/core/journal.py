@@ -54,6 +54,8 @@ class Lagging(msgspec.Struct, frozen=True, array_like=True):
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """How far a gateway is, once a second: every open connection of it has written all up to `position`, but those
     `lagging`. `lost`: how many rows it could not keep since it began. `stopped`: it ended in order, with this beat.
+    `streams`: how many are open; `lag`: how many events the log has that its tail has not, as far as it knows. Both
+    are 0 from a version before.
     """
 
     gateway: str
@@ -63,6 +65,8 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     lagging: tuple[Lagging, ...] = ()
     lost: int = 0
     stopped: bool = False
+    streams: int = 0
+    lag: int = 0
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):

@@ -102,11 +102,23 @@ class Revocation(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="r
 
 
 REVOCATIONS_CHANGED: Final = "revocations_changed"
+ENDING: Final = "ending"
 
 
 class RevocationsChanged(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag=REVOCATIONS_CHANGED):
     """The revocations in the database changed: whoever hears it reads them now, and not only at the next poll."""
 
+    v: int = LIVE_VERSION
+
+    def encode(self) -> bytes:
+        """As it travels over the live exchange."""
+        return _encode(self)
+
+
+class Ending(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag=ENDING):
+    """An administrator ends this connection, in whichever process it is. Who does not hear it does nothing."""
+
+    connection_id: str
     v: int = LIVE_VERSION
 
     def encode(self) -> bytes:
@@ -131,10 +143,11 @@ _decode_announcement = msgspec.msgpack.Decoder(Announcement).decode
 _decode_revocation = msgspec.msgpack.Decoder(Revocation).decode
 _decode_revocations_changed = msgspec.msgpack.Decoder(RevocationsChanged).decode
 _decode_revocation_before = msgspec.msgpack.Decoder(_RevocationBefore).decode
+_decode_ending = msgspec.msgpack.Decoder(Ending).decode
 _decode_unknown = msgspec.msgpack.Decoder(Unknown).decode
 
 
-def decode_live(body: bytes) -> Announcement | Revocation | RevocationsChanged | Unknown | None:
+def decode_live(body: bytes) -> Announcement | Revocation | RevocationsChanged | Ending | Unknown | None:
     """What was told over the live exchange, or None when it is nothing that we can read.
 
     None is harmless: what is told of the log is only a fast path, and the log repairs what it does not deliver.
@@ -152,7 +165,7 @@ def decode_live(body: bytes) -> Announcement | Revocation | RevocationsChanged |
     return announcement
 
 
-def _decode_other(body: bytes) -> Revocation | RevocationsChanged | Unknown | None:
+def _decode_other(body: bytes) -> Revocation | RevocationsChanged | Ending | Unknown | None:
     with suppress(msgspec.DecodeError, UnicodeDecodeError):
         return _decode_revocation(body)
     with suppress(msgspec.DecodeError, UnicodeDecodeError):
@@ -160,5 +173,7 @@ def _decode_other(body: bytes) -> Revocation | RevocationsChanged | Unknown | No
     with suppress(msgspec.DecodeError, UnicodeDecodeError):
         other = _decode_unknown(body)
         # By its kind, which msgspec does not ask for: an empty message would be one.
-        return _decode_revocations_changed(body) if other.kind == REVOCATIONS_CHANGED else other
+        if other.kind == REVOCATIONS_CHANGED:
+            return _decode_revocations_changed(body)
+        return _decode_ending(body) if other.kind == ENDING else other
     return None

@@ -35,7 +35,8 @@ AFTER_RESET: Final = "reset"
 
 class JournalWriter:
     """`opened`, `closed`, `moved` and `accepted` are synchronous; `run` writes. `connections` are those that are open
-    now, `announces` says whether the broker takes announcements now, `salt` goes into the hashes of addresses.
+    now, `announces` says whether the broker takes announcements now, `lag_events` how far the tail is behind the log;
+    `salt` goes into the hashes of addresses.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class JournalWriter:
         *,
         connections: Callable[[], Iterable[Connection]],
         announces: Callable[[], bool],
+        lag_events: Callable[[], int],
         salt: str,
     ) -> None:
         self.gateway = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
@@ -54,6 +56,7 @@ class JournalWriter:
         self._metrics = metrics
         self._connections = connections
         self._announces = announces
+        self._lag_events = lag_events
         self._salt = salt.encode()
         self._opened: list[Opened] = []
         self._closed: list[Closed] = []
@@ -167,7 +170,8 @@ class JournalWriter:
     def _beat(self, *, stopped: bool) -> Beat:
         """Who is not asleep has not written all that is in the tail."""
         position, epoch = self._tail.position, self._tail.epoch
-        awake = [one for one in self._connections() if not one.stream.asleep]
+        connections = list(self._connections())
+        awake = [one for one in connections if not one.stream.asleep]
         lagging: tuple[Lagging, ...] = ()
         if len(awake) > MAX_LAGGING:
             position = min(position, *(one.stream.position for one in awake))
@@ -181,6 +185,8 @@ class JournalWriter:
             lagging=lagging,
             lost=self._lost,
             stopped=stopped,
+            streams=len(connections),
+            lag=self._lag_events(),
         )
 
 

@@ -7,13 +7,20 @@ knows is for that version's processes: during a rolling deploy both are there.
 from collections.abc import Callable
 from typing import assert_never
 
-from notify_sse.core.model import Announcement, Revocation, RevocationsChanged, Unknown, decode_live
+from notify_sse.core.model import (
+    Announcement,
+    Ending,
+    Revocation,
+    RevocationsChanged,
+    Unknown,
+    decode_live,
+)
 from notify_sse.telemetry.metrics import Metrics
 
 
 class LiveMessages:
-    """`take` gets announcements, `revoke` revoked tokens; `ask` is called when the revocations changed, `repair` when
-    something may be lost.
+    """`take` gets announcements, `revoke` revoked tokens, `end` the id of a connection that is to end; `ask` is called
+    when the revocations changed, `repair` when something may be lost.
     """
 
     def __init__(
@@ -22,12 +29,14 @@ class LiveMessages:
         *,
         take: Callable[[Announcement], None],
         revoke: Callable[[Revocation], None],
+        end: Callable[[str], object],
         ask: Callable[[], None],
         repair: Callable[[], None],
     ) -> None:
         self._metrics = metrics
         self._take = take
         self._revoke = revoke
+        self._end = end
         self._ask = ask
         self._repair = repair
 
@@ -40,6 +49,8 @@ class LiveMessages:
                 self._revoke(revocation)
             case RevocationsChanged():
                 self._ask()
+            case Ending(connection_id=connection_id):
+                self._end(connection_id)
             case Unknown():
                 pass
             case None:

@@ -148,6 +148,15 @@ class Registry:
             if frame.type == ERASED:
                 self._end_all(self.of_recipient(frame.channel.removeprefix(RECIPIENT)), "revoked")
 
+    def end_one(self, connection_id: str) -> bool:
+        """End, as `drain`, the connection with this id: its client comes back. Returns whether there is one here.
+
+        Looks at every connection: an administrator asks, and not often.
+        """
+        found = [one for one in self._connections if one.id == connection_id]
+        self._end_all(found, "drain")
+        return bool(found)
+
     async def drain(self, within_s: float) -> None:
         """End every connection, spread over the time given, so that they do not all come back at once."""
         self._draining = True

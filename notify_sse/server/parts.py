@@ -77,7 +77,9 @@ class Parts:
         self.way_out = out = WayOut(
             settings, self.store, self.read_state, metrics, store_outage=self.store_outage, revoked=revoked
         )
-        tell_others = None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=spawn).tell
+        self._tell_others = tell_others = (
+            None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=spawn).tell
+        )
         self._make_revocations(settings, revoked, tell_others=tell_others)
         self.announcer = Announcer(
             take_here=None if settings.role == "ingest" else out.relay.take, tell_others=tell_others
@@ -134,6 +136,7 @@ class Parts:
             self.metrics,
             take=out.relay.take,
             revoke=self.revocations.hear,
+            end=out.registry.end_one,
             ask=self.revocations.ask,
             repair=out.relay.repair,
         )
@@ -162,6 +165,8 @@ class Parts:
             histories=Histories(self.store, self.metrics, at_once=HISTORY_CONNECTIONS),
             records=self.records,
             announce=self.announcer.announce,
+            tell_others=self._tell_others,
+            gateway=self.journal_writer.gateway if self.journal_writer else "",
             read_state=self.read_state,
             reads=self.reads,
             recalls=self.recalls,
@@ -198,6 +203,7 @@ class Parts:
             self.metrics,
             connections=lambda: out.registry,
             announces=lambda: self.broker.connected,
+            lag_events=lambda: out.relay.lag_events,
             salt=settings.database_url,
         )
         out.registry.journal = writer

@@ -32,6 +32,7 @@ __all__ = [
     "Migrated",
     "check_schema",
     "diagnose",
+    "has_log",
     "migrate",
     "open_access_records",
     "open_erasure",
@@ -101,6 +102,12 @@ async def check_schema(database_url: str) -> None:
     found = await adapter.current_schema(database_url)
     if found is not None and (found.is_newer or _is_postgres(database_url)):
         require_usable(found)
+
+
+async def has_log(database_url: str) -> bool:
+    """Whether there is a log, of whatever version. Makes none. Raises `StoreUnavailable`, `BadConfiguration`."""
+    adapter = postgres_schema if _is_postgres(database_url) else sqlite_schema
+    return await adapter.current_schema(database_url) is not None
 
 
 def diagnose(database_url: str) -> AsyncIterator[Finding]:

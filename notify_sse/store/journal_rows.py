@@ -10,7 +10,7 @@ from notify_sse.store.batch import sought_text
 
 MAX_FOUND: Final = 20
 ACCEPTED: Final = "first, last, way, gateway, committed_ms, announced"
-GATEWAY: Final = "gateway, version, epoch, position, lagging, lost, stopped, began_ms, beat_ms"
+GATEWAY: Final = "gateway, version, epoch, position, lagging, lost, stopped, streams, lag, began_ms, beat_ms"
 CONNECTION: Final = (
     "id, recipient, gateway, transport, address_hash, topics, filtered, epoch, position, resumed_at, opened_ms, "
     "closed_position, closed_ms, reason"
@@ -69,12 +69,12 @@ def accepted(entries: Entries) -> list[Sequence[Any]]:
 def beat(one: Beat) -> Sequence[Any]:
     """The row of a gateway, without its times."""
     lagging = msgspec.json.encode(one.lagging).decode()
-    return (one.gateway, one.version, one.epoch, one.position, lagging, one.lost, one.stopped)
+    return (one.gateway, one.version, one.epoch, one.position, lagging, one.lost, one.stopped, one.streams, one.lag)
 
 
 def gateway(row: Sequence[Any]) -> Gateway:
     """From `GATEWAY` and the age of its beat in ms."""
-    name, version, epoch, position, lagging, lost, stopped, began_ms, beat_ms, age_ms = row
+    name, version, epoch, position, lagging, lost, stopped, streams, lag, began_ms, beat_ms, age_ms = row
     heard = Beat(
         gateway=name,
         version=version,
@@ -83,6 +83,8 @@ def gateway(row: Sequence[Any]) -> Gateway:
         lagging=_decode_lagging(lagging),
         lost=lost,
         stopped=bool(stopped),
+        streams=streams,
+        lag=lag,
     )
     return Gateway(beat=heard, began_ms=began_ms, beat_ms=beat_ms, age_s=max(0.0, age_ms / 1000))
 

@@ -33,7 +33,8 @@ Degraded = Literal["store", "broker"]
 
 class Service:
     """`announce` tells every process what was committed here. `read_state` is None when it is switched off; `reads` is
-    there all the same, for exports.
+    there all the same, for exports. `tell_others` takes a message to the other processes, None where there are none.
+    `gateway` is this process's name in the journal, "" where none is kept.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Service:
         histories: Histories,
         records: AccessRecords,
         announce: Callable[[Announcement], None],
+        tell_others: Callable[[bytes], None] | None,
+        gateway: str,
         read_state: ReadState | None,
         reads: ReadState,
         recalls: Recalls,
@@ -80,6 +83,8 @@ class Service:
         self.histories = histories
         self.records = records
         self.announce = announce
+        self.tell_others = tell_others
+        self.gateway = gateway
         self.read_state = read_state
         self.reads = reads
         self.recalls = recalls

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from notify_sse.cli import COMMANDS, program, reference
 from notify_sse.cli.commands import settings
-from notify_sse.config import Settings, variable
+from notify_sse.config import Settings, described, variable
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -26,7 +26,7 @@ def test_every_setting_is_described() -> None:
     page = settings.markdown()
     for field in Settings.__struct_fields__:
         assert f"| `{variable(field)}` |" in page
-    assert all(len(one.description) > 10 and one.description.endswith(".") for one in settings.described())
+    assert all(len(one.description) > 10 and one.description.endswith(".") for one in described())
 
 
 @pytest.mark.parametrize("name", COMMANDS)

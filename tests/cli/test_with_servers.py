@@ -3,12 +3,13 @@
 import asyncio
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import aio_pika
 import pytest
 
-from notify_sse.store import migrate
+from notify_sse.store import migrate, open_access_records
 from tests.cli.running import done, environment, lines, of, run
 from tests.support.service import ServiceFactory
 from tests.support.services import wait_until
@@ -50,7 +51,7 @@ def test_publish_goes_through_rabbitmq_when_that_is_configured(
 
 @pytest.mark.deadline(120)
 def test_refused_messages_are_listed_shown_replayed_and_purged(
-    service: ServiceFactory, broker_url: str, amqp_prefix: str
+    service: ServiceFactory, broker_url: str, amqp_prefix: str, tmp_path: Path
 ) -> None:
     running = service(broker_url=broker_url, amqp_prefix=amqp_prefix)
     env = of(running)
@@ -90,6 +91,25 @@ def test_refused_messages_are_listed_shown_replayed_and_purged(
     assert {one["reason"] for one in listed()} == {"malformed"}
     assert done("dlq", "purge", "--yes", env=env) == "2 removed\n"
     assert listed() == []
+    assert asyncio.run(_noted(env)) == [
+        ("dead_letters.purge", {}),
+        ("dead_letters.purge", {"reason": "key_mismatch"}),
+        ("dead_letters.replay", {"handles": [anew]}),
+        ("dead_letters.replay", {}),
+        ("dead_letters.purge", {"handles": ["nosuch"]}),
+    ]
+    alone = run("dlq", "purge", "--yes", env=env | {"NOTIFY_SSE_DATABASE_URL": f"sqlite:///{tmp_path}/none.db"})
+    assert (alone.returncode, alone.stdout) == (0, "0 removed\n")
+    assert "not noted in the audit log: NOTIFY_SSE_DATABASE_URL: there is no log" in alone.stderr
+    assert not (tmp_path / "none.db").exists(), "made for a note"
+
+
+async def _noted(env: dict[str, str]) -> list[tuple[str, Any]]:
+    """What the user of this machine changed, the newest first."""
+    records = open_access_records(env["NOTIFY_SSE_DATABASE_URL"])
+    found = await records.audit(before=None, limit=100)
+    await records.close()
+    return [(one.action, json.loads(one.details)) for one in found if one.who.startswith("cli:")]
 
 
 @pytest.mark.deadline(120)

@@ -46,6 +46,7 @@ class Bench:
             metrics(),
             connections=lambda: self.open,
             announces=lambda: True,
+            lag_events=lambda: 4,
             salt="s",
         )
 
@@ -122,3 +123,4 @@ async def test_of_many_that_are_behind_the_furthest_is_the_place_of_all(monkeypa
     entries = await bench.write()
     assert entries
     assert (entries.beat.position, entries.beat.lagging) == (2, ())
+    assert (entries.beat.streams, entries.beat.lag) == (2, 4)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notify_sse.core.model import Announcement, Event, Revocation, RevocationsChanged
+from notify_sse.core.model import Announcement, Ending, Event, Revocation, RevocationsChanged
 from notify_sse.gateway.live import LiveMessages
 from tests.support.doubles import metrics
 
@@ -19,12 +19,14 @@ class Ears:
         self.tally: Counter[str] = Counter()
         self.announced: list[Announcement] = []
         self.revoked: list[Revocation] = []
+        self.ended: list[str] = []
         self.asked = 0
         self.repairs = 0
         self.messages = LiveMessages(
             metrics(self.tally),
             take=self.announced.append,
             revoke=self.revoked.append,
+            end=self.ended.append,
             ask=self._ask,
             repair=self._repair,
         )
@@ -39,10 +41,11 @@ class Ears:
 def test_an_announcement_and_a_revocation_go_where_they_belong() -> None:
     ears = Ears()
     batch = Announcement("e0", 7, (Event(7, "topic:all", "note", b"{}"),))
-    for message in (batch, Revocation("t"), RevocationsChanged(), Announcement("e0", 8)):
+    for message in (batch, Revocation("t"), RevocationsChanged(), Ending("c"), Announcement("e0", 8)):
         ears.messages.hear(message.encode())
     assert ears.announced == [batch, Announcement("e0", 8)]
     assert ears.revoked == [Revocation("t")]
+    assert ears.ended == ["c"]
     assert (ears.asked, ears.repairs) == (1, 0)
 
 

@@ -115,6 +115,20 @@ async def test_what_falls_due_during_the_greeting_waits_for_it() -> None:
     bench.registry.leave(bench.connection)
 
 
+async def test_an_administrator_ends_one_connection_by_its_id() -> None:
+    """As `drain`: its client comes back. Nobody else's ends, and an id that is not here is said not to be."""
+    bench = Bench()
+    bench.registry.open(bench.connection)
+    bench.transport.gate.set()
+    assert not bench.registry.end_one("nobody")
+    assert not bench.connection.gone
+    assert bench.registry.end_one(bench.connection.id)
+    await until(lambda: bench.connection.gone)
+    assert bench.connection.close_reason == "drain"
+    assert bench.transport.sent == ["connected", "closing", "end"]
+    bench.registry.leave(bench.connection)
+
+
 async def test_a_connection_that_left_is_written_to_no_more() -> None:
     """Whatever was due, and whatever is published after."""
     bench = Bench()

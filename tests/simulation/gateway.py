@@ -112,7 +112,12 @@ class SimGateway(Process):
         self.relay = CountedRelay(store, self.tail, self.hub, metrics, outage=outage, drive=self._drive)
         self.relay.tally = tally
         self.live_messages = LiveMessages(
-            metrics, take=self.relay.take, revoke=lambda _: None, ask=lambda: None, repair=self.relay.repair
+            metrics,
+            take=self.relay.take,
+            revoke=lambda _: None,
+            end=self.registry.end_one,
+            ask=lambda: None,
+            repair=self.relay.repair,
         )
         broker = cast("Broker", self.link)
         live = LiveExchange(broker, metrics, spawn=self.spawn)

@@ -49,7 +49,17 @@ def closed(connection_id: str, *, position: int = 9, closed_ms: int = 2000) -> C
 
 def beat(position: int = 1, *, stopped: bool = False) -> Beat:
     lagging = (Lagging("c1", 3),)
-    return Beat(gateway="g1", version="1", epoch="e", position=position, lagging=lagging, lost=2, stopped=stopped)
+    return Beat(
+        gateway="g1",
+        version="1",
+        epoch="e",
+        position=position,
+        lagging=lagging,
+        lost=2,
+        stopped=stopped,
+        streams=position + 5,
+        lag=3,
+    )
 
 
 async def test_a_connection_is_found_as_it_was_written(subject: Subject) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,15 +11,19 @@ import click
 
 from notify_sse.broker import open_broker
 from notify_sse.cli import Failed
-from notify_sse.cli.options import client_settings, json_option, print_json, print_line
+from notify_sse.cli.options import by_this_user, client_settings, json_option, print_json, print_line
 from notify_sse.config import Settings, variable
-from notify_sse.core.ports import Broker, Chosen, DeadLetter, Listener
-from notify_sse.errors import BadConfiguration
+from notify_sse.core.access import Change
+from notify_sse.core.dead_letters import chosen_by, handle_of
+from notify_sse.core.ports import Broker, DeadLetter, Listener
+from notify_sse.errors import BadConfiguration, NotifyError
+from notify_sse.store import has_log, open_access_records
 
 T = TypeVar("T")
 
 LOOK_AT: Final = 1000
 """So many are looked at, unless more are asked for."""
+NOTE_S: Final = 5.0
 
 EXAMPLES: Final = """\b
 notify-sse dlq list
@@ -40,7 +43,7 @@ def command() -> None:
     """Look after the messages that were refused: in the queue `<prefix>.dead` of RabbitMQ.
 
     A message is refused when it breaks the contract. Mend what published it; then `replay` if the rules or the
-    service have changed since, or `purge`.
+    service have changed since, or `purge`. Both are noted in the audit log, where the database can be reached.
     """
 
 
@@ -50,12 +53,12 @@ def command() -> None:
 @json_option
 def list_(limit: int, *, reason: str | None, as_json: bool) -> None:
     """List the oldest refused messages: handle, time, reason, routing key and what is wrong."""
-    chosen = _chosen((), reason)
+    chosen = chosen_by(reason=reason)
     for letter in [one for one in _letters(limit) if chosen is None or chosen(one)][:limit]:
         if as_json:
             print_json(_document(letter))
         else:
-            print_line(_handle(letter), letter.died_at, letter.reason, letter.routing_key, letter.detail)
+            print_line(handle_of(letter), letter.died_at, letter.reason, letter.routing_key, letter.detail)
 
 
 @command.command("count")
@@ -77,7 +80,7 @@ def count(*, as_json: bool) -> None:
 def show(handle: str, *, as_json: bool) -> None:
     """Show the refused message with this HANDLE from the list, with its body."""
     for letter in _letters():
-        if _handle(letter) == handle:
+        if handle_of(letter) == handle:
             document = _document(letter)
             break
     else:
@@ -97,8 +100,9 @@ def replay(handles: tuple[str, ...], *, reason: str | None, limit: int) -> None:
     """Publish the oldest refused messages again: all, or those with these HANDLEs or this reason. One that is refused
     again comes back.
     """
-    chosen = _chosen(handles, reason)
-    replayed = _with_broker(lambda broker: broker.replay_dead_letters(limit=limit, chosen=chosen))
+    chosen = chosen_by(handles, reason)
+    noted = _change("dead_letters.replay", handles, reason)
+    replayed = _with_broker(lambda broker: broker.replay_dead_letters(limit=limit, chosen=chosen), noted=noted)
     click.echo(f"{replayed} replayed")
     _require(handles, replayed, limit)
 
@@ -112,17 +116,11 @@ def purge(handles: tuple[str, ...], *, reason: str | None, yes: bool) -> None:
     which = "these refused messages" if handles or reason else "every refused message"
     if not yes and not click.confirm(f"Remove {which}?", err=True):
         raise Failed("nothing was removed")
-    chosen = _chosen(handles, reason)
-    removed = _with_broker(lambda broker: broker.purge_dead_letters(chosen=chosen))
+    chosen = chosen_by(handles, reason)
+    noted = _change("dead_letters.purge", handles, reason)
+    removed = _with_broker(lambda broker: broker.purge_dead_letters(chosen=chosen), noted=noted)
     click.echo(f"{removed} removed")
     _require(handles, removed)
-
-
-def _chosen(handles: tuple[str, ...], reason: str | None) -> Chosen | None:
-    """Which letters are meant; None: all of them."""
-    if not handles and reason is None:
-        return None
-    return lambda letter: (not handles or _handle(letter) in handles) and reason in (None, letter.reason)
 
 
 def _require(handles: tuple[str, ...], found: int, limit: int = LOOK_AT) -> None:
@@ -140,15 +138,9 @@ def _letters(limit: int = LOOK_AT) -> list[DeadLetter]:
     return sorted(letters, key=lambda one: one.died_at)
 
 
-def _handle(letter: DeadLetter) -> str:
-    """A name for a message that stays the same wherever in the queue it is."""
-    parts = (letter.died_at, letter.routing_key, letter.message_id or "")
-    return hashlib.sha256("\0".join(parts).encode() + letter.body).hexdigest()[:8]
-
-
 def _document(letter: DeadLetter) -> dict[str, Any]:
     document: dict[str, Any] = {
-        "handle": _handle(letter),
+        "handle": handle_of(letter),
         "died_at": letter.died_at,
         "reason": letter.reason,
         "detail": letter.detail,
@@ -162,7 +154,28 @@ def _document(letter: DeadLetter) -> dict[str, Any]:
         return document | {"body_base64": base64.b64encode(letter.body).decode()}
 
 
-def _with_broker(work: Callable[[Broker], Awaitable[T]]) -> T:
+def _change(action: str, handles: tuple[str, ...], reason: str | None) -> Change:
+    """For the audit log: which letters are meant. Nothing in it: all of them."""
+    meant = {"handles": list(handles), "reason": reason}
+    return by_this_user(action, details={name: value for name, value in meant.items() if value})
+
+
+async def _note(settings: Settings, change: Change) -> None:
+    """Into the audit log, before the change. It is made even so: whoever has the broker may not have the database."""
+    try:
+        async with asyncio.timeout(NOTE_S):
+            if not await has_log(settings.database_url):
+                raise BadConfiguration(f"{variable('database_url')}: there is no log")
+            records = open_access_records(settings.database_url)
+            try:
+                await records.note(change)
+            finally:
+                await records.close()
+    except (NotifyError, TimeoutError) as exc:
+        click.echo(f"notify-sse: not noted in the audit log: {exc or 'the database does not answer'}", err=True)
+
+
+def _with_broker(work: Callable[[Broker], Awaitable[T]], *, noted: Change | None = None) -> T:
     settings = client_settings()
     if settings.embedded_broker:
         raise BadConfiguration(
@@ -172,6 +185,8 @@ def _with_broker(work: Callable[[Broker], Awaitable[T]]) -> T:
 
     async def run() -> T:
         async with connected(settings) as broker:
+            if noted:
+                await _note(settings, noted)
             return await work(broker)
 
     return asyncio.run(run())

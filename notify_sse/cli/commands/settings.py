@@ -1,67 +1,11 @@
 """`notify-sse settings`: the list, the same as JSON, and the page of the documentation made from the code."""
 
 import os
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import click
-import msgspec
 
 from notify_sse.cli.options import json_option, print_json
-from notify_sse.config import SECRETS, Settings, read_settings, variable
-
-
-class Described(msgspec.Struct, frozen=True):
-    """One setting, as it is documented."""
-
-    field: str
-    kind: str
-    default: str
-    description: str
-
-
-def described() -> list[Described]:
-    """Every setting, in the order of the code."""
-    hints = get_type_hints(Settings, include_extras=True)
-    return [_described(field, hints[field.name]) for field in msgspec.structs.fields(Settings)]
-
-
-def _described(field: msgspec.structs.FieldInfo, hint: Any) -> Described:
-    assert get_origin(hint) is Annotated
-    kind, meta = get_args(hint)
-    default = (meta.extra or {}).get("default")
-    if default is None:
-        default = f"`{_text(field.default)}`" if _text(field.default) else "unset"
-    return Described(field.name, _kind(kind, meta), default, meta.description)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(value)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else str(value)
-
-
-def _kind(kind: Any, meta: msgspec.Meta) -> str:
-    choices = get_args(kind)
-    if choices and all(isinstance(choice, str) for choice in choices):
-        return " or ".join(f"`{choice}`" for choice in choices)
-    if kind is bool:
-        return "`true` or `false`"
-    if get_origin(kind) is tuple:
-        return "list"
-    if choices and get_origin(choices[0]) is Annotated:  # a number, or unset
-        kind, meta = get_args(choices[0])
-    if kind not in (int, float):
-        return "text"
-    bounds = [
-        f"{sign} {bound:g}" if isinstance(bound, float) else f"{sign} {bound}"
-        for sign, bound in ((">", meta.gt), ("≥", meta.ge), ("≤", meta.le))
-        if bound is not None
-    ]
-    return ", ".join(["whole number" if kind is int else "number", *bounds])
+from notify_sse.config import described, effective, read_settings, variable
 
 
 def markdown() -> str:
@@ -106,26 +50,10 @@ def command(*, as_json: bool, as_markdown: bool) -> None:
         click.echo(markdown(), nl=False)
         return
     settings = read_settings(os.environ)
-    rows = [(one, settings.shown(one.field), _source(one.field)) for one in described()]
+    shown = effective(settings, os.environ)
     if as_json:
-        print_json([_row(one, value, source) for one, value, source in rows])
+        print_json(shown)
         return
-    for one, value, source in rows:
-        click.echo(f"{variable(one.field)}={value}  [{source}]")
-        click.echo(f"    {one.description.replace('`', '')} Default: {one.default.replace('`', '')}.")
-
-
-def _source(field: str) -> str:
-    return "environment" if os.environ.get(variable(field)) else "default"
-
-
-def _row(one: Described, value: str, source: str) -> dict[str, Any]:
-    return {
-        "name": variable(one.field),
-        "value": value,
-        "source": source,
-        "secret": one.field in SECRETS,
-        "default": one.default.replace("`", ""),
-        "kind": one.kind.replace("`", ""),
-        "description": one.description,
-    }
+    for one in shown:
+        click.echo(f"{one.name}={one.value}  [{one.source}]")
+        click.echo(f"    {one.description.replace('`', '')} Default: {one.default}.")

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import NotifyError
-from notify_sse.web.admin import audit, recipients, revocations, trace
+from notify_sse.web.admin import audit, dead_letters, overview, page, recipients, revocations, settings, streams, trace
 from notify_sse.web.api import operations
 from notify_sse.web.contract import openapi
 from notify_sse.web.http import problems
@@ -24,11 +24,19 @@ def routes() -> list[BaseRoute]:
     """Every admin route, and the metrics. A module of this room has the functions of one subject."""
     return [
         Route("/admin/audit", audit.audit),
+        Route("/admin/connections/{connection_id}", streams.end, methods=["DELETE"]),
+        Route("/admin/dead-letters", dead_letters.dead_letters, methods=["GET", "DELETE"]),
+        Route("/admin/dead-letters/replay", dead_letters.replay, methods=["POST"]),
+        Route("/admin/dead-letters/{handle}", dead_letters.dead_letter),
         Route("/admin/notifications/{notification_id:path}", trace.notification),
         Route("/admin/recipients/{recipient_id:path}/connections", trace.connections),
+        Route("/admin/overview", overview.overview),
         Route(recipients.PATH, recipients.stored_or_erased, methods=["GET", "DELETE"]),
         Route("/admin/revocations", revocations.revocations, methods=["GET", "POST"]),
         Route("/admin/revocations/{revocation_id}", revocations.revocation, methods=["DELETE"]),
+        Route("/admin/settings", settings.settings),
+        Route("/admin/streams", streams.streams),
+        *page.routes(),
         Route("/metrics", operations.metrics),
     ]
 

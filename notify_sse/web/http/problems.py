@@ -16,6 +16,7 @@ from notify_sse.errors import (
     BadNotification,
     BadRequest,
     BodyTooLarge,
+    BrokerUnavailable,
     Conflict,
     Forbidden,
     Limited,
@@ -48,6 +49,7 @@ STATUS: Final[dict[type[NotifyError], int]] = {
     Limited: 429,
     Overloaded: 503,
     StoreUnavailable: 503,
+    BrokerUnavailable: 503,
     VersionNotSupported: 505,
 }
 
@@ -90,7 +92,7 @@ def _headers(exc: NotifyError) -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(exc, Overloaded):
         return {"Retry-After": str(math.ceil(exc.retry_after_s))}
-    return {"Retry-After": "1"} if isinstance(exc, StoreUnavailable) else {}
+    return {"Retry-After": "1"} if isinstance(exc, StoreUnavailable | BrokerUnavailable) else {}
 
 
 async def on_notify_error(request: Request, exc: Exception) -> Response:

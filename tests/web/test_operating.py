@@ -1,0 +1,254 @@
+"""What an operator asks and does over `/admin`: the overview, streams and their ends, dead letters, settings."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from notify_sse.store import open_access_records
+from tests.support.amqp import publisher
+from tests.support.api import Api, bearer, fresh
+from tests.support.polling import eventually
+from tests.support.service import Service, ServiceFactory
+from tests.support.services import PostgresServer, free_port
+from tests.web.test_admin import administrator
+from tests.web.test_contract import Contract
+
+CONNECTIONS = "/admin/connections"
+LETTERS = "/admin/dead-letters"
+REPLAY = "/admin/dead-letters/replay"
+
+
+async def noted(service: Service, *, of: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Who did this, to what and how, as the audit log has it: the newest first."""
+    records = open_access_records(service.env["NOTIFY_SSE_DATABASE_URL"])
+    found = await records.audit(before=None, limit=100)
+    await records.close()
+    return [(one.who, one.target, json.loads(one.details)) for one in found if one.action == of]
+
+
+async def test_the_answers_are_as_the_contract_says_and_for_administrators_only(plain: Service) -> None:
+    async with Api(plain) as api:
+        contract, headers = await Contract.of(api), administrator(plain)
+        for path in ("/admin/overview", "/admin/streams", "/admin/settings", LETTERS):
+            contract.holds(await api.http.get(path, headers=headers), status=200)
+            for other in (bearer(plain.token("alice")), bearer(api.publisher)):
+                contract.holds(await api.http.get(path, headers=other), status=403)
+            contract.holds(await api.http.get(path), status=401)
+        contract.holds(await api.http.get("/admin/streams", headers=headers, params={"limit": "0"}), status=400)
+        assert (await api.http.delete(f"{CONNECTIONS}/x")).status_code == 401
+        assert (await api.http.delete(LETTERS, params={"all": "1"})).status_code == 401
+        assert (await api.http.post(REPLAY, json={"all": True})).status_code == 401
+
+
+async def test_the_overview_names_every_gateway_with_its_streams(shared: Service) -> None:
+    """As of its last beat, at most a second ago; and whoever has ended in order is told to have stopped."""
+    async with Api(shared) as api, api.stream(fresh("alice")) as stream:
+        await stream.event("connected")
+        headers = administrator(shared)
+
+        async def told() -> Any:
+            overview = (await api.http.get("/admin/overview", headers=headers)).json()
+            mine = [one for one in overview["gateways"] if one["gateway"] == overview["gateway"]]
+            return mine and mine[0]["streams"] and mine[0]["lag"] == 0 and (overview, mine[0])
+
+        overview, mine = await eventually(told, what="a beat with the stream in it")
+        assert (mine["state"], mine["version"], mine["lost"]) == ("up", overview["version"], 0)
+        assert mine["age_s"] < 5
+        assert overview["ready"]
+        assert overview["degraded"] == []
+        assert overview["queues"] == {"ingest": 0, "dead": 0}
+        assert overview["cursor"].startswith(mine["epoch"] + ".")
+
+
+async def test_who_holds_most_streams_is_told_and_one_of_them_ends(plain: Service) -> None:
+    """The others go on; the end is noted, and its client may come back."""
+    alice = fresh("alice")
+    async with Api(plain) as api, api.stream(alice) as first, api.stream(alice) as second:
+        ended = (await first.event("connected")).json()["connection_id"]
+        kept = (await second.event("connected")).json()["connection_id"]
+        headers = administrator(plain, "ops-1")
+        held = (await api.http.get("/admin/streams", headers=headers, params={"limit": "500"})).json()
+        assert {"recipient_id": alice, "streams": 2} in held["items"]
+        assert [one["streams"] for one in held["items"]] == sorted(one["streams"] for one in held["items"])[::-1]
+        answer = await api.http.delete(f"{CONNECTIONS}/{ended}.1", headers=headers)  # a later row of the journal
+        assert (answer.status_code, answer.json()) == (200, {"connection_id": ended, "ended": "here"})
+        assert (await first.event("closing")).json()["reason"] == "drain"
+        assert ("ops-1", ended, {}) in await noted(plain, of="connection.end")
+        answer = await api.http.delete(f"{CONNECTIONS}/nobody", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        held = (await api.http.get("/admin/streams", headers=headers, params={"limit": "500"})).json()
+        assert {"recipient_id": alice, "streams": 1} in held["items"]
+        assert not any(message.event == "closing" for message in second.messages), kept
+
+
+@pytest.mark.parametrize(
+    "wanted", [{}, {"all": False}, {"all": True, "reason": "x"}, {"handles": []}, {"handle": "x"}, {"reason": 1}, []]
+)
+async def test_nobody_replays_all_by_leaving_something_out(plain: Service, wanted: Any) -> None:
+    async with Api(plain) as api:
+        refused = await api.http.post(REPLAY, headers=administrator(plain), json=wanted)
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
+    assert await noted(plain, of="dead_letters.replay") == []
+
+
+@pytest.mark.parametrize("params", [{}, {"all": "0"}, {"all": "1", "reason": "x"}, {"reason": ""}, {"handle": ""}])
+async def test_nobody_purges_all_by_leaving_something_out(plain: Service, params: dict[str, str]) -> None:
+    async with Api(plain) as api:
+        refused = await api.http.delete(LETTERS, headers=administrator(plain), params=params)
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
+    assert await noted(plain, of="dead_letters.purge") == []
+
+
+async def test_settings_are_told_without_secrets(plain: Service) -> None:
+    async with Api(plain) as api:
+        answer = await api.http.get("/admin/settings", headers=administrator(plain))
+    found = {one["name"]: one for one in answer.json()["items"]}
+    assert plain.env["NOTIFY_SSE_JWT_SECRET"] not in answer.text
+    secret = found["NOTIFY_SSE_JWT_SECRET"]
+    assert (secret["value"], secret["secret"], secret["source"]) == ("***", True, "environment")
+    assert found["NOTIFY_SSE_HEARTBEAT_S"]["value"] == plain.env["NOTIFY_SSE_HEARTBEAT_S"]
+    assert found["NOTIFY_SSE_RETENTION_S"]["source"] == "default"
+
+
+@pytest.mark.deadline(120)
+async def test_dead_letters_are_listed_shown_replayed_and_purged(
+    service: ServiceFactory, broker_url: str, amqp_prefix: str, database_url: str
+) -> None:
+    """Each change noted before it is made. A password in a URL is hidden. A broker that is away is told of."""
+    running = await asyncio.to_thread(
+        service, broker_url=broker_url, amqp_prefix=amqp_prefix, database_url=database_url
+    )
+    good = {"notification_type": "t", "recipient_id": "alice", "payload": {}}
+    bodies = [("recipient.alice.t", b"not json"), ("recipient.bob.t", json.dumps(good).encode()), ("x", b"\xff\x00")]
+
+    def publish() -> None:
+        with publisher(broker_url, amqp_prefix) as publishing:
+            for key, body in bodies:
+                publishing.publish(body, key=key)
+
+    await asyncio.to_thread(publish)
+    headers = administrator(running)
+    async with Api(running) as api:
+
+        async def listed(**params: str) -> Any:
+            answer = await api.http.get(LETTERS, headers=headers, params=params)
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        async def three() -> Any:
+            found = await listed()
+            return len(found["items"]) == 3 and found
+
+        found = await eventually(three, what="three dead letters")
+        assert found["reasons"] == {"malformed": 2, "key_mismatch": 1}
+        assert not found["more"]
+        assert (await listed(limit="1"))["more"]
+        [mismatch] = (await listed(reason="key_mismatch"))["items"]
+        assert "body" not in mismatch
+        by_key = {one["routing_key"]: one["handle"] for one in found["items"]}
+        shown = (await api.http.get(f"{LETTERS}/{mismatch['handle']}", headers=headers)).json()
+        assert json.loads(shown["body"]) == good
+        raw = (await api.http.get(f"{LETTERS}/{by_key['x']}", headers=headers)).json()
+        assert (raw["body_base64"], "body" in raw) == ("/wA=", False)
+        assert (await api.http.get(f"{LETTERS}/nosuch", headers=headers)).status_code == 404
+        wanted = {"handles": [mismatch["handle"]]}
+        answer = await api.http.post(REPLAY, headers=headers, json=wanted)
+        assert (answer.status_code, answer.json()) == (200, {"replayed": 1})
+        assert await noted(running, of="dead_letters.replay") == [("ops", "", wanted)]
+        await eventually(three, what="it to be refused again")
+        answer = await api.http.delete(LETTERS, headers=headers, params={"handle": [by_key["x"], "nosuch"]})
+        assert answer.json() == {"purged": 1}
+        answer = await api.http.delete(LETTERS, headers=headers, params={"reason": "key_mismatch"})
+        assert answer.json() == {"purged": 1}
+        answer = await api.http.delete(LETTERS, headers=headers, params={"all": "true"})
+        assert answer.json() == {"purged": 1}
+        assert (await listed())["items"] == []
+        purges = [details for _, _, details in await noted(running, of="dead_letters.purge")]
+        assert purges == [{"all": True}, {"reason": "key_mismatch"}, {"handles": [by_key["x"], "nosuch"]}]
+
+
+@pytest.mark.deadline(120)
+async def test_a_connection_ends_in_whichever_gateway_it_is(
+    service: ServiceFactory, broker_url: str, amqp_prefix: str, database_url: str
+) -> None:
+    """The one that is asked tells the others, and shows all of them within two beats."""
+    options: dict[str, Any] = {"broker_url": broker_url, "amqp_prefix": amqp_prefix, "database_url": database_url}
+    first, second = [await asyncio.to_thread(service, **options) for _ in range(2)]
+    async with Api(first) as asked, Api(second) as other, other.stream("alice") as stream:
+        connection_id = (await stream.event("connected")).json()["connection_id"]
+        headers = administrator(first)
+
+        async def both() -> Any:
+            found = (await asked.http.get("/admin/overview", headers=headers)).json()["gateways"]
+            return [(one["state"], one["streams"]) for one in found] == [("up", 1), ("up", 0)]
+
+        await eventually(both, what="both gateways, the busiest first")
+        answer = await asked.http.delete(f"{CONNECTIONS}/{connection_id}", headers=headers)
+        assert (answer.status_code, answer.json()["ended"]) == (202, "told")
+        assert (await stream.event("closing")).json()["reason"] == "drain"
+        await asyncio.to_thread(second.terminate, within_s=20)
+
+        async def stopped() -> Any:
+            found = (await asked.http.get("/admin/overview", headers=headers)).json()["gateways"]
+            return [one["state"] for one in found] == ["up", "stopped"]
+
+        await eventually(stopped, what="the one that ended in order")
+
+
+@pytest.mark.deadline(90)
+async def test_the_overview_answers_whatever_is_away(
+    postgres_server: PostgresServer, database_url: str, service: ServiceFactory
+) -> None:
+    """Within two seconds and a machine's slowness; what is not known is null. Nothing is noted that cannot be tried."""
+    away = f"amqp://guest:guest@127.0.0.1:{free_port()}/"
+    running = await asyncio.to_thread(service, broker_url=away, database_url=database_url)
+    async with Api(running) as api:
+        contract, headers = await Contract.of(api), administrator(running)
+        told = contract.holds(await api.http.get("/admin/overview", headers=headers), status=200).json()
+        assert (told["degraded"], told["queues"], told["ready"]) == (["broker"], None, True)
+        for answer in (
+            await api.http.get(LETTERS, headers=headers),
+            await api.http.post(REPLAY, headers=headers, json={"all": True}),
+            await api.http.delete(LETTERS, headers=headers, params={"all": "1"}),
+        ):
+            problem = contract.holds(answer, status=503).json()
+            assert (problem["code"], answer.headers["Retry-After"]) == ("broker_unavailable", "1")
+        assert await noted(running, of="dead_letters.replay") == await noted(running, of="dead_letters.purge") == []
+        await asyncio.to_thread(postgres_server.freeze)
+        began = time.monotonic()
+        told = contract.holds(await api.http.get("/admin/overview", headers=headers), status=200).json()
+        assert time.monotonic() - began < 5
+        assert (told["gateways"], told["cursor"], told["queues"]) == (None, None, None)
+        await asyncio.to_thread(postgres_server.thaw)
+
+
+async def test_the_page_is_served_under_a_policy_that_runs_its_own_files_only(plain: Service) -> None:
+    """Without a token, since it holds nothing; and nothing in it would need more than the policy allows."""
+    async with Api(plain) as api:
+        page = await api.http.get("/admin")
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "style=" not in page.text
+        assert "<style" not in page.text
+        assert page.text.count("<script") == page.text.count('<script type="module" src="admin/page.js"></script>') == 1
+        for path, kind in (("", "html"), ("/page.js", "javascript"), ("/views.js", "javascript"), ("/page.css", "css")):
+            answer = await api.http.get(f"/admin{path}")
+            assert answer.status_code == 200
+            assert answer.headers["Content-Type"].startswith(f"text/{kind}")
+            _strict(answer)
+        slash = await api.http.get("/admin/")
+        assert (slash.status_code, slash.headers["Location"]) == (308, "../admin")
+        assert (await api.http.get("/admin/page.py")).status_code == 404
+
+
+def _strict(answer: httpx.Response) -> None:
+    policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["form-action"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert (policy["require-trusted-types-for"], policy["trusted-types"]) == ("'script'", "'none'")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cache-Control"] == "no-store"
