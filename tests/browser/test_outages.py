@@ -56,6 +56,39 @@ async def test_a_stream_that_falls_silent_is_noticed_by_its_missing_heartbeats(s
         await assert_each_once_in_order(page, 50)
 
 
+async def test_a_silent_stream_is_opened_anew_also_when_it_cannot_be_fetched_what_is_wrong(
+    service: ServiceFactory,
+) -> None:
+    """The module for trouble hangs from the beginning, as all may on such a network: the page comes back."""
+    gateway = service(env={"HEARTBEAT_S": "0.5"})
+    async with proxied(gateway) as proxy, chromium() as browser:
+        proxy.swallow.add(WHAT_IS_WRONG)
+        page = await opened(await browser.new_page(), proxy, baseMs=100)
+        proxy.stall()
+        await Publisher(gateway).send(50)
+        await until(page, "states.some(({ status }) => status === 'reconnecting')", within_s=10)
+        proxy.flow()
+        await assert_each_once_in_order(page, 50)
+
+
+@pytest.mark.parametrize("share", ["none", "worker", "leader"])
+async def test_a_page_that_is_told_that_there_is_no_network_before_it_has_a_connection(
+    service: ServiceFactory, share: str
+) -> None:
+    """Told while it begins, and what it needs for a connection is under way. It holds until `online`."""
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{proxy.url}/test/page.html")
+        await page.evaluate(f"""begin({{ user: 'alice', share: {share!r} }});
+            window.dispatchEvent(new Event('offline'))""")
+        await until(page, "manager.state.status === 'offline'")
+        await page.evaluate("window.dispatchEvent(new Event('online'))")
+        await until(page, "connected()", within_s=5)
+        await Publisher(gateway).send(10)
+        await assert_each_once_in_order(page, 10)
+
+
 async def test_off_the_network_and_on_again(service: ServiceFactory) -> None:
     gateway = service()
     async with proxied(gateway) as proxy, chromium() as browser:

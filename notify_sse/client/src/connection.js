@@ -2,7 +2,8 @@
 // swaps.js, which transport in levels.js, what to do next in steps.js and policy.js. It knows neither pages nor listeners, so that it also
 // runs in a SharedWorker.
 import { isAfter } from "./cursor.js";
-import { loaderOf, preload, transportsFor } from "./levels.js";
+import { inTime } from "./in-time.js";
+import { preload, TRANSPORTS, transportsFor } from "./levels.js";
 import { INITIAL, isStopped, RULES, step, UNREACHABLE } from "./steps.js";
 import { Stream } from "./stream.js";
 import { prepareRequest } from "./tokens.js";
@@ -16,7 +17,6 @@ import { prepareRequest } from "./tokens.js";
 const SLOW_MS = 1000;
 /** @type {Pick<ConnectionState, "connectionId" | "unread" | "unreadUpto">} */
 const NO_GREETING = { connectionId: null, unread: null, unreadUpto: null };
-const DEFAULTS = { connectTimeoutMs: 10000, upgradeAfterMs: 60000 };
 
 /** @implements {Source} */
 export class Connection {
@@ -53,15 +53,13 @@ export class Connection {
     connect: () => this.#connect("connect"),
     swap: (why, level) => this.#swapUnlessBusy(why, level),
     turn: () => this.#turn,
-    hasCursor: () => this.cursor !== null,
-    begin: (cursor, recipient = this.recipient ?? undefined) => {
-      if (!this.recipient || recipient === this.recipient) this.#take("heartbeat", cursor, {});
-    },
+    known: this,
+    begin: (cursor) => this.#take("heartbeat", cursor, {}),
   };
 
   /** @param {SourceOptions} options @param {Sink} sink is told each notification and heartbeat once and in order */
   constructor(options, sink) {
-    this.#options = { ...DEFAULTS, ...options };
+    this.#options = options;
     this.recipient = options.recipient ?? null;
     this.#transports = transportsFor(options);
     this.#state = { ...INITIAL, level: Math.max(0, this.#transports.indexOf(/** @type {any} */ (options.first))) };
@@ -152,19 +150,16 @@ export class Connection {
 
   /** @param {TokenReason} why @param {number} level */
   #open(why, level) {
-    const stream = new Stream(level, why, this.#options.connectTimeoutMs, {
+    const stream = new Stream(level, why, this.#rules.connectTimeoutMs, {
       frame: (event, id, data) => this.#onFrame(stream, event, id, data),
       end: (end) => this.#onEnd(stream, end),
     });
-    stream.start(loaderOf(this.#transports[level]), async () => {
+    stream.start(TRANSPORTS[this.#transports[level]], async () => {
       // Only the best transport needs one of the few connections, and a page that chose its transport has what it wants.
       if (level === 0 && this.#transports.length > 1) await this.#admit(this.#stream?.level === 0);
       const reason = this.#state.refusals ? "unauthorized" : why;
       const request = await prepareRequest(this.#options, reason, () => this.cursor);
-      Object.assign(request, {
-        isTokenInQuery: this.#transports[level] === "eventsource",
-        pollAfterS: this.#state.pollAfterS,
-      });
+      request.pollAfterS = this.#state.pollAfterS;
       if (!this.#state.works && !this.#stream?.isUp && level + 1 < this.#transports.length) this.#watch(level);
       return request;
     });
@@ -178,7 +173,7 @@ export class Connection {
   async #admit(isSwap) {
     if (!globalThis.navigator?.locks) return;
     const turn = this.#turn;
-    this.#slots ??= await import("./slots.js").then(({ Slots }) => new Slots(this.#options.url)).catch(() => null);
+    this.#slots ??= await inTime(import("./slots.js").then(({ Slots }) => new Slots(this.#options.url)));
     if (turn === this.#turn) await this.#slots?.admit(isSwap);
   }
 
@@ -199,7 +194,7 @@ export class Connection {
       this.#sink.reset({ ...data, to: this.cursor });
       return;
     }
-    if (event === "expiring") this.#withTrouble((trouble) => trouble?.swaps.onExpiring(stream, data.expires_in_s));
+    if (event === "expiring") this.#withTrouble((trouble) => trouble.swaps.onExpiring(stream, data.expires_in_s));
     if (event === "connected" && this.cursor) return; // a cursor moves only by what was received
     if (id) this.#take(event, id, data);
   }
@@ -223,7 +218,7 @@ export class Connection {
     if (!recipient || recipient === this.recipient) return true;
     if (this.recipient) {
       this.#giveUpStreams();
-      this.#withTrouble((trouble) => trouble?.onOtherUser());
+      this.#withTrouble((trouble) => trouble.onOtherUser(), true);
       return false;
     }
     this.recipient = recipient;
@@ -248,7 +243,7 @@ export class Connection {
       this.#spare = null;
     }
     this.#apply({ kind: "up", level: stream.level });
-    this.#withTrouble((trouble) => trouble?.swaps.onUp(this.#state.pollAfterS ? 0 : stream.level));
+    this.#withTrouble((trouble) => trouble.swaps.onUp(this.#state.pollAfterS ? 0 : stream.level));
     if (stream.level === 0) preload(this.#transports);
   }
 
@@ -257,13 +252,13 @@ export class Connection {
     if (stream === this.#spare) {
       this.#spare = null;
       this.#slots?.endTurn();
-      this.#withTrouble((trouble) => trouble?.onSpareEnd(stream, end));
+      this.#withTrouble((trouble) => trouble.onSpareEnd(stream, end));
       return;
     }
     this.#stream = this.#spare; // one that is on its way may still take over
     this.#spare = null;
     if (this.#stream) this.#apply({ kind: "try" });
-    else this.#withTrouble((trouble) => (trouble ? trouble.onLastEnd(stream, end) : this.#apply({ kind: "again" })));
+    else this.#withTrouble((trouble) => trouble.onLastEnd(stream, end), true);
   }
 
   /**
@@ -273,28 +268,29 @@ export class Connection {
   #watch(level) {
     const turn = this.#turn;
     setTimeout(() => {
-      if (turn === this.#turn && !this.#stream?.isUp) this.#withTrouble((trouble) => trouble?.swaps.onTrying(level));
+      if (turn === this.#turn && !this.#stream?.isUp) this.#withTrouble((trouble) => trouble.swaps.onTrying(level));
     }, SLOW_MS);
   }
 
   /**
    * What is needed once something takes long or goes wrong is fetched then, or beforehand once a stream is up. There may be no
-   * network to fetch it: then it is null.
-   * @param {(trouble: Trouble | null) => void} act
+   * network to fetch it, or one that hangs: where no stream is left, another one is opened all the same.
+   * @param {(trouble: Trouble) => void} act not called when all streams were given up meanwhile
+   * @param {boolean} [isLast] no stream is left
    */
-  async #withTrouble(act) {
+  async #withTrouble(act, isLast) {
     const turn = this.#turn;
     if (!this.#trouble) {
-      const loaded = await import("./trouble.js").catch(() => null);
+      const loaded = await inTime(import("./trouble.js"), isLast ? SLOW_MS : 1e9);
       if (turn !== this.#turn) return;
-      this.#trouble ??= loaded && new loaded.Trouble(this.#rules, this.#options.upgradeAfterMs, this.#host);
+      this.#trouble ??= loaded && new loaded.Trouble(this.#rules, this.#host);
     }
-    act(this.#trouble);
+    if (this.#trouble) act(this.#trouble);
+    else if (isLast) this.#apply({ kind: "again" });
   }
 
   #giveUpStreams() {
     this.#turn += 1;
-    clearTimeout(this.#retryTimer);
     this.#trouble?.swaps.cancel();
     this.#stream?.close();
     this.#spare?.close();

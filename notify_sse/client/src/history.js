@@ -47,12 +47,13 @@ export async function readOwnHistory(manager, signOuts, { signal, ...query } = {
  */
 export async function readHistory(options, query = {}, signal) {
   const { url, topics, withCredentials, getToken, recipient } = options;
-  const token = await getToken?.({ reason: "history" });
+  const limited = withTimeout(signal);
+  const token = await unlessOver(limited, getToken?.({ reason: "history" }));
   /** @type {HistoryQuery & { topics?: string }} */
   const params = { order: "desc", topics: topics?.join(), ...query };
   const answer = await fetch(buildUrl(url, "history", params), {
     ...fetchOptions({ token, withCredentials }),
-    signal: withTimeout(signal),
+    signal: limited,
   });
   if (!answer.ok) throw new HistoryError(answer.status, await readAnswer(answer));
   const page = await answer.json();
@@ -75,6 +76,21 @@ export async function readHistory(options, query = {}, signal) {
 function withTimeout(signal) {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   return signal ? (AbortSignal.any?.([signal, timeout]) ?? timeout) : timeout;
+}
+
+/**
+ * What is promised, unless the time for it is over before.
+ *
+ * @template T
+ * @param {AbortSignal} limited
+ * @param {T | Promise<T>} promised
+ * @returns {Promise<T>}
+ */
+function unlessOver(limited, promised) {
+  return new Promise((resolve, reject) => {
+    limited.addEventListener("abort", () => reject(limited.reason), { once: true });
+    Promise.resolve(promised).then(resolve, reject);
+  });
 }
 
 /**

@@ -4,8 +4,12 @@ import { decode, open } from "./transports/eventsource.js";
 /** @import { Transport as TransportName } from "../notify-sse.js" */
 /** @import { SourceOptions, Transport } from "./types.js" */
 
-/** @type {Record<TransportName, () => Transport | Promise<Transport>>} */
-const TRANSPORTS = {
+/**
+ * What loads a transport. All but EventSource are modules of their own, which most pages never need.
+ *
+ * @type {Record<TransportName, () => Transport | Promise<Transport>>}
+ */
+export const TRANSPORTS = {
   eventsource: () => ({ open, decode }),
   fetch: () => import("./transports/fetch.js"),
   websocket: () => import("./transports/websocket.js"),
@@ -25,19 +29,10 @@ export function transportsFor({ transport = "auto", tokenIn }) {
 }
 
 /**
- * What loads a transport. All but EventSource are modules of their own, which most pages never need.
- *
- * @param {TransportName} name
- */
-export function loaderOf(name) {
-  return TRANSPORTS[name];
-}
-
-/**
  * Fetches transports while that is possible: they will be needed when it is not.
  *
  * @param {TransportName[]} names
  */
 export function preload(names) {
-  for (const name of names) Promise.resolve(loaderOf(name)()).catch(() => {});
+  for (const name of names) Promise.resolve(TRANSPORTS[name]()).catch(() => {});
 }

@@ -9,22 +9,22 @@
  */
 
 /**
- * Tells `page` what happens to the page. Returns the function that ends that.
+ * Tells a page what happens to the page. Returns the function that ends that.
  *
- * @param {PageWatcher} page
+ * @param {PageWatcher} page its functions, which need no object
  */
-export function watchPage(page) {
+export function watchPage({ pause, resume, wake, offline }) {
   const { window, document } = globalThis;
   if (!document) return () => {};
   /** @type {[target: EventTarget, event: string, listener: (event: any) => void][]} */
   const watched = [
-    [window, "pagehide", () => page.pause()],
-    [window, "pageshow", ({ persisted }) => persisted && page.resume()],
-    [document, "freeze", () => page.pause()],
-    [document, "resume", () => page.resume()],
-    [document, "visibilitychange", () => document.hidden || page.wake(false)],
-    [window, "online", () => page.wake(true)],
-    [window, "offline", () => page.offline()],
+    [window, "pagehide", pause],
+    [window, "pageshow", ({ persisted }) => persisted && resume()],
+    [document, "freeze", pause],
+    [document, "resume", resume],
+    [document, "visibilitychange", () => document.hidden || wake(false)],
+    [window, "online", () => wake(true)],
+    [window, "offline", offline],
   ];
   for (const [target, event, listener] of watched) target.addEventListener(event, listener);
   return () => {

@@ -6,6 +6,7 @@ import { Connection } from "./connection.js";
 import { cursorKeeper } from "./cursor-keeper.js";
 import { isNews } from "./errors.js";
 import { IDLE } from "./idle.js";
+import { inTime } from "./in-time.js";
 import { watchPage } from "./lifecycle.js";
 import { callListeners } from "./listeners.js";
 import { checkOptions, completeOptions } from "./options.js";
@@ -41,6 +42,8 @@ export class NotificationConnectionManager {
   #begunFor = -1;
   /** Counts the sources. A source that was left, perhaps by what a listener just did, says nothing more. */
   #turn = 0;
+  /** The browser said that there is no network: a source that begins now is told so. */
+  #isOffline = false;
 
   /** @param {api.ManagerOptions} [options] */
   constructor(options = {}) {
@@ -62,8 +65,14 @@ export class NotificationConnectionManager {
         this.#keeper.write();
       },
       resume: () => this.#source?.start(this.cursor),
-      wake: (changed) => this.#source?.wake(changed),
-      offline: () => this.#source?.offline(),
+      wake: (changed) => {
+        this.#isOffline &&= !changed;
+        this.#source?.wake(changed);
+      },
+      offline: () => {
+        this.#isOffline = true;
+        this.#source?.offline();
+      },
     });
     this.#begin();
     return this;
@@ -168,10 +177,7 @@ export class NotificationConnectionManager {
     return markRead(this, what);
   }
 
-  /**
-   * Nothing of the user may be shown any more.
-   * @param {() => unknown} listener
-   */
+  /** Nothing of the user may be shown any more. @param {() => unknown} listener */
   onSignOut(listener) {
     return this.on(SIGN_OUT, listener);
   }
@@ -187,10 +193,7 @@ export class NotificationConnectionManager {
     this.#begin();
   }
 
-  /**
-   * A page of what is stored, newest first.
-   * @param {api.HistoryQuery} [query]
-   */
+  /** A page of what is stored, newest first. @param {api.HistoryQuery} [query] */
   async history(query) {
     const { signOuts } = this;
     const { readOwnHistory } = await import("./history.js");
@@ -223,6 +226,7 @@ export class NotificationConnectionManager {
       reset: (reset) => turn === this.#turn && this.#tellReset(reset, turn),
     });
     this.#source.start(this.cursor);
+    if (this.#isOffline) this.#source.offline();
   }
 
   /** The newest stored notifications come first, once for each user; then the stream. Returns where that goes on. */
@@ -230,20 +234,16 @@ export class NotificationConnectionManager {
     const { signOuts } = this;
     if (!this.options.initial || this.#begunFor === signOuts) return null;
     this.#begunFor = signOuts;
-    const { handOverInitial } = await import("./initial.js");
-    return handOverInitial(this, (item) => signOuts === this.signOuts && this.#tell(item));
+    const loaded = await inTime(import("./initial.js"));
+    return loaded?.handOverInitial(this, (item) => signOuts === this.signOuts && this.#tell(item));
   }
 
   /** Tabs share only what is known to be the same user's: one tab must never see what another tab's token is for. */
   async #chooseSource() {
     const { share, user } = this.options;
     if (share === "none" || !user) return Connection;
-    try {
-      const { SharedConnection } = await import("./tabs/share.js");
-      return SharedConnection;
-    } catch {
-      return Connection; // the module could not be loaded
-    }
+    const loaded = await inTime(import("./tabs/share.js"));
+    return loaded?.SharedConnection ?? Connection;
   }
 
   #end() {

@@ -37,6 +37,8 @@ export const RULES = {
   maxMs: 8000,
   fallbackAfter: 3,
   failedRetryMs: 60000,
+  connectTimeoutMs: 10000,
+  upgradeAfterMs: 60000,
   levels: 1,
   random: Math.random,
 };
@@ -107,6 +109,7 @@ export function step(state, fact, rules) {
  * @returns {PolicyState}
  */
 function againAfter(state, rules) {
+  if (state.status === "offline") return whileOffline(state, rules);
   const tried = { ...state, reason: "network", attempt: state.attempt + 1 };
   if (tried.attempt >= rules.maxAttempts) return { ...tried, status: "failed", delayMs: failedRetryMs(rules) };
   return { ...tried, status: "reconnecting", delayMs: backoffMs(tried.attempt, rules) };

@@ -18,7 +18,7 @@ export class Stream {
   /** Its first event came. */
   isUp = false;
   accepted = false;
-  heartbeatS = DEFAULT_HEARTBEAT_S;
+  heartbeatS = 0;
   /** @type {StreamRequest | undefined} */
   request;
   #bornMs = Date.now();

@@ -24,17 +24,14 @@ export class Swaps {
   /** Failed swaps in a row. */
   #failures = 0;
   #rules;
-  #upgradeAfterMs;
   #begin;
 
   /**
    * @param {Rules} rules
-   * @param {number} upgradeAfterMs
    * @param {(why: TokenReason, level: number) => unknown} begin is called when a swap is due
    */
-  constructor(rules, upgradeAfterMs, begin) {
+  constructor(rules, begin) {
     this.#rules = rules;
-    this.#upgradeAfterMs = upgradeAfterMs;
     this.#begin = begin;
   }
 
@@ -58,7 +55,7 @@ export class Swaps {
     this.#cancel("renew");
     this.#cancel("fallback");
     if (level === 0) this.#cancel("upgrade");
-    else if (!this.#timers.upgrade) this.#later(this.#upgradeAfterMs, "upgrade", 0);
+    else if (!this.#timers.upgrade) this.#later(this.#rules.upgradeAfterMs, "upgrade", 0);
   }
 
   /**
@@ -80,7 +77,7 @@ export class Swaps {
    */
   onFailed(why, level) {
     if (why === "upgrade") {
-      this.#later(this.#upgradeAfterMs, why, (level + 1) % (this.#level || 1));
+      this.#later(this.#rules.upgradeAfterMs, why, (level + 1) % (this.#level || 1));
       return;
     }
     this.#failures += 1;

@@ -14,8 +14,8 @@ import { Swaps } from "./swaps.js";
  * @property {() => void} connect
  * @property {(why: TokenReason, level: number) => void} swap
  * @property {() => number} turn counts how often all streams were given up
- * @property {() => boolean} hasCursor
- * @property {(cursor: string, recipient?: string) => void} begin from this cursor
+ * @property {{ readonly cursor: string | null, readonly recipient: string | null }} known
+ * @property {(cursor: string) => void} begin from this cursor
  */
 
 export class Trouble {
@@ -26,13 +26,12 @@ export class Trouble {
 
   /**
    * @param {Rules} rules
-   * @param {number} upgradeAfterMs
    * @param {Host} host
    */
-  constructor(rules, upgradeAfterMs, host) {
+  constructor(rules, host) {
     this.#levels = rules.levels;
     this.#host = host;
-    this.swaps = new Swaps(rules, upgradeAfterMs, host.swap);
+    this.swaps = new Swaps(rules, host.swap);
   }
 
   /** The stream that was opened is another user's. */
@@ -82,9 +81,20 @@ export class Trouble {
     const { cursor, recipient, ...found } = await findCause(stream, end, isSuspect);
     if (turn !== this.#host.turn()) return;
     // The first answer of any kind is a place to go on from.
-    if (cursor && !this.#host.hasCursor()) this.#host.begin(cursor, recipient);
+    const { known } = this.#host;
+    if (cursor && !known.cursor && isOf(known.recipient, recipient)) this.#host.begin(cursor);
     const { atFault, isHopeless, isUnreached, ...words } = found;
     const online = globalThis.navigator?.onLine ?? true;
     this.#host.apply({ kind: "down", end: { ...end, ...words }, atFault, isHopeless, isUnreached, livedMs, online });
   }
+}
+
+/**
+ * Whether an answer is the user's.
+ *
+ * @param {string | null} ours
+ * @param {string} [theirs] a service of an earlier version does not say
+ */
+function isOf(ours, theirs = ours ?? undefined) {
+  return !ours || ours === theirs;
 }

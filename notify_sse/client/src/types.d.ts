@@ -143,12 +143,20 @@ export interface PolicyState {
   error: NotificationFailure | null;
 }
 
-/** The options by which the policy decides. */
+/** The options by which it is decided what is done when. */
 export interface Rules extends Required<Pick<ManagerOptions, RuleName>> {
   /** How many transports there are. */
   levels: number;
 }
-type RuleName = "maxAttempts" | "baseMs" | "maxMs" | "fallbackAfter" | "failedRetryMs" | "random";
+type RuleName =
+  | "maxAttempts"
+  | "baseMs"
+  | "maxMs"
+  | "fallbackAfter"
+  | "failedRetryMs"
+  | "connectTimeoutMs"
+  | "upgradeAfterMs"
+  | "random";
 
 /** What happened to a connection. */
 export type Fact =

@@ -29,6 +29,8 @@ export class LeaderShare {
    * @type {(() => void) | null}
    */
   #releaseLock = null;
+  /** The browser said that there is no network: a host that begins now is told so. */
+  #isOffline = false;
   #name;
   #options;
   #sink;
@@ -76,11 +78,13 @@ export class LeaderShare {
 
   /** @param {boolean} changed */
   wake(changed) {
+    if (changed) this.#isOffline = false;
     this.#say(messages.hello()); // it may have missed something while it slept
     this.#say(messages.wake(changed));
   }
 
   offline() {
+    this.#isOffline = true;
     this.#say(messages.offline());
   }
 
@@ -151,6 +155,7 @@ export class LeaderShare {
     });
     this.#host = new Host(this.#options, (message) => this.#tellAll(message));
     this.#host.start(this.#member.cursor);
+    if (this.#isOffline) this.offline();
     channel.postMessage(this.#host.welcome);
     return held;
   }

@@ -2,6 +2,7 @@
 // what is one recipient's, and that the service says: two tabs may name the same user and bring tokens of two.
 import { Connection } from "../connection.js";
 import { readHistory } from "../history.js";
+import { inTime } from "../in-time.js";
 import { LeaderShare } from "./leader-share.js";
 import { VERSION } from "./messages.js";
 import { WorkerShare } from "./worker-share.js";
@@ -9,6 +10,8 @@ import { WorkerShare } from "./worker-share.js";
 /** @import { ConnectionState } from "../../notify-sse.js" */
 /** @import { ShareSink, Sink, Source, SourceOptions } from "../types.js" */
 
+/** @type {Partial<ConnectionState>} */
+const OFFLINE = { status: "offline", reason: "offline" };
 const WAYS = { worker: WorkerShare, leader: LeaderShare };
 
 /** @implements {Source} */
@@ -19,6 +22,10 @@ export class SharedConnection {
   #turn = 0;
   /** @type {string | null} */
   #cursor = null;
+  /** It begins, and has no source yet. */
+  #isBeginning = false;
+  /** The browser said that there is no network: a source that begins now is told so. */
+  #isOffline = false;
   /** @type {("worker" | "leader")[]} */
   #ways;
   /**
@@ -57,21 +64,27 @@ export class SharedConnection {
       this.#source.stop(status);
     } else {
       this.#turn += 1; // an answer that is under way starts nothing
+      this.#isBeginning = false;
       this.#sink.state({ status });
     }
   }
 
   /** @param {boolean} changed */
   wake(changed) {
-    this.#source?.wake(changed);
+    if (changed) this.#isOffline = false;
+    if (this.#source) this.#source.wake(changed);
+    else if (changed) this.retryNow();
   }
 
   offline() {
-    this.#source?.offline();
+    this.#isOffline = true;
+    if (this.#source) this.#source.offline();
+    else if (this.#isBeginning) this.#sink.state(OFFLINE);
   }
 
   retryNow() {
-    this.#source?.retryNow();
+    if (this.#source) this.#source.retryNow();
+    else if (this.#isBeginning) this.#begin(); // what was asked may hang
   }
 
   /**
@@ -99,16 +112,25 @@ export class SharedConnection {
   async #begin() {
     this.#turn += 1;
     const turn = this.#turn;
-    this.#sink.state({ status: "connecting" });
-    try {
-      const known = this.#options.recipient;
-      const { recipient_id: recipient, cursor } = known
-        ? { recipient_id: known, cursor: null }
-        : await readHistory(this.#options, { limit: 1 });
-      if (turn === this.#turn) this.#shareAs(recipient ?? null, cursor);
-    } catch {
-      if (turn === this.#turn) this.#askByStream();
-    }
+    this.#isBeginning = true;
+    this.#sink.state(this.#isOffline ? OFFLINE : { status: "connecting" });
+    const known = this.#options.recipient;
+    const page = known ? { recipient_id: known, cursor: null } : await inTime(readHistory(this.#options, { limit: 1 }));
+    if (turn !== this.#turn) return;
+    if (page) this.#shareAs(page.recipient_id ?? null, page.cursor);
+    else this.#askByStream();
+  }
+
+  /**
+   * A source that begins while there is no network is told so.
+   *
+   * @param {Source} source
+   */
+  #follow(source) {
+    this.#isBeginning = false;
+    this.#source = source;
+    source.start(this.#cursor);
+    if (this.#isOffline) source.offline();
   }
 
   /**
@@ -144,18 +166,16 @@ export class SharedConnection {
         this.#shareAs(connection.recipient);
       },
     });
-    this.#source = connection;
-    connection.start(this.#cursor);
+    this.#follow(connection);
   }
 
   #tryNextWay() {
     this.#turn += 1;
     const sink = this.#sinkOf(this.#turn);
     const way = this.#ways.shift();
-    this.#source = way
-      ? new WAYS[way](nameFor(this.#options), this.#options, sink)
-      : new Connection(this.#options, sink);
-    this.#source.start(this.#cursor);
+    this.#follow(
+      way ? new WAYS[way](nameFor(this.#options), this.#options, sink) : new Connection(this.#options, sink),
+    );
   }
 
   /**

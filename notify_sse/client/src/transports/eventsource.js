@@ -20,6 +20,7 @@ export function decode({ type, lastEventId, data }) {
  */
 export function open(request, stream) {
   const { base, token, withCredentials } = request;
+  request.isTokenInQuery = true;
   const url = buildUrl(base, "stream", { ...streamParams(request), access_token: token });
   const source = new EventSource(url, { withCredentials });
   const onEvent = (/** @type {MessageEvent} */ event) => stream.receive(event);
