@@ -12,7 +12,8 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,20 +166,22 @@ async def raw_chromium() -> AsyncIterator[Chromium]:
 
 
 @contextlib.asynccontextmanager
-async def firefox() -> AsyncIterator[Firefox]:
-    """A fresh headless Firefox."""
+async def firefox(preferences: Mapping[str, Any] | None = None) -> AsyncIterator[Firefox]:
+    """A fresh headless Firefox, which takes any certificate."""
     await asyncio.to_thread(ensure, "firefox")
     command = [executable(*FIREFOX_NAMES), "--headless", "--no-remote", "--remote-debugging-port=0"]
     async with (
-        _running(command, _profile, "WebDriver BiDi listening on ") as address,
+        _running(
+            command, partial(_profile, PREFERENCES | dict(preferences or {})), "WebDriver BiDi listening on "
+        ) as address,
         _connected(f"{address}/session") as wire,
     ):
-        await wire.call("session.new", capabilities={})
+        await wire.call("session.new", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
         yield Firefox(wire)
 
 
-def _profile(home: Path) -> list[str]:
-    lines = [f'user_pref("{name}", {json.dumps(value)});' for name, value in PREFERENCES.items()]
+def _profile(preferences: Mapping[str, Any], home: Path) -> list[str]:
+    lines = [f'user_pref("{name}", {json.dumps(value)});' for name, value in preferences.items()]
     (home / "user.js").write_text("\n".join(lines))
     return ["--profile", str(home)]
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.deploy.certificate import CERTIFICATE, KEY, write_certificate
+from tests.support.certificate import CERTIFICATE, KEY, write_certificate
 from tests.support.services import CannotStart, Process, free_port
 from tests.support.services.packages import executable
 from tests.support.services.processes import accepts, spawn, wait_ready
