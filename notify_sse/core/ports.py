@@ -17,6 +17,10 @@ STORE_RETRY_S: Final = 0.5
 """How soon to ask a store again that is away. Fixed: who asks is few (one opens it, a bounded number replay)."""
 
 
+STRETCH_BYTES: Final = 262_144
+"""Of bodies that one read for the tail asks for: 3 s over a line of 100 KB/s."""
+
+
 class Head(msgspec.Struct, frozen=True):
     """Where the log stands: its `epoch` (random, new for each new or restored log), the `position` of its newest
     event (0 when it never had one) and its `floor` (events up to it were removed by retention).
@@ -86,11 +90,13 @@ class Store(Protocol):
         """Where the log stands now."""
 
     async def stretch(self, after: int, *, limit: int) -> Page:
-        """The next `limit` events of all channels after id `after`, with `committed_ms`; for repairing the tail."""
+        """The next events of all channels after id `after`, with `committed_ms`; for repairing the tail. At most
+        `limit` of them, and no more after `STRETCH_BYTES` of bodies: one read has a time limit, whatever is in the log.
+        """
 
-    async def newest(self, *, max_events: int, max_bytes: int) -> Page:
-        """The newest events of all channels, contiguous up to the head, at most that many events and bytes of
-        bodies (at least one event when there is any).
+    async def newest(self, *, max_events: int, max_bytes: int, before: int | None = None) -> Page:
+        """The newest events of all channels, contiguous up to the head, or to before id `before`; at most that many
+        events and bytes of bodies (at least one event when there is any).
         """
 
     async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:

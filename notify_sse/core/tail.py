@@ -48,6 +48,12 @@ class _ChannelFrames:
         """Put `frame` in the place of the one with its id."""
         self.frames[bisect_left(self.ids, frame.id, self.head)] = frame
 
+    def prepend(self, frames: list[Frame]) -> None:
+        """Put `frames`, ascending, before the others."""
+        self.ids[: self.head] = [frame.id for frame in frames]
+        self.frames[: self.head] = frames
+        self.head = 0
+
     def upto(self, position: int) -> list[Frame]:
         """The frames up to `position`."""
         return self.frames[self.head : bisect_right(self.ids, position, self.head)]
@@ -135,6 +141,36 @@ class Tail:
                 self._erase(frame)
         self._evict()
         return new
+
+    def prepend(self, frames: Sequence[Frame], *, known: int) -> int:
+        """Add `frames`, ascending, before all others: all that the log has from the first of them up to `start`, read
+        when its position was `known`. Takes the newest of them, as many as there is room for; returns how many.
+        """
+        taken: deque[Frame] = deque()
+        places: dict[str, list[Frame]] = {}
+        for frame in reversed(frames):
+            size = len(frame.block) + FRAME_OVERHEAD_BYTES
+            if len(self) + len(taken) >= self._max_events or self.size_bytes + size > self._max_bytes:
+                break
+            self.size_bytes += size
+            taken.appendleft(frame)
+        for frame in taken:
+            places.setdefault(frame.channel, []).append(frame)
+        for channel, of_channel in places.items():
+            self._by_channel.setdefault(channel, _ChannelFrames()).prepend(of_channel)
+        if taken:
+            self.start = taken[0].id - 1
+        self._order.extendleft(reversed(taken))
+        self._erase_again(known)
+        return len(taken)
+
+    def _erase_again(self, known: int) -> None:
+        """What was read before it was erased came in after it was told: its content goes now."""
+        for told in reversed(self._order):
+            if told.id <= known:
+                return
+            if told.erases:
+                self._erase(told)
 
     def after(
         self, position: int, channels: Iterable[str], *, max_events: int, max_bytes: int

@@ -17,6 +17,7 @@ from notify_sse.core.model import Announcement
 from notify_sse.core.ports import Head, Page, Store
 from notify_sse.core.tail import Hole, Tail
 from notify_sse.errors import StoreUnavailable
+from notify_sse.gateway.fill import Fill
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import LOG_HEAD, Outage
 
@@ -53,6 +54,7 @@ class Relay(Generic[ReaderT]):
         self._outage = outage
         self._drive = drive
         self._head_seen = 0
+        self._stretch_events = STRETCH_EVENTS
         self._on_extended = on_extended
         self._wanted = asyncio.Event()
         self._repaired: asyncio.Future[None] | None = None
@@ -109,28 +111,30 @@ class Relay(Generic[ReaderT]):
         await asyncio.shield(self._repaired)
 
     async def run(self, *, max_events: int, max_bytes: int) -> None:
-        """Fill the tail, then keep it at the head, until cancelled. Survives the store's absence."""
+        """Fill the tail, and keep it at the head, until cancelled. Survives the store's absence."""
+        fill = Fill(self._store, self._tail, max_events=max_events, max_bytes=max_bytes)
         while True:
             try:
                 if not self.filled:
-                    await self._fill(max_events=max_events, max_bytes=max_bytes)
-                await self._follow()
+                    await self._fill(fill)
+                await self._follow(fill)
             except StoreUnavailable as exc:
                 self._outage.lost(LOG_HEAD, str(exc), advice=exc.advice)
                 await asyncio.sleep(COMPARE_S / 2)
 
-    async def _fill(self, *, max_events: int, max_bytes: int) -> None:
-        page = await self._store.newest(max_events=max_events, max_bytes=max_bytes)
+    async def _fill(self, fill: Fill) -> None:
+        page = await fill.newest()
         first = page.events[0].id if page.events else page.upto + 1
         self._restart(page.head, start=first - 1)
         self._extend(first, _frames(page), upto=page.upto)
+        fill.begin()
         self._filled.set()
         self._outage.back(LOG_HEAD)
         logger.info("tail filled", extra={"action": "fill", "events": len(page.events), "position": page.upto})
 
-    async def _follow(self) -> None:
+    async def _follow(self, fill: Fill) -> None:
         while True:
-            asked = await self._asked()
+            asked = await self._asked(fill)
             waiting, self._repaired = self._repaired, None
             try:
                 await self._compare(at_once=asked)
@@ -142,9 +146,14 @@ class Relay(Generic[ReaderT]):
                 waiting.set_result(None)
             self._outage.back(LOG_HEAD)
 
-    async def _asked(self) -> bool:
+    async def _asked(self, fill: Fill) -> bool:
+        """Whether somebody asked for the log to be read; else it is time to compare. Until then the tail is filled."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + COMPARE_S
+        while fill.unfinished and not self._wanted.is_set() and loop.time() < until:
+            await fill.older()
         try:
-            async with asyncio.timeout(COMPARE_S):
+            async with asyncio.timeout_at(until):
                 await self._wanted.wait()
         except TimeoutError:
             return False
@@ -171,7 +180,7 @@ class Relay(Generic[ReaderT]):
             await asyncio.sleep(GRACE_S)
         while head.position > tail.position:
             asked = tail.position
-            page = await self._store.stretch(asked, limit=STRETCH_EVENTS)
+            page = await self._next_stretch(asked)
             # The log may break off between two pages, too.
             if page.head.epoch != tail.epoch or page.head.position < head.position:
                 self._break_off(page.head)
@@ -179,6 +188,16 @@ class Relay(Generic[ReaderT]):
             self._take_stretch(page, after=asked)
             # Let the woken streams read the stretch before the next one could push it out of the tail.
             await asyncio.sleep(0)
+
+    async def _next_stretch(self, after: int) -> Page:
+        """What was not read within the time limit is asked for again in a smaller piece."""
+        try:
+            page = await self._store.stretch(after, limit=self._stretch_events)
+        except StoreUnavailable:
+            self._stretch_events = max(1, self._stretch_events // 2)
+            raise
+        self._stretch_events = min(STRETCH_EVENTS, self._stretch_events * 2)
+        return page
 
     def _take_stretch(self, page: Page, *, after: int) -> None:
         """Extend by what the log has after id `after`. Announcements may have come in while it was read: what is known

@@ -22,6 +22,7 @@ MAX_REST_S: Final = 0.005
 """After reading a page, keep the slot for as long as the read took (at most this long): replays use at most half of the
 database's time, and of this process's.
 """
+LEAST_PAGE_EVENTS: Final = 4
 MIN_PAGE_EVENTS: Final = 32
 MAX_PAGE_EVENTS: Final = 500
 
@@ -39,22 +40,24 @@ class Replays:
     async def read(self, connection: Connection) -> Page:
         """The next page of the log for `connection`. Waits while the store is away. Moves no cursor: see `take`."""
         stream, asked = connection.stream, time.monotonic()
-        page = await self._page(stream, limit=connection.page_events)
+        page = await self._page(connection)
         self._metrics.replay_seconds.observe(time.monotonic() - asked)
         if page.head.epoch != stream.epoch:
             await asyncio.sleep(STORE_RETRY_S)  # the relay is about to notice: no use in asking in a circle
         return page
 
-    async def _page(self, stream: Stream, *, limit: int) -> Page:
+    async def _page(self, connection: Connection) -> Page:
+        stream = connection.stream
         while True:
             try:
                 async with self._slot():
                     self._metrics.pages_read.inc()
                     began = time.monotonic()
-                    page = await self._store.after(stream.position, stream.channels, limit=limit)
+                    page = await self._store.after(stream.position, stream.channels, limit=connection.page_events)
                     await asyncio.sleep(min(MAX_REST_S, time.monotonic() - began))
                     return page
             except StoreUnavailable:
+                lessen(connection)
                 await asyncio.sleep(STORE_RETRY_S)
 
     @asynccontextmanager
@@ -85,6 +88,11 @@ def grow(connection: Connection) -> None:
     connection.page_events = min(MAX_PAGE_EVENTS, connection.page_events * 2)
 
 
+def lessen(connection: Connection) -> None:
+    """The page was not read. It may be too large for the line to the database, and the time limit."""
+    connection.page_events = max(min(LEAST_PAGE_EVENTS, connection.page_events), connection.page_events // 2)
+
+
 def shrink(connection: Connection, *, taken: int) -> None:
     """The client took `taken` events and then kept us waiting."""
-    connection.page_events = max(MIN_PAGE_EVENTS, min(connection.page_events, taken * 2))
+    connection.page_events = min(connection.page_events, max(MIN_PAGE_EVENTS, taken * 2))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from notify_sse.core.model import Event
-from notify_sse.core.ports import Head, Page
+from notify_sse.core.ports import STRETCH_BYTES, Head, Page
 
 LOOKED_AT: Final = 4096
 """Events of a channel that one page looks at, at most, for those of some types: 3 ms of the database's time. There may
@@ -33,6 +33,19 @@ def ascending(
         return Page(tuple(events), events[-1].id, head)
     end = head.position if before is None else min(head.position, before - 1)
     return Page(tuple(events), end if looked_to is None else looked_to, head)
+
+
+def stretch(events: Sequence[Event], head: Head, *, limit: int) -> Page:
+    """As `ascending`; what has its fill of bytes is a full page, too."""
+    if sum(len(event.body) for event in events) >= STRETCH_BYTES:
+        return Page(tuple(events), events[-1].id, head)
+    return ascending(events, head, limit=limit)
+
+
+def newest(events: Sequence[Event], head: Head, *, before: int | None) -> Page:
+    """The end of the log, or of what lies before `before`."""
+    upto = head.position if before is None else min(head.position, before - 1)
+    return Page(tuple(events), upto, head)
 
 
 def descending(

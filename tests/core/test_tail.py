@@ -87,6 +87,31 @@ class TailModel(RuleBasedStateMachine):
         assert not isinstance(outcome, Hole)
         return outcome
 
+    @rule(contents=st.lists(st.tuples(st.sampled_from(CHANNELS), st.integers(0, 400), st.booleans()), max_size=8))
+    def prepend(self, contents: list[tuple[str, int, bool]]) -> None:
+        """A page of the log before the tail, perhaps with gaps: as much of it as there is room for, the newest first,
+        and nothing is pushed out for it."""
+        start, held, size = self.tail.start, list(self.tail._order), self.tail.size_bytes
+        first = max(1, start + 1 - len(contents))
+        frames = [
+            self.log.get(place) or made(place, channel, size)
+            for place, (channel, size, there) in enumerate(contents[: start + 1 - first], first)
+            if there or place in self.log
+        ]
+        taken = self.tail.prepend(frames, known=self.position)
+        kept = frames[len(frames) - taken :]
+        self.log.update((one.id, one) for one in kept)
+        assert list(self.tail._order) == kept + held
+        assert self.tail.start == (kept[0].id - 1 if kept else start)
+        self.begun = min(self.begun, self.tail.start)
+        if taken < len(frames):
+            following = frames[len(frames) - taken - 1]
+            assert (
+                len(self.tail) == self.max_events
+                or self.tail.size_bytes + len(following.block) + FRAME_OVERHEAD_BYTES > self.max_bytes
+            )
+        assert self.tail.size_bytes >= size
+
     @rule(gap=st.integers(1, 5), count=st.integers(0, 3))
     def offer_beyond(self, gap: int, count: int) -> None:
         """A hole is named, and nothing changes."""

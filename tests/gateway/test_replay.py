@@ -1,9 +1,12 @@
 """Pages of the log for streams that fell behind, while the log is away or has become another one."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.hub import Hub
+from notify_sse.core.ports import Page
 from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Tail
 from notify_sse.errors import StoreUnavailable
@@ -91,3 +94,25 @@ async def test_what_is_due_during_a_read_is_said_at_once() -> None:
     assert bench.transport.sent == ["connected", "closing", "end"]
     bench.registry.leave(bench.connection)
     await until(lambda: not bench.connection.busy)
+
+
+async def test_a_page_that_cannot_be_read_in_time_is_asked_for_in_smaller_pieces() -> None:
+    """A line that is too slow for the page: asking for the same one for ever would never end."""
+    bench = Bench()
+    bench.connection.page_events = 20
+    asked = []
+    read = bench.store.after
+
+    async def after(cursor: int, channels: Sequence[str], *, limit: int) -> Page:
+        asked.append(limit)
+        if limit > 5:
+            raise StoreUnavailable("timeout")
+        return await read(cursor, channels, limit=limit)
+
+    bench.store.after = after  # type: ignore[method-assign]
+    bench.registry.open(bench.connection)
+    await until(lambda: bench.connection.stream.position == 5)
+    assert asked[:3] == [20, 10, 5]
+    module.lessen(bench.connection)
+    module.lessen(bench.connection)
+    assert bench.connection.page_events == module.LEAST_PAGE_EVENTS

@@ -26,6 +26,8 @@ POISON = "store-refuses"
 NAMELESS = "recipient:nameless"
 """The channel of what is published without an id. Nobody reads it: the log alone is looked at."""
 
+FILL_EVENTS = 7
+"""A page of the newest events holds no more, whatever was asked for: large bodies would do the same."""
 BY_HAND = b"{}"
 """The body of what somebody writes behind our back."""
 
@@ -111,9 +113,10 @@ class Database:
         found = self._committed(max(after, self.floor))[:limit]
         return Page(tuple(found), found[-1].id if len(found) == limit else len(self.rows), self.head)
 
-    def newest(self, max_events: int) -> Page:
-        start = max(self.floor, len(self.rows) - max_events)
-        return Page(tuple(self._committed(start)), len(self.rows), self.head)
+    def newest(self, max_events: int, before: int | None = None) -> Page:
+        upto = len(self.rows) if before is None else min(len(self.rows), before - 1)
+        found = [row for row in self._committed(self.floor) if row.id <= upto]
+        return Page(tuple(found[-max_events:]), upto, self.head)
 
     def after(self, cursor: int, channels: Sequence[str], limit: int) -> Page:
         found = [event for event in self._committed(max(cursor, self.floor)) if event.channel in channels][:limit]
@@ -196,9 +199,9 @@ class SimStore:
     async def stretch(self, after: int, *, limit: int) -> Page:
         return await self._ask(lambda: self._database.stretch(after, limit))
 
-    async def newest(self, *, max_events: int, max_bytes: int) -> Page:
+    async def newest(self, *, max_events: int, max_bytes: int, before: int | None = None) -> Page:
         assert max_bytes > 0
-        return await self._ask(lambda: self._database.newest(max_events))
+        return await self._ask(lambda: self._database.newest(min(max_events, FILL_EVENTS), before))
 
     async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
         return await self._ask(lambda: self._database.after(cursor, channels, limit))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from unittest.mock import patch
 
 from notify_sse.core.model import Event
-from notify_sse.core.ports import Page, Store
+from notify_sse.core.ports import STRETCH_BYTES, Page, Store
 from tests.store.subject import Subject, ids, notification, several, whole_log
 
 CHANNELS = ("recipient:a", "recipient:b", "topic:all", "topic:news")
@@ -181,6 +181,49 @@ async def the_newest_stretch_keeps_both_bounds(subject: Subject) -> None:
             assert (ids(page.events), page.upto) == (expected, 6)
 
 
+async def the_newest_are_read_page_by_page_from_the_end(subject: Subject) -> None:
+    """`newest` before the first of a page goes on from it, without gap or overlap, down to where nothing is left; each
+    page keeps both bounds, or holds one event."""
+    async with subject.opened() as store:
+        events = await _fill(store, 90)
+        sizes = {event.id: len(event.body) for event in events}
+        for max_events, max_bytes in ((7, 10**6), (90, 400), (90, 1)):
+            read: list[Event] = []
+            before = None
+            while page_events := (
+                page := await store.newest(max_events=max_events, max_bytes=max_bytes, before=before)
+            ).events:
+                assert page.upto == (90 if before is None else before - 1) == page_events[-1].id
+                assert len(page_events) <= max_events
+                assert len(page_events) == 1 or sum(sizes[one.id] for one in page_events) <= max_bytes
+                read[:0] = page_events
+                before = page_events[0].id
+            assert read == events
+        for before in (-5, 0, 1):
+            assert (await store.newest(max_events=9, max_bytes=9, before=before)).events == ()
+        for before in (91, 2**70):
+            assert ids((await store.newest(max_events=2, max_bytes=10**6, before=before)).events) == [89, 90]
+
+
+async def a_stretch_is_bounded_in_bytes(subject: Subject) -> None:
+    """One read of large events does not take longer than its time limit: it ends with the one that fills it, says so,
+    and goes on from there."""
+    large = STRETCH_BYTES // 3 + 1
+    async with subject.opened() as store:
+        await store.append([notification(str(number), body=b"x" * large) for number in range(7)])
+        stretches = [await store.stretch(after, limit=100) for after in (0, 3, 6, 5)]
+        assert [(ids(one.events), one.upto) for one in stretches] == [
+            ([1, 2, 3], 3),
+            ([4, 5, 6], 6),
+            ([7], 7),
+            ([6, 7], 7),
+        ]
+        assert [len(one.committed_ms) for one in stretches] == [3, 3, 1, 2]
+        await store.append([notification("huge", body=b"x" * 2 * STRETCH_BYTES)])
+        huge = await store.stretch(7, limit=100)
+        assert (ids(huge.events), huge.upto) == ([8], 8)
+
+
 async def retention_removes_the_oldest_in_batches_and_moves_the_floor(subject: Subject) -> None:
     """`expire` removes at most `limit`, only what is old enough, until 0; the floor is the last id that was removed;
     ids go on; a notification_id that was removed may come again."""
@@ -298,6 +341,8 @@ READING = (
     a_rare_type_is_looked_for_page_by_page,
     history_pages_join_without_gap_or_overlap,
     the_newest_stretch_keeps_both_bounds,
+    the_newest_are_read_page_by_page_from_the_end,
+    a_stretch_is_bounded_in_bytes,
     retention_removes_the_oldest_in_batches_and_moves_the_floor,
     retention_of_the_whole_log_keeps_its_position,
     a_clock_that_stepped_does_not_make_a_hole,

@@ -164,9 +164,9 @@ async def test_several_hosts_and_a_folder_of_sockets_are_taken(database_url: str
 @pytest.mark.parametrize(
     ("refusal", "advised"),
     [
-        (asyncpg.ProtocolViolationError("unsupported startup parameter: jit"), "ignore_startup_parameters = "),
-        (asyncpg.DuplicatePreparedStatementError('prepared statement "x" already exists'), "pool_mode = session"),
-        (asyncpg.InvalidSQLStatementNameError('prepared statement "x" does not exist'), "pool_mode = session"),
+        (asyncpg.ProtocolViolationError("unsupported startup parameter: search_path"), "ignore_startup_parameters"),
+        (asyncpg.ProtocolViolationError("transaction blocks not allowed in statement pooling mode"), "pool_mode"),
+        (asyncpg.ProtocolViolationError("no such database: push"), "does not exist"),
         (asyncpg.InsufficientPrivilegeError("permission denied for table log"), "notify-sse doctor"),
     ],
 )

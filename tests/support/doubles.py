@@ -31,6 +31,8 @@ class HandStore:
         self.gate = asyncio.Event()
         self.gate.set()
         self.batches: list[list[str]] = []
+        self.page_events = 1000
+        self.asked_bytes: list[int] = []
         self.calls: Counter[str] = Counter()
 
     async def _pass(self, name: str) -> None:
@@ -65,10 +67,10 @@ class HandStore:
         await self._pass("stretch")
         return self.database.stretch(after, limit)
 
-    async def newest(self, *, max_events: int, max_bytes: int) -> Page:
-        assert max_bytes
+    async def newest(self, *, max_events: int, max_bytes: int, before: int | None = None) -> Page:
+        self.asked_bytes.append(max_bytes)
         await self._pass("newest")
-        return self.database.newest(max_events)
+        return self.database.newest(min(max_events, self.page_events), before)
 
     async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
         await self._pass("after")

@@ -11,6 +11,9 @@ class TcpProxy:
     def __init__(self, target_port: int) -> None:
         self.port = 0
         self.accepted = 0
+        self.bytes_per_s = 0
+        """How much goes from the server to all clients together; 0: as much as there is."""
+        self._line = asyncio.Lock()
         self._target_port = target_port
         self._writers: list[asyncio.StreamWriter] = []
         self._flowing = asyncio.Event()
@@ -46,16 +49,19 @@ class TcpProxy:
             self._writers.append(to_server[1])
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pipe(reader, to_server[1]))
-                group.create_task(self._pipe(to_server[0], writer))
+                group.create_task(self._pipe(to_server[0], writer, slow=True))
         except* (OSError, RuntimeError):
             pass
         finally:
             writer.transport.abort()
 
-    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, slow: bool = False) -> None:
         try:
             while chunk := await reader.read(65536):
                 await self._flowing.wait()
+                if slow and self.bytes_per_s:
+                    async with self._line:  # the time that the bytes take on the line
+                        await asyncio.sleep(len(chunk) / self.bytes_per_s)
                 writer.write(chunk)
                 await writer.drain()
         finally:

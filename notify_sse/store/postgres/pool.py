@@ -1,7 +1,8 @@
 """A pool of connections to Postgres that heals itself, and the one place where its errors become ours.
 
 `PostgresStore` has one for each kind of work. `databases` keeps the connections; the work itself runs on the asyncpg
-connection, one autocommitted statement at a time, so no transaction is ever left open.
+connection, one autocommitted statement at a time, so no transaction is ever left open. (Through a connection pooler it
+is a transaction, which the server ends when we do not: see `pooler`.)
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from databases import Database
 from notify_sse.config.database_url import options_of
 from notify_sse.errors import BadConfiguration, NotifyError, StoreRefused, StoreUnavailable
 from notify_sse.store.lane import Lane
+from notify_sse.store.postgres import pooler
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -54,20 +56,11 @@ FOREIGN: Final = (
 )
 # SQLSTATE classes that blame what was written: data exception, integrity, program limit (an index entry too large).
 _REFUSED: Final = frozenset(("22", "23", "54"))
-_POOLED: Final = (
-    "a connection pooler such as PgBouncer gives our statements to several server connections: connect to Postgres "
-    "itself, or set pool_mode = session there"
-)
 _ADVICE: Final = {
     "3D000": "the database that NOTIFY_SSE_DATABASE_URL names does not exist: create it (createdb); waiting for it",
     "28": "the database refuses the user or password of NOTIFY_SSE_DATABASE_URL; trying again until it does not",
     "42501": "the database user lacks a privilege; trying again until it is granted (`notify-sse doctor` names what is "
     "missing)",
-    "08P01": "a connection pooler such as PgBouncer refuses our start-up parameters: connect to Postgres itself, or "
-    "set there pool_mode = session and ignore_startup_parameters = "
-    + ", ".join([*SERVER_SETTINGS, "extra_float_digits"]),
-    "42P05": _POOLED,
-    "26000": _POOLED,
 }
 """By SQLSTATE or its class: refusals that need a person."""
 _TLS_FILES: Final = frozenset(("sslrootcert", "sslcert", "sslkey", "sslcrl"))
@@ -75,15 +68,36 @@ _TLS_FILES: Final = frozenset(("sslrootcert", "sslcert", "sslkey", "sslcrl"))
 _BROKEN: Final = frozenset(("08", "57P01", "57P02", "57P03", "57P05", "25006"))
 
 
-async def connect(url: str, *, settings: dict[str, str], command_timeout_s: float | None) -> asyncpg.Connection:
+async def reach(
+    url: str, *, settings: dict[str, str], command_timeout_s: float | None, pooled: bool = False
+) -> tuple[asyncpg.Connection, bool]:
+    """As `connect`; and whether a pooler stands before the server. If so, the connection is without `settings`.
+    With `pooled`, that is known.
+    """
+    if not pooled:
+        try:
+            connection = await connect(url, settings=settings, command_timeout_s=command_timeout_s)
+            if not await pooler.is_between(connection, settings):
+                return connection, False
+            await connection.close()
+        except asyncpg.PostgresError as exc:
+            if not pooler.is_at_fault(exc):
+                raise
+    return await connect(url, settings={}, command_timeout_s=command_timeout_s, **pooler.STATEMENTS_KEPT), True
+
+
+async def connect(
+    url: str, *, settings: dict[str, str], command_timeout_s: float | None, **more: Any
+) -> asyncpg.Connection:
     """A connection to the primary that `url` leads to, on a socket that notices a silent cut within 10 s of a write.
+    `more` is for asyncpg.
 
     Raises `BadConfiguration` when `url` is at fault, else what asyncpg and the system raise.
     """
     _check_files(url)
     try:
-        connection = await asyncpg.connect(
-            dsn(url), timeout=CONNECT_TIMEOUT_S, command_timeout=command_timeout_s, server_settings=settings
+        connection: asyncpg.Connection = await asyncpg.connect(
+            dsn(url), timeout=CONNECT_TIMEOUT_S, command_timeout=command_timeout_s, server_settings=settings, **more
         )
     except ValueError as exc:
         raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {_reason(exc)}") from None
@@ -129,7 +143,7 @@ def translated(exc: Exception) -> NotifyError:
         state = exc.sqlstate or ""
         if state[:2] in _REFUSED:
             return StoreRefused(f"the database refuses it ({name}, SQLSTATE {state})")
-        advice = _ADVICE.get(state) or _ADVICE.get(state[:2], "")
+        advice = _ADVICE.get(state) or _ADVICE.get(state[:2]) or pooler.advice(exc)
         return StoreUnavailable(f"the database cannot do it now ({name}: {exc.args[0]})", advice=advice)
     if isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError):
         return StoreRefused(f"the database has no place for such a value ({name})")
@@ -145,6 +159,8 @@ class PostgresPool:
         self._lane = Lane(width=size, wait_s=wait_s)
         self._database: Database | None = None
         self._retiring: set[asyncio.Task[None]] = set()
+        self.pooled = False
+        """Whether a connection pooler was found before the server. Known after the first unit of work."""
 
     async def run(self, work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]]) -> T:
         """What `work(connection)` returns. It must not begin a transaction that it does not end.
@@ -176,7 +192,7 @@ class PostgresPool:
             async with database.connection() as pooled:
                 connection = pooled.raw_connection
                 try:
-                    return await work(connection)
+                    return await self._carry_out(work, connection)
                 except BaseException as exc:
                     if _is_broken(exc):
                         self._discard(database, connection)
@@ -185,6 +201,19 @@ class PostgresPool:
             # Not `from exc` when the data is to blame: asyncpg's message quotes it.
             ours = translated(exc)
             raise ours from (None if isinstance(ours, StoreRefused) else exc)
+
+    async def _carry_out(self, work: Callable[[asyncpg.Connection], Awaitable[T]], connection: asyncpg.Connection) -> T:
+        if not self.pooled:
+            return await work(connection)
+        await connection.execute(pooler.beginning(SERVER_SETTINGS))
+        try:
+            result = await work(connection)
+        except BaseException as exc:
+            if not _is_broken(exc):
+                await connection.execute("ROLLBACK")
+            raise
+        await connection.execute("COMMIT")
+        return result
 
     async def _opened(self) -> Database:
         if self._database is None:
@@ -200,7 +229,13 @@ class PostgresPool:
         return self._database
 
     async def _connect(self, *_: Any, **__: Any) -> asyncpg.Connection:
-        return await connect(self._url, settings=SERVER_SETTINGS, command_timeout_s=COMMAND_TIMEOUT_S)
+        connection, pooled = await reach(
+            self._url, settings=SERVER_SETTINGS, command_timeout_s=COMMAND_TIMEOUT_S, pooled=self.pooled
+        )
+        if pooled and not self.pooled:
+            logger.debug("a connection pooler stands before the database", extra={"action": "connect"})
+        self.pooled = pooled
+        return connection
 
     def _discard(self, database: Database, connection: asyncpg.Connection) -> None:
         """Drop a connection that failed, and with it the idle ones: they lead to where it led."""

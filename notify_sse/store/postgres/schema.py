@@ -2,13 +2,14 @@
 
 import asyncio
 from typing import Final
+from uuid import uuid4
 
 import asyncpg
 import msgspec
 from sqlalchemy import Connection, NullPool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from notify_sse.errors import StoreUnavailable
+from notify_sse.errors import BadConfiguration, StoreUnavailable
 from notify_sse.store import schema
 from notify_sse.store.postgres import pool
 from notify_sse.store.schema import SELECT_SCHEMA, VERSION_TABLE, Migrated, Schema
@@ -91,15 +92,17 @@ async def _build_indexes(database_url: str) -> None:
     CONCURRENTLY works in no transaction, and waits for every statement that began before it. So whoever waits for their
     turn asks again and again: one that waited in a statement would be waited for by the one that builds.
     """
+    missing, pooled = await _missing_indexes(database_url)
+    if not missing:
+        return
+    if pooled:
+        raise BadConfiguration(
+            "NOTIFY_SSE_DATABASE_URL leads through a connection pooler, where no index can be built beside the work: "
+            "run notify-sse migrate with the URL of Postgres itself"
+        )
     try:
         connection = await pool.connect(database_url, settings=BUILD_SETTINGS, command_timeout_s=None)
         try:
-            found = await schema_of(connection)
-            if found is None or found.is_newer:
-                return
-            missing = [index for index in INDEXES if not await connection.fetchval(INDEX_VALID, index.name)]
-            if not missing:
-                return
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", BUILD_LOCK):  # noqa: ASYNC110
                 await asyncio.sleep(BUILD_LOOK_S)
             for index in missing:
@@ -114,17 +117,42 @@ async def _build_indexes(database_url: str) -> None:
         raise schema.translated(exc) from exc
 
 
+async def _missing_indexes(database_url: str) -> tuple[list[Index], bool]:
+    """Those that a log lacks which is there; and whether a connection pooler stands before it."""
+
+    async def look(connection: asyncpg.Connection) -> list[Index]:
+        found = await schema_of(connection)
+        if found is None or found.is_newer:
+            return []
+        return [index for index in INDEXES if not await connection.fetchval(INDEX_VALID, index.name)]
+
+    reads = pool.PostgresPool(database_url, size=1, wait_s=1)
+    try:
+        return await reads.run(look), reads.pooled
+    finally:
+        await reads.close()
+
+
 def _engine(database_url: str) -> AsyncEngine:
     async def connect() -> asyncpg.Connection:
         try:
-            return await pool.connect(database_url, settings=MIGRATION_SETTINGS, command_timeout_s=None)
+            connection, _ = await pool.reach(database_url, settings=MIGRATION_SETTINGS, command_timeout_s=None)
         except pool.FOREIGN as exc:
             raise pool.translated(exc) from exc
+        return connection
 
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    # Behind a pooler, a prepared statement must be found by its name in this transaction only.
+    engine = create_async_engine(
+        "postgresql+asyncpg://?prepared_statement_cache_size=0",
+        async_creator=connect,
+        poolclass=NullPool,
+        connect_args={"prepared_statement_name_func": lambda: f"notify_sse_{uuid4().hex}"},
+    )
     event.listen(engine.sync_engine, "begin", _lock)
     return engine
 
 
 def _lock(connection: Connection) -> None:
+    for name, value in MIGRATION_SETTINGS.items():  # where they were no start-up parameters
+        connection.exec_driver_sql(f"SET LOCAL {name} = {value}")
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import resources
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ import asyncpg
 from msgspec import structs
 
 from notify_sse.core.model import Event, Notification
-from notify_sse.core.ports import Appended, Head, Page
+from notify_sse.core.ports import STRETCH_BYTES, Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import page
 from notify_sse.store.batch import Place, firsts, identity, outcome, sought_text, stored_text
@@ -32,6 +33,10 @@ WAIT_S: Final = 10.0
 REPLAY_WAIT_S: Final = 30.0
 RACES: Final = 3
 APPEND: Final = "SELECT * FROM log_append($1, $2, $3, $4, $5, $6, $7)"
+
+
+class _IdsTaken(ValueError):
+    """A row of the log had an id, or a notification_id, that the batch would get."""
 
 
 class PostgresStore:
@@ -77,19 +82,8 @@ class PostgresStore:
 
     async def append(self, batch: Sequence[Notification]) -> Appended:
         new = firsts(batch)
-        columns = _columns(new)
 
-        async def work(connection: asyncpg.Connection) -> Any:
-            for _ in range(RACES):
-                try:
-                    return await connection.fetchrow(APPEND, *columns)
-                except asyncpg.UniqueViolationError:
-                    # Another program wrote these ids without taking the head's lock. The next attempt sees its rows as
-                    # duplicates; when it still fails, the ids themselves are taken.
-                    continue
-            raise StoreUnavailable("the log was written to by something else: its ids go beyond its head")
-
-        row = await self._writes.run(work)
+        row = await self._appended(_columns(new))
         seen = {
             identity(new[place - 1]): Place(found, digest)
             for place, found, digest in zip(
@@ -98,22 +92,36 @@ class PostgresStore:
         }
         return outcome(batch, epoch=row["log_epoch"], position=row["log_position"], seen=seen)
 
+    async def _appended(self, columns: tuple[list[Any], ...]) -> Any:
+        async def work(connection: asyncpg.Connection) -> Any:
+            try:
+                return await connection.fetchrow(APPEND, *columns)
+            except asyncpg.UniqueViolationError as exc:
+                raise _IdsTaken from exc
+
+        for _ in range(RACES):
+            # Another program wrote these ids without taking the head's lock. The next attempt sees its rows as
+            # duplicates; when it still fails, the ids themselves are taken.
+            with suppress(_IdsTaken):
+                return await self._writes.run(work)
+        raise StoreUnavailable("the log was written to by something else: its ids go beyond its head")
+
     async def head(self) -> Head:
         rows = await self._reads.run(lambda connection: connection.fetch(self._head))
         return _head(rows)
 
     async def stretch(self, after: int, *, limit: int) -> Page:
         rows = await self._reads.run(
-            lambda connection: connection.fetch(self._stretch, page.bounded(after, default=0), limit)
+            lambda connection: connection.fetch(self._stretch, page.bounded(after, default=0), limit, STRETCH_BYTES)
         )
         times = tuple(row[-1] for row in rows if row[-1] is not None)
         events = _events([row[:-1] for row in rows])
-        return structs.replace(page.ascending(events, _head(rows), limit=limit), committed_ms=times)
+        return structs.replace(page.stretch(events, _head(rows), limit=limit), committed_ms=times)
 
-    async def newest(self, *, max_events: int, max_bytes: int) -> Page:
-        rows = await self._reads.run(lambda connection: connection.fetch(self._newest, max_events, max_bytes))
-        head = _head(rows)
-        return Page(_events(rows), head.position, head)
+    async def newest(self, *, max_events: int, max_bytes: int, before: int | None = None) -> Page:
+        values = (max_events, max_bytes, page.bounded(before, default=page.MAX_ID))
+        rows = await self._reads.run(lambda connection: connection.fetch(self._newest, *values))
+        return page.newest(_events(rows), _head(rows), before=before)
 
     async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
         return await self.history(channels, after=cursor, before=None, limit=limit)

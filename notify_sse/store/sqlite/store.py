@@ -14,7 +14,7 @@ import aiosqlite
 from msgspec import structs
 
 from notify_sse.core.model import Event, Notification
-from notify_sse.core.ports import Appended, Head, Page
+from notify_sse.core.ports import STRETCH_BYTES, Appended, Head, Page
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store import page
 from notify_sse.store.batch import Identity, Place, firsts, identity, outcome, sought_text, stored_text
@@ -39,13 +39,18 @@ INSERT: Final = """
 """
 ADVANCE: Final = "UPDATE log_head SET position = ?"
 STRETCH: Final = """
-    SELECT id, channel, type, body, expires_ms, silent, erases, created_ms FROM log WHERE id > ? ORDER BY id LIMIT ?
+    SELECT id, channel, type, body, expires_ms, silent, erases, created_ms FROM (
+        SELECT *, sum(length(body)) OVER (ORDER BY id) - length(body) AS bytes_before
+          FROM (SELECT id, channel, type, body, expires_ms, silent, erases, created_ms FROM log
+                 WHERE id > ? ORDER BY id LIMIT ?)
+    ) WHERE bytes_before < ? ORDER BY id
 """
 NEWEST: Final = """
     SELECT id, channel, type, body, expires_ms, silent, erases FROM (
-        SELECT *, sum(length(body)) OVER (ORDER BY id DESC) AS bytes
-          FROM (SELECT id, channel, type, body, expires_ms, silent, erases FROM log ORDER BY id DESC LIMIT ?)
-    ) WHERE bytes <= ? OR id = (SELECT position FROM log_head) ORDER BY id
+        SELECT *, sum(length(body)) OVER (ORDER BY id DESC) AS bytes, max(id) OVER () AS last
+          FROM (SELECT id, channel, type, body, expires_ms, silent, erases FROM log
+                 WHERE id < ? ORDER BY id DESC LIMIT ?)
+    ) WHERE bytes <= ? OR id = last ORDER BY id
 """
 ASCENDING: Final = """
     SELECT id, type, body, expires_ms, silent, erases FROM log INDEXED BY log_channel
@@ -130,18 +135,21 @@ class SqliteStore:
     async def stretch(self, after: int, *, limit: int) -> Page:
         async def work(connection: aiosqlite.Connection) -> Page:
             head = await _head(connection)
-            rows = await connection.execute_fetchall(STRETCH, (page.bounded(after, default=0), limit))
+            values = (page.bounded(after, default=0), limit, STRETCH_BYTES)
+            rows = await connection.execute_fetchall(STRETCH, values)
             times = tuple(row[-1] for row in rows)
             events = _events(row[:-1] for row in rows)
-            return structs.replace(page.ascending(events, head, limit=limit), committed_ms=times)
+            return structs.replace(page.stretch(events, head, limit=limit), committed_ms=times)
 
         return await self._reads.run(work)
 
-    async def newest(self, *, max_events: int, max_bytes: int) -> Page:
+    async def newest(self, *, max_events: int, max_bytes: int, before: int | None = None) -> Page:
+        values = (page.bounded(before, default=page.MAX_ID), max_events, max_bytes)
+
         async def work(connection: aiosqlite.Connection) -> Page:
             head = await _head(connection)
-            rows = await connection.execute_fetchall(NEWEST, (max_events, max_bytes))
-            return Page(_events(rows), head.position, head)
+            rows = await connection.execute_fetchall(NEWEST, values)
+            return page.newest(_events(rows), head, before=before)
 
         return await self._reads.run(work)
 

@@ -60,6 +60,7 @@ NEEDS = {
         Need("nginx", _any_on_path("nginx"), ("nginx",)),
         Need("caddy", _any_on_path("caddy"), ("caddy",)),
         Need("haproxy", _any_on_path("haproxy"), ("haproxy",)),
+        Need("pgbouncer", _any_on_path("pgbouncer", "/usr/sbin/pgbouncer"), ("pgbouncer",)),
         Need("prometheus", _any_on_path("promtool"), ("prometheus",)),
     )
 }

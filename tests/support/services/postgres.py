@@ -90,7 +90,7 @@ class InstalledPostgres(PostgresServer):
         self.process: Process | None = None
         self._bin = found
         self._settings = SETTINGS | (settings or {})
-        self._user = _unprivileged() if os.geteuid() == 0 else None
+        self._user = unprivileged() if os.geteuid() == 0 else None
         self._env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(directory)}
 
     def database_url(self, name: str) -> str:
@@ -182,7 +182,7 @@ class InstalledPostgres(PostgresServer):
             raise CannotStart(f"initdb failed: {' '.join(done.stderr.split())}")
 
 
-def _unprivileged() -> str:
+def unprivileged() -> str:
     """A user to run as, instead of root."""
     for name in ("postgres", "nobody"):
         try:
