@@ -16,6 +16,7 @@ from notify_sse.web.http import cors, problems
 from notify_sse.web.http.access_log import OTHER, STREAM_PATH, WEBSOCKET_PATH, AccessLog, Requests, is_stream
 from notify_sse.web.http.body import ReadToTheEnd
 from notify_sse.web.http.entrance import Entrance
+from notify_sse.web.http.paths import whole
 from notify_sse.web.http.version import Http1Only
 from notify_sse.web.service import Service
 from notify_sse.web.streams.sse import StreamResponse
@@ -37,16 +38,18 @@ def build(service: Service) -> ASGIApp:
         Route(WEBSOCKET_PATH, upgrade_required, methods=["GET"]),
     ]
     app = Starlette(
-        routes=[
-            *named,
-            _Recall(beside=frozenset(route.path for route in named)),
-            Route("/healthz", operations.healthz),
-            Route("/readyz", operations.readyz),
-            Route("/openapi.json", openapi.serve),
-            Route("/asyncapi.json", asyncapi.serve),
-            *([] if service.settings.admin_port else admin.routes()),
-            *pages.routes(development=service.settings.development),
-        ],
+        routes=whole(
+            [
+                *named,
+                _Recall(beside=frozenset(route.path for route in named)),
+                Route("/healthz", operations.healthz),
+                Route("/readyz", operations.readyz),
+                Route("/openapi.json", openapi.serve),
+                Route("/asyncapi.json", asyncapi.serve),
+                *([] if service.settings.admin_port else admin.routes()),
+                *pages.routes(development=service.settings.development),
+            ]
+        ),
         middleware=[cors.middleware(service.settings.cors_origins)],
         exception_handlers={
             NotifyError: problems.on_notify_error,

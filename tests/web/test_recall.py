@@ -54,7 +54,8 @@ async def test_a_recalled_notification_is_nowhere_any_more(shared: Service) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["session", "history", "stream", "read", "unread", "ws", "a/b", "é 🙂%2F?#", "x" * 128]
+    "name",
+    ["session", "history", "stream", "read", "unread", "ws", "a/b", "é 🙂%2F?#", "x" * 128, "a\n", "a\nb", "session\n"],
 )
 async def test_any_id_can_be_recalled(shared: Service, name: str) -> None:
     """Also one that is called as a route is, or has to be encoded."""

@@ -15,6 +15,7 @@ from notify_sse.web.contract import openapi
 from notify_sse.web.http import problems
 from notify_sse.web.http.access_log import AccessLog, Requests
 from notify_sse.web.http.body import ReadToTheEnd
+from notify_sse.web.http.paths import BelowName, whole
 from notify_sse.web.http.version import Http1Only
 from notify_sse.web.limits.address import Proxies
 from notify_sse.web.service import Service
@@ -29,7 +30,7 @@ def routes() -> list[BaseRoute]:
         Route("/admin/dead-letters/replay", dead_letters.replay, methods=["POST"]),
         Route("/admin/dead-letters/{handle}", dead_letters.dead_letter),
         Route("/admin/notifications/{notification_id:path}", trace.notification),
-        Route("/admin/recipients/{recipient_id:path}/connections", trace.connections),
+        BelowName("/admin/recipients/{recipient_id:path}/connections", trace.connections),
         Route("/admin/overview", overview.overview),
         Route(recipients.PATH, recipients.stored_or_erased, methods=["GET", "DELETE"]),
         Route("/admin/revocations", revocations.revocations, methods=["GET", "POST"]),
@@ -44,12 +45,14 @@ def routes() -> list[BaseRoute]:
 def build_admin(service: Service) -> ASGIApp:
     """The ASGI app of the admin server of `service`."""
     app = Starlette(
-        routes=[
-            *routes(),
-            Route("/healthz", operations.healthz),
-            Route("/readyz", operations.readyz),
-            Route("/openapi.json", openapi.serve),
-        ],
+        routes=whole(
+            [
+                *routes(),
+                Route("/healthz", operations.healthz),
+                Route("/readyz", operations.readyz),
+                Route("/openapi.json", openapi.serve),
+            ]
+        ),
         exception_handlers={
             NotifyError: problems.on_notify_error,
             HTTPException: problems.on_http_exception,

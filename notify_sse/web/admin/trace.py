@@ -136,10 +136,8 @@ async def trace(journal: Journal, broker: Broker | None, notification_id: str, *
     `to`: of it for this recipient only. `broker` None: it is inside another process.
     """
     (refused, away), found = await asyncio.gather(
-        _refused(broker, notification_id), journal.find(notification_id, None)
+        _refused(broker, notification_id), _found(journal, notification_id, to)
     )
-    if to is not None:
-        found = [one for one in found if one.channel.startswith(TOPIC) or one.channel == recipient_channel(to)]
     epoch = await journal.epoch()
     items, unknown = [], list(away)
     for one in found:
@@ -155,6 +153,17 @@ async def trace(journal: Journal, broker: Broker | None, notification_id: str, *
         refused=refused,
         unknown=tuple(dict.fromkeys([*unknown, *([NO_HISTORY] if items else [])])),
     )
+
+
+async def _found(journal: Journal, notification_id: str, to: str | None) -> list[Found]:
+    """Where the log has it; with `to`, for this recipient and on topics. The recipient's channel is asked for by its
+    name: an id may be on any number of channels, and only some of those are found without one.
+    """
+    found = await journal.find(notification_id, None)
+    if to is None:
+        return found
+    own = await journal.find(notification_id, recipient_channel(to))
+    return sorted([*own, *(one for one in found if one.channel.startswith(TOPIC))], key=lambda one: one.id)
 
 
 async def _told(
