@@ -87,8 +87,8 @@ export interface ManagerOptions {
   url?: string;
   /** Called before each connection, and before the token ends. Without it the session cookie is used. */
   getToken?: (wanted: { reason: TokenReason }) => string | null | undefined | Promise<string | null | undefined>;
-  /** `header` uses fetch streaming instead of EventSource. Default `query`. */
-  tokenIn?: "query" | "header";
+  /** `header` uses fetch streaming instead of EventSource; `ticket` swaps the token for one that is good once. Default `query`. */
+  tokenIn?: "query" | "header" | "ticket";
   /** Send cookies to another origin. Default false. */
   withCredentials?: boolean;
   /** Who is signed in. Keeps cursors of several users apart; tabs share a connection only when it is given. */

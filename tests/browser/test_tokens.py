@@ -5,7 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, chromium, opened, proxied, until
+from tests.browser.bench import SOCKET, STREAM, Publisher, assert_each_once_in_order, chromium, opened, proxied, until
+from tests.support import polling
 from tests.support.service import ServiceFactory
 from tests.support.services import free_port
 
@@ -34,7 +35,27 @@ async def test_tokens_that_end_are_swapped_on_other_transports_too(service: Serv
         await page.evaluate("states.length = 0")
         await Publisher(gateway).send(200, batch=1, pause_s=0.05)
         await assert_each_once_in_order(page, 200)
-        assert set(await page.evaluate("states.map(({ status }) => status)")) == {"connected"}
+        assert set(await page.evaluate("states.map(({ status }) => status)")) <= {"connected"}
+        if transport == "websocket":
+            assert proxy.count(SOCKET) == 1, "it goes on with a new token"
+
+
+async def test_with_tickets_no_url_holds_a_token(service: ServiceFactory) -> None:
+    """Each stream asks for a ticket of its own: at the start, for a new token, and after a cut."""
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        page = await opened(await browser.new_page(), proxy, ttlS=3, tokenIn="ticket", user="alice")
+        publisher = Publisher(gateway)
+        await publisher.send(20)
+        await until(page, "tokens.includes('expiring')")
+        await polling.until(lambda: proxy.count(STREAM) >= 2, what="a second stream")
+        proxy.cut(STREAM)
+        await publisher.send(20)
+        await assert_each_once_in_order(page, 40)
+        assert await page.evaluate("manager.state.transport") == "eventsource"
+        streams = [exchange.target for exchange in proxy.requests if exchange.path == STREAM]
+        assert len({target.partition("ticket=")[2] for target in streams}) == len(streams) >= 3
+        assert not any("token=" in exchange.target for exchange in proxy.requests)
 
 
 async def test_a_token_that_is_refused_twice_ends_in_failed_with_what_to_do(service: ServiceFactory) -> None:

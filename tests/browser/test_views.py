@@ -172,6 +172,27 @@ async def test_react_in_strict_mode_mounts_twice_and_misses_nothing(
 
 
 @pytest.mark.deadline(60)
+@pytest.mark.deadline(90)
+async def test_the_inbox_as_a_component_of_react(service: ServiceFactory, views: dict[str, Path]) -> None:
+    """The provider's manager, words and renderers that follow the page, and the newest `onChoose`, called once:
+    in strict mode, which mounts it twice."""
+    gateway = service()
+    async with shown(gateway, views, inbox=True, strict=True) as (_, page):
+        await Publisher(gateway).send(3)
+        inbox = page.locator("notify-inbox")
+        await inbox.locator("[part=badge]").filter(has_text="3").wait_for()
+        await inbox.locator("[part=bell]").click()
+        assert await inbox.locator("#title").inner_text() == "Inbox of 3"
+        await inbox.get_by_text("number 1").click()
+        await inbox.locator("[part=badge]").filter(has_text="2").wait_for()
+        await inbox.locator("#title").filter(has_text="Inbox of 2").wait_for()
+        assert await page.evaluate("chosen") == [1]
+        await page.keyboard.press("Escape")
+        await page.evaluate("unmount()")
+        await polling.eventually(lambda: page.evaluate("listening === listenedBefore"), what="nobody listens any more")
+        assert await page.evaluate("errors") == []
+
+
 async def test_the_banner_says_what_happens_to_eyes_and_to_ears(service: ServiceFactory) -> None:
     """The text counts down; what a screen reader is told does not, and it is told once."""
     gateway = service()

@@ -2,7 +2,7 @@
 // and a banner in each of them, with their renderings counted.
 import { configureStore } from "@reduxjs/toolkit";
 import { NotificationConnectionManager } from "notify-sse";
-import { NotificationProvider, useNotificationSocket } from "notify-sse/react";
+import { NotificationInbox, NotificationProvider, useNotificationSocket } from "notify-sse/react";
 import { notificationMiddleware, notificationsReducer } from "notify-sse/redux";
 import { createZustandStore } from "notify-sse/zustand";
 import { createElement as h, StrictMode, useRef } from "react";
@@ -82,7 +82,17 @@ const redux = (window.redux = configureStore({
 }));
 redux.subscribe(() => window.actions++);
 
-const app = h(NotificationProvider, { manager, options }, h(Unread), h(Status), h(List), h(ZustandUnread));
+/** A page of React with the inbox in it, whose words the page sets anew with each rendering. */
+function Inbox() {
+  const unread = useNotificationSocket((socket) => socket.unread);
+  const onChoose = ({ payload }) => window.chosen.push(payload.n);
+  const renderers = { message_of_test: ({ payload }) => `number ${payload.n}` };
+  return h(NotificationInbox, { onChoose, renderers, texts: { title: `Inbox of ${unread}` }, lang: "en" });
+}
+window.chosen = [];
+
+const views = options.inbox ? [h(Inbox)] : [h(Unread), h(Status), h(List), h(ZustandUnread)];
+const app = h(NotificationProvider, { manager, options }, ...views);
 const root = createRoot(document.getElementById("root"));
 window.listenedBefore = window.listening;
 root.render(options.strict ? h(StrictMode, null, app) : app);

@@ -1,8 +1,18 @@
 // The unread badge: what it counts, once.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { beforeEach, test } from "node:test";
 import { createBadge } from "notify-sse/badge";
 import { FakeManager, frames } from "./fake-manager.mjs";
+
+/** A service that counts nothing; what it is asked is noted. */
+let asked;
+beforeEach(() => {
+  asked = [];
+  globalThis.fetch = async (url, { body } = {}) => {
+    asked.push([url.pathname.split("/").at(-1), body && JSON.parse(body)]);
+    return { status: 404 };
+  };
+});
 
 test("the badge counts what came since it was read, at most so often, and says 99+", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
@@ -125,7 +135,7 @@ test("what another user has read says nothing of this one", async (t) => {
     items: [{ cursor: "e.4", notification_type: "x" }],
   });
   await badge.countMissed();
-  assert.equal(badge.count, 0, "nobody knows what bob has read");
+  assert.equal(badge.count, 1, "bob has not looked before");
   manager.send(4);
   paint();
   assert.equal(badge.count, 1);
@@ -133,4 +143,137 @@ test("what another user has read says nothing of this one", async (t) => {
   other.markAllRead();
   await other.countMissed();
   assert.equal(other.count, 0);
+});
+
+test("on the first visit everything that is stored counts, and what is silent or read never does", async (t) => {
+  storage(t, "");
+  const manager = new FakeManager();
+  const queries = [];
+  manager.history = async (query) => {
+    queries.push(query);
+    const items = [5, 4, 3, 2].map((n) => ({ cursor: `e.${n}`, notification_id: `n${n}`, notification_type: "x" }));
+    items[1].silent = true;
+    items[2].read = true;
+    return { reset: null, items };
+  };
+  const { nextFrame, paint } = frames();
+  const badge = createBadge(manager, { key: "k", nextFrame });
+  await badge.countMissed();
+  assert.deepEqual(queries, [{ order: "desc", limit: 100, type: undefined }]);
+  assert.equal(badge.count, 2);
+  manager.say("all", { notification_id: "n6", notification_type: "x", cursor: "e.6", silent: true });
+  manager.send(5);
+  manager.send(7);
+  paint();
+  assert.equal(badge.count, 3);
+});
+
+/** A manager whose service counts. */
+class Counted extends FakeManager {
+  marked = [];
+  listeners = { ...this.listeners, read: new Set(), recalled: new Set() };
+  onRead = (listener) => this.#on("read", listener);
+  onRecalled = (listener) => this.#on("recalled", listener);
+  markRead = async (what) => (this.marked.push(what), 0);
+  #on(kind, listener) {
+    this.listeners[kind].add(listener);
+    return () => this.listeners[kind].delete(listener);
+  }
+  up(unread) {
+    this.state = { status: "connected", transport: "eventsource", connectionId: "c1", unread, unreadUpto: "e.9" };
+    this.say("state", this.state);
+  }
+  send(id, more = {}) {
+    this.cursor = `e.${id}`;
+    const item = { notification_id: `n${id}`, notification_type: "x", recipient_id: "alice", cursor: this.cursor };
+    this.say("all", { ...item, ...more });
+  }
+}
+
+test("where the service counts, the badge shows that number, and asks nobody when it changes", async () => {
+  const manager = new Counted();
+  manager.history = () => assert.fail("no page is read");
+  const { nextFrame, paint } = frames();
+  const badge = createBadge(manager, { nextFrame });
+  const counts = [];
+  badge.subscribe((count) => counts.push(count));
+  manager.up(7);
+  paint();
+  await badge.countMissed();
+  for (const id of [9, 10, 11]) manager.send(id);
+  manager.send(12, { silent: true });
+  paint();
+  manager.say("read", { upto: null, ids: ["n10"], read: true, unread: 8, cursor: "e.13" });
+  assert.deepEqual(counts, [7, 9, 8], "e.9 was counted before; read elsewhere is shown at once");
+  assert.deepEqual(asked, []);
+  manager.cursor = "e.13";
+  const told = badge.markAllRead();
+  assert.equal(badge.count, 0);
+  assert.equal(await told, true);
+  assert.deepEqual(manager.marked, ["e.13"]);
+});
+
+test("what the service cannot be told is unread again", async () => {
+  const manager = new Counted();
+  const { nextFrame, paint } = frames();
+  const badge = createBadge(manager, { nextFrame });
+  manager.up(7);
+  paint();
+  manager.cursor = "e.9";
+  manager.markRead = async () => {
+    throw new Error("away");
+  };
+  assert.equal(await badge.markAllRead(), false);
+  assert.equal(badge.count, 7);
+});
+
+test("a badge of some types counts by itself, heeds what is read and recalled elsewhere, and tells what is read here", async () => {
+  const manager = new Counted();
+  const { nextFrame, paint } = frames();
+  const badge = createBadge(manager, { nextFrame, types: ["x"] });
+  manager.up(70);
+  for (let id = 10; id < 16; id++) manager.send(id, { notification_type: id === 15 ? "y" : "x" });
+  paint();
+  assert.equal(badge.count, 5);
+  manager.say("read", { upto: "e.10", ids: null, read: true, unread: 69, cursor: "e.16" });
+  manager.say("read", { upto: null, ids: ["n11"], read: true, unread: 68, cursor: "e.17" });
+  manager.say("recalled", { notification_id: "n12", cursor: "e.18" });
+  assert.equal(badge.count, 2);
+  manager.say("read", { upto: null, ids: ["n11"], read: false, unread: 69, cursor: "e.19" });
+  assert.equal(badge.count, 3);
+  await badge.markAllRead();
+  assert.deepEqual(manager.marked, [["n11", "n13", "n14"]]);
+  assert.equal(badge.count, 0);
+});
+
+test("many recalls make few questions for the number", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const manager = new Counted();
+  const badge = createBadge(manager, frames());
+  manager.up(50);
+  globalThis.fetch = async (url) => {
+    asked.push(url.pathname);
+    return { ok: true, status: 200, json: async () => ({ unread: 10 }) };
+  };
+  for (let id = 10; id < 50; id++) manager.say("recalled", { notification_id: `n${id}`, cursor: `e.${id}` });
+  for (let n = 0; n < 50; n++) await null;
+  assert.equal(badge.count, 10);
+  assert.ok(asked.length <= 2, `${asked.length}`);
+});
+
+test("a number that cannot be had now is asked for again", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const manager = new Counted();
+  const badge = createBadge(manager, frames());
+  manager.up(50);
+  globalThis.fetch = async () => {
+    throw new TypeError("fetch failed");
+  };
+  manager.say("recalled", { notification_id: "n1", cursor: "e.10" });
+  for (let n = 0; n < 20; n++) await null;
+  assert.equal(badge.count, 50);
+  globalThis.fetch = async () => ({ ok: true, status: 200, json: async () => ({ unread: 49 }) });
+  t.mock.timers.tick(2000);
+  for (let n = 0; n < 20; n++) await null;
+  assert.equal(badge.count, 49);
 });

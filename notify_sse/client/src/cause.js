@@ -11,6 +11,9 @@ const PROBE_TIMEOUT_MS = 5000;
 /** Ends of which the console is told: a developer has something to mend. */
 const TOLD = ["unauthorized", "forbidden", "token"];
 
+/** Ends of a transport that will never work here. */
+const HOPELESS = ["no_body", "no_ticket"];
+
 /**
  * What the console was told. Each sentence is told once.
  *
@@ -42,7 +45,7 @@ export async function findCause(stream, end, isSuspect) {
  */
 async function judge({ isUp, accepted, request }, { reason, status }, isSuspect) {
   if (!request) return { atFault: false };
-  if (reason === "no_body") return { atFault: true, isHopeless: true };
+  if (HOPELESS.includes(reason)) return { atFault: true, isHopeless: true };
   if (isUp) return { atFault: isSuspect && (await probe(request)).status === 200 };
   if (status || (accepted && reason !== "timeout")) return { atFault: false };
   const answer = await probe(request);

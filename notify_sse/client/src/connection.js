@@ -15,8 +15,6 @@ import { prepareRequest } from "./tokens.js";
 
 /** After so long a first event is late. */
 const SLOW_MS = 1000;
-/** @type {Pick<ConnectionState, "connectionId" | "unread" | "unreadUpto">} */
-const NO_GREETING = { connectionId: null, unread: null, unreadUpto: null };
 
 /** @implements {Source} */
 export class Connection {
@@ -26,8 +24,8 @@ export class Connection {
   recipient;
   /** @type {PolicyState} */
   #state;
-  /** What the service said when the stream was opened. */
-  #greeting = NO_GREETING;
+  /** What the service said when the stream was opened. @type {Partial<ConnectionState>} */
+  #greeting = {};
   /** The stream that notifications come from. @type {Stream | null} */
   #stream = null;
   /** The stream that is about to take over from it. @type {Stream | null} */
@@ -67,7 +65,7 @@ export class Connection {
     this.#sink = sink;
   }
 
-  /** @returns {Omit<ConnectionState, "shared">} */
+  /** @returns {Partial<ConnectionState>} */
   get state() {
     const { status, attempt, delayMs, reason, level, error } = this.#state;
     return {
@@ -154,7 +152,8 @@ export class Connection {
       frame: (event, id, data) => this.#onFrame(stream, event, id, data),
       end: (end) => this.#onEnd(stream, end),
     });
-    stream.start(TRANSPORTS[this.#transports[level]], async () => {
+    const load = TRANSPORTS[this.#transports[level]];
+    stream.start(load(this.#options.tokenIn), async () => {
       // Only the best transport needs one of the few connections, and a page that chose its transport has what it wants.
       if (level === 0 && this.#transports.length > 1) await this.#admit(this.#stream?.level === 0);
       const reason = this.#state.refusals ? "unauthorized" : why;
@@ -194,7 +193,7 @@ export class Connection {
       this.#sink.reset({ ...data, to: this.cursor });
       return;
     }
-    if (event === "expiring") this.#withTrouble((trouble) => trouble.swaps.onExpiring(stream, data.expires_in_s));
+    if (event === "expiring") this.#withTrouble((trouble) => trouble.onExpiring(stream, data.expires_in_s));
     if (event === "connected" && this.cursor) return; // a cursor moves only by what was received
     if (id) this.#take(event, id, data);
   }

@@ -7,10 +7,10 @@ import { decode, open } from "./transports/eventsource.js";
 /**
  * What loads a transport. All but EventSource are modules of their own, which most pages never need.
  *
- * @type {Record<TransportName, () => Transport | Promise<Transport>>}
+ * @type {Record<TransportName, (tokenIn?: string) => Promise<Transport>>}
  */
 export const TRANSPORTS = {
-  eventsource: () => ({ open, decode }),
+  eventsource: async (tokenIn) => (tokenIn === "ticket" ? import("./transports/ticket.js") : { open, decode }),
   fetch: () => import("./transports/fetch.js"),
   websocket: () => import("./transports/websocket.js"),
   longpoll: () => import("./transports/longpoll.js"),
@@ -34,5 +34,5 @@ export function transportsFor({ transport = "auto", tokenIn }) {
  * @param {TransportName[]} names
  */
 export function preload(names) {
-  for (const name of names) Promise.resolve(TRANSPORTS[name]()).catch(() => {});
+  for (const name of names) TRANSPORTS[name]().catch(() => {});
 }

@@ -9,7 +9,7 @@ const DEFAULTS = { url: "/notifications", topics: [], resume: "session", share: 
 
 /** Every option with its kind: a type of JavaScript, or one of some words. */
 const FORM =
-  /^((user|cursor):(string)|(url|workerUrl):(string|object)|(topics):(object)|(getToken|random):(function)|(withCredentials|debug):(boolean)|(maxAttempts|baseMs|maxMs|fallbackAfter|upgradeAfterMs|connectTimeoutMs|failedRetryMs|initial):(number)|tokenIn:(query|header)|transport:(auto|eventsource|fetch|websocket|longpoll)|share:(auto|worker|leader|none)|resume:(session|local|none))$/;
+  /^((user|cursor):(string)|(url|workerUrl):(string|object)|(topics):(object)|(getToken|random):(function)|(withCredentials|debug):(boolean)|(maxAttempts|baseMs|maxMs|fallbackAfter|upgradeAfterMs|connectTimeoutMs|failedRetryMs|initial):(number)|tokenIn:(query|header|ticket)|transport:(auto|eventsource|fetch|websocket|longpoll)|share:(auto|worker|leader|none)|resume:(session|local|none))$/;
 /** Those of words. The value of another one is never shown: it may be a token. */
 const OF_WORDS = /^(tokenIn|transport|share|resume)$/;
 

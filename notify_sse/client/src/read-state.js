@@ -15,6 +15,9 @@ import { buildUrl, fetchOptions } from "./request.js";
 const TIMEOUT_MS = 15000;
 /** How often the count is asked for again when notifications came while it was. */
 const MAX_ASKED = 5;
+/** The first and the longest wait until it is asked for again, when there was no answer, or too much came meanwhile. */
+const AGAIN_MS = 1000;
+const MAX_AGAIN_MS = 60000;
 const NOT_KEPT = 404;
 
 /**
@@ -60,6 +63,16 @@ export class ReadState {
   #unsubscribes = [];
   /** Counts what changes the number, so that an answer that was overtaken is noticed. */
   #changes = 0;
+  /**
+   * A question for the number that is under way.
+   *
+   * @type {Promise<boolean> | null}
+   */
+  #asking = null;
+  /** Questions in a row that gave no number. */
+  #failures = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
   #manager;
 
   /** @param {NotificationConnectionManager<any>} manager */
@@ -170,6 +183,9 @@ export class ReadState {
   }
 
   #forget() {
+    clearTimeout(this.#timer);
+    this.#asking = null;
+    this.#failures = 0;
     this.#countedFor = null;
     this.#changes += 1;
     this.#set(null, null);
@@ -186,18 +202,44 @@ export class ReadState {
     if (isNew) callListeners(this.#listeners);
   }
 
-  /** Asks for the number until nothing came meanwhile: what did may be counted already, or not. */
-  async #refresh() {
+  /** The number, asked for when no stream has said it yet; null where the service does not keep it. */
+  async load() {
+    const { status, shared, transport } = this.#manager.state;
+    const isSaid = status === "connected" && !shared && transport !== "longpoll";
+    if (this.unread === null && !isSaid) await this.#refresh();
+    return this.unread;
+  }
+
+  /** Many changes make one question. */
+  #refresh() {
+    const asking = this.#asking ?? this.#ask();
+    this.#asking = asking;
+    asking.then((isKnown) => {
+      if (this.#asking !== asking) return; // somebody else has signed in
+      this.#asking = null;
+      this.#failures = isKnown ? 0 : this.#failures + 1;
+      if (isKnown || !this.#listeners.size) return;
+      const delayMs = Math.min(MAX_AGAIN_MS, AGAIN_MS * 2 ** this.#failures);
+      this.#timer = setTimeout(() => this.#refresh(), delayMs);
+    });
+    clearTimeout(this.#timer);
+    return asking;
+  }
+
+  /** Asks for the number until nothing came meanwhile: what did may be counted already, or not. Whether it is known then. */
+  async #ask() {
     const { signOuts } = this.#manager;
     for (let asked = 0; asked < MAX_ASKED; asked += 1) {
       const before = this.#changes;
       const answer = await ask(this.#manager, "unread").catch(() => undefined);
-      if (signOuts !== this.#manager.signOuts || answer === undefined) return;
+      if (signOuts !== this.#manager.signOuts) return true;
+      if (answer === undefined) return false;
       if (before === this.#changes) {
         this.#set(answer?.unread ?? null, this.#manager.cursor);
-        return;
+        return true;
       }
     }
+    return false;
   }
 }
 

@@ -50,12 +50,12 @@ export class Stream {
   }
 
   /**
-   * @param {() => Transport | Promise<Transport>} load
+   * @param {Promise<Transport>} loading
    * @param {() => Promise<StreamRequest>} prepare
    */
-  async start(load, prepare) {
+  async start(loading, prepare) {
     try {
-      const [transport, request] = await Promise.all([load(), prepare()]);
+      const [transport, request] = await Promise.all([loading, prepare()]);
       this.request = request;
       this.#decode = transport.decode;
       if (!this.#hasEnded) this.#closeTransport = transport.open(request, this);

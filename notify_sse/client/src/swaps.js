@@ -61,7 +61,7 @@ export class Swaps {
   /**
    * The token nears its end. Swaps are spread over the time that is left, so that a crowd of clients does not come at once.
    *
-   * @param {Stream} stream
+   * @param {Pick<Stream, "level" | "livedMs">} stream with how long it has the token
    */
   onExpiring({ level, livedMs }, leftS = 0) {
     const delayMs = this.#rules.random() * Math.min(leftS * 500, MAX_SWAP_DELAY_MS);

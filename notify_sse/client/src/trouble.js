@@ -2,11 +2,12 @@
 import { findCause } from "./cause.js";
 import { isSuspectAfter, livedMsUntil } from "./ends.js";
 import { messageFor, next } from "./policy.js";
+import { endFor } from "./request.js";
 import { Swaps } from "./swaps.js";
 
 /** @import { TokenReason } from "../notify-sse.js" */
 /** @import { Stream } from "./stream.js" */
-/** @import { End, Fact, Rules } from "./types.js" */
+/** @import { End, Fact, Rules, StreamEnd } from "./types.js" */
 
 /**
  * @typedef {object} Host The connection in trouble.
@@ -21,6 +22,14 @@ import { Swaps } from "./swaps.js";
 export class Trouble {
   next = next;
   messageFor = messageFor;
+  /**
+   * Whose token nears its end.
+   *
+   * @type {(Stream & StreamEnd) | null}
+   */
+  #expiring = null;
+  /** When a stream was brought a new token the last time. */
+  #renewedMs = 0;
   #levels;
   #host;
 
@@ -31,7 +40,45 @@ export class Trouble {
   constructor(rules, host) {
     this.#levels = rules.levels;
     this.#host = host;
-    this.swaps = new Swaps(rules, host.swap);
+    this.swaps = new Swaps(rules, (why, level) => this.#swap(why, level));
+  }
+
+  /**
+   * The token of the stream that is open nears its end.
+   *
+   * @param {Stream & StreamEnd} stream
+   * @param {number} leftS
+   */
+  onExpiring(stream, leftS) {
+    this.#expiring = stream;
+    const { level, livedMs } = stream;
+    this.swaps.onExpiring({ level, livedMs: Math.min(livedMs, Date.now() - this.#renewedMs) }, leftS);
+  }
+
+  /**
+   * @param {TokenReason} why
+   * @param {number} level
+   */
+  #swap(why, level) {
+    if (why === "expiring" && this.#expiring?.renew) this.#renew(this.#expiring.renew, level);
+    else this.#host.swap(why, level);
+  }
+
+  /**
+   * The stream goes on with a new token. When there is none, that is as a swap that failed.
+   *
+   * @param {() => Promise<void>} renew
+   * @param {number} level
+   */
+  async #renew(renew, level) {
+    const turn = this.#host.turn();
+    try {
+      await renew();
+      this.#renewedMs = Date.now();
+    } catch (error) {
+      const neverOpened = { why: "expiring", level, isUp: false, accepted: false, request: undefined };
+      if (turn === this.#host.turn()) this.onSpareEnd(neverOpened, endFor(error));
+    }
   }
 
   /** The stream that was opened is another user's. */
@@ -42,7 +89,7 @@ export class Trouble {
   /**
    * A swap failed. The first stream lives on, and the swap is tried again.
    *
-   * @param {Stream} stream
+   * @param {Pick<Stream, "why" | "level" | "isUp" | "accepted" | "request">} stream
    * @param {End} end
    */
   async onSpareEnd(stream, end) {

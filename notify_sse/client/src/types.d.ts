@@ -86,6 +86,8 @@ export interface StreamRequest {
 export interface StreamEnd {
   /** Set once the service has accepted the request. An end that comes later is no refusal. */
   accepted: boolean;
+  /** Brings a new token to the stream as it is open; a transport sets it that can. Otherwise a second stream takes over. */
+  renew?: () => Promise<void>;
   receive(raw: any): void;
   end(end: End): void;
 }

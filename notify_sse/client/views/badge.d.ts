@@ -3,7 +3,7 @@ import type { NotificationConnectionManager } from "../notify-sse.js";
 export interface BadgeOptions {
   /** Where the last read cursor is kept in localStorage. */
   key?: string;
-  /** Count only these types. */
+  /** Count only these types: the badge counts by itself then. */
   types?: string[];
   /** Beyond it, `text` is `"99+"`. Default 99. */
   max?: number;
@@ -19,9 +19,10 @@ export interface Badge {
   /** `""` for none, `"99+"` beyond `max`. */
   readonly text: string;
   subscribe(subscriber: (count: number, text: string) => void): () => void;
-  /** Adds what came while no page was open. */
+  /** Adds what came while no page was open, where the service does not count by itself. */
   countMissed(): Promise<void>;
-  markAllRead(): void;
+  /** Resolves to whether the service could be told, where it counts. */
+  markAllRead(): Promise<boolean>;
   destroy(): void;
 }
 

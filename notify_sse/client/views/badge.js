@@ -1,11 +1,14 @@
-// The unread badge: how many notifications came since the user last looked, in every tab and across reloads.
-import { isAfter, splitCursor } from "../src/cursor.js";
+// The unread badge: the number that the service counts for all devices of the user; or, where it counts none, and for a badge of some
+// types, how many came since the user last looked, in every tab and across reloads.
+import { isAfter, isOfSameLog } from "../src/cursor.js";
 import { formatKept, parseKept } from "../src/cursor-keeper.js";
 import { callListeners } from "../src/listeners.js";
+import { Marks } from "../src/marks.js";
+import { readStateOf } from "../src/read-state.js";
 import { bursts } from "./bursts.js";
 import { wants } from "./store.js";
 
-/** @import { Notification, NotificationConnectionManager } from "../notify-sse.js" */
+/** @import { Notification, NotificationConnectionManager, ReadMark } from "../notify-sse.js" */
 /** @import { Kept } from "../src/cursor-keeper.js" */
 /** @import { Badge, BadgeOptions } from "./badge.js" */
 
@@ -22,37 +25,41 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
   /** @type {Set<(count: number, text: string) => void>} */
   const subscribers = new Set();
   const isWanted = wants(types);
-  const burst = bursts(count, { throttle: { [ANY_TYPE]: everyMs }, nextFrame });
+  const readState = readStateOf(manager);
+  const marks = new Marks();
+  const burst = bursts(take, { throttle: { [ANY_TYPE]: everyMs }, nextFrame });
   /**
-   * Cursors that were counted from the history.
+   * What came since the user last looked, by cursor.
    *
-   * @type {Set<string>}
+   * @type {Map<string, Notification>}
    */
-  const missed = new Set();
-  /**
-   * The first cursor that came over the stream.
-   *
-   * @type {string | null}
-   */
-  let firstHeard = null;
+  let heard = new Map();
   /** Up to where which recipient has read. */
   let { cursor: read, recipient: reader } = stored(storageKey());
-  let unread = 0;
+  let shown = 0;
 
   function storageKey() {
     return key ?? `notify-sse:read:${manager.options.url}:${manager.options.user ?? ""}`;
   }
 
-  /** @param {Notification} notification */
-  function add(notification) {
-    if (!isWanted(notification)) return;
-    firstHeard ??= notification.cursor;
-    burst.add(notification, ANY_TYPE);
+  /** What the service counts is of all types. */
+  function byService() {
+    return types ? null : readState.unread;
   }
 
-  /** @param {Notification[]} notifications */
-  function count(notifications) {
-    show(unread + notifications.filter(({ cursor }) => isUnread(cursor)).length);
+  /** @param {(Notification | null)[]} arrived null: the service's number has risen */
+  function take(arrived) {
+    const items = arrived.filter((item) => item !== null);
+    if (byService() === null) remember(items);
+    show();
+  }
+
+  /** @param {readonly Notification[]} items */
+  function remember(items) {
+    for (const item of items) {
+      if (!item.silent && isNew(item.cursor)) heard.set(item.cursor, item);
+    }
+    heard = new Map(marks.applied([...heard.values()]).map((item) => [item.cursor, item]));
   }
 
   /**
@@ -60,64 +67,100 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
    *
    * @param {string} cursor
    */
-  function isUnread(cursor) {
-    if (missed.has(cursor)) return false;
-    return isAfter(cursor, read) || !isOfSameLog(cursor, read);
+  function isNew(cursor) {
+    return read === null || isAfter(cursor, read) || !isOfSameLog(cursor, read);
   }
 
-  /** @param {number} next */
-  function show(next) {
-    unread = next;
-    if (app) showOnAppIcon(unread);
-    callListeners(subscribers, unread, text());
+  /** Only a number that is another one is told. */
+  function show(next = byService() ?? [...heard.values()].filter((item) => !item.read).length) {
+    if (next === shown) return;
+    shown = next;
+    if (app) showOnAppIcon(shown);
+    callListeners(subscribers, shown, text());
   }
 
   function text() {
-    if (unread > max) return `${max}+`;
-    return unread ? String(unread) : "";
+    if (shown > max) return `${max}+`;
+    return shown ? String(shown) : "";
+  }
+
+  /** The service's number is another one. What is read is shown at once, what comes as seldom as the page wants. */
+  function onCount() {
+    const unread = byService();
+    if (unread !== null && unread > shown) burst.add(null, ANY_TYPE);
+    else show();
+  }
+
+  /** @param {Pick<ReadMark, "upto" | "ids" | "read">} mark */
+  function onMark(mark) {
+    marks.add(mark);
+    remember([]);
+    show();
+  }
+
+  /** @param {string} id */
+  function onRecalled(id) {
+    marks.recall(id);
+    remember([]);
+    show();
   }
 
   /** What was missed while no page was open: counted once, up to `max` and one. */
   async function countMissed() {
-    if (!read) return;
+    if (!types && (await readState.load()) !== null) return;
     const after = read;
-    const readBy = reader;
     const limit = Math.min(max + 1, MAX_PAGE);
-    // A page for each type: notifications of other types must not fill it.
-    const asked = (types ?? [undefined]).map((type) => manager.history({ after, order: "asc", limit, type }));
+    // Who has never looked has read nothing: the newest count then. A page for each type: others must not fill it.
+    const from = after ? { after, order: /** @type {const} */ ("asc") } : { order: /** @type {const} */ ("desc") };
+    const asked = (types ?? [undefined]).map((type) => manager.history({ ...from, limit, type }));
     const pages = await Promise.all(asked);
     if (after !== read) return; // it was read meanwhile
-    if (readBy && pages.some(({ recipient_id }) => recipient_id && recipient_id !== readBy)) {
+    if (pages.some(({ recipient_id: recipient }) => reader && recipient && recipient !== reader)) {
       clear({ cursor: null, recipient: null });
+      await countMissed(); // it was kept for another user
       return;
     }
-    const items = pages.flatMap((page) => (page.reset ? [] : page.items));
-    const fresh = items.filter(({ cursor }) => isUnread(cursor) && !comesByStream(cursor));
-    for (const { cursor } of fresh) missed.add(cursor);
-    show(unread + fresh.length);
-  }
-
-  /**
-   * Whether the stream brought it, or is about to.
-   *
-   * @param {string} cursor
-   */
-  function comesByStream(cursor) {
-    return firstHeard !== null && !isAfter(firstHeard, cursor);
+    remember(pages.flatMap((page) => (page.reset ? [] : page.items)));
+    show();
   }
 
   /** @param {Kept} kept */
   function clear({ cursor, recipient }) {
     read = cursor;
     reader = recipient;
-    missed.clear();
+    heard.clear();
     burst.stop();
-    show(0);
+    show();
   }
 
-  function markAllRead() {
-    clear({ cursor: manager.cursor ?? read, recipient: manager.recipient ?? reader });
+  /** Nothing is unread any more: in every tab, and on every device where the service keeps that. */
+  async function markAllRead() {
+    const ids = [...heard.values()].filter((item) => !item.read).map((item) => item.notification_id);
+    const upto = manager.cursor ?? read;
+    const isCounted = byService() !== null;
+    clear({ cursor: upto, recipient: manager.recipient ?? reader });
     if (read) store(storageKey(), formatKept({ cursor: read, recipient: reader }));
+    if (isCounted) show(0);
+    try {
+      await tell(isCounted ? upto : null, ids);
+      return true;
+    } catch {
+      show(); // the service's number is as it was
+      return !isCounted;
+    }
+  }
+
+  /**
+   * @param {string | null} upto
+   * @param {string[]} ids
+   */
+  async function tell(upto, ids) {
+    if (upto) {
+      readState.tellViews({ upto, ids: null, read: true }, onMark);
+      await manager.markRead?.(upto);
+    } else {
+      for (let at = 0; at < ids.length; at += MAX_PAGE) await manager.markRead?.(ids.slice(at, at + MAX_PAGE));
+    }
   }
 
   /** @param {StorageEvent} event */
@@ -136,17 +179,28 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
   function forget() {
     store(usedKey, null);
     usedKey = storageKey();
-    firstHeard = null;
+    marks.clear();
     clear(stored(usedKey));
   }
 
   globalThis.addEventListener?.("storage", onStorage);
-  const stops = [manager.onAll(add), manager.onState(checkReader), manager.onSignOut(forget)];
+  const stops = [
+    readState.subscribe(onCount), // first: it has counted an item before the badge hears of it
+    readState.onPageMark(onMark),
+    manager.onAll((item) => {
+      if (isWanted(item) && !item.initial) burst.add(item, ANY_TYPE);
+    }),
+    manager.onState(checkReader),
+    manager.onSignOut(forget),
+    manager.onRead?.(onMark),
+    manager.onRecalled?.(({ notification_id: id }) => onRecalled(id)),
+  ];
   checkReader();
+  onCount();
 
   return {
     get count() {
-      return unread;
+      return shown;
     },
     get text() {
       return text();
@@ -160,7 +214,7 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
     countMissed,
     markAllRead,
     destroy() {
-      for (const stop of stops) stop();
+      for (const stop of stops) stop?.();
       burst.stop();
       globalThis.removeEventListener?.("storage", onStorage);
     },
@@ -172,14 +226,6 @@ function showOnAppIcon(count) {
   const { navigator } = globalThis;
   const shown = count ? navigator?.setAppBadge?.(count) : navigator?.clearAppBadge?.();
   shown?.catch(() => {}); // the app is not installed
-}
-
-/**
- * @param {string} a
- * @param {string | null} b
- */
-function isOfSameLog(a, b) {
-  return b !== null && splitCursor(a)[0] === splitCursor(b)[0];
 }
 
 /** @param {string} key */

@@ -19,10 +19,18 @@ export function decode({ type, lastEventId, data }) {
  * @param {StreamEnd} stream
  */
 export function open(request, stream) {
-  const { base, token, withCredentials } = request;
   request.isTokenInQuery = true;
-  const url = buildUrl(base, "stream", { ...streamParams(request), access_token: token });
-  const source = new EventSource(url, { withCredentials });
+  return openWith({ access_token: request.token }, request, stream);
+}
+
+/**
+ * @param {object} proof what in the query says who asks
+ * @param {StreamRequest} request
+ * @param {StreamEnd} stream
+ */
+export function openWith(proof, request, stream) {
+  const url = buildUrl(request.base, "stream", { ...streamParams(request), ...proof });
+  const source = new EventSource(url, request);
   const onEvent = (/** @type {MessageEvent} */ event) => stream.receive(event);
   for (const type of EVENTS) source.addEventListener(type, onEvent);
   source.onopen = () => {

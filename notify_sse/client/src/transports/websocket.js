@@ -28,6 +28,9 @@ const REASONS = {
  */
 const STATUSES = { 4401: 401, 4403: 403, 4408: 401 };
 
+/** What a service says that does not take a new token: it is refused, or another user's; or the service is an earlier version. */
+const NOT_TAKEN = [4400, 4401, 4403];
+
 /** @param {string} text */
 export function decode(text) {
   return JSON.parse(text);
@@ -38,7 +41,8 @@ export function decode(text) {
  * @param {StreamEnd} stream
  */
 export function open(request, stream) {
-  const { base, token } = request;
+  const { base, token, freshToken } = request;
+  let isRenewed = false;
   const url = buildUrl(base, "ws", streamParams(request));
   url.protocol = url.protocol.replace("http", "ws");
   const socket = new WebSocket(url);
@@ -50,7 +54,19 @@ export function open(request, stream) {
     if (token) socket.send(JSON.stringify({ type: "auth", token }));
   };
   socket.onmessage = ({ data }) => stream.receive(data);
-  socket.onclose = ({ code, reason }) => stream.end({ ...endForCode(code), detail: reason || undefined });
+  socket.onclose = ({ code, reason }) => {
+    // A new token that is not taken: what is wrong with it, a new connection is told.
+    if (isRenewed && NOT_TAKEN.includes(code)) stream.end({ reason: "token_expired" });
+    else stream.end({ ...endForCode(code), detail: reason || undefined });
+  };
+  if (token) {
+    stream.renew = async () => {
+      const fresh = await freshToken("expiring");
+      if (socket.readyState !== WebSocket.OPEN) return;
+      isRenewed = true;
+      socket.send(JSON.stringify({ token: fresh }));
+    };
+  }
   return () => {
     clearInterval(pings);
     socket.close();

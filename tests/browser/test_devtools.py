@@ -1,0 +1,56 @@
+"""The panel for developers: what it says of a connection, and what it never says."""
+
+import pytest
+
+from tests.browser.bench import HISTORY, STREAM, Publisher
+from tests.browser.test_inbox import axe, holds, shown
+from tests.support.service import ServiceFactory
+
+ADDED = """import('/client/notify-devtools.js').then(() => {
+  window.panel = document.createElement('notify-devtools');
+  panel.manager = manager;
+  document.querySelector('main').append(panel);
+  window.within = (selector) => [...panel.shadowRoot.querySelectorAll(selector)].map((found) => found.textContent);
+  window.fact = (name) => [...panel.shadowRoot.querySelectorAll('tr')]
+    .find((row) => row.firstChild.textContent === name)?.lastChild.textContent;
+  window.logged = (text) => within('[aria-label^="What happened"] li').some((line) => line.includes(text));
+})"""
+"""The panel in the inbox's page, which has a strict policy."""
+
+
+@pytest.mark.deadline(90)
+async def test_the_panel_says_what_a_connection_does_and_never_what_was_sent_or_who_asks(
+    service: ServiceFactory,
+) -> None:
+    """States, transport, cursor, counts, failures and requests, live; no payload, and no token of a URL."""
+    gateway = service()
+    async with shown(gateway) as (page, _, proxy):
+        await page.evaluate(ADDED)
+        assert await page.evaluate("within('summary')") == ["notify-sse: connected by eventsource"]
+        assert await page.evaluate("within('tr')") == [], "closed, it does nothing"
+        await page.evaluate("panel.shadowRoot.querySelector('details').open = true")
+        await holds(page, "fact('recipient') === 'alice' && fact('connection') === manager.state.connectionId")
+        await Publisher(gateway).send(3)
+        await holds(page, "fact('cursor') === manager.cursor && fact('unread') === '3'")
+        assert (await page.evaluate("fact('seen')")).startswith("3 notifications, 0 read marks")
+        await page.evaluate("manager.markRead(manager.cursor)")
+        await holds(page, "fact('unread') === '0' && fact('seen').includes('1 read marks')")
+        await holds(page, "logged('read, 0 unread')")
+        proxy.refuse[STREAM] = proxy.refuse[HISTORY] = 503
+        proxy.cut(STREAM)
+        await holds(page, "within('summary')[0].includes('reconnecting') && logged('error:')")
+        assert await page.evaluate("fact('error')"), "the last failure stands there while it lasts"
+        proxy.refuse.clear()
+        await page.evaluate("manager.retryNow()")
+        await holds(page, "within('summary')[0] === 'notify-sse: connected by eventsource'")
+        await holds(page, "within('[aria-label=Requests] li').some((line) => line.startsWith('/history'))")
+        everything = await page.evaluate("panel.shadowRoot.textContent")
+        assert "access_token" not in everything
+        assert "eyJ" not in everything
+        assert "payload" not in everything
+        assert await axe(page) == []
+        await page.evaluate("panel.remove()")
+        before = await page.evaluate("panel.shadowRoot.textContent")
+        await Publisher(gateway).send(1, to="alice")
+        await page.evaluate("manager.retryNow()")
+        assert await page.evaluate("panel.shadowRoot.textContent") == before, "taken away, it follows nobody"
