@@ -1,19 +1,16 @@
 """The fill: reads the log into an empty tail, page by page, from the newest event back.
 
-The first page is what a stream needs to be placed, so that a process serves soon, however large the log is and however
-slow the line is. The others come between the looks at the log's head, until the tail is full. Each page is small, since
-each read has a time limit; one that was not read in time is asked for again at half the size.
+The first page is what a stream needs to be placed, so that a process can serve soon, however large the log is and
+however slow the line is. The others come between the looks at the log's head, until the tail is full. Each page is
+small, since each read has a time limit; one that was not read in time is asked for again at half the size.
 """
 
-import logging
 from typing import Final
 
 from notify_sse.core.frames import frame
 from notify_sse.core.ports import STRETCH_BYTES, Page, Store
 from notify_sse.core.tail import Tail
 from notify_sse.errors import StoreUnavailable
-
-logger = logging.getLogger(__name__)
 
 PAGE_BYTES: Final = STRETCH_BYTES
 
@@ -64,5 +61,3 @@ class Fill:
 
     def _finish(self) -> None:
         self._generation = -1
-        extra = {"action": "filled", "events": len(self._tail), "start": self._tail.start}
-        logger.info("the tail has all of the log that it has room for", extra=extra)

@@ -27,6 +27,8 @@ COMPARE_S: Final = 1.0
 GRACE_S: Final = 0.1
 """How long a committed batch's announcement may be under way before the log is read instead."""
 STRETCH_EVENTS: Final = 2000
+SERVE_AFTER_S: Final = 1.0
+"""Streams are taken after so long at the latest. One that goes on from before what the tail has then reads the log."""
 
 
 class Relay(Generic[ReaderT]):
@@ -66,8 +68,8 @@ class Relay(Generic[ReaderT]):
 
     def take(self, announcement: Announcement) -> None:
         """An announcement from this process, or from the broker. Synchronous: extends, wakes, drives."""
-        if not self.filled:
-            return
+        if not self._tail.generation:
+            return  # the first page of the log is not here yet
         if announcement.epoch != self._tail.epoch:
             self._hear_other_epoch(announcement.epoch)
             return
@@ -115,22 +117,27 @@ class Relay(Generic[ReaderT]):
         fill = Fill(self._store, self._tail, max_events=max_events, max_bytes=max_bytes)
         while True:
             try:
-                if not self.filled:
-                    await self._fill(fill)
+                if not self._tail.generation:
+                    await self._begin(fill)
                 await self._follow(fill)
             except StoreUnavailable as exc:
                 self._outage.lost(LOG_HEAD, str(exc), advice=exc.advice)
                 await asyncio.sleep(COMPARE_S / 2)
 
-    async def _fill(self, fill: Fill) -> None:
+    async def _begin(self, fill: Fill) -> None:
         page = await fill.newest()
         first = page.events[0].id if page.events else page.upto + 1
         self._restart(page.head, start=first - 1)
         self._extend(first, _frames(page), upto=page.upto)
         fill.begin()
-        self._filled.set()
+        asyncio.get_running_loop().call_later(SERVE_AFTER_S, self._serve)
         self._outage.back(LOG_HEAD)
-        logger.info("tail filled", extra={"action": "fill", "events": len(page.events), "position": page.upto})
+
+    def _serve(self) -> None:
+        if not self.filled:
+            self._filled.set()
+            extra = {"action": "fill", "events": len(self._tail), "position": self._tail.position}
+            logger.info("tail filled", extra=extra)
 
     async def _follow(self, fill: Fill) -> None:
         while True:
@@ -152,6 +159,8 @@ class Relay(Generic[ReaderT]):
         until = loop.time() + COMPARE_S
         while fill.unfinished and not self._wanted.is_set() and loop.time() < until:
             await fill.older()
+        if not fill.unfinished:
+            self._serve()
         try:
             async with asyncio.timeout_at(until):
                 await self._wanted.wait()
@@ -248,7 +257,7 @@ class Relay(Generic[ReaderT]):
 
     @property
     def filled(self) -> bool:
-        """Whether the tail holds the log's newest stretch: before, no stream can be placed."""
+        """Whether streams are taken: the tail has the log's newest stretch, or as much as came in `SERVE_AFTER_S`."""
         return self._filled.is_set()
 
     @property

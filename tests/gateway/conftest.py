@@ -7,8 +7,9 @@ from notify_sse.gateway import relay
 
 @pytest.fixture
 def _quick_relay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A comparison each 20 ms in place of a second."""
+    """A comparison each 20 ms in place of a second; and streams after 20 ms at the latest."""
     monkeypatch.setattr(relay, "COMPARE_S", 0.02)
+    monkeypatch.setattr(relay, "SERVE_AFTER_S", 0.02)
     monkeypatch.setattr(relay, "GRACE_S", 0.002)
 
 

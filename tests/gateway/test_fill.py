@@ -4,6 +4,7 @@ import pytest
 
 from notify_sse.core.model import GONE
 from notify_sse.errors import StoreUnavailable
+from notify_sse.gateway import relay
 from tests.gateway.relays import Bench
 from tests.support.polling import until
 
@@ -16,24 +17,44 @@ def paged(rows: int, *, page_events: int, max_events: int = 1000) -> Bench:
     return bench
 
 
-async def test_the_first_page_is_enough_to_serve() -> None:
-    """However much the log holds: the second page has not come, and streams are placed and hear what is new."""
-    bench = paged(20, page_events=3)
+def held_up_after_the_first_page(bench: Bench) -> None:
+    """The second page does not come before the store's gate is opened."""
     pages = bench.store.newest
 
     async def newest(*, max_events: int, max_bytes: int, before: int | None = None) -> object:
-        if before is not None:
+        if before is not None and bench.store.calls["newest"] == 1:
             bench.store.gate.clear()
         return await pages(max_events=max_events, max_bytes=max_bytes, before=before)
 
     bench.store.newest = newest  # type: ignore[method-assign,assignment]
+
+
+async def test_the_first_page_is_enough_to_serve() -> None:
+    """However much the log holds: the second page takes long, and streams are placed and hear what is new."""
+    bench = paged(20, page_events=3)
+    held_up_after_the_first_page(bench)
     async with bench.running():
-        await until(lambda: not bench.store.gate.is_set())
-        assert bench.relay.filled
+        await until(lambda: bench.relay.filled)
+        assert not bench.store.gate.is_set()
         assert bench.held() == [18, 19, 20]
         bench.relay.take(bench.add(2))
         assert bench.held() == [18, 19, 20, 21, 22]
         bench.store.gate.set()
+
+
+async def test_streams_wait_for_pages_that_come_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All who come back after a restart find in the tail what they missed, and nobody reads the log for them."""
+    monkeypatch.setattr(relay, "SERVE_AFTER_S", 3600.0)
+    bench = paged(20, page_events=3)
+    held_up_after_the_first_page(bench)
+    async with bench.running():
+        await until(lambda: not bench.store.gate.is_set())
+        bench.relay.take(bench.add(2))
+        assert bench.held() == [18, 19, 20, 21, 22]
+        assert not bench.relay.filled
+        bench.store.gate.set()
+        await bench.relay.when_filled()
+        assert bench.held() == list(range(1, 23))
 
 
 @pytest.mark.parametrize(("rows", "max_events"), [(0, 10), (3, 10), (9, 10), (25, 10), (25, 9), (26, 100)])
