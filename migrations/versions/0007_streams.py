@@ -1,4 +1,4 @@
-"""The journal tells how many streams each gateway has open, and how far its tail is behind.
+"""The journal tells how many streams each gateway has open, how far its tail is behind, and how much it did.
 
 Additive: programs of the version before name their columns, and do not write these.
 """

@@ -51,11 +51,53 @@ class Lagging(msgspec.Struct, frozen=True, array_like=True):
     position: int
 
 
+class Holder(msgspec.Struct, frozen=True, array_like=True):
+    """A recipient, and how many streams it has open at one gateway."""
+
+    recipient_id: str
+    streams: int
+
+
+class ResetTold(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection whose client was told that it may have missed something."""
+
+    at_ms: int
+    recipient_id: str
+    connection_id: str
+    reason: str
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much a process did since it began: notifications that it `stored`, and wrote to streams; streams `opened` and
+    `closed`; requests refused, by limit; resets told, by reason. `delivered`: how many deliveries took how long since
+    the commit, one count for each bound of `telemetry.metrics.DELIVERY_S`, and a last one for what took longer.
+    """
+
+    stored: int = 0
+    written: int = 0
+    opened: int = 0
+    closed: int = 0
+    limited: dict[str, int] = {}
+    resets: dict[str, int] = {}
+    delivered: tuple[int, ...] = ()
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a gateway tells of itself with each beat, for whoever looks at all of them: who holds most streams of how
+    many `recipients`, the newest resets, and its figures.
+    """
+
+    recipients: int = 0
+    holders: tuple[Holder, ...] = ()
+    resets: tuple[ResetTold, ...] = ()
+    figures: Figures = Figures()
+
+
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """How far a gateway is, once a second: every open connection of it has written all up to `position`, but those
     `lagging`. `lost`: how many rows it could not keep since it began. `stopped`: it ended in order, with this beat.
     `streams`: how many are open; `lag`: how many events the log has that its tail has not, as far as it knows. Both
-    are 0 from a version before.
+    are 0 from a version before, whose report is empty.
     """
 
     gateway: str
@@ -67,6 +109,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     stopped: bool = False
     streams: int = 0
     lag: int = 0
+    report: Report = Report()
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):

@@ -132,6 +132,11 @@ def _reached(row: Row, gateway: Gateway | None) -> tuple[int, bool]:
     return (reached if beat.epoch == row.opened.epoch else row.opened.position), not _silent(gateway)
 
 
+def is_up(gateway: Gateway) -> bool:
+    """Whether it was heard of just now, and has not said that it ends."""
+    return not (gateway.beat.stopped or _silent(gateway))
+
+
 def _silent(gateway: Gateway) -> bool:
     return gateway.age_s > STALE_S
 

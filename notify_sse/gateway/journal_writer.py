@@ -20,6 +20,7 @@ from notify_sse.core.journal import Accepted, Beat, Closed, Entries, Journal, La
 from notify_sse.core.tail import Tail
 from notify_sse.errors import StoreRefused, StoreUnavailable
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.report import Reporter
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.version import __version__
 
@@ -35,8 +36,8 @@ AFTER_RESET: Final = "reset"
 
 class JournalWriter:
     """`opened`, `closed`, `moved` and `accepted` are synchronous; `run` writes. `connections` are those that are open
-    now, `announces` says whether the broker takes announcements now, `lag_events` how far the tail is behind the log;
-    `salt` goes into the hashes of addresses.
+    now, `announces` says whether the broker takes announcements now, `lag_events` how far the tail is behind the log,
+    `reporter` what else this process tells of itself; `salt` goes into the hashes of addresses.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class JournalWriter:
         connections: Callable[[], Iterable[Connection]],
         announces: Callable[[], bool],
         lag_events: Callable[[], int],
+        reporter: Reporter,
         salt: str,
     ) -> None:
         self.gateway = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
@@ -57,6 +59,7 @@ class JournalWriter:
         self._connections = connections
         self._announces = announces
         self._lag_events = lag_events
+        self._reporter = reporter
         self._salt = salt.encode()
         self._opened: list[Opened] = []
         self._closed: list[Closed] = []
@@ -67,6 +70,8 @@ class JournalWriter:
 
     def opened(self, connection: Connection) -> None:
         """`connection` is about to be opened."""
+        if connection.reset:
+            self._reporter.note_reset(connection, connection.reset)
         stream = connection.stream
         self._begin(connection, resumed_at=stream.position if connection.resumed else 0)
 
@@ -77,6 +82,7 @@ class JournalWriter:
 
     def moved(self, connection: Connection, reset: Reset) -> None:
         """The log broke off, and the stream goes on elsewhere: what it wrote until then is another row's."""
+        self._reporter.note_reset(connection, reset)
         if reset.came is None or reset.came.epoch == reset.to.epoch:
             return  # retention overtook it: what lay between is in no log any more
         self._end(connection, reset.came.position, AFTER_RESET)
@@ -187,6 +193,7 @@ class JournalWriter:
             stopped=stopped,
             streams=len(connections),
             lag=self._lag_events(),
+            report=self._reporter.report(connections),
         )
 
 

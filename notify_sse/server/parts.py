@@ -19,6 +19,7 @@ from notify_sse.config import Settings
 from notify_sse.core.ports import Broker
 from notify_sse.gateway.journal_writer import JournalWriter
 from notify_sse.gateway.live import LiveMessages
+from notify_sse.gateway.report import Reporter
 from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
@@ -38,6 +39,7 @@ from notify_sse.store import (
     open_store,
 )
 from notify_sse.telemetry.adoption import WAYS, RecipientsSeen
+from notify_sse.telemetry.figures import figures_of
 from notify_sse.telemetry.loop_lag import LoopLag
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
 from notify_sse.telemetry.outage import Outage
@@ -204,6 +206,7 @@ class Parts:
             connections=lambda: out.registry,
             announces=lambda: self.broker.connected,
             lag_events=lambda: out.relay.lag_events,
+            reporter=Reporter(partial(figures_of, self.metrics)),
             salt=settings.database_url,
         )
         out.registry.journal = writer

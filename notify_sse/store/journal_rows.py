@@ -5,16 +5,17 @@ from typing import Any, Final
 
 import msgspec
 
-from notify_sse.core.journal import Accepted, Beat, Closed, Entries, Found, Gateway, Lagging, Opened, Row
+from notify_sse.core.journal import Accepted, Beat, Closed, Entries, Found, Gateway, Lagging, Opened, Report, Row
 from notify_sse.store.batch import sought_text
 
 MAX_FOUND: Final = 20
 ACCEPTED: Final = "first, last, way, gateway, committed_ms, announced"
-GATEWAY: Final = "gateway, version, epoch, position, lagging, lost, stopped, streams, lag, began_ms, beat_ms"
+GATEWAY: Final = "gateway, version, epoch, position, lagging, lost, stopped, streams, lag, report, began_ms, beat_ms"
 CONNECTION: Final = (
     "id, recipient, gateway, transport, address_hash, topics, filtered, epoch, position, resumed_at, opened_ms, "
     "closed_position, closed_ms, reason"
 )
+_decode_report = msgspec.json.Decoder(Report).decode
 _decode_lagging = msgspec.json.Decoder(tuple[Lagging, ...]).decode
 
 
@@ -68,13 +69,14 @@ def accepted(entries: Entries) -> list[Sequence[Any]]:
 
 def beat(one: Beat) -> Sequence[Any]:
     """The row of a gateway, without its times."""
-    lagging = msgspec.json.encode(one.lagging).decode()
-    return (one.gateway, one.version, one.epoch, one.position, lagging, one.lost, one.stopped, one.streams, one.lag)
+    lagging, report = (msgspec.json.encode(what).decode() for what in (one.lagging, one.report))
+    place = (one.gateway, one.version, one.epoch, one.position)
+    return (*place, lagging, one.lost, one.stopped, one.streams, one.lag, report)
 
 
 def gateway(row: Sequence[Any]) -> Gateway:
     """From `GATEWAY` and the age of its beat in ms."""
-    name, version, epoch, position, lagging, lost, stopped, streams, lag, began_ms, beat_ms, age_ms = row
+    name, version, epoch, position, lagging, lost, stopped, streams, lag, report, began_ms, beat_ms, age_ms = row
     heard = Beat(
         gateway=name,
         version=version,
@@ -85,6 +87,7 @@ def gateway(row: Sequence[Any]) -> Gateway:
         stopped=bool(stopped),
         streams=streams,
         lag=lag,
+        report=_decode_report(report),
     )
     return Gateway(beat=heard, began_ms=began_ms, beat_ms=beat_ms, age_s=max(0.0, age_ms / 1000))
 

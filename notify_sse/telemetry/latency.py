@@ -28,6 +28,7 @@ class Times:
         self._series = series
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
+        self._flushed = [0] * (len(bounds) + 1)
         self._seconds = 0.0
 
     def note(self, seconds: float, count: int = 1) -> None:
@@ -36,9 +37,14 @@ class Times:
         if seconds > 0:
             self._seconds += seconds * count
 
+    def totals(self) -> list[int]:
+        """How many were noted in this process for each bound, and beyond the last one."""
+        return [flushed + count for flushed, count in zip(self._flushed, self._counts, strict=True)]
+
     def flush(self) -> None:
         """Give what was noted to the histogram."""
         if any(self._counts):
             self._series.add(self._counts, seconds=self._seconds)
+            self._flushed = self.totals()
             self._counts = [0] * len(self._counts)
             self._seconds = 0.0

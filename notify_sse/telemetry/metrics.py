@@ -48,7 +48,7 @@ class Metrics:
 
     def _count_the_way_in(self) -> None:
         counter = self._counter
-        self._appended = counter(
+        self.appended = counter(
             "appended",
             "Notifications given to the log, by outcome (new, duplicate, conflict).",
             outcome=labels.OUTCOMES,
@@ -211,7 +211,7 @@ class Metrics:
     def count_appended(self, stored: Iterable[Stored]) -> None:
         """Count the outcomes of one batch."""
         for outcome, count in Tally(one.outcome for one in stored).items():
-            self._appended.labels(outcome).inc(count)
+            self.appended.labels(outcome).inc(count)
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The exposition and its content type: OpenMetrics when `accept` asks for it, else Prometheus text."""

@@ -31,6 +31,7 @@ async def look_at_every_view(page: Page, *, closely: Container[str] = VIEWS) -> 
         await page.get_by_role("link", name=name, exact=True).click()
         await expect(page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "page")
         await expect(page.get_by_text("…", exact=True)).to_have_count(0)
+        assert "[object" not in await page.inner_text("main"), "an element is no text"
         assert name not in closely or await axe(page) == [], name
         width = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert width[0] <= width[1], f"{name} is wider than the screen"
@@ -57,6 +58,7 @@ async def test_an_operator_sees_and_does_everything_on_the_page(service: Service
             await expect(page.get_by_role("alert")).to_contain_text("401")
             await sign_in(page, running.url, token)
             await expect(page.get_by_role("cell", name="up", exact=True)).to_be_visible()
+            await expect(page.get_by_text("written / s, at most")).to_be_visible(timeout=20_000)
             await page.get_by_role("link", name=HOSTILE).click()
             await page.get_by_role("button", name="End", exact=True).click()
             assert (await stream.event("closing")).json()["reason"] == "drain"

@@ -3,7 +3,7 @@
 import pytest
 
 from notify_sse.core.journal import Accepted, Beat, Closed, Found, Gateway, Lagging, Opened, Row
-from notify_sse.core.trace import STALE_S, Verdict, is_open, traced
+from notify_sse.core.trace import STALE_S, Verdict, is_open, is_up, traced
 
 EPOCH = "k3f9a1"
 AT = 100
@@ -141,6 +141,12 @@ def test_a_connection_without_an_end_is_open_as_long_as_its_gateway_is_heard_of(
     assert is_open(row(50), [gateway(stopped=True)]) is False
     assert is_open(row(50), []) is False
     assert is_open(row(50, 60), [gateway()]) is False
+
+
+def test_a_gateway_is_up_that_was_heard_of_and_did_not_say_that_it_ends() -> None:
+    assert is_up(gateway())
+    assert not is_up(gateway(stopped=True))
+    assert not is_up(gateway(age_s=STALE_S + 1))
 
 
 def test_what_died_before_the_notification_came_is_left_out() -> None:

@@ -7,13 +7,14 @@ import pytest
 
 from notify_sse.core.control import Reset
 from notify_sse.core.cursor import Cursor
-from notify_sse.core.journal import Entries, Journal
+from notify_sse.core.journal import Entries, Figures, Holder, Journal
 from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Tail
 from notify_sse.errors import StoreRefused, StoreUnavailable
 from notify_sse.gateway import journal_writer
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.journal_writer import JournalWriter
+from notify_sse.gateway.report import HOLDERS, RESETS, Reporter
 from tests.gateway.test_pump import SlowTransport
 from tests.support.doubles import metrics
 
@@ -47,12 +48,13 @@ class Bench:
             connections=lambda: self.open,
             announces=lambda: True,
             lag_events=lambda: 4,
+            reporter=Reporter(lambda: Figures(stored=7)),
             salt="s",
         )
 
-    def connection(self, name: str) -> Connection:
-        stream = Stream(("recipient:alice",), self.tail.cursor, generation=1)
-        return Connection(stream, SlowTransport(), connection_id=name, recipient_id="alice", reset=None)
+    def connection(self, name: str, *, recipient: str = "alice", reset: Reset | None = None) -> Connection:
+        stream = Stream((f"recipient:{recipient}",), self.tail.cursor, generation=1)
+        return Connection(stream, SlowTransport(), connection_id=name, recipient_id=recipient, reset=reset)
 
     async def write(self) -> Entries | None:
         """One beat; what was written with it."""
@@ -124,3 +126,33 @@ async def test_of_many_that_are_behind_the_furthest_is_the_place_of_all(monkeypa
     assert entries
     assert (entries.beat.position, entries.beat.lagging) == (2, ())
     assert (entries.beat.streams, entries.beat.lag) == (2, 4)
+
+
+async def test_a_beat_tells_who_holds_most_streams_and_what_was_done() -> None:
+    """The busiest first, and not more than whoever looks would read."""
+    bench = Bench()
+    bench.open = [bench.connection(f"c{n}", recipient=f"r{n // 2 if n < 4 else n}") for n in range(HOLDERS + 9)]
+    entries = await bench.write()
+    assert entries
+    report = entries.beat.report
+    assert (report.recipients, len(report.holders)) == (HOLDERS + 7, HOLDERS)
+    assert set(report.holders[:2]) == {Holder("r0", 2), Holder("r1", 2)}
+    assert report.figures == Figures(stored=7)
+
+
+async def test_a_beat_tells_the_newest_resets_whenever_they_come() -> None:
+    """With which a client came, by which the log broke off, and by which retention overtook a stream."""
+    bench = Bench()
+    expired = Reset("expired", Cursor("e", 1), Cursor("e", 3))
+    bench.writer.opened(bench.connection("c", reset=Reset("ahead_of_log", Cursor("e", 9), Cursor("e", 3))))
+    bench.writer.moved(bench.connection("d"), expired)
+    bench.writer.moved(bench.connection("d"), Reset("unknown_epoch", Cursor("before", 7), Cursor("e", 3)))
+    entries = await bench.write()
+    assert entries
+    told = [(one.connection_id, one.recipient_id, one.reason) for one in entries.beat.report.resets]
+    assert told == [("c", "alice", "ahead_of_log"), ("d", "alice", "expired"), ("d", "alice", "unknown_epoch")]
+    for _ in range(RESETS):
+        bench.writer.moved(bench.connection("x"), expired)
+    entries = await bench.write()
+    assert entries
+    assert [one.connection_id for one in entries.beat.report.resets] == ["x"] * RESETS

@@ -6,7 +6,19 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from notify_sse.core.journal import Accepted, Beat, Closed, Entries, Journal, Lagging, Opened
+from notify_sse.core.journal import (
+    Accepted,
+    Beat,
+    Closed,
+    Entries,
+    Figures,
+    Holder,
+    Journal,
+    Lagging,
+    Opened,
+    Report,
+    ResetTold,
+)
 from notify_sse.core.ports import Store
 from notify_sse.store import open_journal
 from tests.store.subject import Subject, notification
@@ -49,6 +61,8 @@ def closed(connection_id: str, *, position: int = 9, closed_ms: int = 2000) -> C
 
 def beat(position: int = 1, *, stopped: bool = False) -> Beat:
     lagging = (Lagging("c1", 3),)
+    reset = ResetTold(at_ms=7, recipient_id="älice", connection_id="c1", reason="expired")
+    figures = Figures(stored=3, limited={"connects_per_address": 2}, delivered=(0, position))
     return Beat(
         gateway="g1",
         version="1",
@@ -59,6 +73,7 @@ def beat(position: int = 1, *, stopped: bool = False) -> Beat:
         stopped=stopped,
         streams=position + 5,
         lag=3,
+        report=Report(recipients=1, holders=(Holder("älice\0", 2),), resets=(reset,), figures=figures),
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -73,6 +74,7 @@ async def test_who_holds_most_streams_is_told_and_one_of_them_ends(plain: Servic
         headers = administrator(plain, "ops-1")
         held = (await api.http.get("/admin/streams", headers=headers, params={"limit": "500"})).json()
         assert {"recipient_id": alice, "streams": 2} in held["items"]
+        assert (held["complete"], held["gateways"]) == (True, [held["gateway"]])
         assert [one["streams"] for one in held["items"]] == sorted(one["streams"] for one in held["items"])[::-1]
         answer = await api.http.delete(f"{CONNECTIONS}/{ended}.1", headers=headers)  # a later row of the journal
         assert (answer.status_code, answer.json()) == (200, {"connection_id": ended, "ended": "here"})
@@ -172,29 +174,57 @@ async def test_dead_letters_are_listed_shown_replayed_and_purged(
 
 
 @pytest.mark.deadline(120)
-async def test_a_connection_ends_in_whichever_gateway_it_is(
+async def test_whichever_of_three_gateways_is_asked_tells_of_all_and_ends_a_connection_of_any(
     service: ServiceFactory, broker_url: str, amqp_prefix: str, database_url: str
 ) -> None:
-    """The one that is asked tells the others, and shows all of them within two beats."""
+    """Streams, figures, resets and limits of all, a beat old; who holds most streams is added up over them."""
     options: dict[str, Any] = {"broker_url": broker_url, "amqp_prefix": amqp_prefix, "database_url": database_url}
-    first, second = [await asyncio.to_thread(service, **options) for _ in range(2)]
-    async with Api(first) as asked, Api(second) as other, other.stream("alice") as stream:
-        connection_id = (await stream.event("connected")).json()["connection_id"]
+    options["env"] = {"LIMIT_HISTORY_PER_RECIPIENT": "1/hour"}
+    first, second, third = [await asyncio.to_thread(service, **options) for _ in range(3)]
+    async with AsyncExitStack() as stack:
+        asked, other, last = [await stack.enter_async_context(Api(one)) for one in (first, second, third)]
+        begun = [("alice", other), ("alice", other), ("alice", last), ("bob", other), ("carol", asked)]
+        streams = [await stack.enter_async_context(api.stream(name)) for name, api in begun]
+        connection_id, *_ = [(await one.event("connected")).json()["connection_id"] for one in streams]
+        reset = await stack.enter_async_context(last.stream("dave", last_event_id="foreign.7"))
+        await reset.event("connected")
+        assert (await reset.event("reset")).json()["reason"] == "unknown_epoch"
+        assert [(await other.history("eve")).status_code for _ in range(2)] == [200, 429]
+        await asked.publish("alice")
+        for one in streams[:3]:
+            await one.event("message")
         headers = administrator(first)
 
-        async def both() -> Any:
-            found = (await asked.http.get("/admin/overview", headers=headers)).json()["gateways"]
-            return [(one["state"], one["streams"]) for one in found] == [("up", 1), ("up", 0)]
+        async def told() -> Any:
+            found = (await asked.http.get("/admin/overview", headers=headers)).json()
+            gateways = found["gateways"]
+            assert all(len(one["figures"]["delivered"]) == len(found["delivered_within_s"]) + 1 for one in gateways)
+            stored, written = (sum(one["figures"][name] for one in gateways) for name in ("stored", "written"))
+            holds = [(one["state"], one["streams"]) for one in gateways] == [("up", 3), ("up", 2), ("up", 1)]
+            return holds and (stored, written) == (1, 3) and found
 
-        await eventually(both, what="both gateways, the busiest first")
+        found = await eventually(told, what="three gateways, the busiest first")
+        figures = [one["figures"] for one in found["gateways"]]
+        assert [one["stored"] for one in figures] == [0, 0, 1], "by the gateway that was asked to"
+        assert [one["opened"] for one in figures] == [3, 2, 1]
+        assert [one["limited"]["history_per_recipient"] for one in figures] == [1, 0, 0]
+        assert [one["resets"]["unknown_epoch"] for one in figures] == [0, 1, 0]
+        assert sum(sum(one["delivered"]) for one in figures) == 3
+        [noted_reset] = found["resets"]
+        assert noted_reset["gateway"] == found["gateways"][1]["gateway"]
+        assert (noted_reset["recipient_id"], noted_reset["reason"]) == ("dave", "unknown_epoch")
+        held = (await asked.http.get("/admin/streams", headers=headers)).json()
+        assert (held["streams"], held["complete"], len(held["gateways"])) == (6, True, 3)
+        assert held["items"][0] == {"recipient_id": "alice", "streams": 3}
+        assert {one["recipient_id"]: one["streams"] for one in held["items"][1:]} == {"bob": 1, "carol": 1, "dave": 1}
         answer = await asked.http.delete(f"{CONNECTIONS}/{connection_id}", headers=headers)
         assert (answer.status_code, answer.json()["ended"]) == (202, "told")
-        assert (await stream.event("closing")).json()["reason"] == "drain"
-        await asyncio.to_thread(second.terminate, within_s=20)
+        assert (await streams[0].event("closing")).json()["reason"] == "drain"
+        await asyncio.to_thread(third.terminate, within_s=20)
 
         async def stopped() -> Any:
             found = (await asked.http.get("/admin/overview", headers=headers)).json()["gateways"]
-            return [one["state"] for one in found] == ["up", "stopped"]
+            return [one["state"] for one in found] == ["up", "up", "stopped"]
 
         await eventually(stopped, what="the one that ended in order")
 
@@ -222,7 +252,9 @@ async def test_the_overview_answers_whatever_is_away(
         began = time.monotonic()
         told = contract.holds(await api.http.get("/admin/overview", headers=headers), status=200).json()
         assert time.monotonic() - began < 5
-        assert (told["gateways"], told["cursor"], told["queues"]) == (None, None, None)
+        assert (told["gateways"], told["resets"], told["cursor"], told["queues"]) == (None, None, None, None)
+        held = contract.holds(await api.http.get("/admin/streams", headers=headers), status=200).json()
+        assert (held["complete"], held["gateways"]) == (False, [held["gateway"]])
         await asyncio.to_thread(postgres_server.thaw)
 
 

@@ -20,10 +20,11 @@ CLOSE: Final = """
 """
 ACCEPT: Final = f"INSERT OR REPLACE INTO journal_accepted ({rows.ACCEPTED}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
 BEAT: Final = f"""
-    INSERT INTO journal_gateways ({rows.GATEWAY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {NOW_MS}, {NOW_MS})
+    INSERT INTO journal_gateways ({rows.GATEWAY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {NOW_MS}, {NOW_MS})
     ON CONFLICT (gateway) DO UPDATE
        SET epoch = excluded.epoch, position = excluded.position, lagging = excluded.lagging, lost = excluded.lost,
-           stopped = excluded.stopped, streams = excluded.streams, lag = excluded.lag, beat_ms = excluded.beat_ms
+           stopped = excluded.stopped, streams = excluded.streams, lag = excluded.lag, report = excluded.report,
+           beat_ms = excluded.beat_ms
 """  # noqa: S608
 FIND: Final = """
     SELECT channel, id, type, body, created_ms, expires_ms FROM log WHERE notification_id = ? LIMIT ?

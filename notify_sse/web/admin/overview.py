@@ -5,7 +5,7 @@ It answers while the database or the broker is away: what is not known then is n
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
@@ -16,8 +16,9 @@ from starlette.responses import Response
 from notify_sse.core import journal
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.ports import Head, Queued
-from notify_sse.core.trace import STALE_S
+from notify_sse.core.trace import is_up
 from notify_sse.errors import BrokerUnavailable, StoreUnavailable
+from notify_sse.telemetry.metrics import DELIVERY_S
 from notify_sse.version import __version__
 from notify_sse.web.admin.answers import Time, time_of
 from notify_sse.web.admin.asking import administrator
@@ -29,8 +30,25 @@ T = TypeVar("T")
 WAIT_S: Final = 1.5
 HEARD_OF_S: Final = 3600.0
 """Gateways that were last heard of before are of no interest."""
+RESETS: Final = 50
+"""So many of the newest are told."""
 
 Count = Annotated[int, Meta(ge=0)]
+Counts = dict[str, Count]
+
+
+class FiguresItem(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a process did since `began_at`, as of its last beat: the difference of two looks is a rate. `delivered`:
+    how many deliveries were written how long after the commit, for each of `delivered_within_s`, and beyond the last.
+    """
+
+    stored: Count
+    written: Count
+    opened: Count
+    closed: Count
+    limited: Counts
+    resets: Counts
+    delivered: tuple[Count, ...]
 
 
 class GatewayItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +69,17 @@ class GatewayItem(msgspec.Struct, frozen=True, kw_only=True):
     began_at: Time
     beat_at: Time
     age_s: float
+    figures: FiguresItem
+
+
+class ResetItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection whose client was told that it may have missed something."""
+
+    at: Time
+    recipient_id: str
+    connection_id: str
+    gateway: str
+    reason: str
 
 
 class Queues(msgspec.Struct, frozen=True):
@@ -62,7 +91,8 @@ class Queues(msgspec.Struct, frozen=True):
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """`gateway` and `version` are those of the process that answers, and so are `streams`, `ready` and `degraded`.
-    `cursor` is the head of the log. `gateways` are those heard of within the last hour, the busiest first.
+    `cursor` is the head of the log. `gateways` are those heard of within the last hour, the busiest first, and
+    `resets` the newest of all of them. `delivered_within_s` are the bounds of their figures `delivered`.
     """
 
     gateway: str
@@ -74,15 +104,14 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     cursor: CursorText | None
     queues: Queues | None
     gateways: tuple[GatewayItem, ...] | None
+    resets: tuple[ResetItem, ...] | None
+    delivered_within_s: tuple[float, ...]
 
 
 async def overview(request: Request) -> Response:
     """Within two seconds, whatever is away."""
     service = (await administrator(request)).service
-    since_ms = int((time.time() - HEARD_OF_S) * 1000)
-    head, gateways, queued = await asyncio.gather(
-        _known(service.store.head()), _known(service.journal.gateways(since_ms=since_ms)), _queued(service)
-    )
+    head, gateways, queued = await asyncio.gather(_known(service.store.head()), gateways_of(service), _queued(service))
     reason = service.unready()
     found = None if head is None or gateways is None else [_item(one, head) for one in gateways]
     return answer(
@@ -96,8 +125,16 @@ async def overview(request: Request) -> Response:
             cursor=None if head is None else str(Cursor(head.epoch, head.position)),
             queues=None if queued is None else Queues(queued.ingest, queued.dead),
             gateways=None if found is None else tuple(sorted(found, key=_busiest_first)),
+            resets=None if gateways is None else _resets(gateways),
+            delivered_within_s=DELIVERY_S,
         )
     )
+
+
+async def gateways_of(service: Service) -> list[journal.Gateway] | None:
+    """Those heard of within the last hour, this one included; None when the database does not tell."""
+    since_ms = int((time.time() - HEARD_OF_S) * 1000)
+    return await _known(service.journal.gateways(since_ms=since_ms))
 
 
 async def _queued(service: Service) -> Queued | None:
@@ -115,11 +152,11 @@ async def _known(asked: Awaitable[T]) -> T | None:
 
 def _item(gateway: journal.Gateway, head: Head) -> GatewayItem:
     beat = gateway.beat
-    running: Literal["up", "silent"] = "up" if gateway.age_s < STALE_S else "silent"
+    ended: Literal["stopped", "silent"] = "stopped" if beat.stopped else "silent"
     return GatewayItem(
         gateway=beat.gateway,
         version=beat.version,
-        state="stopped" if beat.stopped else running,
+        state="up" if is_up(gateway) else ended,
         epoch=beat.epoch,
         position=beat.position,
         streams=beat.streams,
@@ -128,7 +165,28 @@ def _item(gateway: journal.Gateway, head: Head) -> GatewayItem:
         began_at=time_of(gateway.began_ms),
         beat_at=time_of(gateway.beat_ms),
         age_s=round(gateway.age_s, 1),
+        figures=FiguresItem(**msgspec.structs.asdict(beat.report.figures)),
     )
+
+
+def _resets(gateways: Iterable[journal.Gateway]) -> tuple[ResetItem, ...]:
+    """The newest first."""
+    told = [(one, gateway.beat.gateway) for gateway in gateways for one in gateway.beat.report.resets]
+    told.sort(key=_when, reverse=True)
+    return tuple(
+        ResetItem(
+            at=time_of(one.at_ms),
+            recipient_id=one.recipient_id,
+            connection_id=one.connection_id,
+            gateway=gateway,
+            reason=one.reason,
+        )
+        for one, gateway in told[:RESETS]
+    )
+
+
+def _when(told: tuple[journal.ResetTold, str]) -> int:
+    return told[0].at_ms
 
 
 def _busiest_first(item: GatewayItem) -> tuple[bool, int, str]:

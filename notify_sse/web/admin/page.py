@@ -26,10 +26,11 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+SCRIPTS: Final = ("page.js", "overview.js", "parts.js", "rates.js", "views.js")
 FILES: Final = {
     PATH: ("page.html", "text/html"),
     f"{PATH}/page.css": ("page.css", "text/css"),
-    **{f"{PATH}/{name}": (name, "text/javascript") for name in ("page.js", "parts.js", "rates.js", "views.js")},
+    **{f"{PATH}/{name}": (name, "text/javascript") for name in SCRIPTS},
 }
 
 

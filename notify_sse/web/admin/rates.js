@@ -1,59 +1,90 @@
-// What the metrics tell: rates and latency, between two looks at them.
+// Rates and latency: how the figures of the gateways grew between two of their beats; and their course over the last looks.
 
-import { cards, HERE, number, soft } from "./parts.js";
+import { el, number } from "./parts.js";
 
-let before = null;
+const KEPT = 90;
+const WIDTH = 180;
+const HEIGHT = 40;
+const SVG = "http://www.w3.org/2000/svg";
+const seen = new Map();
+const course = [];
 
-/** The samples of the Prometheus text format, by name with labels. */
-function samples(text) {
-  const found = new Map();
-  for (const line of text.split("\n")) {
-    const place = line.lastIndexOf(" ");
-    if (line[0] !== "#" && place > 0) found.set(line.slice(0, place), Number(line.slice(place + 1)));
+const total = (value) => (typeof value === "number" ? value : Object.values(value).reduce((a, b) => a + b, 0));
+
+/** What a gateway did a second between its last two beats that were seen; null when there was one only. */
+export function rateOf(one) {
+  const at = Date.parse(one.beat_at);
+  const last = seen.get(one.gateway);
+  if (!last || at > last.at) {
+    const rate = last ? grown(one.figures, last.figures, (at - last.at) / 1000) : null;
+    seen.set(one.gateway, { at, figures: one.figures, rate });
   }
-  return found;
+  return seen.get(one.gateway).rate;
 }
 
-function grown(now, earlier, prefix) {
-  let sum = 0;
-  for (const [name, value] of now) {
-    if (name === prefix || name.startsWith(`${prefix}{`)) sum += value - (earlier.get(name) ?? 0);
+function grown(now, before, seconds) {
+  const rate = { delivered: now.delivered.map((count, place) => count - (before.delivered[place] ?? 0)) };
+  for (const name of ["stored", "written", "opened", "closed", "limited", "resets"]) {
+    rate[name] = Math.round((10 * (total(now[name]) - total(before[name]))) / seconds) / 10;
   }
-  return sum;
+  return rate;
 }
 
-/** Below how many seconds 95 % of what was delivered between the two looks was written: a bound of the histogram. */
-function p95(now, earlier) {
-  const bounds = [];
-  for (const [name, value] of now) {
-    const found = /^notify_sse_delivery_seconds_bucket\{.*le="([^"]+)".*\}$/.exec(name);
-    if (found && name.includes('since="committed"')) {
-      bounds.push([Number(found[1].replace("+Inf", "Infinity")), value - (earlier.get(name) ?? 0)]);
-    }
-  }
-  bounds.sort((a, b) => a[0] - b[0]);
-  const all = bounds.at(-1)?.[1] ?? 0;
-  const bound = bounds.find(([, count]) => count >= all * 0.95)?.[0];
-  return all > 0 ? `≤ ${number(bound * 1000)} ms` : "–";
+/** Within how much time 95 % of the deliveries were written: a bound of the histogram, in seconds; null without any. */
+function within(delivered, bounds) {
+  const sum = total(delivered);
+  let passed = 0;
+  const place = delivered.findIndex((count) => {
+    passed += count;
+    return passed >= sum * 0.95;
+  });
+  return sum ? (bounds[place] ?? Number.POSITIVE_INFINITY) : null;
 }
 
-/** Cards with what happened since the last look. */
-export async function rates() {
-  const answer = await fetch(new URL("metrics", HERE), { credentials: "omit", cache: "no-store" });
-  const now = { at: performance.now(), samples: samples(answer.ok ? await answer.text() : "") };
-  const last = before;
-  before = now;
-  if (!last) return soft("Rates: a moment…");
-  const seconds = (now.at - last.at) / 1000;
-  const rate = (name) => number(Math.round((10 * grown(now.samples, last.samples, name)) / seconds) / 10);
-  return cards([
-    ["stored / s", rate("notify_sse_appended_total")],
-    ["written / s", rate("notify_sse_frames_sent_total")],
-    ["95 % written after commit", p95(now.samples, last.samples)],
-    ["slow readers", number(now.samples.get("notify_sse_slow_readers"))],
-    ["opened / s", rate("notify_sse_streams_opened_total")],
-    ["closed / s", rate("notify_sse_streams_closed_total")],
-    ["resets / s", rate("notify_sse_resets_total")],
-    ["over a limit / s", rate("notify_sse_limited_total")],
-  ]);
+export function p95(delivered, bounds) {
+  const found = within(delivered, bounds);
+  if (found === null) return "–";
+  return found === Number.POSITIVE_INFINITY ? `> ${number(bounds.at(-1))} s` : `${number(found * 1000)} ms`;
+}
+
+/** The rates of several gateways as one; null when none is known yet. Remembers them for the curves. */
+export function all(rates, bounds) {
+  const known = rates.filter((one) => one !== null);
+  if (!known.length) return null;
+  const sum = known.reduce((a, b) => {
+    const delivered = (place) => (a.delivered[place] ?? 0) + (b.delivered[place] ?? 0); // a version before tells none
+    const both = { delivered: Array.from({ length: bounds.length + 1 }, (_, place) => delivered(place)) };
+    for (const name of Object.keys(b)) if (name !== "delivered") both[name] = a[name] + b[name];
+    return both;
+  });
+  course.push({ written: sum.written, late: Math.min(within(sum.delivered, bounds) ?? 0, bounds.at(-1)) });
+  if (course.length > KEPT) course.shift();
+  return { ...sum, p95: p95(sum.delivered, bounds) };
+}
+
+/** The course of what was written, and of the latency. */
+export function curves() {
+  const peak = (name) => Math.max(...course.map((one) => one[name]));
+  return el(
+    "div",
+    { className: "curves" },
+    curve("written", `written / s, at most ${number(peak("written"))}`),
+    curve("late", `95 % written within, at most ${number(peak("late") * 1000)} ms`),
+  );
+}
+
+function curve(name, caption) {
+  const highest = Math.max(...course.map((one) => one[name])) || 1;
+  const points = course.map((one, place) => {
+    const x = WIDTH - (course.length - 1 - place) * (WIDTH / KEPT);
+    return `${x.toFixed(1)},${(HEIGHT - 2 - (one[name] / highest) * (HEIGHT - 4)).toFixed(1)}`;
+  });
+  const line = document.createElementNS(SVG, "polyline");
+  line.setAttribute("points", points.join(" "));
+  const drawn = document.createElementNS(SVG, "svg");
+  drawn.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+  drawn.setAttribute("preserveAspectRatio", "none");
+  drawn.setAttribute("aria-hidden", "true");
+  drawn.append(line);
+  return el("figure", {}, drawn, el("figcaption", {}, caption));
 }

@@ -9,10 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from notify_sse.core.journal import Gateway
 from notify_sse.core.model import Ending
+from notify_sse.core.trace import is_up
 from notify_sse.web.admin.asking import administrator
+from notify_sse.web.admin.overview import gateways_of
 from notify_sse.web.http.answers import answer
 from notify_sse.web.http.query import whole_number
+from notify_sse.web.service import Service
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 500
@@ -28,11 +32,15 @@ class RecipientStreams(msgspec.Struct, frozen=True):
 
 
 class StreamsAnswer(msgspec.Struct, frozen=True):
-    """Who holds most streams of the process that answers, `gateway`: the busiest first. `recipients` counts all."""
+    """Who holds most streams, the busiest first: of the process that answers, `gateway`, all that it has; of each other
+    of `gateways` its twenty busiest. `streams` are those of all of them together. `complete`: the journal
+    tells of the others; otherwise it is the process that answers alone.
+    """
 
     gateway: str
+    gateways: tuple[str, ...]
+    complete: bool
     streams: Count
-    recipients: Count
     items: tuple[RecipientStreams, ...]
 
 
@@ -44,12 +52,30 @@ class EndedAnswer(msgspec.Struct, frozen=True):
 
 
 async def streams(request: Request) -> Response:
-    """Who holds most streams of this process."""
+    """Who holds most streams, of all gateways."""
     service = (await administrator(request)).service
     limit = whole_number(request.query_params, "limit", default=DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT)
+    others = await _others(service)
     held = Counter(one.recipient_id for one in service.registry.connections())
-    items = tuple(RecipientStreams(name, number) for name, number in held.most_common(limit))
-    return answer(StreamsAnswer(service.gateway, held.total(), len(held), items))
+    total = held.total()
+    for one in others or ():
+        total += one.beat.streams
+        held.update({holder.recipient_id: holder.streams for holder in one.beat.report.holders})
+    return answer(
+        StreamsAnswer(
+            gateway=service.gateway,
+            gateways=(service.gateway, *(one.beat.gateway for one in others or ())),
+            complete=others is not None and service.gateway != "",
+            streams=total,
+            items=tuple(RecipientStreams(name, number) for name, number in held.most_common(limit)),
+        )
+    )
+
+
+async def _others(service: Service) -> list[Gateway] | None:
+    """The other gateways that are up; None when the journal cannot be asked."""
+    found = await gateways_of(service)
+    return found and [one for one in found if is_up(one) and one.beat.gateway != service.gateway]
 
 
 async def end(request: Request) -> Response:

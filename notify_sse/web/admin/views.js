@@ -1,9 +1,9 @@
 // The views of the page: each asks its routes and gives the elements that are to be shown.
 
+import { overview } from "./overview.js";
 import {
   ask,
   button,
-  byId,
   cards,
   changed,
   el,
@@ -18,50 +18,6 @@ import {
   title,
   trying,
 } from "./parts.js";
-import { rates } from "./rates.js";
-
-async function overview() {
-  const [told, held, live] = await Promise.all([ask("overview"), ask("streams"), rates()]);
-  badge(told);
-  const rows = (told.gateways ?? []).map((one) => [
-    one.gateway,
-    one.version,
-    el("span", { className: one.state === "up" ? "good" : "bad" }, one.state),
-    number(one.streams),
-    one.lag === null ? "–" : number(one.lag),
-    `${one.age_s} s ago`,
-    one.epoch || "–",
-  ]);
-  const labels = ["gateway", "version", "state", "streams", "lag", "last beat", "epoch"];
-  const none = told.gateways ? "No gateway keeps a journal (NOTIFY_SSE_JOURNAL)." : "The database is away.";
-  return [
-    cards([
-      ["head of the log", told.cursor ?? "not known"],
-      ["ingest queue", number(told.queues?.ingest)],
-      ["dead letters", number(told.queues?.dead)],
-      ["streams here", number(told.streams)],
-    ]),
-    title("Gateways", "the lag is how many events they are behind the log"),
-    table(labels, rows, none),
-    title("Live", "of the gateway that answers"),
-    live,
-    title(
-      "Who holds most streams",
-      `${number(held.streams)} streams of ${number(held.recipients)} recipients, in the process that answers`,
-    ),
-    table(
-      ["recipient", "streams"],
-      held.items.map((one) => [link("connections", one.recipient_id, one.recipient_id), number(one.streams)]),
-      "Nobody is connected to this process.",
-    ),
-  ];
-}
-
-function badge(told) {
-  const text = told.ready ? ["ready", ...told.degraded.map((what) => `${what} away`)] : [`not ready: ${told.reason}`];
-  Object.assign(byId("badge"), { textContent: text.join(", "), hidden: false });
-  byId("badge").className = `badge ${text.length === 1 && told.ready ? "good" : "bad"}`;
-}
 
 async function connections(recipient) {
   const asking = form("Look", [["recipient", "Recipient", recipient]], ({ recipient: name }) =>

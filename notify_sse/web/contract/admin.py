@@ -71,7 +71,7 @@ def _get(summary: str, schema: str, what: str) -> Document:
 def _streams() -> Document:
     limit = {"type": "integer", "minimum": 1, "maximum": streams.MAX_LIMIT, "default": streams.DEFAULT_LIMIT}
     return {
-        "summary": "Who holds most streams of the process that answers",
+        "summary": "Who holds most streams",
         "parameters": [query("limit", limit, "Recipients at most.")],
         "responses": {"200": json_answer(ref("StreamsAnswer"), "The busiest first"), **problems(400)},
     }

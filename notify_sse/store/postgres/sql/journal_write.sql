@@ -1,5 +1,5 @@
 -- $1–$14: connections that were opened, as columns (closed already, or null); $15–$18: connections that ended, as columns;
--- $19–$24: accepted runs, as columns; $25–$33: the gateway's beat. The parts of one statement do not see each other's
+-- $19–$24: accepted runs, as columns; $25–$34: the gateway's beat. The parts of one statement do not see each other's
 -- rows: a connection that was opened and has ended since the last beat comes with both.
 WITH opened AS (
     INSERT INTO journal_connections (
@@ -21,9 +21,11 @@ WITH opened AS (
        SET last = excluded.last, way = excluded.way, gateway = excluded.gateway,
            committed_ms = excluded.committed_ms, announced = excluded.announced
 )
-INSERT INTO journal_gateways (gateway, version, epoch, position, lagging, lost, stopped, streams, lag, began_ms, beat_ms)
-VALUES ($25, $26, $27, $28, $29, $30, $31, $32, $33, (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+INSERT INTO journal_gateways (
+    gateway, version, epoch, position, lagging, lost, stopped, streams, lag, report, began_ms, beat_ms)
+VALUES ($25, $26, $27, $28, $29, $30, $31, $32, $33, $34, (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
         (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
 ON CONFLICT (gateway) DO UPDATE
    SET epoch = excluded.epoch, position = excluded.position, lagging = excluded.lagging, lost = excluded.lost,
-       stopped = excluded.stopped, streams = excluded.streams, lag = excluded.lag, beat_ms = excluded.beat_ms
+       stopped = excluded.stopped, streams = excluded.streams, lag = excluded.lag, report = excluded.report,
+       beat_ms = excluded.beat_ms

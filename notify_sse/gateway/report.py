@@ -1,0 +1,45 @@
+"""What a gateway tells of itself with each beat of the journal: who holds most of its streams, the newest resets, and
+its figures. So whoever is asked can show all gateways.
+
+Nothing is counted on the hot path: the connections are looked at once a second.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from notify_sse.core.control import Reset
+from notify_sse.core.journal import Figures, Holder, Report, ResetTold
+from notify_sse.gateway.connection import Connection
+
+HOLDERS: Final = 20
+RESETS: Final = 20
+
+
+class Reporter:
+    """`note_reset` is synchronous and cheap. `figures` gives how much this process did since it began."""
+
+    def __init__(self, figures: Callable[[], Figures]) -> None:
+        self._figures = figures
+        self._resets: deque[ResetTold] = deque(maxlen=RESETS)
+
+    def note_reset(self, connection: Connection, reset: Reset) -> None:
+        """The client of `connection` is told `reset`."""
+        told = ResetTold(
+            at_ms=int(time.time() * 1000),
+            recipient_id=connection.recipient_id,
+            connection_id=connection.id,
+            reason=reset.reason,
+        )
+        self._resets.append(told)
+
+    def report(self, connections: Iterable[Connection]) -> Report:
+        """As of now, of those that are open."""
+        held = Counter(one.recipient_id for one in connections)
+        return Report(
+            recipients=len(held),
+            holders=tuple(Holder(*one) for one in held.most_common(HOLDERS)),
+            resets=tuple(self._resets),
+            figures=self._figures(),
+        )
