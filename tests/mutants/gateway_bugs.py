@@ -158,7 +158,7 @@ RELAY: Final = (
         "no compare with the head",
         2,
         "the tail is compared with the log once a second",
-        ("gateway.relay:Relay._asked", "asyncio.timeout(COMPARE_S)", "asyncio.timeout(None)"),
+        ("gateway.relay:Relay._asked", "asyncio.timeout_at(until)", "asyncio.timeout_at(None)"),
     ),
     _bug(
         "announcement of another epoch taken",

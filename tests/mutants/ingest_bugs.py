@@ -104,7 +104,7 @@ APPEND: Final = (
         2,
         "a commit is announced, and found by comparing if that is lost",
         ("notify_sse.log.append:Appender._store_all", "self._announce(appended, together)", "pass"),
-        ("notify_sse.gateway.relay:Relay._asked", "asyncio.timeout(COMPARE_S)", "asyncio.timeout(None)"),
+        ("notify_sse.gateway.relay:Relay._asked", "asyncio.timeout_at(until)", "asyncio.timeout_at(None)"),
     ),
 )
 
