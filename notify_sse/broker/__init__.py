@@ -45,15 +45,24 @@ def open_broker(
     return MemoryBroker(prefetch=prefetch, publish_timeout_s=publish_timeout_s)
 
 
-def diagnose(broker_url: str, *, prefix: str = DEFAULT_PREFIX) -> AsyncIterator[Finding]:
+def diagnose(
+    broker_url: str, *, prefix: str = DEFAULT_PREFIX, management_url: str | None = None
+) -> AsyncIterator[Finding]:
     """What the broker tells `notify-sse doctor`, finding by finding. Changes nothing. Raises `BadConfiguration`."""
     if _is_rabbitmq(broker_url):
         from notify_sse.broker.rabbitmq import diagnosis  # noqa: PLC0415  as above
 
-        return diagnosis.diagnose(broker_url, prefix=prefix)
+        return diagnosis.diagnose(broker_url, prefix=prefix, management_url=management_url)
     from notify_sse.broker import memory  # noqa: PLC0415  as above
 
     return memory.diagnose()
+
+
+async def look_at_members(broker_url: str, *, prefix: str, management_url: str | None) -> Finding:
+    """Whether the queues on a RabbitMQ are on as many nodes of its cluster as they should be. Never raises."""
+    from notify_sse.broker.rabbitmq import members  # noqa: PLC0415  as above
+
+    return await members.look(broker_url, prefix=prefix, management_url=management_url)
 
 
 def _is_rabbitmq(broker_url: str) -> bool:

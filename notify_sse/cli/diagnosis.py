@@ -89,7 +89,9 @@ def _database(settings: Settings) -> AsyncIterator[Finding]:
 
 
 def _broker(settings: Settings) -> AsyncIterator[Finding]:
-    return broker.diagnose(settings.broker_url, prefix=settings.amqp_prefix)
+    return broker.diagnose(
+        settings.broker_url, prefix=settings.amqp_prefix, management_url=settings.broker_management_url
+    )
 
 
 async def _files(settings: Settings) -> AsyncIterator[Finding]:

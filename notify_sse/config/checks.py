@@ -33,8 +33,11 @@ def _check_urls(settings: Settings) -> None:
     for field, schemes in (
         ("database_url", ("sqlite", "postgresql", "postgres")),
         ("broker_url", ("memory", "amqp", "amqps")),
+        ("broker_management_url", ("http", "https")),
     ):
         url = getattr(settings, field)
+        if url is None:
+            continue
         scheme = url.partition(":")[0].lower()
         if scheme not in schemes:
             _refuse(field, f"must begin with one of {', '.join(f'{scheme}://' for scheme in schemes)}")

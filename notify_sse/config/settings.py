@@ -42,6 +42,10 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             "`memory://` for the one inside the process."
         ),
     ] = "memory://"
+    broker_management_url: Annotated[
+        str | None,
+        Meta(description="RabbitMQ's management API: `http://user:password@host:15672`; guessed from BROKER_URL."),
+    ] = None
     amqp_prefix: Annotated[
         str,
         Meta(

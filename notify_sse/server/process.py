@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
+from notify_sse.broker import look_at_members
 from notify_sse.config import Settings
 from notify_sse.core.ports import STORE_RETRY_S, Listener
 from notify_sse.errors import BadConfiguration, BrokerUnavailable, SchemaOutdated, StoreUnavailable
@@ -23,6 +24,7 @@ from notify_sse.server import reload
 from notify_sse.server.admin import AdminServer
 from notify_sse.server.garbage import GarbagePolicy
 from notify_sse.server.listening import BACKLOG, url_of
+from notify_sse.server.members_watch import MembersWatch
 from notify_sse.server.parts import Parts
 from notify_sse.web.door import ServerLoop
 from notify_sse.web.http.version import keep_to_http1
@@ -45,6 +47,11 @@ class Process:
     ) -> None:
         self.settings = settings
         self.parts = Parts(settings, spawn=self._spawn)
+        self._members = MembersWatch(
+            lambda: look_at_members(
+                settings.broker_url, prefix=settings.amqp_prefix, management_url=settings.broker_management_url
+            )
+        )
         self._on_ready = on_ready
         self._on_hangup = on_hangup
         self._tasks: set[asyncio.Task[None]] = set()
@@ -70,6 +77,8 @@ class Process:
         self._spawn(self._refresh_metrics())
         self._spawn(self.parts.loop_lag.run())
         self._spawn(self.parts.sampling.run())
+        if not self.settings.embedded_broker:
+            self._spawn(self._members.run())
         role = self.settings.role
         if role != "gateway":
             self._spawn(self.parts.pause.run())
@@ -161,6 +170,7 @@ class Process:
 
     def _connected(self) -> None:
         self.parts.metrics.broker_connects.inc()
+        self._members.connected()
         self.parts.way_out.relay.repair()
 
     def _returned(self) -> None:

@@ -106,6 +106,25 @@ async def test_the_end_of_a_session_holds_at_once_and_is_written_when_the_databa
     assert here.told[-1] == RevocationsChanged()
 
 
+async def test_what_cannot_be_written_stays_until_it_can() -> None:
+    """The database answers again, and goes away before it has taken it."""
+    database: list[RevocationRecord] = []
+    here = Member(database)
+    write, failures = here.records.revoke, [StoreUnavailable("read only")] * 2
+
+    async def revoke(revocation: NewRevocation, *, change: Change | None) -> RevocationRecord:
+        if failures:
+            raise failures.pop()
+        return await write(revocation, change=change)
+
+    here.records.revoke = revoke  # type: ignore[method-assign]
+    async with running(here.revocations.run()):
+        await here.revocations.when_known()
+        here.revocations.sign_out(GRANT)
+        await until(lambda: database, what="the written end of the session")
+    assert [one.value for one in database] == ["t"]
+
+
 async def test_another_process_learns_of_it_by_its_poll_with_the_broker_away() -> None:
     database: list[RevocationRecord] = []
     here, other = Member(database), Member(database)

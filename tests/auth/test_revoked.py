@@ -51,6 +51,16 @@ def test_what_is_undone_is_good_again_unless_another_refuses_it() -> None:
     assert len(revoked) == 0
 
 
+def test_of_two_revocations_the_later_one_holds() -> None:
+    """In whichever order they come, as the two readings of a page may bring them."""
+    earlier, later = record(1, "sub", "alice", at_s=AT_S - 500), record(2, "sub", "alice")
+    for both in ([earlier, later], [later, earlier]):
+        revoked = Revoked(known=True)
+        revoked.apply(both)
+        assert revoked.refuses(token(issued_at=900))
+        assert not revoked.refuses(token(issued_at=1001))
+
+
 def test_everything_read_anew_takes_the_place_of_what_was_known_but_for_what_only_this_process_knows() -> None:
     revoked = Revoked()
     revoked.apply([record(1, "sub", "alice"), record(2, "jti", "j")])

@@ -51,6 +51,7 @@ EACH: dict[str, tuple[str, Any]] = {
     "max_streams_per_recipient": ("2", 2),
     "max_replays": ("3", 3),
     "max_connections": ("50", 50),
+    "broker_management_url": ("http://guest:guest@mq:15672", None),
     "max_connections_per_address": ("10", 10),
     "limit_connects_per_address": ("60/minute", None),
     "limit_connects_per_recipient": ("10/second;300/hour", None),

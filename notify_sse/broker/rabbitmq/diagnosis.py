@@ -11,6 +11,7 @@ import aio_pika
 from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.exceptions import AMQPError
 
+from notify_sse.broker.rabbitmq import members
 from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.core.ports import Finding
 from notify_sse.telemetry.redaction import redacted_url
@@ -18,7 +19,7 @@ from notify_sse.telemetry.redaction import redacted_url
 TIMEOUT_S: Final = 5.0
 
 
-async def diagnose(broker_url: str, *, prefix: str) -> AsyncIterator[Finding]:
+async def diagnose(broker_url: str, *, prefix: str, management_url: str | None = None) -> AsyncIterator[Finding]:
     """See `core.ports.Finding`."""
     place = redacted_url(broker_url)
     try:
@@ -32,7 +33,10 @@ async def diagnose(broker_url: str, *, prefix: str) -> AsyncIterator[Finding]:
     async with connection:
         yield Finding("broker", "ok", f"RabbitMQ reached: {place}")
         topology = Topology(prefix=prefix)
-        yield _ingest(topology.ingest, *await _queue(connection, topology.ingest))
+        waiting, consumers = await _queue(connection, topology.ingest)
+        yield _ingest(topology.ingest, waiting, consumers)
+        if waiting is not None:
+            yield await members.look(broker_url, prefix=prefix, management_url=management_url)
         dead, _ = await _queue(connection, topology.dead)
         if dead:
             advice = "`notify-sse dlq list` shows them, with reasons"
