@@ -19,7 +19,7 @@ PYTHON_IN_VENV := $(VENV)/bin/python
 INSTALL = echo 'installing into $(VENV) …' >&2; $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
 PACKAGING := setup.cfg pyproject.toml notify_sse/__init__.py
 
-.PHONY: run test check lint coverage docs services services-stop bench fault fuzz mutants client-builds constraints audit clean help
+.PHONY: run test check lint coverage docs services services-stop bench fault fuzz mutants client-builds clients constraints audit clean help
 
 run: $(VENV)/.run ## the service on the embedded default, with its demo page (no broker, no database needed)
 	@exec $(PYTHON_IN_VENV) -m notify_sse serve $(ARGS)
@@ -64,6 +64,9 @@ mutants: $(VENV)/.test ## take the defences out one by one, and show which test 
 client-builds: $(VENV)/.test ## the browser client in apps built by Vite 6, 7, 8, webpack, esbuild and Next, each run in Chromium
 	@NOTIFY_SSE_CLIENT_BUILDS=all $(PYTHON_IN_VENV) -m pytest tests/browser/test_builds.py $(ARGS)
 
+clients: $(VENV)/.test ## other clients of the stream, npm, Python, Java and Go, each over a kill, a drain, a 502 and its token's end; writes docs/reference/clients.md
+	@$(PYTHON_IN_VENV) -m tests.compatibility $(ARGS)
+
 constraints: $(VENV)/.run ## constraints.txt: the versions that are installed here, for installs that can be repeated
 	@$(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check packaging
 	@{ echo '# pip install -c constraints.txt notify-sse: the versions that the tests ran with. Written by `make constraints`.'; \
@@ -77,7 +80,7 @@ audit: $(VENV)/.audit ## known vulnerabilities of what the service and its tests
 
 clean: ## stop the services, and remove everything that make made
 	@if [ -e .services/state.json ]; then $(MAKE) services-stop; fi
-	@rm -rf $(VENV) .services build dist .cache *.egg-info tests/system/clients/node_modules tests/client/node_modules .coverage .pytest_cache .mypy_cache \
+	@rm -rf $(VENV) .services build dist .cache *.egg-info tests/system/clients/node_modules tests/compatibility/node/node_modules tests/client/node_modules .coverage .pytest_cache .mypy_cache \
 		.ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -34,7 +34,9 @@ class Proxy:
     """`http://127.0.0.1:<port>` in front of `upstream_port`. Use as an async context manager.
 
     `refuse`: path → status to answer instead of passing it on; `""` stands for every path but the pages'.
-    `swallow`: paths that are never answered. `down`: every connection is reset before it is heard.
+    `swallow`: paths that are never answered. `buffer`: paths whose answers are passed on once they are whole, as by
+    proxies that were not told otherwise. `down`: every connection is reset before it is heard.
+    `transparent`: where the service is away, connections are reset, as without a proxy; else it answers 502.
     Between `stall()` and `flow()` nothing comes from the service, and nothing is closed.
     """
 
@@ -42,7 +44,9 @@ class Proxy:
         self.upstream_port = upstream_port
         self.refuse: dict[str, int] = {}
         self.swallow: set[str] = set()
+        self.buffer: set[str] = set()
         self.down = False
+        self.transparent = False
         self.requests: list[Exchange] = []
         self.live: set[Exchange] = set()
         self._flowing = asyncio.Event()
@@ -128,12 +132,16 @@ class Proxy:
         try:
             upstream, onward = await asyncio.open_connection("127.0.0.1", self.upstream_port)
         except OSError:
-            await _answer(writer, 502, "text/html", b"<h1>Bad gateway</h1>")
+            if self.transparent:
+                writer.transport.abort()
+            else:
+                await _answer(writer, 502, "text/html", b"<h1>Bad gateway</h1>")
             return
         exchange.writers.append(onward)
         try:
             onward.write(exchange.head if b"pgrade: " in exchange.head else _closing(exchange.head))
-            back = asyncio.create_task(self._pipe(upstream, writer, gated=True))
+            pipe = self._hold if exchange.path in self.buffer else self._pipe
+            back = asyncio.create_task(pipe(upstream, writer, gated=True))
             forth = asyncio.create_task(self._pipe(reader, onward, gated=False))
             await asyncio.wait({back, forth}, return_when=asyncio.FIRST_COMPLETED)
             if forth.done() and method == "POST":
@@ -151,6 +159,15 @@ class Proxy:
                     await self._flowing.wait()
                 sink.write(data)
                 await sink.drain()
+
+    async def _hold(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, gated: bool) -> None:
+        """Passes on what comes once all of it has come."""
+        with contextlib.suppress(OSError):
+            whole = await source.read()
+            if gated:
+                await self._flowing.wait()
+            sink.write(whole)
+            await sink.drain()
 
 
 def _closing(head: bytes) -> bytes:

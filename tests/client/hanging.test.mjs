@@ -68,6 +68,19 @@ test("a stream that ends is opened again, though what to do then cannot be fetch
   assert.deepEqual(states, ["connecting", "connected", "reconnecting", "connected"]);
 });
 
+test("one that is refused for load waits for as long as it is told all the same", async (t) => {
+  const tick = clock(t);
+  begun(t);
+  await settled();
+  sources[0].onopen();
+  sources[0].say("closing", "", { reason: "busy", retry_ms: 7000 });
+  await tick(SOON_MS);
+  await tick(6000);
+  assert.equal(sources.length, 1);
+  await tick(1000);
+  assert.equal(sources.length, 2);
+});
+
 test("it goes on trying, gives up as ever, and is brought back by hand", async (t) => {
   const tick = clock(t);
   const { connection, states } = begun(t, { maxAttempts: 3 });

@@ -21,6 +21,7 @@ ROOMS_OF_TESTS = {
         "support",
         "deploy",
         "security",
+        "compatibility",
     ),
 }
 ALSO_IMPORTED = {
@@ -29,6 +30,7 @@ ALSO_IMPORTED = {
     ("mutants", "simulation"): "what has to catch a seeded bug",
     ("bench", "comparison"): "what `make bench` runs, at its smallest",
     ("browser", "client"): "the npm packages of the client's tests",
+    ("compatibility", "browser"): "the proxy that misbehaves when it is told to",
     ("server", "cli"): "the commands that read what a process has written",
     ("system", "broker"): "a process that hears what was published",
 }

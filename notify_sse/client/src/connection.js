@@ -217,7 +217,7 @@ export class Connection {
     if (!recipient || recipient === this.recipient) return true;
     if (this.recipient) {
       this.#giveUpStreams();
-      this.#withTrouble((trouble) => trouble.onOtherUser(), true);
+      this.#withTrouble((trouble) => trouble.onOtherUser(), {});
       return false;
     }
     this.recipient = recipient;
@@ -257,7 +257,7 @@ export class Connection {
     this.#stream = this.#spare; // one that is on its way may still take over
     this.#spare = null;
     if (this.#stream) this.#apply({ kind: "try" });
-    else this.#withTrouble((trouble) => trouble.onLastEnd(stream, end), true);
+    else this.#withTrouble((trouble) => trouble.onLastEnd(stream, end), end);
   }
 
   /**
@@ -275,17 +275,17 @@ export class Connection {
    * What is needed once something takes long or goes wrong is fetched then, or beforehand once a stream is up. There may be no
    * network to fetch it, or one that hangs: where no stream is left, another one is opened all the same.
    * @param {(trouble: Trouble) => void} act not called when all streams were given up meanwhile
-   * @param {boolean} [isLast] no stream is left
+   * @param {Partial<End>} [last] no stream is left since this end
    */
-  async #withTrouble(act, isLast) {
+  async #withTrouble(act, last) {
     const turn = this.#turn;
     if (!this.#trouble) {
-      const loaded = await inTime(import("./trouble.js"), isLast ? SLOW_MS : 1e9);
+      const loaded = await inTime(import("./trouble.js"), last ? SLOW_MS : 1e9);
       if (turn !== this.#turn) return;
       this.#trouble ??= loaded && new loaded.Trouble(this.#rules, this.#host);
     }
     if (this.#trouble) act(this.#trouble);
-    else if (isLast) this.#apply({ kind: "again" });
+    else if (last) this.#apply({ kind: "again", retryMs: last.retryMs });
   }
 
   #giveUpStreams() {

@@ -1,6 +1,6 @@
 // The state machine of a connection, with the ends of streams: what to do next, and how long to wait before. Pure: no clock, no
 // timer, no I/O. It is fetched when the first stream ends, or beforehand once one is up; steps.js is there from the beginning.
-import { backoffMs, errorFor, failedRetryMs, PROVEN_MS, step, UNREACHABLE, whileOffline } from "./steps.js";
+import { backoffMs, errorFor, failedRetryMs, PROVEN_MS, step, UNREACHABLE, waitFor, whileOffline } from "./steps.js";
 
 export { backoffMs, ceilingMs, INITIAL, isStopped, RULES } from "./steps.js";
 
@@ -8,11 +8,9 @@ export { backoffMs, ceilingMs, INITIAL, isStopped, RULES } from "./steps.js";
 
 /** A planned end that comes sooner than this counts as a failure: tokens that expire at once must not make a loop. */
 const MIN_LIFE_MS = 1000;
-/** No service can make a client wait for longer. */
-const MAX_RETRY_MS = 30000;
-/** Ends that the service announced, as part of normal work. */
 /** What was tried is given up for something else, at once. */
 const AT_ONCE = /** @type {const} */ ({ status: "reconnecting", attempt: 0, faults: 0, delayMs: 0 });
+/** Ends that the service announced, as part of normal work. */
 const PLANNED = ["drain", "token_expired"];
 /** Ends that trying again cannot mend. */
 const FINAL = ["replaced", "forbidden", "other_user"];
@@ -59,7 +57,7 @@ export function next(state, fact, rules) {
  */
 function afterEnd(before, { end, livedMs, atFault, isHopeless, isUnreached }, rules) {
   const reason = reasonOf(end);
-  const retryMs = Math.min(end.retryMs || 0, MAX_RETRY_MS);
+  const retryMs = waitFor(end.retryMs);
   if (PLANNED.includes(reason) && livedMs > MIN_LIFE_MS) {
     const delayMs = retryMs || spreadMs(reason, rules);
     return { ...before, status: "reconnecting", attempt: 0, delayMs, reason };

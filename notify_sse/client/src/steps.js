@@ -12,6 +12,9 @@ const STOPPED = ["idle", "closed", "paused"];
 /** A stream that lived this long has proved its transport: its end is the first failure, not one more. */
 export const PROVEN_MS = 5000;
 
+/** No service can make a client wait for longer. */
+const MAX_RETRY_MS = 30000;
+
 /** Said to the user when nothing better is known. */
 export const UNREACHABLE = "Cannot reach notifications. Refresh the page or check your network.";
 
@@ -91,7 +94,7 @@ export function step(state, fact, rules) {
     case "crowded": // the next transport needs no connection of the six
       return { ...state, level: 1, reason: CROWDED };
     case "again": // what it takes to find out more could not be fetched
-      return againAfter(state, rules);
+      return againAfter(state, rules, fact.retryMs);
     case "offline":
       return whileOffline(state, rules);
     case "retry":
@@ -106,13 +109,23 @@ export function step(state, fact, rules) {
 /**
  * @param {PolicyState} state
  * @param {Rules} rules
+ * @param {number} [retryMs] how long the service asks to wait
  * @returns {PolicyState}
  */
-function againAfter(state, rules) {
+function againAfter(state, rules, retryMs) {
   if (state.status === "offline") return whileOffline(state, rules);
   const tried = { ...state, reason: "network", attempt: state.attempt + 1 };
   if (tried.attempt >= rules.maxAttempts) return { ...tried, status: "failed", delayMs: failedRetryMs(rules) };
-  return { ...tried, status: "reconnecting", delayMs: backoffMs(tried.attempt, rules) };
+  return { ...tried, status: "reconnecting", delayMs: Math.max(waitFor(retryMs), backoffMs(tried.attempt, rules)) };
+}
+
+/**
+ * How long to wait when the service asks for so much, in ms.
+ *
+ * @param {number} [retryMs]
+ */
+export function waitFor(retryMs) {
+  return Math.min(retryMs || 0, MAX_RETRY_MS);
 }
 
 /**

@@ -167,7 +167,7 @@ export type Fact =
   | ({ kind: "down" } & Down)
   | { kind: "refused"; end: End }
   | { kind: "crowded" }
-  | { kind: "again" }
+  | { kind: "again"; retryMs?: number }
   | { kind: "offline" }
   | { kind: "retry" }
   | { kind: "stop"; status: Status };
