@@ -7,7 +7,7 @@ embedded default's files.
 import asyncio
 import re
 import resource
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +20,13 @@ from notify_sse.cli.options import service_url
 from notify_sse.config import Settings, is_local_url, redacted_url
 from notify_sse.core.ports import Finding
 from notify_sse.errors import NotifyError, TokenRefused
+from notify_sse.server.listening import local_url
 
 TIMEOUT_S: Final = 5.0
-FOREIGN: Final = re.compile(r"^notify_sse_foreign_epoch_total [1-9]", re.MULTILINE)
-"""In the service's metrics: it heard announcements of a log that is not its own."""
+SAMPLE: Final = re.compile(r"^notify_sse_(\w+) (\S+)$", re.MULTILINE)
+"""In the service's metrics: one without labels."""
+WAITS_S: Final = 60.0
+OVERDUE_S: Final = 3600.0
 SPARE_FILES: Final = 500
 """For the database, the broker, logs and libraries, beside the streams' sockets."""
 
@@ -131,23 +134,39 @@ async def _service(settings: Settings) -> AsyncIterator[Finding]:
     try:
         async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=not is_local_url(url)) as client:
             response = await client.get("/readyz")
-            exposition = (await client.get("/metrics")).text
+            exposition = (await client.get(_metrics_url(settings))).text
     except httpx.HTTPError:
         yield Finding("service", "warning", f"does not answer at {url}", "start it with `notify-sse serve`")
         return
     if response.status_code == httpx.codes.OK:
         yield Finding("service", "ok", f"ready at {url}")
-        if FOREIGN.search(exposition):
-            detail = (
-                "the service hears of another log: another one uses its exchanges and queues, and takes its messages"
-            )
-            yield Finding("epoch", "error", detail, "give each its own NOTIFY_SSE_AMQP_PREFIX or virtual host")
+        for finding in told_by(exposition):
+            yield finding
     elif response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
         reason = response.json().get("reason", "it does not say why")
         yield Finding("service", "warning", f"runs at {url}, and is not ready: {reason}", "its log says more")
     else:
         advice = "choose another NOTIFY_SSE_PORT, or stop what uses this one"
         yield Finding("service", "error", f"something else answers at {url} ({response.status_code})", advice)
+
+
+def _metrics_url(settings: Settings) -> str:
+    """An admin server has the metrics, where there is one."""
+    return f"{local_url(settings.admin_host, settings.admin_port)}/metrics" if settings.admin_port else "/metrics"
+
+
+def told_by(exposition: str) -> Iterator[Finding]:
+    """What is wrong by the service's own metrics."""
+    value = {name: float(number) for name, number in SAMPLE.findall(exposition)}
+    if value.get("foreign_epoch_total"):
+        detail = "the service hears of another log: another one uses its exchanges and queues, and takes its messages"
+        yield Finding("epoch", "error", detail, "give each its own NOTIFY_SSE_AMQP_PREFIX or virtual host")
+    if (oldest_s := value.get("oldest_waiting_seconds", 0)) > WAITS_S:
+        detail = f"a message has waited for {oldest_s:.0f} s to be stored"
+        yield Finding("waiting", "warning", detail, "the database is away or slow: see `database`, and the log")
+    if (overdue_s := value.get("retention_lag_seconds", 0)) > OVERDUE_S:
+        detail = f"removing what is too old is {overdue_s / 3600:.1f} h overdue: the log grows"
+        yield Finding("retention", "error", detail, "see `grants`: the database user needs DELETE on the log's tables")
 
 
 CHECKS: Final[tuple[Check, ...]] = (_keys, _database, _broker, _files, _state, _service)

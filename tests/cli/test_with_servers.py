@@ -9,9 +9,11 @@ from typing import Any
 import aio_pika
 import pytest
 
+from notify_sse.cli.diagnosis import told_by
 from notify_sse.store import migrate, open_access_records
 from tests.cli.running import done, environment, lines, of, run
 from tests.support.service import ServiceFactory
+from tests.support.services import free_port as new_port
 from tests.support.services import wait_until
 from tests.support.tokens import SECRET
 
@@ -120,8 +122,13 @@ def test_doctor_finds_nothing_wrong_where_nothing_is(
         broker_url=broker_url, amqp_prefix=amqp_prefix, database_url=database_url, env={"MAX_STREAMS": "1000"}
     )
     found = findings(of(running))
-    for check in ("settings", "keys", "database", "migrations", "log", "clock", "broker", "queue", "files", "service"):
-        assert found[check]["status"] == "ok", found[check]
+    assert {one["status"] for one in found.values()} == {"ok"}, found
+    expected = (
+        "settings keys database migrations log gateways size clock broker permissions queue members files service"
+    )
+    assert list(found) == expected.split()
+    assert found["gateways"]["detail"].startswith("1 up")
+    assert run("doctor", "--strict", env=of(running)).returncode == 0
     assert "1 consumers" in found["queue"]["detail"]
     assert "refused" not in found
 
@@ -131,7 +138,9 @@ def test_two_services_that_share_their_queues_by_mistake_are_told_so(
     service: ServiceFactory, broker_url: str, amqp_prefix: str
 ) -> None:
     """Each has a database of its own; all that is published goes to whichever consumes, and the other hears of it."""
-    first, second = (service(broker_url=broker_url, amqp_prefix=amqp_prefix) for _ in range(2))
+    first, second = (
+        service(broker_url=broker_url, amqp_prefix=amqp_prefix, env={"ADMIN_PORT": str(new_port())}) for _ in range(2)
+    )
     given = "".join(f'{{"payload": {{"n": {n}}}}}\n' for n in range(10))
     lines("publish", "--to", "alice", "--type", "t", env=of(first), stdin=given)
 
@@ -181,6 +190,21 @@ def test_doctor_names_what_is_away_without_its_password(free_port: int) -> None:
     assert {name for name, one in found.items() if one["status"] == "error"} == {"database", "broker"}
     assert all(one["advice"] for one in found.values() if one["status"] != "ok")
     assert found["service"]["status"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("sample", "check"),
+    [
+        ("foreign_epoch_total 1.0", "epoch"),
+        ("oldest_waiting_seconds 61.5", "waiting"),
+        ("retention_lag_seconds 7200.0", "retention"),
+    ],
+)
+def test_what_is_wrong_by_the_services_own_metrics_is_told(sample: str, check: str) -> None:
+    exposition = f'# HELP x\nnotify_sse_{sample}\nnotify_sse_other{{a="b"}} 5.0\nprocess_x 9\n'
+    [found] = told_by(exposition)
+    assert (found.check, found.advice != "") == (check, True)
+    assert list(told_by(exposition.replace(sample.split()[1], "0.0"))) == []
 
 
 def test_doctor_makes_nothing(tmp_path: Any) -> None:

@@ -46,11 +46,19 @@ class Topology(msgspec.Struct, frozen=True):
         """The topic exchange of announcements."""
         return f"{self.prefix}.live"
 
+    def exchanges(self) -> tuple[tuple[str, str], ...]:
+        """Each exchange with its type, in the order in which they are declared."""
+        return (self.dead_letter_exchange, "fanout"), (self.live, "topic"), (self.notifications, "topic")
+
+    def queues(self) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """Each queue with its arguments, in the order in which they are declared."""
+        return (self.dead, self._dead_arguments()), (self.ingest, self._ingest_arguments())
+
     async def find(self, channel: Channel, *, timeout_s: float) -> None:
         """Look for all of it, as a user who may not declare. What is missing raises `ChannelNotFoundEntity`."""
-        for exchange in (self.dead_letter_exchange, self.live, self.notifications):
+        for exchange, _ in self.exchanges():
             await channel.exchange_declare(exchange, passive=True, timeout=timeout_s)
-        for queue in (self.dead, self.ingest):
+        for queue, _ in self.queues():
             await channel.queue_declare(queue, passive=True, timeout=timeout_s)
 
     async def declare(self, channel: Channel, *, timeout_s: float) -> None:
@@ -59,13 +67,9 @@ class Topology(msgspec.Struct, frozen=True):
         The dead-letter exchange and queue come first: a refused message needs them. The ingest queue is bound to every
         key, so that a message with a wrong key is refused with a reason; without that binding it would vanish.
         """
-        for exchange, kind in (
-            (self.dead_letter_exchange, "fanout"),
-            (self.live, "topic"),
-            (self.notifications, "topic"),
-        ):
+        for exchange, kind in self.exchanges():
             await channel.exchange_declare(exchange, exchange_type=kind, durable=True, timeout=timeout_s)
-        for queue, arguments in ((self.dead, self._dead_arguments()), (self.ingest, self._ingest_arguments())):
+        for queue, arguments in self.queues():
             await channel.queue_declare(queue, durable=True, arguments=arguments, timeout=timeout_s)
         await channel.queue_bind(self.dead, self.dead_letter_exchange, timeout=timeout_s)
         await channel.queue_bind(self.ingest, self.notifications, "#", timeout=timeout_s)

@@ -18,18 +18,23 @@ _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 
 @click.command("doctor")
 @click.option("--token", help="A token to check too, as whoever asks the service sends it.")
+@click.option("--strict", is_flag=True, help="Exit code 1 for a warning too.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, *, token: str | None, as_json: bool) -> None:
-    """Check keys, database, schema, clock, broker, queues, limits and the running service; change nothing.
+def command(ctx: click.Context, *, token: str | None, strict: bool, as_json: bool) -> None:
+    """Check all that the service needs, by the steps that it takes itself; change nothing.
 
-    Says what to do about each thing that is wrong. Exit code 1 when there is an error; warnings alone are 0.
+    Settings and keys; the database, its schema, privileges, sizes and clock; which gateways are up, with which
+    versions; the broker, what its user may do there, its queues, on how many nodes they are and what waits in them;
+    limits of this machine; the running service. Says what to do about each thing that is wrong. Exit code 1 when there
+    is an error; warnings alone are 0.
     """
     logging.disable()  # what the libraries would log, the findings say
     found = asyncio.run(_examine(token, as_json=as_json))
     if as_json:
         print_json(found)
-    if any(one.status == "error" for one in found):
+    bad = ("error", "warning") if strict else ("error",)
+    if any(one.status in bad for one in found):
         ctx.exit(1)
 
 
