@@ -17,12 +17,26 @@ CONTENT_TYPES: Final = (JSON, MSGPACK)
 
 _MEDIA_TYPE: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")
 _JSON: Final = frozenset(
-    (JSON, "text/json", "", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded")
+    (
+        *(JSON, "text/json", "application/x-json", "text/x-json"),
+        *("", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"),
+    )
 )
 """Beside the names of JSON, what clients say who do not think of it: Go and PHP, Java and Ruby, `curl -d`."""
 _MSGPACK: Final = frozenset((MSGPACK, "application/x-msgpack", "application/vnd.msgpack"))
-_AS_IT_IS: Final = frozenset(("", "identity", "utf-8", "utf8", "us-ascii", "ascii", "binary"))
-"""Beside HTTP's own, what AMQP libraries put there: Spring and Celery name the character set."""
+_AS_IT_IS: Final = frozenset(
+    (
+        *("", "identity", "binary", "7bit", "8bit"),
+        *("utf-8", "utf8", "utf_8", "us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1"),
+    )
+)
+"""Beside HTTP's own, what AMQP libraries put there: Spring and Celery name the character set. JSON is UTF-8 whatever is
+said (RFC 8259, 8.1): what is not is refused as a body.
+"""
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+"""Some clients of .NET and PowerShell begin a text with it. JSON may be read without it (RFC 8259, 8.1), and no map in
+MessagePack begins so.
+"""
 _GZIP: Final = frozenset(("gzip", "x-gzip"))
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
@@ -47,7 +61,7 @@ def unpacked(raw: bytes, content_encoding: str, *, max_bytes: int) -> bytes:
     """
     name = content_encoding.strip().lower()
     if name in _AS_IT_IS:
-        return raw
+        return raw.removeprefix(_BYTE_ORDER_MARK)
     if name not in _GZIP:
         detail = f"is {name[:40]!a}; gzip and none are taken"
         _refuse("content_encoding", "unsupported_content_encoding", detail)
@@ -60,7 +74,7 @@ def unpacked(raw: bytes, content_encoding: str, *, max_bytes: int) -> bytes:
         _refuse("body", "too_large", f"is over {max_bytes} bytes when inflated")
     if not inflater.eof or inflater.unused_data:
         _refuse("body", "malformed", "is not one whole gzip member")
-    return inflated
+    return inflated.removeprefix(_BYTE_ORDER_MARK)
 
 
 def _refuse(field: str, reason: str, detail: str) -> NoReturn:

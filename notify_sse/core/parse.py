@@ -61,6 +61,8 @@ def parse(
     `strict_numbers` refuses integers that JavaScript cannot hold. Raises `BadNotification`, which names the field.
     """
     given = _decode(raw, content_type, max_bytes=max_bytes)
+    if given.get("recall") in (None, False):  # as over AMQP, where it is a field
+        given.pop("recall", None)
     return _notification(
         given, max_bytes=max_bytes, now=now, new_id=new_id, message_id=message_id, strict_numbers=strict_numbers
     )

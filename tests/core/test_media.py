@@ -22,6 +22,8 @@ MAX_BYTES = 16_384
         " application/json ; v=1",
         "application/vnd.acme.note+json",
         "text/json",
+        "text/x-json",
+        "application/x-json; charset=utf-8",
         "text/plain",
         "text/plain; charset=UTF-8",
         "application/octet-stream",
@@ -51,10 +53,22 @@ def test_other_content_types_are_refused(content_type: str) -> None:
     assert (caught.value.field, caught.value.reason) == ("content_type", "unsupported_content_type")
 
 
-@pytest.mark.parametrize("encoding", ["", "identity", "UTF-8", "utf8", "us-ascii", "binary"])
+@pytest.mark.parametrize("encoding", ["", "identity", "UTF-8", "utf8", "us-ascii", "binary", "ISO-8859-1", "8bit"])
 def test_what_names_no_coding_leaves_the_body_as_it_is(encoding: str) -> None:
     """Spring and Celery put the character set there."""
     assert unpacked(b"{}", encoding, max_bytes=MAX_BYTES) == b"{}"
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_a_byte_order_mark_is_passed_over(encoding: str) -> None:
+    """One, at the beginning: .NET and PowerShell write it."""
+    for body, left in (
+        (b"\xef\xbb\xbf{}", b"{}"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", b"\xef\xbb\xbf{}"),
+        (b"\xef\xbb\xbf", b""),
+    ):
+        raw = gzip.compress(body) if encoding else body
+        assert unpacked(raw, encoding, max_bytes=MAX_BYTES) == left
 
 
 @pytest.mark.parametrize("encoding", ["gzip", " GZIP ", "x-gzip"])

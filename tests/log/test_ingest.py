@@ -82,10 +82,11 @@ POISONS = [
         delivery("first", content_type="application/octet-stream"),
         delivery("first", content_type=""),
         msgspec.structs.replace(delivery("first"), content_encoding="UTF-8"),
+        delivery("first", b"\xef\xbb\xbf" + document("first")),
         delivery("first", document("first")[:-1] + b',"topic":null,"expires_at":null,"timestamp":null}'),
         msgspec.structs.replace(delivery("first", gzip.compress(document("first"))), content_encoding="gzip"),
     ],
-    ids=["charset", "case", "text", "octets", "untyped", "utf-8", "nulls", "gzip"],
+    ids=["charset", "case", "text", "octets", "untyped", "utf-8", "mark", "nulls", "gzip"],
 )
 async def test_a_message_is_taken_as_common_libraries_send_it(sent: Delivery) -> None:
     """And is the same notification as any other: in another form, it is a duplicate and no conflict."""

@@ -16,6 +16,7 @@ from notify_sse.auth import READING, Grant
 from notify_sse.core.control import Reset
 from notify_sse.core.cursor import Cursor, parse_cursor
 from notify_sse.core.frames import Frame, frame
+from notify_sse.core.parse import TYPE
 from notify_sse.core.ports import Head, Page
 from notify_sse.core.read_state import Marks
 from notify_sse.errors import BadRequest, StoreUnavailable
@@ -123,11 +124,14 @@ def _checked(params: QueryParams, *, root: str) -> Query:
     wait_s = _number(params, "wait", default=0, lowest=0, highest=MAX_WAIT_S)
     if wait_s and (order == "desc" or params.get("before")):
         raise BadRequest("wait", "goes with ascending order and without before")
+    types = tuple(name for given in params.getlist("type") for name in given.split(",") if name)
+    if not all(map(TYPE.fullmatch, types)):
+        raise BadRequest("type", "must be types as notifications have them")
     return Query(
         after=params.get("after") or None,
         before=params.get("before") or None,
         limit=int(_number(params, "limit", default=DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT)),
-        types=tuple(name for given in params.getlist("type") for name in given.split(",") if name),
+        types=types,
         order=order,  # type: ignore[arg-type]
         wait_s=wait_s,
         topics=tuple(topics_in(params)),

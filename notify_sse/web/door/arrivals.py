@@ -7,8 +7,9 @@ when too many are being refused already, it is cut off.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, cast
 
 from notify_sse.web.door.patience import Patience
 from notify_sse.web.limits.address import Proxies, counted_as
@@ -44,6 +45,7 @@ class Arrivals:
         self._sockets: dict[Socket, str | None] = {}
         self._of_address: Counter[str] = Counter()
         self._refused: dict[Socket, str] = {}
+        self._tasks: dict[Socket, asyncio.Task[Any]] = {}
         self._impatient: Patience[asyncio.Transport] = Patience(REFUSAL_S, lambda transport: transport.abort())
 
     def __len__(self) -> int:
@@ -71,9 +73,26 @@ class Arrivals:
         """A socket has ended. Idempotent."""
         self._impatient.end(transport)
         socket = _socket(transport.get_extra_info)
+        if socket is not None and (task := self._tasks.pop(socket, None)):
+            task.cancel()
         if socket is not None and self._refused.pop(socket, None) is None and socket in self._sockets:
             self._set_address(socket, None)
             del self._sockets[socket]
+
+    @contextmanager
+    def ends_with(self, client: Any, server: Any) -> Iterator[None]:
+        """The task that runs this is cancelled when the socket between these two ends is gone.
+
+        For what lasts as long as its client: a server that does not read, since more stands behind the request, does
+        not tell of a client that went away.
+        """
+        task, socket = asyncio.current_task(), cast(Socket, (*(client or ()), *(server or ())))
+        if task is not None and socket in self._sockets:
+            self._tasks[socket] = task
+        try:
+            yield
+        finally:
+            self._tasks.pop(socket, None)
 
     def limit_of(self, client: Any, server: Any) -> str | None:
         """The limit over which the socket between these two ends is; None when it may go on."""

@@ -1,10 +1,13 @@
 """Every accepted socket of the process, for its end: those held at the door, and those that Hypercorn has."""
 
 import asyncio
-from typing import Protocol
+from typing import Final, Protocol
 from weakref import WeakSet
 
 from notify_sse.web.door.arrivals import Arrivals
+
+HALF_CLOSED_S: Final = 1.0
+"""How long a connection with Hypercorn stays whose client says nothing more, and has been sent all that there was."""
 
 
 class Abortable(Protocol):
@@ -45,21 +48,30 @@ class Sockets:
         self._handed_over.add(transport)
 
     def watch(self, protocol: asyncio.Protocol, transport: asyncio.Transport) -> None:
-        """Hear of the end of a socket whose `protocol` is Hypercorn's."""
-        lost = protocol.connection_lost
+        """Hear of the end of a socket whose `protocol` is Hypercorn's, and see to it that it ends.
+
+        Hypercorn ends a request whose client says nothing more. It does not read while more stands behind a request: a
+        stream would go on, without its client, until something is written to it.
+        """
+        lost, ended = protocol.connection_lost, protocol.eof_received
 
         def connection_lost(exc: Exception | None) -> None:
-            del protocol.connection_lost  # it would keep the protocol from being freed
+            _forget(protocol)
             self.arrivals.leave(transport)
             self.passed_on += 1
             lost(exc)
 
+        def eof_received() -> bool | None:
+            asyncio.get_running_loop().call_later(HALF_CLOSED_S, _end, transport)
+            return ended()
+
         protocol.connection_lost = connection_lost  # type: ignore[method-assign]
+        protocol.eof_received = eof_received  # type: ignore[method-assign]
 
     def take_back(self, transport: asyncio.Transport) -> None:
         """Hypercorn has it no more, and will not hear of its end."""
         self._handed_over.discard(transport)
-        vars(transport.get_protocol()).pop("connection_lost", None)  # `watch`: it would keep the protocol alive
+        _forget(transport.get_protocol())
         self.passed_on += 1
 
     async def emptied(self) -> None:
@@ -75,3 +87,15 @@ class Sockets:
         """
         for socket in [*self._held, *self._handed_over]:
             socket.abort()
+
+
+def _end(transport: asyncio.Transport) -> None:
+    """While something is still to be written, the end of the connection shows by itself."""
+    if not transport.is_closing() and not transport.get_write_buffer_size():
+        transport.abort()
+
+
+def _forget(protocol: asyncio.BaseProtocol) -> None:
+    """What `Sockets.watch` put there would keep the protocol alive."""
+    for name in ("connection_lost", "eof_received"):
+        vars(protocol).pop(name, None)

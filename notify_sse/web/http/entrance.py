@@ -4,6 +4,7 @@ From here on `scope["client"]` is the client, be it the peer of the socket or wh
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from starlette.responses import Response
@@ -54,15 +55,18 @@ class Entrance:
         self._roots.note(scope)
         client, server = scope["client"], scope["server"]
         limit = self._arrivals.limit_of(client, server)
+        lasting = self._lasting(scope)
         if not (client and self._proxies.trusts(client[0])):
-            await self._admit(limit, scope, receive, send)
+            with lasting:
+                await self._admit(limit, scope, receive, send)
             return
         scope["client"] = named = self._proxies.client_of(scope)
         # What a proxy asks for itself, such as whether we are well, counts for nobody.
         address = counted_as(named) if self._proxies.name_somebody(scope) else None
         limit = limit or self._arrivals.serve(client, server, address=address)
         try:
-            await self._admit(limit, scope, receive, send)
+            with lasting:
+                await self._admit(limit, scope, receive, send)
         finally:
             if EXTENSION not in scope.get("extensions", {}):  # what the door serves is over with its socket
                 self._arrivals.serve(client, server, address=None)
@@ -74,6 +78,12 @@ class Entrance:
                 await self._refuse(limit, scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    def _lasting(self, scope: Scope) -> AbstractContextManager[None]:
+        """Around a stream that another server than the door has."""
+        if scope["path"] != self._stream_path or EXTENSION in scope.get("extensions", {}):
+            return nullcontext()
+        return self._arrivals.ends_with(scope["client"], scope["server"])
 
     async def _refuse(self, limit: str, scope: Scope, receive: Receive, send: Send) -> None:
         response = refusal(Limited(limit, retry_after_s=CONNECTION_RETRY_S))
