@@ -147,6 +147,18 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     accepted: Accepted | None
 
 
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recipient marked, as the event at `position` tells it: everything up to `upto`, or the notifications
+    `ids`, as `read` or not.
+    """
+
+    position: int
+    at_ms: int
+    upto: int
+    ids: tuple[str, ...]
+    read: bool
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A connection as the journal has it. `closed` is None while it is open, and when its gateway died with it."""
 
@@ -186,6 +198,9 @@ class Journal(Protocol):
 
     async def since(self, recipient_id: str, *, since_ms: int, limit: int) -> list[Row]:
         """The connections of a recipient that have not ended, or ended since then: the oldest first."""
+
+    async def marks(self, recipient_id: str, *, after: int, limit: int) -> list[Mark]:
+        """What the recipient marked since the position `after`, as far as the log has it: the oldest first."""
 
     async def expire(self, *, retention_s: float, limit: int) -> int:
         """Remove at most `limit` of each of what is older than the log keeps anything. Returns how many rows."""

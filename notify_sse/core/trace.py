@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from notify_sse.core.channels import EVERYONE, named_topics
-from notify_sse.core.journal import Found, Gateway, Row
+from notify_sse.core.journal import Found, Gateway, Mark, Row
 
 STALE_S: Final = 5.0
 """A gateway that was not heard of for so long is gone, or cannot reach the database."""
@@ -70,6 +70,18 @@ def traced(found: Found, rows: Sequence[Row], gateways: Iterable[Gateway], *, ep
         received=min(proofs, key=_when, default=None),
         unknown=tuple(_gaps(found, by_name)),
     )
+
+
+def read_by(found: Found, notification_id: str, marks: Iterable[Mark]) -> Mark | None:
+    """By which of `marks`, those of the recipient since it was committed in their order, it is read; None: by none."""
+    by: Mark | None = None
+    for mark in marks:
+        named = notification_id in mark.ids and named_topics([found.channel]) == () and found.channel != EVERYONE
+        if not mark.read:
+            by = None if named else by
+        elif by is None and (named or mark.upto >= found.id):
+            by = mark
+    return by
 
 
 def _when(proof: tuple[int, int]) -> int:

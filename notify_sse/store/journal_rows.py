@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from notify_sse.core.journal import Accepted, Beat, Closed, Entries, Found, Gateway, Lagging, Opened, Report, Row
+from notify_sse.core.journal import Accepted, Beat, Closed, Entries, Found, Gateway, Lagging, Mark, Opened, Report, Row
 from notify_sse.store.batch import sought_text
 
 MAX_FOUND: Final = 20
@@ -23,6 +23,13 @@ class _Body(msgspec.Struct):
     timestamp: str = ""
 
 
+class _Marked(msgspec.Struct):
+    upto: str | None = None
+    ids: tuple[str, ...] | None = None
+    read: bool = True
+
+
+_decode_mark = msgspec.json.Decoder(_Marked).decode
 _decode_body = msgspec.json.Decoder(_Body).decode
 
 
@@ -123,6 +130,14 @@ def found(event: Sequence[Any], runs: Sequence[Sequence[Any]]) -> Found:
         expires_ms=expires_ms,
         accepted=Accepted(**{**ways[0], "announced": bool(ways[0]["announced"])}) if ways else None,
     )
+
+
+def mark(event: Sequence[Any]) -> Mark:
+    """From the position, the time and the body of an event that tells of it."""
+    place, at_ms, body = event
+    told = _decode_mark(bytes(body))
+    upto = int(told.upto.rpartition(".")[2]) if told.upto else 0
+    return Mark(position=place, at_ms=at_ms, upto=upto, ids=told.ids or (), read=told.read)
 
 
 def _timestamp(body: bytes) -> str:

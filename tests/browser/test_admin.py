@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.bench import chromium
 from tests.browser.test_inbox import axe
+from tests.support.amqp import publisher
 from tests.support.api import Api
 from tests.support.service import ServiceFactory
 
@@ -87,3 +88,37 @@ async def test_an_operator_sees_and_does_everything_on_the_page(service: Service
         await sign_in(phone, running.url, token)
         await look_at_every_view(phone, closely=("Overview", "Revocations"))
         assert [line for line in said if "status of 401" not in line] == [], "but for the token that was none"
+
+
+@pytest.mark.deadline(90)
+async def test_an_operator_looks_after_the_refused_messages(
+    service: ServiceFactory, broker_url: str, amqp_prefix: str
+) -> None:
+    """Sees the reasons, reads one, whose text stays text; replays one, and removes all of a reason."""
+    running = await asyncio.to_thread(service, broker_url=broker_url, amqp_prefix=amqp_prefix)
+
+    def publish() -> None:
+        with publisher(broker_url, amqp_prefix) as publishing:
+            publishing.publish(HOSTILE.encode(), key="recipient.alice.t")
+            publishing.publish(
+                b'{"notification_type": "t", "recipient_id": "alice", "payload": {}}', key="recipient.bob.t"
+            )
+
+    await asyncio.to_thread(publish)
+    async with chromium() as browser:
+        page = await browser.new_page(color_scheme="light")
+        page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+        await sign_in(page, running.url, running.token("ops", scope="notifications:admin"))
+        await expect(page.locator("dl").first).to_contain_text("dead letters2", timeout=20_000)
+        await page.get_by_role("link", name="Dead letters", exact=True).click()
+        message = page.get_by_role("row").filter(has=page.get_by_role("cell", name="recipient.alice.t", exact=True))
+        await message.get_by_role("button", name="Show").click()
+        await expect(page.locator("pre")).to_have_text(HOSTILE)
+        assert await axe(page) == []
+        assert await page.title() == "notify-sse admin"
+        await message.get_by_role("button", name="Replay").click()
+        await expect(page.get_by_role("status")).to_have_text("1 replayed.")
+        reason = page.get_by_role("row").filter(has=page.get_by_role("link", name="key_mismatch", exact=True))
+        await reason.get_by_role("button", name="Purge").click()
+        await expect(page.get_by_role("status")).to_have_text("1 removed.")
+        await expect(page.get_by_text("key_mismatch")).to_have_count(0)

@@ -1,9 +1,12 @@
 """What a trace says, by the rows that there are: written, not written, or that nobody knows."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
-from notify_sse.core.journal import Accepted, Beat, Closed, Found, Gateway, Lagging, Opened, Row
-from notify_sse.core.trace import STALE_S, Verdict, is_open, is_up, traced
+from notify_sse.core.journal import Accepted, Beat, Closed, Found, Gateway, Lagging, Mark, Opened, Row
+from notify_sse.core.trace import STALE_S, Verdict, is_open, is_up, read_by, traced
 
 EPOCH = "k3f9a1"
 AT = 100
@@ -147,6 +150,42 @@ def test_a_gateway_is_up_that_was_heard_of_and_did_not_say_that_it_ends() -> Non
     assert is_up(gateway())
     assert not is_up(gateway(stopped=True))
     assert not is_up(gateway(age_s=STALE_S + 1))
+
+
+@pytest.mark.parametrize(
+    ("marks", "expected"),
+    [
+        ([], None),
+        ([("upto", 99, True)], None),
+        ([("upto", 100, True), ("upto", 200, True)], 1),
+        ([("ids", "other", True), ("ids", "n1", True)], 2),
+        ([("upto", 100, True), ("ids", "other", False)], 1),
+        ([("upto", 100, True), ("ids", "n1", False)], None),
+        ([("ids", "n1", True), ("ids", "n1", False), ("upto", 120, True)], 3),
+    ],
+)
+def test_it_is_read_since_the_mark_that_still_holds(marks: list[tuple[str, Any, bool]], expected: int | None) -> None:
+    given = [
+        Mark(
+            position=place,
+            at_ms=place,
+            upto=what if kind == "upto" else 0,
+            ids=(what,) if kind == "ids" else (),
+            read=read,
+        )
+        for place, (kind, what, read) in enumerate(marks, start=1)
+    ]
+    by = read_by(found(), "n1", given)
+    assert (by and by.position) == expected
+
+
+def test_a_mark_by_id_is_of_the_recipients_own_and_of_no_topic() -> None:
+    """An id may be in several channels; up to a cursor, everything is read."""
+    mark = Mark(position=1, at_ms=1, upto=0, ids=("n1",), read=True)
+    assert read_by(found(), "n1", [mark])
+    assert read_by(found(channel="topic:news"), "n1", [mark]) is None
+    assert read_by(found(channel="topic:all"), "n1", [mark]) is None
+    assert read_by(found(channel="topic:news"), "n1", [msgspec.structs.replace(mark, upto=100)])
 
 
 def test_what_died_before_the_notification_came_is_left_out() -> None:

@@ -68,6 +68,12 @@ async def test_a_notification_is_traced_from_its_publish_to_the_proof_that_it_wa
         assert found["state"] == "stored"
         assert (item["recipient_id"], item["cursor"], item["received"]["cursor"]) == ("alice", cursor, cursor)
         assert (item["accepted"]["way"], item["accepted"]["announced"]) == ("http", True)
+        assert item["read"] is None
+        token = service.token("alice")
+        marked = await api.http.post("/notifications/read", json={"upto": cursor}, headers=bearer(token))
+        [item] = (await _trace(api, service, "n/1"))["items"]
+        assert item["read"]["cursor"] == marked.json()["cursor"]
+        assert item["read"]["at"] >= item["committed_at"]
         first = item["connections"][0]
         assert (first["transport"], first["written"], first["closed_reason"]) == ("sse", True, "client")
 

@@ -20,7 +20,7 @@ from notify_sse.core.journal import (
     ResetTold,
 )
 from notify_sse.core.ports import Store
-from notify_sse.store import open_journal
+from notify_sse.store import open_journal, open_read_state
 from tests.store.subject import Subject, notification
 
 DAY_S = 86_400.0
@@ -140,6 +140,26 @@ async def test_a_notification_is_found_with_or_without_its_channel(subject: Subj
         assert [found[name].accepted for name in sorted(found)] == [run, run, None]
         assert await journal.find("other", None) == []
         assert await journal.epoch() == (await store.head()).epoch
+
+
+async def test_what_a_recipient_marked_is_found_in_the_log(subject: Subject) -> None:
+    """As both databases write it down: up to a cursor, and by ids; of this recipient, and since then."""
+    async with opened(subject) as (store, journal):
+        for name in ("n1", "n2"):
+            await store.append([notification(name, channel="recipient:alice")])
+        await store.append([notification("n1", channel="recipient:bob")])
+        reads = open_read_state(subject.url)
+        await reads.mark("alice", ["n2"], read=True)
+        await reads.mark("alice", ["n2"], read=False)
+        await reads.mark_upto("alice", 2)
+        await reads.mark_upto("bob", 3)
+        await reads.close()
+        by_id, unread, upto = await journal.marks("alice", after=0, limit=9)
+        assert [(one.ids, one.read, one.upto) for one in (by_id, unread)] == [(("n2",), True, 0), (("n2",), False, 0)]
+        assert (upto.ids, upto.read, upto.upto) == ((), True, 2)
+        assert by_id.at_ms > 1e12
+        assert await journal.marks("alice", after=unread.position, limit=9) == [upto]
+        assert await journal.marks("alice", after=0, limit=1) == [by_id]
 
 
 async def test_what_is_older_than_the_log_is_removed(subject: Subject) -> None:

@@ -34,8 +34,9 @@ def command(notification_id: str, *, to: str | None, as_json: bool) -> None:
     """Tell what became of the notification NOTIFICATION_ID, out of the database.
 
     When and by which way it was accepted; its cursor; on which connections of the recipient it was written, and how
-    they ended; whether a client came back with a cursor beyond it, which proves that it was received; or with what
-    reason it was refused. What cannot be known is said. Works while the service and the broker are away.
+    they ended; whether a client came back with a cursor beyond it, which proves that it was received; when the
+    recipient marked it as read; or with what reason it was refused. What cannot be known is said. Works while the
+    service and the broker are away.
     """
     settings = client_settings()
     found = asyncio.run(_trace(settings, notification_id, to))
@@ -98,6 +99,8 @@ def _item(item: TraceItem) -> Iterator[str]:
         yield f"received: a client came back with {item.received.cursor} at {item.received.at}"
     elif item.connections:
         yield "no client has come back with a cursor beyond it: whether it was received is not proven"
+    if item.read:
+        yield f"read: the recipient marked it at {item.read.at}"
 
 
 def _told(connection: TracedConnection) -> str:

@@ -5,7 +5,9 @@ from typing import Any, Final
 
 import aiosqlite
 
-from notify_sse.core.journal import Entries, Found, Gateway, Row
+from notify_sse.core.channels import recipient_channel
+from notify_sse.core.journal import Entries, Found, Gateway, Mark, Row
+from notify_sse.core.model import READ
 from notify_sse.store import journal_rows as rows
 from notify_sse.store.batch import sought_text
 from notify_sse.store.page import retention_ms
@@ -41,6 +43,9 @@ SINCE: Final = f"""
     SELECT {rows.CONNECTION} FROM journal_connections
      WHERE recipient = ? AND (closed_ms IS NULL OR closed_ms >= ?) ORDER BY opened_ms LIMIT ?
 """  # noqa: S608
+MARKS: Final = """
+    SELECT id, created_ms, body FROM log WHERE channel = ? AND id > ? AND type = ? ORDER BY id LIMIT ?
+"""
 EXPIRE: Final = (
     """
     DELETE FROM journal_connections WHERE id IN (
@@ -99,6 +104,10 @@ class SqliteJournal:
 
     async def since(self, recipient_id: str, *, since_ms: int, limit: int) -> list[Row]:
         return [rows.row(one) for one in await self._fetch(SINCE, sought_text(recipient_id), since_ms, limit)]
+
+    async def marks(self, recipient_id: str, *, after: int, limit: int) -> list[Mark]:
+        channel = sought_text(recipient_channel(recipient_id))
+        return [rows.mark(one) for one in await self._fetch(MARKS, channel, after, READ, limit)]
 
     async def expire(self, *, retention_s: float, limit: int) -> int:
         async def work(connection: aiosqlite.Connection) -> int:

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from notify_sse.core.channels import recipient_channel
-from notify_sse.core.journal import Accepted, Found, Gateway, Journal, Row
+from notify_sse.core.journal import Accepted, Found, Gateway, Journal, Mark, Row
 from notify_sse.core.ports import Broker, DeadLetter
-from notify_sse.core.trace import SILENT_MS, Traced, Verdict, is_open, traced
+from notify_sse.core.trace import SILENT_MS, Traced, Verdict, is_open, read_by, traced
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.web.admin.answers import time_of
 from notify_sse.web.admin.asking import administrator
@@ -24,6 +24,7 @@ from notify_sse.web.http.answers import answer
 
 MAX_CONNECTIONS: Final = 200
 MAX_DEAD_LETTERS: Final = 500
+MAX_MARKS: Final = 1000
 BROKER_S: Final = 1.5
 RECIPIENT, TOPIC = "recipient:", "topic:"
 NO_HISTORY: Final = "whether it was read through the history, which leaves no trace"
@@ -75,6 +76,13 @@ class Proof(msgspec.Struct, frozen=True):
     at: str
 
 
+class ReadMark(msgspec.Struct, frozen=True):
+    """The recipient marked it as read; `cursor` is that of the event which tells of the mark."""
+
+    cursor: str
+    at: str
+
+
 class TraceItem(msgspec.Struct, frozen=True, kw_only=True):
     """A notification in the log. Recipient or topic is the one that it was published for."""
 
@@ -87,6 +95,7 @@ class TraceItem(msgspec.Struct, frozen=True, kw_only=True):
     committed_at: str
     expires_at: str | None
     received: Proof | None
+    read: ReadMark | None
     connections: tuple[TracedConnection, ...]
 
 
@@ -142,7 +151,7 @@ async def trace(journal: Journal, broker: Broker | None, notification_id: str, *
     items, unknown = [], list(away)
     for one in found:
         recipient_id = to or (None if one.channel.startswith(TOPIC) else one.channel.removeprefix(RECIPIENT))
-        told, gaps = await _told(journal, one, recipient_id, epoch=epoch)
+        told, gaps = await _told(journal, one, recipient_id, notification_id, epoch=epoch)
         items.append(told)
         unknown += gaps
     state: Literal["stored", "refused", "not_found"] = "refused" if refused else "not_found"
@@ -167,10 +176,10 @@ async def _found(journal: Journal, notification_id: str, to: str | None) -> list
 
 
 async def _told(
-    journal: Journal, found: Found, recipient_id: str | None, *, epoch: str
+    journal: Journal, found: Found, recipient_id: str | None, notification_id: str, *, epoch: str
 ) -> tuple[TraceItem, Sequence[str]]:
     if recipient_id is None:
-        return _item(found, None, epoch=epoch), ["who has read the topic: name a recipient"]
+        return _item(found, None, None, epoch=epoch), ["who has read the topic: name a recipient"]
     since_ms = found.committed_ms
     rows = await journal.since(recipient_id, since_ms=since_ms, limit=MAX_CONNECTIONS + 1)
     gateways = await journal.gateways(since_ms=since_ms - SILENT_MS)
@@ -178,11 +187,14 @@ async def _told(
     gaps = [*what.unknown]
     if len(rows) > MAX_CONNECTIONS:
         gaps.append(f"connections after the first {MAX_CONNECTIONS}")
+    marks = await journal.marks(recipient_id, after=found.id, limit=MAX_MARKS)
+    if len(marks) == MAX_MARKS:
+        gaps.append(f"whether it was marked as read after the first {MAX_MARKS} marks")
     if not gateways:
         gaps.append("whether anybody was connected: no gateway keeps a journal (NOTIFY_SSE_JOURNAL)")
     if found.accepted is None:
         gaps.append("by which way it was accepted: the gateway that took it did not note it")
-    return _item(found, what, epoch=epoch), gaps
+    return _item(found, what, read_by(found, notification_id, marks), epoch=epoch), gaps
 
 
 async def _refused(broker: Broker | None, notification_id: str) -> tuple[tuple[RefusedItem, ...], Sequence[str]]:
@@ -224,7 +236,7 @@ async def connections_of(journal: Journal, recipient_id: str) -> ConnectionsAnsw
     return ConnectionsAnswer(recipient_id, items, len(rows) > MAX_CONNECTIONS)
 
 
-def _item(found: Found, what: Traced | None, *, epoch: str) -> TraceItem:
+def _item(found: Found, what: Traced | None, mark: Mark | None, *, epoch: str) -> TraceItem:
     is_topic = found.channel.startswith(TOPIC)
     received = what.received if what else None
     return TraceItem(
@@ -237,6 +249,7 @@ def _item(found: Found, what: Traced | None, *, epoch: str) -> TraceItem:
         committed_at=time_of(found.committed_ms),
         expires_at=time_of(found.expires_ms) if found.expires_ms else None,
         received=received and Proof(f"{epoch}.{received[0]}", time_of(received[1])),
+        read=ReadMark(f"{epoch}.{mark.position}", time_of(mark.at_ms)) if mark else None,
         connections=tuple(
             TracedConnection(
                 **_connection(one.row, what.gateways),

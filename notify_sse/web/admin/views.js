@@ -145,7 +145,7 @@ async function trace(argument) {
 }
 
 function tracedItem(one) {
-  const { accepted, received } = one;
+  const { accepted, received, read } = one;
   const labels = ["opened", "written", "closed", "why", "transport", "gateway", "from cursor", "to cursor"];
   const verdict = (seen) => seen.state.replace("_", " ") + (seen.why ? `: ${seen.why}` : "");
   return [
@@ -155,6 +155,7 @@ function tracedItem(one) {
       ["cursor", one.cursor],
       ["committed", time(one.committed_at)],
       ["the client went on past it", received ? `${time(received.at)}, ${received.cursor}` : "no proof yet"],
+      ["marked as read", read ? time(read.at) : "no"],
     ]),
     table(
       labels,
