@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -188,6 +189,7 @@ def faults_of_batch(raw: bytes, content_type: Kind, *, max_items: int) -> Iterat
     return iter((_NOT_MSGPACK,)) if content_type == MSGPACK else blame_batch(raw, max_items=max_items)
 
 
+@lru_cache(maxsize=1)
 def rfc3339(moment: datetime) -> str:
     """`moment` (aware) in UTC with milliseconds, the form of our own timestamps (RFC 3339)."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, assert_never
-from uuid import uuid4
 
 from notify_sse.core.channels import routing_key
 from notify_sse.core.media import kind_of, unpacked
@@ -23,6 +22,7 @@ from notify_sse.core.parse import TYPE, parse_message
 from notify_sse.core.ports import Broker, Delivery
 from notify_sse.errors import BadNotification, BrokerUnavailable, Overloaded
 from notify_sse.log.append import Appender, Logged, Outcome, Refused
+from notify_sse.log.new_id import new_id
 from notify_sse.log.pace import Pace
 from notify_sse.log.recall import Recalls
 from notify_sse.telemetry.bounded import BoundedLogger
@@ -176,7 +176,7 @@ class Ingest:
             unpacked(delivery.body, delivery.content_encoding, max_bytes=self._max_bytes),
             max_bytes=self._max_bytes,
             now=_sent_at(delivery.timestamp) or datetime.now(UTC),
-            new_id=_new_id,
+            new_id=new_id,
             content_type=kind_of(delivery.content_type),
             message_id=delivery.message_id,
             strict_numbers=self._strict_numbers,
@@ -277,10 +277,6 @@ def _is_key_of(message: Notification | Recall, key: str) -> bool:
         return False
     start = routing_key(message.channel, "")
     return key.startswith(start) and TYPE.fullmatch(key.removeprefix(start)) is not None
-
-
-def _new_id() -> str:
-    return str(uuid4())
 
 
 def _refusal(outcome: Outcome) -> BadNotification | None:

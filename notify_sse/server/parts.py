@@ -43,7 +43,7 @@ from notify_sse.telemetry.figures import figures_of
 from notify_sse.telemetry.loop_lag import LoopLag
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
 from notify_sse.telemetry.outage import Outage
-from notify_sse.web import STREAM_PATH, WEBSOCKET_PATH, build, build_admin
+from notify_sse.web import PUBLISH_PATH, STREAM_PATH, WEBSOCKET_PATH, build, build_admin
 from notify_sse.web.door import Doors, Paths
 from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits as ClientLimits
@@ -179,7 +179,10 @@ class Parts:
         self.doors = Doors(
             self.app,
             paths=Paths(
-                stream=STREAM_PATH.encode(), websocket=WEBSOCKET_PATH.encode(), root=settings.root_path.encode()
+                stream=STREAM_PATH.encode(),
+                websocket=WEBSOCKET_PATH.encode(),
+                publish=PUBLISH_PATH.encode(),
+                root=settings.root_path.encode(),
             ),
             request_timeout_s=settings.request_timeout_s,
             keep_alive_s=settings.keep_alive_s,

@@ -2,7 +2,9 @@
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,7 +15,15 @@ from notify_sse.web.api import history, operations, publish, read, recall, sessi
 from notify_sse.web.api.transport import TRANSPORT_PATH
 from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
-from notify_sse.web.http.access_log import OTHER, STREAM_PATH, WEBSOCKET_PATH, AccessLog, Requests, is_stream
+from notify_sse.web.http.access_log import (
+    OTHER,
+    PUBLISH_PATH,
+    STREAM_PATH,
+    WEBSOCKET_PATH,
+    AccessLog,
+    Requests,
+    is_stream,
+)
 from notify_sse.web.http.body import ReadToTheEnd
 from notify_sse.web.http.entrance import Entrance
 from notify_sse.web.http.paths import whole
@@ -27,9 +37,10 @@ def build(service: Service) -> ASGIApp:
     """The ASGI app of `service`."""
     requests = Requests(service.metrics)
     stream = StreamResponse(service, requests=requests)
+    publish_route = Route(PUBLISH_PATH, publish.publish, methods=["POST"])
     named = [
         Route(STREAM_PATH, stream, methods=["GET"]),  # `Front` serves it; here for the 405 of other methods
-        Route("/notifications", publish.publish, methods=["POST"]),
+        publish_route,
         Route("/notifications/history", history.history),
         Route(TRANSPORT_PATH, transport.transport),
         Route("/notifications/session", session.session, methods=["POST", "DELETE"]),
@@ -63,7 +74,11 @@ def build(service: Service) -> ASGIApp:
         service.metrics.answers(path, statuses)
     service.metrics.answers(OTHER, ("404", "405", "505"))
     rest = ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None)
-    front = Front(stream, WebSockets(service, requests=requests), rest)
+    publishing = ReadToTheEnd(
+        ServerErrorMiddleware(Publishing(app, publish_route), problems.on_crash),
+        within_s=service.settings.request_timeout_s or None,
+    )
+    front = Front(stream, WebSockets(service, requests=requests), publishing, rest)
     return Entrance(
         AccessLog(Http1Only(front), requests=requests),
         arrivals=service.limits.arrivals,
@@ -79,6 +94,33 @@ def _read_state_routes() -> list[Route]:
         Route("/notifications/read", read.mark, methods=["POST"]),
         Route("/notifications/unread", read.unread),
     ]
+
+
+def _is_publish(scope: Scope) -> bool:
+    """Whether it is one of a program. A page's answer has more headers: those for its origin."""
+    is_ours = scope["path"] == PUBLISH_PATH and scope["method"] == "POST"
+    return is_ours and all(name != b"origin" for name, _ in scope["headers"])
+
+
+class Publishing:
+    """`POST /notifications` as `route` of `app` serves it, for who names no origin."""
+
+    def __init__(self, app: Starlette, route: Route) -> None:
+        self._app = app
+        self._route = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        scope["app"], scope["route"] = self._app, self._route
+        request = Request(scope, receive)
+        try:
+            await self._sent(await publish.publish(request), scope, receive, send)
+        except NotifyError as exc:
+            await self._sent(await problems.on_notify_error(request, exc), scope, receive, send)
+
+    async def _sent(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+        response.raw_headers.append(cors.VARY)
+        await response(scope, receive, send)
 
 
 class _Recall(Route):
@@ -100,16 +142,21 @@ class _Recall(Route):
 
 
 class Front:
-    """Sends what is for streams past Starlette's layers: each would stay in memory for as long as the stream."""
+    """Sends past Starlette's layers what is for streams, with which each would stay in memory, and publishes, of which
+    there are many: the layers take longer than the log.
+    """
 
-    def __init__(self, stream: ASGIApp, websockets: ASGIApp, rest: ASGIApp) -> None:
+    def __init__(self, stream: ASGIApp, websockets: ASGIApp, publishing: ASGIApp, rest: ASGIApp) -> None:
         self._stream = stream
         self._websockets = websockets
+        self._publishing = publishing
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_stream(scope):
             await self._stream(scope, receive, send)
+        elif scope["type"] == "http" and _is_publish(scope):
+            await self._publishing(scope, receive, send)
         elif scope["type"] == "websocket" and scope["path"] == WEBSOCKET_PATH:
             await self._websockets(scope, receive, send)
         else:

@@ -9,12 +9,17 @@ from typing import Final
 import msgspec
 import pytest
 
-from tests.mutants import door_bugs, gateway_bugs, ingest_bugs, limit_bugs, revocation_bugs
+from tests.mutants import door_bugs, gateway_bugs, ingest_bugs, limit_bugs, publish_bugs, revocation_bugs
 from tests.mutants.planting import Mutant, planted
 from tests.simulation.world import simulate
 
 BUGS: Final[tuple[Mutant, ...]] = (
-    gateway_bugs.BUGS + ingest_bugs.BUGS + door_bugs.BUGS + limit_bugs.BUGS + revocation_bugs.BUGS
+    *gateway_bugs.BUGS,
+    *ingest_bugs.BUGS,
+    *door_bugs.BUGS,
+    *publish_bugs.BUGS,
+    *limit_bugs.BUGS,
+    *revocation_bugs.BUGS,
 )
 MAX_SEEDS: Final = 3000
 TESTS: Final = Path(__file__).parents[1]

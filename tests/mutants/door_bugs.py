@@ -5,236 +5,237 @@ from typing import Final
 from tests.mutants.planting import Change, Mutant
 
 
-def _bug(name: str, defence: str, where: str, old: str, new: str) -> Mutant:
+def door_bug(name: str, defence: str, where: str, old: str, new: str) -> Mutant:
+    """What takes `defence` out at the door."""
     return Mutant(name, 0, defence, (Change(f"notify_sse.web.door.{where}", old, new),), simulated=False)
 
 
 BUGS: Final = (
-    _bug(
+    door_bug(
         "leave lost with the socket",
         "a socket that is lost ends its stream",
         "transport:DoorTransport.connection_lost",
         "self._leave()",
         "pass",
     ),
-    _bug(
+    door_bug(
         "leave lost while admitted",
         "a client that went before its stream opened leaves it",
         "transport:DoorTransport.carry",
         "if self._lost:",
         "if False:",
     ),
-    _bug(
+    door_bug(
         "half-closed client kept",
         "a client that has ended its side has gone",
         "transport:DoorTransport.eof_received",
         "self._leave()",
         "pass",
     ),
-    _bug(
+    door_bug(
         "double leave",
         "a connection is left once",
         "transport:DoorTransport._leave",
         "connection, self._connection = self._connection, None",
         "connection = self._connection",
     ),
-    _bug(
+    door_bug(
         "write after close",
         "nothing is written to a socket that closes",
         "transport:DoorTransport.put",
         "if not self._transport.is_closing():",
         "if True:",
     ),
-    _bug(
+    door_bug(
         "writer kept waiting by a lost socket",
         "who waits for a client goes on when it is lost",
         "transport:DoorTransport.connection_lost",
         "self._resume()",
         "pass",
     ),
-    _bug(
+    door_bug(
         "endless bytes on a stream",
         "a client that never stops talking is cut off",
         "transport:EventStreamTransport.data_received",
         "if self._unasked > MAX_UNASKED_BYTES:",
         "if False:",
     ),
-    _bug(
+    door_bug(
         "head lost at the hand-over",
         "Hypercorn gets what was read at the door",
         "door:Door._hand_over",
         "protocol.data_received(self._read)",
         "pass",
     ),
-    _bug(
+    door_bug(
         "only the last piece handed over",
         "a head may come in pieces",
         "door:Door.data_received",
         "self._read += data",
         "self._read = data",
     ),
-    _bug(
+    door_bug(
         "no deadline for the head",
         "a head that is not complete in time ends its connection",
         "door:Doors.hear",
         "self._begun.begin(door)",
         "pass",
     ),
-    _bug(
+    door_bug(
         "bytes behind the head swallowed",
         "who sends more than a head is Hypercorn's",
         "head:_read",
         "return Undecided.OTHER if behind else _plain(head, path)",
         "return _plain(head, path)",
     ),
-    _bug(
+    door_bug(
         "body not seen",
         "a request with a length or an encoding is Hypercorn's",
         "head:_query",
         "or not _FOREIGN.isdisjoint(names)",
         "or False",
     ),
-    _bug(
+    door_bug(
         "two hosts taken",
         "a request names one host",
         "head:_query",
         'names.count(b"host") != 1',
         'names.count(b"host") < 1',
     ),
-    _bug(
+    door_bug(
         "lax request line",
         "what was parsed is what stands there",
         "head:_query",
         'if not head.startswith(b"GET %b HTTP/1.1\\r\\n" % request.target)',
         "if not request.target",
     ),
-    _bug(
+    door_bug(
         "first frames swallowed",
         "what comes behind a handshake is the first frames",
         "head:_upgrade",
         "UpgradeRequest(query, request.headers, behind)",
         'UpgradeRequest(query, request.headers, b"")',
     ),
-    _bug(
+    door_bug(
         "any protocol upgraded",
         "only who asks for a WebSocket gets one",
         "head:_upgrade",
         "or not wants_websocket(request.headers)",
         "or False",
     ),
-    _bug(
+    door_bug(
         "any key taken",
         "a handshake has one key of 16 bytes",
         "handshake:mistake",
         "if len(keys) != 1 or not _is_key(keys[0]):",
         "if not keys:",
     ),
-    _bug(
+    door_bug(
         "body behind a handshake",
         "what is a body to other readers is not read as frames",
         "handshake:mistake",
         'if _values(headers, b"transfer-encoding") or',
         "if",
     ),
-    _bug(
+    door_bug(
         "announced length ignored",
         "a message is refused before its first byte over the limit",
         "messages:_Bounds.frame_inbound_header",
         "if not opcode.iscontrol() and self._size + payload_length > self._max_bytes:",
         "if False:",
     ),
-    _bug(
+    door_bug(
         "fragments not added up",
         "the limit is that of the message",
         "messages:_Bounds.frame_inbound_complete",
         "self._size = 0 if fin else self._size + length",
         "self._size = 0",
     ),
-    _bug(
+    door_bug(
         "reader never let go",
         "a client that says nothing costs no reader",
         "websocket:WebSocketTransport._read",
         "if reader.idle:",
         "if False:",
     ),
-    _bug(
+    door_bug(
         "half a message forgotten",
         "a reader is kept while something is half read",
         "websocket:WebSocketTransport._read",
         "if reader.idle:",
         "if True:",
     ),
-    _bug(
+    door_bug(
         "frames without a limit",
         "frames are limited by the second",
         "websocket:WebSocketTransport._allow",
         "return self._frames <= MAX_FRAMES_PER_S",
         "return True",
     ),
-    _bug(
+    door_bug(
         "every ping answered",
         "a client that does not read makes us keep one answer",
         "websocket:WebSocketTransport._answer",
         "if self._resumed is None:",
         "if True:",
     ),
-    _bug(
+    door_bug(
         "mistake keeps its stream",
         "whoever breaks the protocol loses the stream at once",
         "websocket:WebSocketTransport.fail",
         "self._leave()",
         "pass",
     ),
-    _bug(
+    door_bug(
         "mistake not told",
         "the reason reaches a client that still sends",
         "websocket:WebSocketTransport.fail",
         "self._transport.write_eof()",
         "self._transport.close()",
     ),
-    _bug(
+    door_bug(
         "close frame keeps its stream",
         "a close frame ends the stream",
         "websocket:WebSocketTransport._on",
         "self._leave()",
         "pass",
     ),
-    _bug(
+    door_bug(
         "heard after the end",
         "nothing is heard behind the last word",
         "websocket:WebSocketTransport._on",
         "elif self.over:",
         "elif False:",
     ),
-    _bug(
+    door_bug(
         "endless bytes after a mistake",
         "what is thrown away has a limit",
         "websocket:WebSocketTransport.data_received",
         "if self._discarded > MAX_DISCARDED_BYTES:",
         "if False:",
     ),
-    _bug(
+    door_bug(
         "endless bytes before the answer",
         "what comes before the answer has a limit",
         "websocket:WebSocketTransport.data_received",
         "if len(self._early) > MAX_EARLY_BYTES:",
         "if False:",
     ),
-    _bug(
+    door_bug(
         "first frames never read",
         "what came before the answer is read behind it",
         "websocket:WebSocketTransport.accept",
         "if early:",
         "if False:",
     ),
-    _bug(
+    door_bug(
         "endless talk before the stream",
         "what is said before the stream is open has a limit",
         "websocket:WebSocketTransport._take",
         "if sum(map(len, held)) > MAX_MESSAGE_BYTES:",
         "if False:",
     ),
-    _bug(
+    door_bug(
         "last word not waited for",
         "a stream's end is answered before its socket closes",
         "websocket:WebSocketTransport.close",

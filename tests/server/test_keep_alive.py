@@ -30,7 +30,7 @@ def test_by_default_it_is_longer_than_any_usual_proxy_keeps_one() -> None:
 
 async def _idle_connections(tmp_path: Path) -> None:
     async with running(tmp_path, KEEP_ALIVE_S=f"{KEPT_S:g}") as service, asyncio.timeout(30):
-        silent = asyncio.create_task(_silent(service))
+        silent, probing = asyncio.create_task(_silent(service)), asyncio.create_task(_probing(service))
         async with _connected(service) as (reader, writer):
             for _ in range(2):
                 assert await _publish(service, reader, writer) == 201
@@ -39,11 +39,20 @@ async def _idle_connections(tmp_path: Path) -> None:
             assert await _publish(service, reader, writer) == 201
             assert await _end(reader) > KEPT_S * 0.9
         assert await silent > KEPT_S * 0.9
+        assert await probing > KEPT_S * 0.9
 
 
 async def _silent(service: Service) -> float:
     """Connect and say nothing. Returns after how many seconds the service ended it."""
     async with _connected(service) as (reader, _):
+        return await _end(reader)
+
+
+async def _probing(service: Service) -> float:
+    """The same after a request that Hypercorn has answered."""
+    async with _connected(service) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: push\r\n\r\n")
+        await reader.readuntil(b'{"status":"ok"}')
         return await _end(reader)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from datetime import UTC, datetime
 from typing import Final
-from uuid import uuid4
 
 from msgspec import UNSET, Raw
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from notify_sse.core.model import Notification
 from notify_sse.core.parse import faults_of_batch, is_batch, parse, split_batch
 from notify_sse.errors import BadNotification, Conflict, Forbidden, StoreRefused, StoreUnavailable
 from notify_sse.log.append import Outcome, Refused
+from notify_sse.log.new_id import new_id
 from notify_sse.log.pace import Pace
 from notify_sse.web.http.answers import PublishOutcome, answer
 from notify_sse.web.http.body import read_body
@@ -88,7 +88,7 @@ async def _parsed(raw: bytes, kind: Kind, *, max_bytes: int, strict_numbers: boo
             item,
             max_bytes=max_bytes,
             now=now,
-            new_id=lambda: str(uuid4()),
+            new_id=new_id,
             content_type=kind,
             strict_numbers=strict_numbers,
         )

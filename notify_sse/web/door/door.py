@@ -14,8 +14,9 @@ from starlette.types import ASGIApp
 from notify_sse.gateway import eager
 from notify_sse.web.door import head
 from notify_sse.web.door.arrivals import Arrivals
-from notify_sse.web.door.exchange import Exchange, UpgradeExchange, refusal, scope_of
+from notify_sse.web.door.exchange import Exchange, PublishExchange, UpgradeExchange, refusal, scope_of
 from notify_sse.web.door.patience import Patience
+from notify_sse.web.door.publish import PublishTransport
 from notify_sse.web.door.sockets import Sockets
 from notify_sse.web.door.transport import EventStreamTransport
 from notify_sse.web.door.websocket import WebSocketTransport
@@ -51,6 +52,7 @@ class Doors:
         self._begun: Patience[Door] = Patience(request_timeout_s, Door.give_up)
         self._lingering: Patience[WebSocketTransport] = Patience(LINGER_S, WebSocketTransport.abort)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     def arrive(self, door: "Door") -> None:
         """A client has connected."""
@@ -84,14 +86,35 @@ class Doors:
         scope = scope_of(request, path=self.paths.websocket, info=transport.get_extra_info, transport=peer)
         self._start(UpgradeExchange(peer, request.headers).serve(self._app, scope))
 
+    def publish(self, request: head.PublishRequest, transport: asyncio.Transport, door: "Door") -> None:
+        """Answer a publish. It waits for its commit, so it needs a task."""
+        peer = PublishTransport(transport, request, sockets=self.sockets)
+        transport.set_protocol(peer)
+        self._keep(asyncio.get_running_loop().create_task(self._publish(peer, request, transport, door)))
+
+    async def _publish(
+        self, peer: PublishTransport, request: head.PublishRequest, transport: asyncio.Transport, door: "Door"
+    ) -> None:
+        scope = scope_of(request, path=self.paths.publish, info=transport.get_extra_info, transport=peer)
+        await PublishExchange(peer).serve(self._app, scope)
+        behind = peer.finish(closes=self._closing)
+        if behind is not None:
+            transport.set_protocol(door)
+            door.go_on(behind)
+
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = eager.start(work)
-        if task is not None:  # asyncio itself would not keep it
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if task is not None:
+            self._keep(task)
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        """Until it is done: asyncio itself would not."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def close_silent(self) -> None:
-        """End the connections on which nothing was said yet."""
+        """End the connections on which nothing is asked, and from now on each with the answer that it waits for."""
+        self._closing = True
         for door in self._silent.waiting:
             door.close()
 
@@ -125,6 +148,12 @@ class Door(asyncio.Protocol):
         self._doors.sockets.arrivals.enter(self._transport)
         self._doors.arrive(self)
 
+    def go_on(self, behind: bytes) -> None:
+        """The request is answered, and the next may come. `behind`: what of it is there already."""
+        self._doors.arrive(self)
+        if behind:
+            self.data_received(behind)
+
     def data_received(self, data: bytes) -> None:
         first = not self._read
         self._read += data
@@ -138,6 +167,9 @@ class Door(asyncio.Protocol):
             self._doors.serve(request, self._transport)
         elif isinstance(request, head.UpgradeRequest):
             self._doors.upgrade(request, self._transport)
+        elif isinstance(request, head.PublishRequest):
+            self._read = b""
+            self._doors.publish(request, self._transport, self)
         else:
             self._hand_over()
 

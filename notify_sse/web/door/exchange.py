@@ -5,14 +5,17 @@ A WebSocket is the same, with ASGI's messages for those: the app answers with a 
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Scope
 
 from notify_sse.web.door.handshake import accepted
-from notify_sse.web.door.head import PlainRequest, UpgradeRequest
+from notify_sse.web.door.head import PublishRequest, Request, UpgradeRequest
+from notify_sse.web.door.publish import PublishTransport
 from notify_sse.web.door.transport import DoorTransport
 from notify_sse.web.door.websocket import WebSocketTransport
 
@@ -27,7 +30,7 @@ HTTP_RESPONSE: Final = "websocket.http."
 class Exchange:
     """One request and its answer. Nothing follows on its socket: the answer says so."""
 
-    def __init__(self, transport: DoorTransport) -> None:
+    def __init__(self, transport: DoorTransport | PublishTransport) -> None:
         self._transport = transport
         self._started = self._chunked = self._ended = False
 
@@ -41,7 +44,8 @@ class Exchange:
                 self._transport.put(refusal(500))
                 self._transport.end()
                 return
-            self._transport.abort()
+            if not self._ended:
+                self._transport.abort()
         if not self._ended and not self._transport.carries:
             self._transport.abort()
 
@@ -62,7 +66,15 @@ class Exchange:
             await waiting
         if not more:
             self._ended = True
-            self._transport.end()
+            self._finish()
+
+    def _finish(self) -> None:
+        self._transport.end()
+
+    def _closes(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether the connection ends with an answer of these headers."""
+        del headers
+        return True
 
     def _head(self, message: Message) -> bytes:
         headers = [header for header in message["headers"] if header[0] != b"connection"]
@@ -70,7 +82,30 @@ class Exchange:
         self._chunked = has_body and all(name != b"content-length" for name, _ in headers)
         if self._chunked:
             headers.append((b"transfer-encoding", b"chunked"))
-        return _encode(message["status"], headers)
+        return _encode(message["status"], headers, closes=self._closes(message["headers"]))
+
+
+class PublishExchange(Exchange):
+    """A publish and its answer, after which the socket goes on to the next request."""
+
+    def __init__(self, transport: PublishTransport) -> None:
+        super().__init__(transport)
+        self._publish = transport
+
+    async def receive(self) -> Message:
+        """The body, as it comes in; then the client's end."""
+        part = await self._publish.next_part()
+        if part is None:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": part, "more_body": self._publish.has_more}
+
+    def _closes(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        if (b"connection", b"close") in headers:
+            self._publish.closes = True
+        return self._publish.closes
+
+    def _finish(self) -> None:
+        """What follows is decided when the app has returned."""
 
 
 class UpgradeExchange(Exchange):
@@ -117,18 +152,22 @@ def refusal(status: int) -> bytes:
     return _encode(status, [(b"content-length", b"0")])
 
 
-def _encode(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return _lines(f"{status} ", [*headers, (b"connection", b"close")])
+def _encode(status: int, headers: Iterable[tuple[bytes, bytes]], *, closes: bool = True) -> bytes:
+    return _lines(f"{status} ", [*headers, (b"connection", b"close")] if closes else headers)
 
 
 def _lines(status: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    date = formatdate(usegmt=True).encode()
-    return b"HTTP/1.1 %b\r\n%bdate: %b\r\n\r\n" % (status.encode(), lines, date)
+    return b"HTTP/1.1 %b\r\n%bdate: %b\r\n\r\n" % (status.encode(), lines, _date(int(time.time())))
+
+
+@lru_cache(maxsize=1)
+def _date(now_s: int) -> bytes:
+    return formatdate(now_s, usegmt=True).encode()
 
 
 def scope_of(
-    head: PlainRequest | UpgradeRequest, *, path: bytes, info: Callable[[str], Any], transport: DoorTransport
+    head: Request, *, path: bytes, info: Callable[[str], Any], transport: DoorTransport | PublishTransport
 ) -> Scope:
     """The scope of a request, as Hypercorn makes it. `info` is `get_extra_info` of its socket."""
     scope: Scope = {
@@ -147,6 +186,8 @@ def scope_of(
         "state": {},
         "extensions": {EXTENSION: transport},
     }
+    if isinstance(head, PublishRequest):
+        scope.update(method="POST", extensions={})  # its socket is not over with its answer
     if isinstance(head, UpgradeRequest):
         del scope["method"]
         scope.update(type="websocket", scheme="ws", subprotocols=[])

@@ -17,6 +17,7 @@ from notify_sse.web.http.request_origin import REQUEST_ID_HEADER, client_address
 
 logger = logging.getLogger(__name__)
 
+PUBLISH_PATH: Final = "/notifications"
 STREAM_PATH: Final = "/notifications/stream"
 WEBSOCKET_PATH: Final = "/notifications/ws"
 QUIET: Final = ("/healthz", "/readyz", "/metrics", STREAM_PATH, WEBSOCKET_PATH)

@@ -68,7 +68,8 @@ class ReadToTheEnd:
             return message
 
         async def sending(message: Message) -> None:
-            if message["type"] == "http.response.body" and not message.get("more_body", False):
+            is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if is_last and not read:
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(late_at):
                         await discard()

@@ -11,6 +11,10 @@ EXPOSED: Final = ("Retry-After", "WWW-Authenticate", "Deprecation", "Sunset", "L
 """What a page may read of an answer's headers."""
 
 
+VARY: Final = (b"vary", b"Origin")
+"""What every answer has, also one to a request that names no origin."""
+
+
 def middleware(origins: Sequence[str]) -> Middleware:
     """CORS for every route but the stream, which adds `allow_origin` itself to stay lean."""
     return Middleware(
@@ -27,7 +31,7 @@ def allow_origin(scope: Scope, origins: Sequence[str]) -> list[tuple[bytes, byte
     """The CORS headers of an answer to the request with this scope."""
     if not origins:
         return []
-    headers = [(b"vary", b"Origin")]
+    headers = [VARY]
     for name, value in scope["headers"]:
         if name == b"origin" and value.decode("latin-1") in origins:
             headers += [

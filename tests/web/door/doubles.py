@@ -16,6 +16,7 @@ class HandTransport(asyncio.Transport):
         self.protocol: asyncio.BaseProtocol | None = None
         self.aborted = False
         self.ended = False
+        self._reads = True
         self.closed = asyncio.Event()
 
     @property
@@ -30,6 +31,15 @@ class HandTransport(asyncio.Transport):
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return {"peername": ("10.0.0.1", 4711), "sockname": ("10.0.0.2", 8000)}.get(name, default)
+
+    def pause_reading(self) -> None:
+        self._reads = False
+
+    def resume_reading(self) -> None:
+        self._reads = True
+
+    def is_reading(self) -> bool:
+        return self._reads
 
     def is_closing(self) -> bool:
         return self.closed.is_set()

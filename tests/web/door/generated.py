@@ -7,6 +7,9 @@ import msgspec
 
 from tests.web.door.heads import UPGRADE
 
+_BODIES: Final = (b"{}", b"[]", b"", b"x", b'{"a":1}', b"[" * 100)
+_LENGTHS: Final = (b"", b"x", b"+2", b"0x2", b"02", b"2, 2", b"-1", b"1_0", b"\xb2")
+
 ORIGIN: Final = b"https://app.example.org"
 _QUERIES: Final = (
     b"",
@@ -112,8 +115,12 @@ class Case(msgspec.Struct, frozen=True):
 
 
 def case(seed: int, *, token: str) -> Case:
-    """One of them. Most are plain streams but for one or two oddities."""
+    """One of them. Most are plain streams but for one or two oddities. No publish is one that is stored: what is
+    stored has an answer that is like no other.
+    """
     random = Random(seed)
+    if random.random() < 0.3:
+        return _publish(random, token)
     websocket = random.random() < 0.3
     path = b"/notifications/ws" if websocket else b"/notifications/stream"
     head = _request_line(random, path) + _headers(random, token, _upgrade(random) if websocket else [])
@@ -123,11 +130,30 @@ def case(seed: int, *, token: str) -> Case:
     behind = random.choice((b"\r\n", b"x", b"0\r\n\r\n", head)) if random.random() < 0.1 else b""
     if b"Transfer-Encoding: chunked" in head:
         behind = b"0\r\n\r\n"  # else who reads it waits for it
+    return Case(_cut(random, head, behind))
+
+
+def _cut(random: Random, head: bytes, behind: bytes) -> tuple[bytes, ...]:
+    """A head in pieces, and in the last one what is behind it: it may be answered before that is read."""
     # What no request can begin with is refused at its first byte: the rest would come to a closed socket.
     at_most = random.choice((0, 0, 1, 2)) if head[:1] > b" " else 0
     cuts = sorted({random.randrange(1, max(2, len(head))) for _ in range(at_most)})
     pieces = [head[start:end] for start, end in zip([0, *cuts], [*cuts, len(head)], strict=True)]
-    return Case((*pieces[:-1], pieces[-1] + behind))
+    return (*pieces[:-1], pieces[-1] + behind)
+
+
+def _publish(random: Random, token: str) -> Case:
+    """A publish that is refused, mostly for its body."""
+    body = random.choice(_BODIES)
+    lengths = [random.choice(_LENGTHS) if random.random() < 0.1 else b"%d" % len(body)] * random.choice(
+        (0, 2, *[1] * 20)
+    )
+    more = [random.choice((b"Content-Length", b"content-length")) + b": " + length for length in lengths]
+    line = _request_line(random, b"/notifications", method=b"POST")
+    start = line + _headers(random, token, more) + _line_end(random)
+    if b"Transfer-Encoding: chunked" in start:
+        body = b"0\r\n\r\n"
+    return Case(_cut(random, start, body))
 
 
 def _upgrade(random: Random) -> list[bytes]:
@@ -140,11 +166,11 @@ def _upgrade(random: Random) -> list[bytes]:
     return lines
 
 
-def _request_line(random: Random, path: bytes) -> bytes:
+def _request_line(random: Random, path: bytes, *, method: bytes = b"GET") -> bytes:
     def odd() -> bool:
         return random.random() < 0.06
 
-    method = random.choice(_METHODS) if odd() else b"GET"
+    method = random.choice(_METHODS) if odd() else method
     target = random.choice(_TARGETS) if odd() else path + random.choice(_QUERIES[:7])
     if odd():
         target = path + random.choice(_QUERIES)

@@ -5,7 +5,7 @@ from typing import Final
 from notify_sse.web.door import Paths
 
 PATH: Final = b"/notifications/stream"
-PATHS: Final = Paths(stream=PATH, websocket=b"/notifications/ws")
+PATHS: Final = Paths(stream=PATH, websocket=b"/notifications/ws", publish=b"/notifications")
 HEAD: Final = (
     b"GET /notifications/stream?topics=a,b HTTP/1.1\r\nHost: x\r\nAccept:text/event-stream \r\n"
     b"Last-Event-ID:  k3f9a1.4711\r\nConnection: keep-alive\r\nX:\r\n\r\n"
@@ -31,6 +31,15 @@ WEBSOCKET: Final = b"GET /notifications/ws HTTP/1.1"
 def upgrade(*lines: bytes, start: bytes = WEBSOCKET) -> bytes:
     """The head of a handshake, with these further lines."""
     return head(*UPGRADE, *lines, start=start)
+
+
+PUBLISH: Final = b"POST /notifications HTTP/1.1"
+
+
+def publish(body: bytes = b"{}", *lines: bytes, start: bytes = PUBLISH, length: bytes | None = None) -> bytes:
+    """A publish of `body`, with these further lines; `length` in place of the right one."""
+    size = b"%d" % len(body) if length is None else length
+    return head(b"Content-Length: " + size, *lines, start=start) + body
 
 
 OTHERS: Final[dict[str, bytes]] = {
@@ -93,6 +102,28 @@ OTHERS: Final[dict[str, bytes]] = {
     "a request behind it": HEAD + head(start=b"GET /healthz HTTP/1.1"),
     "a line end behind it": HEAD + b"\r\n",
     "a byte behind it": HEAD + b"x",
+    "a publish without a length": head(start=PUBLISH),
+    "a publish with two lengths": publish(b"{}", b"Content-Length: 2"),
+    "a publish with two lengths in one": publish(length=b"2, 2"),
+    "a publish with a signed length": publish(length=b"+2"),
+    "a publish with a length in hex": publish(length=b"0x2"),
+    "a publish with zeros before its length": publish(length=b"02"),
+    "a publish with a length that is none": publish(length=b"2a"),
+    "a publish with an empty length": publish(length=b""),
+    "a publish with a length of fifty digits": publish(length=b"0" * 49 + b"2"),
+    "a publish in chunks": head(b"Transfer-Encoding: chunked", start=PUBLISH) + b"2\r\n{}\r\n0\r\n\r\n",
+    "a publish with a length, in chunks": publish(b"2\r\n{}\r\n0\r\n\r\n", b"Transfer-Encoding: chunked"),
+    "a publish with a length, in no known coding": publish(b"{}", b"Transfer-Encoding: x"),
+    "a publish with a space before a colon": publish(b"{}", b"Transfer-Encoding : chunked"),
+    "a publish with a folded line": publish(b"{}", b"X: a", b" Content-Length: 0"),
+    "a publish with a question": publish(b"{}", b"Expect: 100-continue"),
+    "a publish that upgrades": publish(b"{}", b"Upgrade: h2c", b"Connection: Upgrade"),
+    "a publish with an unknown connection": publish(b"{}", b"Connection: keep-alive, x-request-id"),
+    "a publish over HTTP/1.0": publish(start=b"POST /notifications HTTP/1.0"),
+    "a publish to a longer path": publish(start=b"POST /notifications/read HTTP/1.1"),
+    "a publish to an encoded path": publish(start=b"POST /%6eotifications HTTP/1.1"),
+    "a publish by PUT": publish(start=b"PUT /notifications HTTP/1.1"),
+    "a publish with two hosts": publish(b"{}", b"Host: y"),
     "a head over 16 KB": head(b"X: " + b"a" * 16_384),
 }
 """What is Hypercorn's, though most begin like a plain stream."""

@@ -7,7 +7,7 @@ from notify_sse.web.door import Door, Doors, Paths
 from notify_sse.web.door.arrivals import REFUSED_AT_ONCE, Arrivals
 from notify_sse.web.limits.address import Proxies
 from tests.web.door.doubles import HandTransport, Hypercorns
-from tests.web.door.heads import head, upgrade
+from tests.web.door.heads import head, publish, upgrade
 
 SERVER = ("10.0.0.2", 8000)
 
@@ -101,15 +101,21 @@ async def test_a_socket_that_went_before_it_was_looked_at_is_not_counted() -> No
 
 
 async def test_every_socket_is_uncounted_by_whoever_had_it_last() -> None:
-    """The door, the stream that it serves, the WebSocket, and Hypercorn."""
+    """The door, the stream that it serves, the WebSocket, the publish, and Hypercorn."""
 
     async def app(*_: object) -> None:
         await asyncio.Event().wait()
 
     arrivals = Arrivals()
-    paths = Paths(stream=b"/s", websocket=b"/w")
+    paths = Paths(stream=b"/s", websocket=b"/w", publish=b"/p")
     doors = Doors(app, paths=paths, request_timeout_s=0, keep_alive_s=0, arrivals=arrivals)
-    heads = (b"", head(start=b"GET /s HTTP/1.1"), upgrade(start=b"GET /w HTTP/1.1"), b"POST / HTTP/1.1\r\n")
+    heads = (
+        b"",
+        head(start=b"GET /s HTTP/1.1"),
+        upgrade(start=b"GET /w HTTP/1.1"),
+        publish(start=b"POST /p HTTP/1.1"),
+        b"POST / HTTP/1.1\r\n",
+    )
     sockets = [_From("192.0.2.1", n) for n in range(len(heads))]
     for socket, said in zip(sockets, heads, strict=True):
         door = Door(doors, Hypercorns)
@@ -117,11 +123,11 @@ async def test_every_socket_is_uncounted_by_whoever_had_it_last() -> None:
         door.connection_made(socket)
         if said:
             door.data_received(said)
-    assert len({type(socket.protocol) for socket in sockets}) == len(arrivals) == 4
+    assert len({type(socket.protocol) for socket in sockets}) == len(arrivals) == 5
     for left, socket in enumerate(sockets):
         protocol: Any = socket.protocol
         protocol.connection_lost(None)
-        assert len(arrivals) == 3 - left
+        assert len(arrivals) == 4 - left
     assert doors.sockets.passed_on == 1
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from notify_sse.web.door.head import MAX_HEAD_BYTES, PlainRequest, Undecided, UpgradeRequest, read
-from tests.web.door.heads import HEAD, OTHERS, PATH, PATHS, head, upgrade
+from notify_sse.web.door.head import MAX_HEAD_BYTES, PlainRequest, PublishRequest, Undecided, UpgradeRequest, read
+from tests.web.door.heads import HEAD, OTHERS, PATH, PATHS, head, publish, upgrade
 
 
 def test_a_plain_stream_is_read_as_asgi_wants_it() -> None:
@@ -66,3 +66,23 @@ def test_the_limit_is_exact() -> None:
     assert read(most[:-2] + b"a\r\n\r\n", paths=PATHS) is Undecided.OTHER
     assert read(most[:-4] + b"a" * 5, paths=PATHS) is Undecided.OTHER
     assert read(most[:-4], paths=PATHS) is Undecided.INCOMPLETE
+
+
+def test_a_publish_is_read_with_its_length_and_what_follows() -> None:
+    """The same wherever its head ends in what was read."""
+    whole = publish(b"{}", b"Connection: Close", start=b"POST /notifications?a=b HTTP/1.1") + b"more"
+    request = read(whole, paths=PATHS)
+    assert isinstance(request, PublishRequest)
+    assert (request.query, request.length, request.closes, request.behind) == (b"a=b", 2, True, b"{}more")
+    for length in (b"0", b"9999999999"):
+        request = read(publish(b"", length=length), paths=PATHS)
+        assert isinstance(request, PublishRequest)
+        assert (request.length, request.closes) == (int(length), False)
+
+
+def test_every_beginning_of_a_publish_is_waited_for() -> None:
+    whole = publish(b"")
+    for end in range(len(whole)):
+        assert read(whole[:end], paths=PATHS) is Undecided.INCOMPLETE
+    large = read(publish(b"a" * 100_000), paths=PATHS)
+    assert isinstance(large, PublishRequest), "the limit is that of the head"

@@ -194,7 +194,9 @@ async def test_behind_a_proxy_connections_count_for_the_client_that_it_names(ser
     limits = {"MAX_CONNECTIONS_PER_ADDRESS": "2", "TRUSTED_PROXIES": "127.0.0.1,::1"}
     async with await _running(service, **limits) as api, _silent(api.service, 5):
         for number, way in enumerate(WAYS.values()):
-            mine = _from(f"203.0.113.{number}", api.service.token(fresh("alice"))) | way
+            mine = _from(f"203.0.113.{number}", api.service.token(fresh("alice")))
+            assert (await api.http.post("/notifications", headers=mine, content=b"{}")).status_code == 403
+            mine |= way
             async with (
                 await Listening.open(api.service.url + STREAM, headers=mine) as first,
                 await Listening.open(api.service.url + STREAM, headers=mine) as second,
