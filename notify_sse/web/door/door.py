@@ -24,6 +24,9 @@ HIGH_WATER_BYTES: Final = 8192
 """asyncio's is 64 KiB for each connection; a thousand clients that stop reading would hold that a thousand times."""
 
 
+FIRST_WORD_S: Final = 0.5
+"""Who has connected sends a request within this time, or has connected in advance."""
+LOOK_EVERY_S: Final = 0.02
 LINGER_S: Final = 2.0
 """How long a WebSocket that was told to go may take to say its own last word, and to close."""
 
@@ -46,6 +49,8 @@ class Doors:
     ) -> None:
         self.sockets = Sockets(arrivals)
         self.paths = paths
+        self.ending = False
+        """From now on each answer ends its connection: the process will be gone."""
         self._app = app
         self._silent: Patience[Door] = Patience(keep_alive_s, Door.close)
         self._begun: Patience[Door] = Patience(request_timeout_s, Door.give_up)
@@ -89,6 +94,18 @@ class Doors:
         if task is not None:  # asyncio itself would not keep it
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def all_answered(self, *, within_s: float) -> None:
+        """Wait until everybody who has connected is answered, be it that their first word is still on its way. For when
+        nobody connects any more.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        is_due = True  # the loop knows of some connections of which it has not told
+        while is_due and loop.time() < until:
+            await asyncio.sleep(LOOK_EVERY_S)
+            is_one_new = self._silent.newest_s < FIRST_WORD_S
+            is_due = is_one_new or bool(self._begun.waiting) or self.sockets.unanswered > 0
 
     def close_silent(self) -> None:
         """End the connections on which nothing was said yet."""
