@@ -36,6 +36,7 @@ class Doors:
 
     A client that has connected may say nothing for `keep_alive_s`, as between two requests. From its first byte on, the
     head has to be there within `request_timeout_s`; 0: it may take for ever. `arrivals` counts those who come.
+    `on_unread` hears of those who are refused because their head is not whole: the address, and the status.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class Doors:
         request_timeout_s: float,
         keep_alive_s: float,
         arrivals: Arrivals | None = None,
+        on_unread: Callable[[str, int], None] = lambda _address, _status: None,
     ) -> None:
+        self.on_unread = on_unread
         self.sockets = Sockets(arrivals)
         self.paths = paths
         self.ending = False
@@ -113,6 +116,12 @@ class Doors:
             door.close()
 
 
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """The client's address, without its port; "" when there is none, or no more."""
+    peer = transport.get_extra_info("peername")
+    return peer[0] if isinstance(peer, tuple) else ""
+
+
 class Door(asyncio.Protocol):
     """One accepted connection, until its first head is read. `others` makes the protocol that Hypercorn wants."""
 
@@ -132,6 +141,7 @@ class Door(asyncio.Protocol):
         """End the connection: its head is not complete, and will not be waited for."""
         self._transport.write(refusal(status))
         self._transport.close()
+        self._doors.on_unread(address_of(self._transport), status)
 
     def abort(self) -> None:
         self._transport.abort()

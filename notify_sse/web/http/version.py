@@ -20,6 +20,7 @@ from hypercorn.protocol.h11 import H11Protocol
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import VersionNotSupported
+from notify_sse.web.door.door import address_of
 from notify_sse.web.door.handshake import wants_websocket
 from notify_sse.web.door.head import UpgradeRequest
 from notify_sse.web.door.loop import ServerLoop
@@ -70,6 +71,12 @@ class Http1(H11Protocol):
     async def _refuse(self) -> None:
         await self._send_error_response(408)
         await self.send(Closed())
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """Where Hypercorn refuses what it cannot read, and what no app hears of."""
+        await super()._send_error_response(status_code)
+        if self._doors is not None and self.stream is None:
+            self._doors.on_unread(address_of(_server_of(self).writer.transport), status_code)
 
     async def _maybe_recycle(self) -> None:
         """Where an answer is whole."""
