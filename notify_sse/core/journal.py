@@ -126,7 +126,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     announced: bool
 
 
-class ErasedRecipient(msgspec.Struct, frozen=True, kw_only=True):
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
     """A recipient of whom everything was erased: of this gateway's connections none is kept that was opened until
     `until_ms`.
     """
@@ -142,7 +142,7 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
     opened: tuple[Opened, ...] = ()
     closed: tuple[Closed, ...] = ()
     accepted: tuple[Accepted, ...] = ()
-    erased: tuple[ErasedRecipient, ...] = ()
+    erased: tuple[Forgotten, ...] = ()
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from typing import Final
 
 from notify_sse.core.channels import named_topics
 from notify_sse.core.control import Reset
-from notify_sse.core.journal import Accepted, Beat, Closed, Entries, ErasedRecipient, Journal, Lagging, Opened
+from notify_sse.core.journal import Accepted, Beat, Closed, Entries, Forgotten, Journal, Lagging, Opened
 from notify_sse.core.tail import Tail
 from notify_sse.errors import StoreRefused, StoreUnavailable
 from notify_sse.gateway.connection import Connection
@@ -64,7 +64,7 @@ class JournalWriter:
         self._opened: list[Opened] = []
         self._closed: list[Closed] = []
         self._accepted: list[Accepted] = []
-        self._erased: list[ErasedRecipient] = []
+        self._erased: list[Forgotten] = []
         self._moves: dict[str, int] = {}
         """Of connections whose log broke off: how often. Each time is a row of its own."""
         self._lost = 0
@@ -92,7 +92,7 @@ class JournalWriter:
 
     def erased(self, recipient_id: str) -> None:
         """Everything of the recipient was erased; what is known here of their connections until now goes too."""
-        self._erased.append(ErasedRecipient(recipient_id=recipient_id, until_ms=_now_ms()))
+        self._erased.append(Forgotten(recipient_id=recipient_id, until_ms=_now_ms()))
         self._reporter.erased(recipient_id)
         self._drop_erased()
 

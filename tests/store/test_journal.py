@@ -10,7 +10,7 @@ from notify_sse.core.journal import (
     Accepted,
     Closed,
     Entries,
-    ErasedRecipient,
+    Forgotten,
     Journal,
 )
 from notify_sse.core.ports import Store
@@ -66,7 +66,7 @@ async def test_connections_of_an_erased_recipient_are_not_kept(subject: Subject)
             Entries(beat=beat(), opened=(connection("c1"), others, connection("c3", recipient_id="bob")))
         )
         later = connection("c4", opened_ms=1001)
-        erased = ErasedRecipient(recipient_id="alice", until_ms=1000)
+        erased = Forgotten(recipient_id="alice", until_ms=1000)
         await journal.write(Entries(beat=beat(), opened=(later,), closed=(closed("c1"),), erased=(erased,)))
         assert [row.opened for row in await journal.newest("alice", limit=9)] == [later, others]
         assert len(await journal.newest("bob", limit=9)) == 1

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from tests.store.subject import Subject
+import asyncpg
+
 from tests.support.api import Api, bearer
 from tests.support.polling import eventually
 from tests.support.service import Service, ServiceFactory
@@ -27,7 +28,6 @@ async def test_what_is_erased_is_served_by_no_gateway_within_a_second(
     """Neither by a stream, nor by a replay, the history or the admin API. Her streams end, bob's go on. What is left of
     her in the database has no content, and does not say when she was connected.
     """
-    subject = Subject(database_url)
     starting = [asyncio.to_thread(service, broker_url=NO_BROKER, database_url=database_url) for _ in range(3)]
     gateways = await asyncio.gather(*starting)
     async with AsyncExitStack() as opened:
@@ -41,7 +41,7 @@ async def test_what_is_erased_is_served_by_no_gateway_within_a_second(
             await apis[0].publish("alice", payload={"text": f"{CANARY} {number}"})
         for stream in streams:
             assert [await _text(stream) for _ in range(5)] == [f"{CANARY} {number}" for number in range(5)]
-        await eventually(lambda: _are_kept(subject), what="the connections in the journal")
+        await eventually(lambda: _are_kept(database_url), what="the connections in the journal")
 
         said = await _erase(gateways[0])
         began = time.monotonic()
@@ -56,11 +56,19 @@ async def test_what_is_erased_is_served_by_no_gateway_within_a_second(
         assert took_s < WITHIN_S + BUSY_S, f"only after {took_s:.2f} s"
         await apis[1].publish("bob", payload={"text": "still here"})
         assert [await _text(one) for one in others] == ["still here"] * 3
-        await _is_nowhere(subject)
+        await _is_nowhere(database_url)
 
 
-async def _are_kept(subject: Subject) -> bool:
-    return await subject.sql("SELECT count(*) FROM journal_connections WHERE recipient = 'alice'") == [(3,)]
+async def _are_kept(database_url: str) -> bool:
+    return await _sql(database_url, "SELECT count(*) FROM journal_connections WHERE recipient = 'alice'") == [(3,)]
+
+
+async def _sql(database_url: str, statement: str) -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(database_url)
+    try:
+        return [tuple(row) for row in await connection.fetch(statement)]
+    finally:
+        await connection.close()
 
 
 async def _erase(service: Service) -> dict[str, Any]:
@@ -95,16 +103,16 @@ def _told(stream: Listening) -> Sequence[str]:
     return [message.data for message in stream.messages]
 
 
-async def _is_nowhere(subject: Subject) -> None:
+async def _is_nowhere(database_url: str) -> None:
     """In no row of any table; and of the connections from before there is none, once every gateway has written."""
-    tables = await subject.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+    tables = await _sql(database_url, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
     for (table,) in tables:
-        rows = await subject.sql(f"SELECT {table}::text FROM {table}")
+        rows = await _sql(database_url, f"SELECT {table}::text FROM {table}")
         assert not any(CANARY in row or CANARY.encode().hex() in row for (row,) in rows), table
 
     async def forgotten() -> bool:
         """Each gateway has written what came of the streams that were opened after the erasure."""
-        rows = await subject.sql("SELECT reason FROM journal_connections WHERE recipient = 'alice' ORDER BY 1")
+        rows = await _sql(database_url, "SELECT reason FROM journal_connections WHERE recipient = 'alice' ORDER BY 1")
         return rows == [("client",)] * 3
 
     await eventually(forgotten, what="the journal to forget")
