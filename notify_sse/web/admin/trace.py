@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from notify_sse.core.channels import recipient_channel
 from notify_sse.core.journal import Accepted, Found, Gateway, Journal, Row
+from notify_sse.core.model import GONE
 from notify_sse.core.ports import Broker, DeadLetter
 from notify_sse.core.trace import SILENT_MS, Traced, Verdict, is_open, traced
 from notify_sse.errors import BrokerUnavailable
@@ -235,7 +236,7 @@ def _item(found: Found, what: Traced | None, *, epoch: str) -> TraceItem:
         accepted=_acceptance(found.accepted) if found.accepted else None,
         cursor=f"{epoch}.{found.id}",
         committed_at=time_of(found.committed_ms),
-        expires_at=time_of(found.expires_ms) if found.expires_ms else None,
+        expires_at=time_of(found.expires_ms) if found.expires_ms and found.type != GONE else None,
         received=received and Proof(f"{epoch}.{received[0]}", time_of(received[1])),
         connections=tuple(
             TracedConnection(
