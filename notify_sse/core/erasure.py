@@ -59,8 +59,8 @@ class Erasure(Protocol):
         """Erase the body of one notification, and append the event that says so. None when it is not in the log."""
 
     async def erase(self, recipient_id: str) -> Erased:
-        """Erase the content of everything on the recipient's channel, and what they have read; append the event that
-        says so, at last. For a large channel these are several transactions.
+        """Erase the content of everything on the recipient's channel, what they have read, and when and from where
+        they were connected; append the event that says so. For a large channel these are several transactions.
         """
 
     async def stored(self, recipient_id: str, *, after: int, limit: int) -> StoredRows:

@@ -126,6 +126,15 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     announced: bool
 
 
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """A recipient of whom everything was erased: of this gateway's connections none is kept that was opened until
+    `until_ms`.
+    """
+
+    recipient_id: str
+    until_ms: int
+
+
 class Entries(msgspec.Struct, frozen=True, kw_only=True):
     """What one process has to write at a time."""
 
@@ -133,6 +142,7 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
     opened: tuple[Opened, ...] = ()
     closed: tuple[Closed, ...] = ()
     accepted: tuple[Accepted, ...] = ()
+    erased: tuple[Forgotten, ...] = ()
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +192,9 @@ class Journal(Protocol):
         """Release every connection. Idempotent; never raises."""
 
     async def write(self, entries: Entries) -> None:
-        """Keep `entries`, in one transaction. The same connection may be opened or closed again: the first stands."""
+        """Keep `entries`, in one transaction; erasures come first, perhaps in one of their own. The same connection may
+        be opened or closed again: the first stands.
+        """
 
     async def epoch(self) -> str:
         """The epoch of the log now."""

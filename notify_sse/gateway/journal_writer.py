@@ -16,7 +16,7 @@ from typing import Final
 
 from notify_sse.core.channels import named_topics
 from notify_sse.core.control import Reset
-from notify_sse.core.journal import Accepted, Beat, Closed, Entries, Journal, Lagging, Opened
+from notify_sse.core.journal import Accepted, Beat, Closed, Entries, Forgotten, Journal, Lagging, Opened
 from notify_sse.core.tail import Tail
 from notify_sse.errors import StoreRefused, StoreUnavailable
 from notify_sse.gateway.connection import Connection
@@ -64,6 +64,7 @@ class JournalWriter:
         self._opened: list[Opened] = []
         self._closed: list[Closed] = []
         self._accepted: list[Accepted] = []
+        self._erased: list[Forgotten] = []
         self._moves: dict[str, int] = {}
         """Of connections whose log broke off: how often. Each time is a row of its own."""
         self._lost = 0
@@ -88,6 +89,16 @@ class JournalWriter:
         self._end(connection, reset.came.position, AFTER_RESET)
         self._moves[connection.id] = self._moves.get(connection.id, 0) + 1
         self._begin(connection, resumed_at=0)
+
+    def erased(self, recipient_id: str) -> None:
+        """Everything of the recipient was erased; what is known here of their connections until now goes too."""
+        self._erased.append(Forgotten(recipient_id=recipient_id, until_ms=_now_ms()))
+        self._reporter.erased(recipient_id)
+        self._drop_erased()
+
+    def _drop_erased(self) -> None:
+        gone = {one.recipient_id: one.until_ms for one in self._erased}
+        self._opened = [one for one in self._opened if one.opened_ms > gone.get(one.recipient_id, -1)]
 
     def accepted(self, first: int, last: int, way: str) -> None:
         """The notifications `first` to `last` came over `way`, and are committed."""
@@ -159,14 +170,21 @@ class JournalWriter:
         opened, self._opened = self._opened, []
         closed, self._closed = self._closed, []
         accepted, self._accepted = self._accepted, []
+        erased, self._erased = self._erased, []
         entries = Entries(
-            beat=self._beat(stopped=stopped), opened=tuple(opened), closed=tuple(closed), accepted=tuple(accepted)
+            beat=self._beat(stopped=stopped),
+            opened=tuple(opened),
+            closed=tuple(closed),
+            accepted=tuple(accepted),
+            erased=tuple(erased),
         )
         try:
             await self._journal.write(entries)
         except StoreUnavailable:
             self._opened, self._closed = opened + self._opened, closed + self._closed
             self._accepted = (accepted + self._accepted)[-MAX_WAITING:]
+            self._erased = erased + self._erased
+            self._drop_erased()
         except StoreRefused as exc:
             # A name that is no text: whose it is cannot be told, so it is lost like one that found no room.
             self._lost += len(opened) + len(closed)

@@ -37,6 +37,9 @@ class JournalOfConnections(Protocol):
     def closed(self, connection: Connection) -> None:
         """It has ended."""
 
+    def erased(self, recipient_id: str) -> None:
+        """Nothing is to be known any more of this recipient's connections until now."""
+
 
 class Registry:
     """The open connections. `opened` and `closed` count them since the start."""
@@ -146,7 +149,10 @@ class Registry:
         """End, as `revoked`, every connection of a recipient of whom everything was erased, as `frames` tell."""
         for frame in frames:
             if frame.type == ERASED:
-                self._end_all(self.of_recipient(frame.channel.removeprefix(RECIPIENT)), "revoked")
+                recipient_id = frame.channel.removeprefix(RECIPIENT)
+                self._end_all(self.of_recipient(recipient_id), "revoked")
+                if self.journal is not None:
+                    self.journal.erased(recipient_id)
 
     def end_one(self, connection_id: str) -> bool:
         """End, as `drain`, the connection with this id: its client comes back. Returns whether there is one here.

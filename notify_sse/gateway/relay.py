@@ -23,7 +23,8 @@ from notify_sse.telemetry.outage import LOG_HEAD, Outage
 
 logger = logging.getLogger(__name__)
 
-COMPARE_S: Final = 1.0
+COMPARE_S: Final = 0.75
+"""What nobody announced, such as an erasure by command, is here within a second: with `GRACE_S` and the reads."""
 GRACE_S: Final = 0.1
 """How long a committed batch's announcement may be under way before the log is read instead."""
 STRETCH_EVENTS: Final = 2000

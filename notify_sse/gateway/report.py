@@ -34,6 +34,12 @@ class Reporter:
         )
         self._resets.append(told)
 
+    def erased(self, recipient_id: str) -> None:
+        """Nothing is to be known any more of this recipient."""
+        kept = [told for told in self._resets if told.recipient_id != recipient_id]
+        self._resets.clear()
+        self._resets.extend(kept)
+
     def report(self, connections: Iterable[Connection]) -> Report:
         """As of now, of those that are open."""
         held = Counter(one.recipient_id for one in connections)

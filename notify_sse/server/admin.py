@@ -12,9 +12,10 @@ from starlette.types import ASGIApp
 
 
 class AdminServer:
-    """Serves `app` with `config`, which is bound to the admin socket."""
+    """Serves `app` with `config`, which is bound to the admin socket: the one of `listening_number`."""
 
-    def __init__(self, app: ASGIApp, config: Config) -> None:
+    def __init__(self, app: ASGIApp, config: Config, *, listening_number: int) -> None:
+        self.listening_number = listening_number
         self._app = app
         self._config = config
         self._stop = asyncio.Event()

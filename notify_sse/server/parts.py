@@ -176,6 +176,8 @@ class Parts:
         )
         self.app = build(self.service)
         self.admin_app = build_admin(self.service)
+        requests = self.service.requests
+        self.limits.arrivals.on_cut_off = requests.note_cut_off
         self.doors = Doors(
             self.app,
             paths=Paths(
@@ -187,6 +189,7 @@ class Parts:
             request_timeout_s=settings.request_timeout_s,
             keep_alive_s=settings.keep_alive_s,
             arrivals=self.limits.arrivals,
+            on_unread=requests.note_unread,
         )
 
     def _keep_journal(self, settings: Settings) -> None:

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final, cast
 
 from hypercorn.asyncio import serve as hypercorn_serve
@@ -26,6 +27,7 @@ from notify_sse.server.garbage import GarbagePolicy
 from notify_sse.server.listening import BACKLOG, url_of
 from notify_sse.server.members_watch import MembersWatch
 from notify_sse.server.parts import Parts
+from notify_sse.server.reload import Successor
 from notify_sse.web.door import ServerLoop
 from notify_sse.web.http.version import keep_to_http1
 
@@ -43,7 +45,7 @@ class Process:
         settings: Settings,
         *,
         on_ready: Callable[[], None] | None = None,
-        on_hangup: Callable[[], None] | None = None,
+        successor: Successor | None = None,
     ) -> None:
         self.settings = settings
         self.parts = Parts(settings, spawn=self._spawn)
@@ -53,7 +55,7 @@ class Process:
             )
         )
         self._on_ready = on_ready
-        self._on_hangup = on_hangup
+        self._successor = successor
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._exit_code = 0
@@ -66,8 +68,8 @@ class Process:
         loop.doors = self.parts.doors
         loop.set_exception_handler(_on_loop_exception)
         for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, self._stop.set)
-        if self._on_hangup:
+            loop.add_signal_handler(name, self._end)
+        if self._successor:
             loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._hang_up()))
         await self.parts.verifier.start()
         self._spawn(self._work())
@@ -97,12 +99,14 @@ class Process:
             await hypercorn_serve(
                 cast(Any, self.parts.app),
                 _server_config(listening_socket, self.settings),
-                shutdown_trigger=self._drained,
+                shutdown_trigger=partial(self._drained, listening_socket.fileno()),
                 mode="asgi",
             )
             await self.parts.doors.sockets.emptied()
         finally:
             if admin:
+                _stop_accepting(admin.listening_number)
+                await self.parts.doors.all_answered(within_s=GRACE_S)
                 await admin.stop()
             await self._close()
         logger.info("stopped", extra={"action": "stop", "exit_code": self._exit_code})
@@ -110,7 +114,8 @@ class Process:
 
     def _serve_admin(self, admin_socket: socket.socket) -> AdminServer:
         cast(ServerLoop, asyncio.get_running_loop()).without_door = admin_socket.fileno()
-        admin = AdminServer(self.parts.admin_app, _server_config(admin_socket, self.settings))
+        config = _server_config(admin_socket, self.settings)
+        admin = AdminServer(self.parts.admin_app, config, listening_number=admin_socket.fileno())
         self._spawn(admin.run())
         logger.info("serving the admin API", extra={"action": "start", "url": url_of(admin_socket)})
         return admin
@@ -163,10 +168,16 @@ class Process:
         """Drain for the program that is installed now, if that could start. Otherwise everything goes on as it is."""
         if objection := await asyncio.to_thread(reload.objection):
             logger.error("not reloaded, everything goes on: %s", objection, extra={"action": "reload"})
-        elif self._on_hangup:
+        elif self._successor and not self._stop.is_set():
             logger.info("reloading", extra={"action": "reload"})
-            self._on_hangup()
+            self._successor.ask_for()
             self._stop.set()
+
+    def _end(self) -> None:
+        """SIGTERM or SIGINT. When it drains for another program already, that does not come."""
+        if self._successor:
+            self._successor.dismiss()
+        self._stop.set()
 
     def _connected(self) -> None:
         self.parts.metrics.broker_connects.inc()
@@ -177,9 +188,12 @@ class Process:
         self.parts.ingest.returned()
         self.parts.pause.returned()
 
-    async def _drained(self) -> None:
+    async def _drained(self, listening_number: int) -> None:
         """Hypercorn's shutdown trigger: returns when nothing is left to lose."""
         await self._stop.wait()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.parts.doors.ending = True
         logger.info("draining", extra={"action": "drain", "streams": len(self.parts.way_out.registry)})
         self.parts.way_out.admission.draining = True
         within_s = max(0.0, self.settings.drain_s - 2 * GRACE_S)
@@ -189,9 +203,12 @@ class Process:
             # Whoever still sends connections here has not looked at the readiness yet.
             asyncio.sleep(self.settings.drain_min_s),
         )
+        # Hypercorn ends what it has while it still accepts: who came last would be let in, and not answered.
+        _stop_accepting(listening_number)
+        await self.parts.doors.all_answered(within_s=max(GRACE_S, began + within_s - loop.time()))
         # Hypercorn, which closes what it has, does not know of what is held at the doors.
         self.parts.doors.close_silent()
-        asyncio.get_running_loop().call_later(GRACE_S, self.parts.doors.sockets.cut)
+        loop.call_later(GRACE_S, self.parts.doors.sockets.cut)
 
     async def _stop_ingest(self, within_s: float) -> None:
         try:
@@ -235,6 +252,12 @@ class Process:
             self.parts.metrics.refresh()
 
 
+def _stop_accepting(listening_number: int) -> None:
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, ServerLoop):
+        loop.stop_accepting(listening_number)
+
+
 def _on_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """As asyncio does, but for a cancellation, which is no error. At the end Hypercorn cancels the connections that
     still wait for something, such as a lost database; before 3.12 asyncio logs each with a traceback.
@@ -249,16 +272,16 @@ def run(
     *,
     admin_socket: socket.socket | None = None,
     on_ready: Callable[[], None] | None = None,
-    on_hangup: Callable[[], None] | None = None,
+    successor: Successor | None = None,
 ) -> int:
     """Run one process until it is told to stop; returns the exit code. Raises `BadConfiguration`.
 
-    `on_ready` is called once, when it could serve streams. With `on_hangup`, SIGHUP calls that and drains, unless the
-    program that is installed now could not start.
+    `on_ready` is called once, when it could serve streams. With a `successor`, SIGHUP asks for that and drains, unless
+    the program that is installed now could not start.
     """
 
     async def main() -> int:
-        process = Process(settings, on_ready=on_ready, on_hangup=on_hangup)
+        process = Process(settings, on_ready=on_ready, successor=successor)
         return await process.run(listening_socket, admin_socket=admin_socket)
 
     with asyncio.Runner(loop_factory=ServerLoop) as runner:

@@ -6,6 +6,8 @@ not start would leave nobody to look after the workers.
 """
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +29,37 @@ class HandedOn(msgspec.Struct, frozen=True):
     workers: tuple[int, ...] = ()
     metrics: str = ""
     admin: int | None = None
+
+
+class Successor:
+    """The program that takes over from a process without workers, once SIGHUP has asked for it."""
+
+    def __init__(self, listening_socket: socket.socket, admin_socket: socket.socket | None) -> None:
+        self._sockets = (listening_socket, admin_socket)
+        self._left: HandedOn | None = None
+
+    def ask_for(self) -> None:
+        """Keep the listening sockets for it: who connects until it is there waits in their backlog. Another SIGHUP
+        changes nothing from now on, and must not end anything either.
+        """
+        if self._left is None:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+            listening, admin = self._sockets
+            self._left = HandedOn(os.dup(listening.fileno()), admin=os.dup(admin.fileno()) if admin else None)
+
+    def dismiss(self) -> None:
+        """The process is to end after all: nobody waits for a program that does not come."""
+        left, self._left = self._left, None
+        for descriptor in (left.listener, left.admin) if left else ():
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def take_over(self) -> None:
+        """Become it, when it was asked for: then this does not return."""
+        if self._left is not None:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+            start_anew(self._left)
 
 
 def handed_on() -> HandedOn | None:

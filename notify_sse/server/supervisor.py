@@ -28,7 +28,7 @@ from notify_sse.core.backoff import Backoff
 from notify_sse.errors import BadConfiguration, StoreUnavailable
 from notify_sse.server import reload
 from notify_sse.server.listening import listen, listen_for_admin
-from notify_sse.server.reload import HandedOn
+from notify_sse.server.reload import HandedOn, Successor
 from notify_sse.telemetry.labels import WORKER
 
 logger = logging.getLogger(__name__)
@@ -81,13 +81,10 @@ def _serve_alone(settings: Settings, listening_socket: socket.socket, admin_sock
     """One process without a supervisor. On SIGHUP it drains, and becomes the program that is installed now; who
     connects meanwhile waits in the backlog.
     """
-    # Hypercorn closes those that it is given.
-    kept = HandedOn(os.dup(listening_socket.fileno()), admin=os.dup(admin_socket.fileno()) if admin_socket else None)
-    hung_up: list[HandedOn] = []
-    code = _run()(settings, listening_socket, admin_socket=admin_socket, on_hangup=partial(hung_up.append, kept))
-    if code == 0 and hung_up:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a second one changes nothing, and must not end it
-        reload.start_anew(kept)
+    successor = Successor(listening_socket, admin_socket)
+    code = _run()(settings, listening_socket, admin_socket=admin_socket, successor=successor)
+    if code == 0:
+        successor.take_over()
     return code
 
 

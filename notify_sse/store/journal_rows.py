@@ -74,6 +74,11 @@ def accepted(entries: Entries) -> list[Sequence[Any]]:
     return list({one.first: msgspec.structs.astuple(one) for one in entries.accepted}.values())
 
 
+def erased(entries: Entries) -> list[Sequence[Any]]:
+    """For `ERASE` in each adapter: whose connections of which gateway are not kept, and until when they were opened."""
+    return [(sought_text(one.recipient_id), entries.beat.gateway, one.until_ms) for one in entries.erased]
+
+
 def beat(one: Beat) -> Sequence[Any]:
     """The row of a gateway, without its times."""
     lagging, report = (msgspec.json.encode(what).decode() for what in (one.lagging, one.report))

@@ -15,15 +15,7 @@ from notify_sse.web.api import history, operations, publish, read, recall, sessi
 from notify_sse.web.api.transport import TRANSPORT_PATH
 from notify_sse.web.contract import asyncapi, openapi
 from notify_sse.web.http import cors, problems
-from notify_sse.web.http.access_log import (
-    OTHER,
-    PUBLISH_PATH,
-    STREAM_PATH,
-    WEBSOCKET_PATH,
-    AccessLog,
-    Requests,
-    is_stream,
-)
+from notify_sse.web.http.access_log import OTHER, PUBLISH_PATH, STREAM_PATH, WEBSOCKET_PATH, AccessLog, is_stream
 from notify_sse.web.http.body import ReadToTheEnd
 from notify_sse.web.http.entrance import Entrance
 from notify_sse.web.http.paths import whole
@@ -35,7 +27,7 @@ from notify_sse.web.streams.websocket import WebSockets, upgrade_required
 
 def build(service: Service) -> ASGIApp:
     """The ASGI app of `service`."""
-    requests = Requests(service.metrics)
+    requests = service.requests
     stream = StreamResponse(service, requests=requests)
     publish_route = Route(PUBLISH_PATH, publish.publish, methods=["POST"])
     named = [
@@ -72,7 +64,7 @@ def build(service: Service) -> ASGIApp:
     app.state.service = service
     for path, statuses in openapi.documented_statuses(service.settings).items():
         service.metrics.answers(path, statuses)
-    service.metrics.answers(OTHER, ("404", "405", "505"))
+    service.metrics.answers(OTHER, ("400", "404", "405", "408", "429", "431", "505"))
     rest = ReadToTheEnd(app, within_s=service.settings.request_timeout_s or None)
     publishing = ReadToTheEnd(
         ServerErrorMiddleware(Publishing(app, publish_route), problems.on_crash),
@@ -81,6 +73,8 @@ def build(service: Service) -> ASGIApp:
     front = Front(stream, WebSockets(service, requests=requests), publishing, rest)
     return Entrance(
         AccessLog(Http1Only(front), requests=requests),
+        requests=requests,
+        paths=frozenset(route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path),
         arrivals=service.limits.arrivals,
         proxies=service.limits.proxies,
         root_path=service.settings.root_path,

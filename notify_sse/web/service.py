@@ -24,6 +24,7 @@ from notify_sse.log.recall import Recalls
 from notify_sse.telemetry.adoption import RecipientsSeen
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import LOG_HEAD, Outage
+from notify_sse.web.http.access_log import Requests
 from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits
 
@@ -69,6 +70,7 @@ class Service:
     ) -> None:
         self.settings = settings
         self.metrics = metrics
+        self.requests = Requests(metrics)
         self.store = store
         self.tail = tail
         self.registry = registry

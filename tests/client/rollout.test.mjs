@@ -52,7 +52,8 @@ async function begun(t, options = {}) {
 }
 
 async function loaded() {
-  await import("../../notify_sse/client/src/transports/longpoll.js");
+  for (const name of ["longpoll", "fetch", "websocket"])
+    await import(`../../notify_sse/client/src/transports/${name}.js`);
   await settled();
   await new Promise(setImmediate);
   await settled();
@@ -100,6 +101,51 @@ test("it polls where it is told to, as often as it is told, then opens a stream,
   await tick(0);
   assert.deepEqual(seen, ["e.6", "e.7", "e.8", "e.9", "e.10"]);
   assert.equal(connection.state.transport, "longpoll");
+});
+
+test("a stream that is read with fetch polls at once where it is told to, and is opened when it is enabled", async (t) => {
+  const told = service();
+  const answers = globalThis.fetch;
+  const opened = [];
+  globalThis.fetch = async (url, init) => {
+    if (!url.pathname.endsWith("/stream")) return answers(url, init);
+    opened.push(url.searchParams.get("last_event_id"));
+    return { status: 204, headers: new Headers() };
+  };
+  const { connection, seen, tick } = await begun(t, { tokenIn: "header" });
+  await tick(0);
+  assert.deepEqual([connection.state.transport, connection.state.reason], ["longpoll", "not_enabled"]);
+  told.stored = 6;
+  await tick(5000);
+  assert.deepEqual(seen, ["e.6"]);
+  assert.equal(opened.length, 1, "it asks the service, and tries no stream in between");
+  told.transport = "stream";
+  await tick(5000);
+  await tick(0);
+  assert.deepEqual(opened, ["e.5", "e.6"]);
+});
+
+test("a WebSocket that is closed because of the rollout is followed by polls", async (t) => {
+  const told = service();
+  told.transport = "stream";
+  const sockets = [];
+  globalThis.WebSocket = class {
+    constructor() {
+      sockets.push(this);
+    }
+    send() {}
+    close() {}
+  };
+  const { connection, tick } = await begun(t, { fallbackAfter: 1 });
+  await refuse(sources[0]);
+  await tick(0);
+  assert.equal(connection.state.transport, "websocket");
+  told.transport = "poll";
+  sockets[0].onopen();
+  sockets[0].onclose({ code: 4404, reason: "not_enabled" });
+  await loaded();
+  await tick(0);
+  assert.deepEqual([connection.state.transport, connection.state.reason], ["longpoll", "not_enabled"]);
 });
 
 test("a stream that is refused for another reason falls back as before", async (t) => {

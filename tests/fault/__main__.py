@@ -17,7 +17,7 @@ import uvloop
 from tests.fault import crash_points
 from tests.fault.campaign import Goal, run
 from tests.fault.report import table, times_table
-from tests.fault.scenarios import half_open, reconnect, replay, rolling, stalled, workers
+from tests.fault.scenarios import half_open, reconnect, replay, rolling, rollout, stalled, workers
 from tests.fault.world import Plan
 
 SCENARIOS = {
@@ -25,6 +25,7 @@ SCENARIOS = {
     "reconnect": reconnect,
     "replay": replay,
     "rolling": rolling,
+    "rollout": rollout,
     "stalled": stalled,
     "workers": workers,
 }

@@ -5,7 +5,7 @@ import uvloop
 
 from tests.fault import packets
 from tests.fault.finding import Finding
-from tests.fault.scenarios import half_open, reconnect, replay, stalled, workers
+from tests.fault.scenarios import half_open, reconnect, replay, rollout, stalled, workers
 from tests.fault.stage import Given
 
 
@@ -50,3 +50,10 @@ def test_readers_that_stall_miss_nothing_and_cost_no_memory(given: Given) -> Non
 def test_a_long_replay_is_whole_and_cheap(given: Given) -> None:
     """Every event once and in order, in bounded memory, while others are live."""
     assert _timeless(uvloop.run(replay.run(events=10_000, clients=4, phase_s=2.0, given=given))) == []
+
+
+@pytest.mark.deadline(120)
+def test_the_rollout_goes_up_and_down_and_nobody_misses_anything(given: Given) -> None:
+    """Clients of the package poll, stream, and half of them poll again: all, once, in order, each where it is meant."""
+    found = uvloop.run(rollout.run(clients=100, per_s=50.0, stay_s=1.0, poll_after_s=1, given=given))
+    assert _timeless(found) == []

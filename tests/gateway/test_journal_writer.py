@@ -91,6 +91,25 @@ async def test_what_cannot_be_written_is_written_with_the_next() -> None:
     assert [one.connection_id for one in entries.opened] == ["c"]
 
 
+async def test_an_erased_recipient_is_forgotten_with_what_was_not_written_yet() -> None:
+    """Also what was under way to the database, and came back."""
+    bench = Bench()
+    bench.writer.opened(bench.connection("c", reset=Reset("ahead_of_log", Cursor("e", 9), Cursor("e", 3))))
+    bench.journal.fails = StoreUnavailable("away")
+    bench.journal.gate.clear()
+    writing = asyncio.ensure_future(bench.write())
+    await asyncio.sleep(0)
+    bench.writer.opened(bench.connection("d"))
+    bench.writer.erased("alice")
+    bench.journal.gate.set()
+    await writing
+    bench.journal.fails = None
+    entries = await bench.write()
+    assert entries
+    assert (entries.opened, [one.recipient_id for one in entries.erased]) == ((), ["alice"])
+    assert entries.beat.report.resets == ()
+
+
 async def test_what_is_refused_or_finds_no_room_is_lost_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A trace says then that it does not know."""
     monkeypatch.setattr(journal_writer, "MAX_WAITING", 1)

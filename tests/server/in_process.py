@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from notify_sse.config import read_settings
+from notify_sse.config import Settings, read_settings
 from notify_sse.server.listening import listen
 from notify_sse.server.process import Process
 from tests.support.service import Service
@@ -18,23 +19,38 @@ async def running(directory: Path, *, role: str = "all", **env: str) -> AsyncIte
 
     What is returned is for its address and its tokens: it has no process of its own to kill.
     """
-    service = Service(directory, env={"HOST": "127.0.0.1", "ROLE": role, "DRAIN_S": "1", **env})
-    settings = read_settings(service.env, port=service.port)
+    service = service_in(directory, role=role, **env)
+    async with serving(service, listen(settings_of(service))):
+        yield service
+
+
+def service_in(directory: Path, *, role: str = "all", **env: str) -> Service:
+    """A service with those settings, which does not run."""
+    return Service(directory, env={"HOST": "127.0.0.1", "ROLE": role, "DRAIN_S": "1", **env})
+
+
+def settings_of(service: Service) -> Settings:
+    """As it would read them."""
+    return read_settings(service.env, port=service.port)
+
+
+@contextlib.asynccontextmanager
+async def serving(service: Service, listener: socket.socket) -> AsyncIterator[None]:
+    """A process of `service` on `listener`, which it closes; drained at the end."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     ready = asyncio.Event()
-    listener = listen(settings)
-    serving = asyncio.create_task(Process(settings, on_ready=ready.set).run(listener))
+    work = asyncio.create_task(Process(settings_of(service), on_ready=ready.set).run(listener))
     try:
         async with asyncio.timeout(20):
             await ready.wait()
-        yield service
+        yield
         signal.raise_signal(signal.SIGTERM)
         async with asyncio.timeout(20):
-            assert await serving == 0
+            assert await work == 0
     finally:
-        serving.cancel()
+        work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await serving
+            await work
         listener.detach()  # hypercorn closed it
         for number, handler in before.items():
             asyncio.get_running_loop().remove_signal_handler(number)

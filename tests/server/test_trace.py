@@ -144,6 +144,10 @@ async def test_the_commands_read_the_database_without_the_service(tmp_path: Path
     listed = await asyncio.to_thread(lambda: command.lines("connections", "alice", "--json", env=env))
     assert len(listed) == 2
     assert all(one["closed_reason"] for one in listed)
+    await asyncio.to_thread(lambda: command.done("recipient", "erase", "alice", env=env))
+    text = await asyncio.to_thread(lambda: command.done("trace", "n1", "--to", "alice", env=env))
+    assert text.startswith("recalled or erased, for recipient alice: ")
+    assert "expires" not in text
     missing = await asyncio.to_thread(lambda: command.run("trace", "nowhere", env=env))
     assert missing.returncode == 1
 

@@ -53,6 +53,21 @@ class Client:
         self.got.append("aborted")
 
 
+class HandJournal:
+    """Hears of connections, and writes down whose are to be forgotten."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[str] = []
+
+    def opened(self, connection: Connection) -> None:
+        """Nothing is kept."""
+
+    closed = opened
+
+    def erased(self, recipient_id: str) -> None:
+        self.forgotten.append(recipient_id)
+
+
 class Gateway:
     """The way out of one process. No broker tells it anything."""
 
@@ -141,14 +156,18 @@ async def test_a_recall_reaches_the_gateway_that_hears_nothing(tmp_path: Path) -
 
 
 async def test_an_erasure_reaches_the_gateway_that_hears_nothing(tmp_path: Path) -> None:
-    """Its streams of that recipient end as revoked, and its memory has nothing of them. Everybody else goes on."""
+    """Its streams of that recipient end as revoked, and its memory has nothing of them; its journal is told to forget
+    them. Everybody else goes on.
+    """
     async with _pair(tmp_path) as pair:
+        journal = pair.there.out.registry.journal = HandJournal()
         alice, bob = pair.there.opens("alice"), pair.there.opens("bob")
         await pair.publish()
         erased = await pair.recalls.erase("alice")
         assert erased.count == 2
         await until(lambda: alice.got[-1] == "end revoked", what="the stream's end in the other gateway")
         assert alice.got == ["connected", "message 1", "message 2", "closing", "end revoked"]
+        assert journal.forgotten == ["alice"]
         assert not pair.there.holds(CANARY)
         assert not pair.here.holds(CANARY)
         await pair.store.append([notification("c", text="new"), notification("d", recipient="bob")])

@@ -7,9 +7,11 @@ its docstring states.
 import asyncio
 import json
 
+from notify_sse.core.journal import Entries, Report
 from notify_sse.core.model import ERASED, GONE, RECALLED, Event, Notification
 from notify_sse.core.ports import Store
-from tests.store.subject import Subject, notification, several, whole_log
+from notify_sse.store import open_journal
+from tests.store.subject import Subject, beat, connection, notification, several, whole_log
 
 ALICE, BOB = "recipient:alice", "recipient:bob"
 AWKWARD = 'a\0"\\ é\u2028🙂/..'
@@ -104,6 +106,19 @@ async def an_erasure_leaves_tombstones(subject: Subject) -> None:
         assert (await erasure.erase("nobody")).count == 0
 
 
+async def an_erasure_forgets_connections(subject: Subject) -> None:
+    """When and from where the recipient was connected is nowhere any more; of others it is."""
+    async with subject.opened(), subject.erasure() as erasure:
+        journal = open_journal(subject.url)
+        await journal.write(Entries(beat=beat(), opened=(connection("c1"), connection("c2", recipient_id="bob"))))
+        await erasure.erase("alice")
+        assert await journal.newest("alice", limit=9) == []
+        assert len(await journal.newest("bob", limit=9)) == 1
+        [gateway] = await journal.gateways(since_ms=0)
+        assert gateway.beat.report == Report(), "it may have named her"
+        await journal.close()
+
+
 async def what_is_published_during_an_erasure_is_erased_or_new(subject: Subject) -> None:
     """Everything below the event that tells of it is a tombstone, everything above is whole."""
     async with subject.opened() as store, subject.erasure() as erasure:
@@ -144,6 +159,7 @@ INVARIANTS = (
     a_recalled_id_stays_taken,
     what_is_recalled_is_not_unread,
     an_erasure_leaves_tombstones,
+    an_erasure_forgets_connections,
     what_is_published_during_an_erasure_is_erased_or_new,
     everything_stored_can_be_read,
 )

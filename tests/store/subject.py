@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from notify_sse.core.erasure import Erasure
+from notify_sse.core.journal import Beat, Figures, Holder, Lagging, Opened, Report, ResetTold
 from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Store
 from notify_sse.core.read_state import ReadState
@@ -126,3 +127,35 @@ async def until_stored(store: Store, batch: Sequence[Notification], *, within_s:
                 return await store.append(batch)
             except StoreUnavailable:
                 await asyncio.sleep(0.02)
+
+
+def connection(connection_id: str, *, recipient_id: str = "alice", opened_ms: int = 1000, **given: object) -> Opened:
+    fields = {
+        "gateway": "g1",
+        "transport": "sse",
+        "address_hash": "ab",
+        "topics": (),
+        "filtered": False,
+        "epoch": "e",
+        "position": 5,
+        "resumed_at": 0,
+    }
+    return Opened(connection_id=connection_id, recipient_id=recipient_id, opened_ms=opened_ms, **fields | given)  # type: ignore[arg-type]
+
+
+def beat(position: int = 1, *, stopped: bool = False) -> Beat:
+    lagging = (Lagging("c1", 3),)
+    reset = ResetTold(at_ms=7, recipient_id="älice", connection_id="c1", reason="expired")
+    figures = Figures(stored=3, limited={"connects_per_address": 2}, delivered=(0, position))
+    return Beat(
+        gateway="g1",
+        version="1",
+        epoch="e",
+        position=position,
+        lagging=lagging,
+        lost=2,
+        stopped=stopped,
+        streams=position + 5,
+        lag=3,
+        report=Report(recipients=1, holders=(Holder("älice\0", 2),), resets=(reset,), figures=figures),
+    )

@@ -8,20 +8,14 @@ import pytest
 
 from notify_sse.core.journal import (
     Accepted,
-    Beat,
     Closed,
     Entries,
-    Figures,
-    Holder,
+    Forgotten,
     Journal,
-    Lagging,
-    Opened,
-    Report,
-    ResetTold,
 )
 from notify_sse.core.ports import Store
 from notify_sse.store import open_journal, open_read_state
-from tests.store.subject import Subject, notification
+from tests.store.subject import Subject, beat, connection, notification
 
 DAY_S = 86_400.0
 
@@ -41,40 +35,8 @@ async def opened(subject: Subject) -> AsyncIterator[tuple[Store, Journal]]:
             await journal.close()
 
 
-def connection(connection_id: str, *, recipient_id: str = "alice", opened_ms: int = 1000, **given: object) -> Opened:
-    fields = {
-        "gateway": "g1",
-        "transport": "sse",
-        "address_hash": "ab",
-        "topics": (),
-        "filtered": False,
-        "epoch": "e",
-        "position": 5,
-        "resumed_at": 0,
-    }
-    return Opened(connection_id=connection_id, recipient_id=recipient_id, opened_ms=opened_ms, **fields | given)  # type: ignore[arg-type]
-
-
 def closed(connection_id: str, *, position: int = 9, closed_ms: int = 2000) -> Closed:
     return Closed(connection_id=connection_id, position=position, closed_ms=closed_ms, reason="client")
-
-
-def beat(position: int = 1, *, stopped: bool = False) -> Beat:
-    lagging = (Lagging("c1", 3),)
-    reset = ResetTold(at_ms=7, recipient_id="älice", connection_id="c1", reason="expired")
-    figures = Figures(stored=3, limited={"connects_per_address": 2}, delivered=(0, position))
-    return Beat(
-        gateway="g1",
-        version="1",
-        epoch="e",
-        position=position,
-        lagging=lagging,
-        lost=2,
-        stopped=stopped,
-        streams=position + 5,
-        lag=3,
-        report=Report(recipients=1, holders=(Holder("älice\0", 2),), resets=(reset,), figures=figures),
-    )
 
 
 async def test_a_connection_is_found_as_it_was_written(subject: Subject) -> None:
@@ -94,6 +56,20 @@ async def test_a_connection_is_found_as_it_was_written(subject: Subject) -> None
         [row] = await journal.newest("alice", limit=9)
         assert row.closed == closed("c2")
         assert await journal.newest("bob", limit=9) == []
+
+
+async def test_connections_of_an_erased_recipient_are_not_kept(subject: Subject) -> None:
+    """Those of the gateway that says so, until then: it may have written one before it heard of the erasure."""
+    async with opened(subject) as (_, journal):
+        others = connection("c2", gateway="g2")
+        await journal.write(
+            Entries(beat=beat(), opened=(connection("c1"), others, connection("c3", recipient_id="bob")))
+        )
+        later = connection("c4", opened_ms=1001)
+        erased = Forgotten(recipient_id="alice", until_ms=1000)
+        await journal.write(Entries(beat=beat(), opened=(later,), closed=(closed("c1"),), erased=(erased,)))
+        assert [row.opened for row in await journal.newest("alice", limit=9)] == [later, others]
+        assert len(await journal.newest("bob", limit=9)) == 1
 
 
 async def test_connections_are_listed_newest_first_and_since_a_time_oldest_first(subject: Subject) -> None:

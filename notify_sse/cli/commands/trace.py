@@ -12,6 +12,7 @@ from notify_sse.broker import open_broker
 from notify_sse.cli import Failed
 from notify_sse.cli.options import client_settings, json_option, print_json, print_line
 from notify_sse.config import Settings
+from notify_sse.core.model import GONE
 from notify_sse.core.ports import Broker, Listener
 from notify_sse.store import open_journal
 from notify_sse.web.admin.trace import TraceAnswer, TracedConnection, TraceItem, trace
@@ -84,7 +85,10 @@ def _lines(found: TraceAnswer) -> Iterator[str]:
 
 def _item(item: TraceItem) -> Iterator[str]:
     whom = f"recipient {item.recipient_id}" if item.topic is UNSET else f"topic {item.topic}"
-    yield f"{item.notification_type} for {whom}, published {item.timestamp}"
+    if item.notification_type == GONE:
+        yield f"recalled or erased, for {whom}: its place is left, and nothing of its content"
+    else:
+        yield f"{item.notification_type} for {whom}, published {item.timestamp}"
     if item.accepted:
         told = "announced to all gateways" if item.accepted.announced else "not announced: the log tells the gateways"
         yield f"accepted over {item.accepted.way} by {item.accepted.gateway}; {told}"

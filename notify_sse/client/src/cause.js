@@ -46,24 +46,27 @@ export async function findCause(stream, end, isSuspect) {
 async function judge({ isUp, accepted, request }, { reason, status }, isSuspect) {
   if (!request) return { atFault: false };
   if (HOPELESS.includes(reason)) return { atFault: true, isHopeless: true };
+  if (reason === "not_enabled") return (await wantsPolling(request)) ?? { atFault: false };
   if (isUp) return { atFault: isSuspect && (await probe(request)).status === 200 };
   if (status || (accepted && reason !== "timeout")) return { atFault: false };
   const answer = await probe(request);
   if (!answer.status) return { atFault: false, isUnreached: true };
   if (answer.status !== 200) return { ...answer, atFault: false, ...refusal(answer.status) };
   if (answer.code) return { ...answer, atFault: false, reason: "refused" };
-  const found = reason === "refused" ? await pollAfterS(request) : 0;
-  if (found) return { ...answer, atFault: false, status: undefined, reason: "not_enabled", pollAfterS: found };
-  return { ...answer, atFault: true, status: undefined };
+  // An EventSource does not tell the status of a refusal.
+  const found = reason === "refused" ? await wantsPolling(request) : null;
+  return { ...answer, atFault: true, ...found, status: undefined };
 }
 
 /**
- * Whether the service wants this user to poll: an EventSource does not tell the status of a refusal.
+ * What is to be done when the service wants this user to poll; null when it does not, or does not say.
  *
  * @param {StreamRequest} request
+ * @returns {Promise<Cause | null>}
  */
-function pollAfterS(request) {
-  return askPollAfterS(request).catch(() => 0);
+async function wantsPolling(request) {
+  const pollAfterS = await askPollAfterS(request).catch(() => 0);
+  return pollAfterS ? { atFault: false, reason: "not_enabled", pollAfterS } : null;
 }
 
 /**

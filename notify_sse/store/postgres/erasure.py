@@ -15,6 +15,11 @@ ERASED_AT_ONCE: Final = 5000
 RECALL: Final = "SELECT * FROM log_recall($1, $2, $3)"
 ERASE_SOME: Final = "SELECT * FROM log_erase_some($1, $2, $3)"
 ERASE_REST: Final = "SELECT * FROM log_erase_rest($1, $2)"
+ERASE_JOURNAL: Final = """
+    WITH connections AS (DELETE FROM journal_connections WHERE recipient = $1)
+    UPDATE journal_gateways SET report = '{}'
+"""
+"""A gateway that runs reports anew within a second; one that does not may have named the recipient."""
 STORED: Final = """
     SELECT epoch, id, notification_id, type, body, created_ms
       FROM log_head
@@ -54,6 +59,8 @@ class PostgresErasure:
             low, count = last_id, count + notifications
         [row] = await self._pool.run(lambda connection: connection.fetch(ERASE_REST, channel, low))
         count += row["notifications"]
+        recipient = sought_text(recipient_id)
+        await self._pool.run(lambda connection: connection.execute(ERASE_JOURNAL, recipient))
         return erasing.erased(recipient_id, row["log_epoch"], event_id=row["event_id"], count=count)
 
     async def _erase_some(self, channel: bytes, low: int) -> tuple[int | None, int]:

@@ -25,6 +25,7 @@ FIND_ON: Final = """
 """
 ACCEPTED: Final = f"SELECT {rows.ACCEPTED} FROM journal_accepted WHERE first <= $1 ORDER BY first DESC LIMIT 1"  # noqa: S608
 GATEWAYS: Final = f"SELECT {rows.GATEWAY}, {NOW_MS} - beat_ms FROM journal_gateways WHERE beat_ms >= $1"  # noqa: S608
+ERASE: Final = "DELETE FROM journal_connections WHERE recipient = $1 AND gateway = $2 AND opened_ms <= $3"
 NEWEST: Final = f"""
     SELECT {rows.CONNECTION} FROM journal_connections WHERE recipient = $1 ORDER BY recipient, opened_ms DESC LIMIT $2
 """  # noqa: S608
@@ -64,6 +65,8 @@ class PostgresJournal:
     async def write(self, entries: Entries) -> None:
         values = [*_columns(rows.opened(entries), 14), *_columns(rows.closed(entries), 4)]
         values += [*_columns(rows.accepted(entries), 6), *rows.beat(entries.beat)]
+        if erased := rows.erased(entries):
+            await self._pool.run(lambda connection: connection.executemany(ERASE, erased))
         await self._pool.run(lambda connection: connection.execute(self._write, *values))
 
     async def epoch(self) -> str:

@@ -62,6 +62,10 @@ class SqliteErasure:
             await connection.execute(ERASE, (GONE, PASSED_OVER_MS, channel))
             await connection.execute("DELETE FROM read_state WHERE channel = ?", (channel,))
             await connection.execute("DELETE FROM read_mark WHERE channel = ?", (channel,))
+            recipient = sought_text(recipient_id)
+            await connection.execute("DELETE FROM journal_connections WHERE recipient = ?", (recipient,))
+            # A gateway that runs reports anew within a second; one that does not may have named the recipient.
+            await connection.execute("UPDATE journal_gateways SET report = '{}'")
             _, position = await own.head(connection)
             epoch, event_id = await own.append(connection, channel, ERASED, b"", erases=position)
             return erasing.erased(recipient_id, epoch, event_id=event_id, count=count)

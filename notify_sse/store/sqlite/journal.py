@@ -17,6 +17,7 @@ READS: Final = 2
 WAIT_S: Final = 2.0
 NOW_MS: Final = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 OPEN: Final = f"INSERT OR IGNORE INTO journal_connections ({rows.CONNECTION}) VALUES ({', '.join('?' * 14)})"  # noqa: S608
+ERASE: Final = "DELETE FROM journal_connections WHERE recipient = ? AND gateway = ? AND opened_ms <= ?"
 CLOSE: Final = """
     UPDATE journal_connections SET closed_position = ?, closed_ms = ?, reason = ? WHERE id = ? AND closed_ms IS NULL
 """
@@ -76,6 +77,7 @@ class SqliteJournal:
 
     async def write(self, entries: Entries) -> None:
         async def work(connection: aiosqlite.Connection) -> None:
+            await connection.executemany(ERASE, rows.erased(entries))
             await connection.executemany(OPEN, rows.opened(entries))
             closed = [(*end, connection_id) for connection_id, *end in rows.closed(entries)]
             await connection.executemany(CLOSE, closed)

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from notify_sse.core.channels import recipient_channel
 from notify_sse.core.journal import Accepted, Found, Gateway, Journal, Mark, Row
+from notify_sse.core.model import GONE
 from notify_sse.core.ports import Broker, DeadLetter
 from notify_sse.core.trace import SILENT_MS, Traced, Verdict, is_open, read_by, traced
 from notify_sse.errors import BrokerUnavailable
@@ -247,7 +248,7 @@ def _item(found: Found, what: Traced | None, mark: Mark | None, *, epoch: str) -
         accepted=_acceptance(found.accepted) if found.accepted else None,
         cursor=f"{epoch}.{found.id}",
         committed_at=time_of(found.committed_ms),
-        expires_at=time_of(found.expires_ms) if found.expires_ms else None,
+        expires_at=time_of(found.expires_ms) if found.expires_ms and found.type != GONE else None,
         received=received and Proof(f"{epoch}.{received[0]}", time_of(received[1])),
         read=ReadMark(f"{epoch}.{mark.position}", time_of(mark.at_ms)) if mark else None,
         connections=tuple(

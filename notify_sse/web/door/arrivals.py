@@ -42,6 +42,8 @@ class Arrivals:
         self._per_address = per_address
         self._proxies = proxies or Proxies(())
         self._on_limited = on_limited
+        self.on_cut_off: Callable[[str, str], None] = lambda _address, _limit: None
+        """Hears of those for whose refusal there is no room: the address, and the limit."""
         self._sockets: dict[Socket, str | None] = {}
         self._of_address: Counter[str] = Counter()
         self._refused: dict[Socket, str] = {}
@@ -65,6 +67,7 @@ class Arrivals:
         self._on_limited(limit)
         if len(self._refused) >= REFUSED_AT_ONCE:
             transport.abort()
+            self.on_cut_off(socket[0], limit)
             return
         self._refused[socket] = limit
         self._impatient.begin(transport)

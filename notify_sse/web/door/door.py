@@ -25,6 +25,9 @@ HIGH_WATER_BYTES: Final = 8192
 """asyncio's is 64 KiB for each connection; a thousand clients that stop reading would hold that a thousand times."""
 
 
+FIRST_WORD_S: Final = 0.5
+"""Who has connected sends a request within this time, or has connected in advance."""
+LOOK_EVERY_S: Final = 0.02
 LINGER_S: Final = 2.0
 """How long a WebSocket that was told to go may take to say its own last word, and to close."""
 
@@ -34,6 +37,7 @@ class Doors:
 
     A client that has connected may say nothing for `keep_alive_s`, as between two requests. From its first byte on, the
     head has to be there within `request_timeout_s`; 0: it may take for ever. `arrivals` counts those who come.
+    `on_unread` hears of those who are refused because their head is not whole: the address, and the status.
     """
 
     def __init__(
@@ -44,9 +48,13 @@ class Doors:
         request_timeout_s: float,
         keep_alive_s: float,
         arrivals: Arrivals | None = None,
+        on_unread: Callable[[str, int], None] = lambda _address, _status: None,
     ) -> None:
+        self.on_unread = on_unread
         self.sockets = Sockets(arrivals)
         self.paths = paths
+        self.ending = False
+        """From now on each answer ends its connection: the process will be gone."""
         self._app = app
         self._silent: Patience[Door] = Patience(keep_alive_s, Door.close)
         self._begun: Patience[Door] = Patience(request_timeout_s, Door.give_up)
@@ -112,11 +120,29 @@ class Doors:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def all_answered(self, *, within_s: float) -> None:
+        """Wait until everybody who has connected is answered, be it that their first word is still on its way. For when
+        nobody connects any more.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        is_due = True  # the loop knows of some connections of which it has not told
+        while is_due and loop.time() < until:
+            await asyncio.sleep(LOOK_EVERY_S)
+            is_one_new = self._silent.newest_s < FIRST_WORD_S
+            is_due = is_one_new or bool(self._begun.waiting) or self.sockets.unanswered > 0
+
     def close_silent(self) -> None:
         """End the connections on which nothing is asked, and from now on each with the answer that it waits for."""
         self._closing = True
         for door in self._silent.waiting:
             door.close()
+
+
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """The client's address, without its port; "" when there is none, or no more."""
+    peer = transport.get_extra_info("peername")
+    return peer[0] if isinstance(peer, tuple) else ""
 
 
 class Door(asyncio.Protocol):
@@ -138,6 +164,7 @@ class Door(asyncio.Protocol):
         """End the connection: its head is not complete, and will not be waited for."""
         self._transport.write(refusal(status))
         self._transport.close()
+        self._doors.on_unread(address_of(self._transport), status)
 
     def abort(self) -> None:
         self._transport.abort()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import uvloop
@@ -16,13 +17,25 @@ class ServerLoop(uvloop.Loop):
     without_door: int | None = None
     """The file number of a listening socket whose server has no door: nobody comes there for a stream."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._accepting: dict[int, asyncio.Server] = {}
+
     async def create_server(self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any) -> asyncio.Server:
         """As asyncio's. A server with TLS has no door: what it accepts is no plain stream."""
-        doors = self.doors
-        apart = self.without_door is not None and _file_number(kwargs) == self.without_door
-        if doors is None or apart or kwargs.get("ssl"):
-            return cast(asyncio.Server, await super().create_server(protocol_factory, *args, **kwargs))
-        return cast(asyncio.Server, await super().create_server(lambda: Door(doors, protocol_factory), *args, **kwargs))
+        doors, number = self.doors, _file_number(kwargs)
+        apart = self.without_door is not None and number == self.without_door
+        if doors is not None and not apart and not kwargs.get("ssl"):
+            protocol_factory = partial(Door, doors, protocol_factory)
+        server = cast(asyncio.Server, await super().create_server(protocol_factory, *args, **kwargs))
+        self._accepting[number] = server
+        return server
+
+    def stop_accepting(self, file_number: int) -> None:
+        """Take no more connections off the listening socket of this number, and close it. What was taken goes on."""
+        server = self._accepting.pop(file_number, None)
+        if server is not None:
+            server.close()
 
 
 def _file_number(options: dict[str, Any]) -> int:

@@ -1,6 +1,7 @@
 """How long the door waits for somebody: one timer for all who are waited for as long."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
@@ -26,6 +27,11 @@ class Patience(Generic[T]):
     def waiting(self) -> list[T]:
         """Who is waited for now."""
         return list(self._since)
+
+    @property
+    def newest_s(self) -> float:
+        """For how long the one who came last is waited for; infinite when nobody is."""
+        return asyncio.get_running_loop().time() - next(reversed(self._since.values()), -math.inf)
 
     def begin(self, one: T) -> None:
         """Wait for `one` from now on."""

@@ -28,6 +28,7 @@ class Sockets:
         self.passed_on = 0
         self._held: set[Abortable] = set()
         self._handed_over: WeakSet[asyncio.Transport] = WeakSet()
+        self._asking: set[asyncio.Transport] = set()
         self._empty = asyncio.Event()
 
     def __len__(self) -> int:
@@ -44,8 +45,22 @@ class Sockets:
             self._empty.set()
 
     def hand_over(self, transport: asyncio.Transport) -> None:
-        """Hypercorn has it from now on."""
+        """Hypercorn has it from now on. It came with a request."""
         self._handed_over.add(transport)
+        self._asking.add(transport)
+
+    def asks(self, transport: asyncio.Transport) -> None:
+        """A request came on a socket that Hypercorn has."""
+        self._asking.add(transport)
+
+    def rests(self, transport: asyncio.Transport) -> None:
+        """Its answer is written, or there will be none. Idempotent."""
+        self._asking.discard(transport)
+
+    @property
+    def unanswered(self) -> int:
+        """How many sockets that Hypercorn has wait for an answer."""
+        return len(self._asking)
 
     def watch(self, protocol: asyncio.Protocol, transport: asyncio.Transport) -> None:
         """Hear of the end of a socket whose `protocol` is Hypercorn's, and see to it that it ends.
@@ -58,6 +73,7 @@ class Sockets:
         def connection_lost(exc: Exception | None) -> None:
             _forget(protocol)
             self.arrivals.leave(transport)
+            self.rests(transport)
             self.passed_on += 1
             lost(exc)
 
@@ -71,6 +87,7 @@ class Sockets:
     def take_back(self, transport: asyncio.Transport) -> None:
         """Hypercorn has it no more, and will not hear of its end."""
         self._handed_over.discard(transport)
+        self.rests(transport)
         _forget(transport.get_protocol())
         self.passed_on += 1
 

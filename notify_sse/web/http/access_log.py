@@ -63,6 +63,16 @@ class Requests:
             }
             logger.debug("request", extra=extra)
 
+    def note_unread(self, address: str, status: int) -> None:
+        """Somebody was refused before there was a whole request to read: it has neither a route nor an id."""
+        self._metrics.answered(OTHER, status)
+        code = f"http_{status}"
+        self._refusals.note(f"{OTHER} {code}", route=OTHER, status=status, code=code, address=address)
+
+    def note_cut_off(self, address: str, limit: str) -> None:
+        """A connection was cut off without a word, because it is over `limit` and too many are being refused."""
+        self._refusals.note(f"cut off {limit}", route=OTHER, status=0, code="limited", address=address)
+
 
 def _who(scope: Scope) -> dict[str, str]:
     return {"address": client_address(scope), "request_id": request_id(scope)}

@@ -3,6 +3,7 @@
 From here on `scope["client"]` is the client, be it the peer of the socket or whom a trusted proxy names.
 """
 
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
@@ -13,8 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from notify_sse.errors import Limited
 from notify_sse.web.door.arrivals import Arrivals
 from notify_sse.web.door.exchange import EXTENSION
+from notify_sse.web.http.access_log import OTHER, Requests, note_error
 from notify_sse.web.http.cors import allow_origin
 from notify_sse.web.http.problems import refusal
+from notify_sse.web.http.request_origin import REQUEST_ID_HEADER, request_id
 from notify_sse.web.http.root import Roots
 from notify_sse.web.limits.address import Proxies, counted_as
 from notify_sse.web.limits.rates import CONNECTION_RETRY_S, SCOPE_LIMIT
@@ -28,12 +31,16 @@ clients that it takes is well, and must not be restarted for it."""
 
 
 class Entrance:
-    """`stream_path` refuses by itself, in the form that EventSource needs; every other path with a problem document."""
+    """`stream_path` refuses by itself, in the form that EventSource needs; every other path with a problem document,
+    which is noted like any answer. `paths` are those that are named in that.
+    """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
+        requests: Requests,
+        paths: frozenset[str],
         arrivals: Arrivals,
         proxies: Proxies,
         root_path: str,
@@ -41,6 +48,8 @@ class Entrance:
         cors_origins: Sequence[str],
     ) -> None:
         self._app = app
+        self._requests = requests
+        self._paths = paths
         self._roots = Roots(root_path, proxies)
         self._arrivals = arrivals
         self._proxies = proxies
@@ -86,13 +95,18 @@ class Entrance:
         return self._arrivals.ends_with(scope["client"], scope["server"])
 
     async def _refuse(self, limit: str, scope: Scope, receive: Receive, send: Send) -> None:
-        response = refusal(Limited(limit, retry_after_s=CONNECTION_RETRY_S))
+        began, exc = time.monotonic(), Limited(limit, retry_after_s=CONNECTION_RETRY_S)
+        response = refusal(exc)
         response.headers["Connection"] = "close"
+        response.raw_headers.append((REQUEST_ID_HEADER, request_id(scope).encode()))
         response.raw_headers += allow_origin(scope, self._cors_origins)
         if scope["type"] == "websocket":
             await refuse_websocket(response, scope, send)
         else:
             await response(scope, receive, send)
+        note_error(scope, exc)
+        route = scope["path"] if scope["path"] in self._paths else OTHER
+        self._requests.note(scope, route=route, status=response.status_code, duration_s=time.monotonic() - began)
 
 
 async def refuse_websocket(response: Response, scope: Scope, send: Send) -> None:

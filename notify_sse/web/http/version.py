@@ -14,12 +14,13 @@ import h11
 from hypercorn import protocol
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.events import EndBody
+from hypercorn.protocol.events import EndBody, Response
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import H11Protocol
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import VersionNotSupported
+from notify_sse.web.door.door import address_of
 from notify_sse.web.door.handshake import wants_websocket
 from notify_sse.web.door.head import UpgradeRequest
 from notify_sse.web.door.loop import ServerLoop
@@ -35,6 +36,7 @@ class Http1(H11Protocol):
     def __init__(self, patience: "Patience[Http1]", *args: Any) -> None:
         super().__init__(*args)
         self._patience = patience
+        self._doors = cast(ServerLoop, asyncio.get_running_loop()).doors
         self._waits_for_head = False
         self._giving_up: asyncio.Task[None] | None = None
 
@@ -48,11 +50,16 @@ class Http1(H11Protocol):
             self._patience.end(self)
         self._waits_for_head = waits
         if isinstance(event, Closed):
+            self._answered()
             # Else Hypercorn keeps the socket of a client that has gone as long as that of one that is idle.
             await self.send(Updated(idle=False))
 
     async def stream_send(self, event: StreamEvent) -> None:
-        """Send a part of an answer. A refused upgrade ends its connection: Hypercorn would keep that for ever."""
+        """Send a part of an answer. A refused upgrade ends its connection: Hypercorn would keep that for ever. And so
+        does each answer of a process that ends: the next request would meet a socket that is about to close.
+        """
+        if isinstance(event, Response) and self._doors is not None and self._doors.ending:
+            event = Response(event.stream_id, [*event.headers, (b"connection", b"close")], event.status_code)
         await super().stream_send(event)
         if isinstance(event, EndBody) and not isinstance(self.connection, h11.Connection):
             await self.send(Closed())
@@ -65,6 +72,21 @@ class Http1(H11Protocol):
         await self._send_error_response(408)
         await self.send(Closed())
 
+    async def _send_error_response(self, status_code: int) -> None:
+        """Where Hypercorn refuses what it cannot read, and what no app hears of."""
+        await super()._send_error_response(status_code)
+        if self._doors is not None and self.stream is None:
+            self._doors.on_unread(address_of(_server_of(self).writer.transport), status_code)
+
+    async def _maybe_recycle(self) -> None:
+        """Where an answer is whole."""
+        self._answered()
+        await super()._maybe_recycle()
+
+    def _answered(self) -> None:
+        if self._doors is not None:
+            self._doors.sockets.rests(cast(asyncio.Transport, _server_of(self).writer.transport))
+
     def _is_within_head(self) -> bool:
         connection = self.connection
         if not isinstance(connection, h11.Connection) or connection.their_state is not h11.IDLE:
@@ -76,10 +98,12 @@ class Http1(H11Protocol):
 
     async def _create_stream(self, request: h11.Request) -> None:
         """Where Hypercorn serves a WebSocket: the door gets it, when it is ours; else the wish is ignored."""
+        if self._doors is not None:
+            self._doors.sockets.asks(cast(asyncio.Transport, _server_of(self).writer.transport))
         if not wants_websocket(request.headers):
             await super()._create_stream(request)
             return
-        doors = cast(ServerLoop, asyncio.get_running_loop()).doors
+        doors = self._doors
         path, _, query = request.target.partition(b"?")
         asked = unquote(path.decode("ascii")).encode()
         is_ours = doors is not None and asked.removeprefix(doors.paths.root) == doors.paths.websocket
@@ -116,6 +140,8 @@ class _Over:
 
 class _NoWriter:
     """Stands for the writer of a socket that Hypercorn has no more."""
+
+    transport: Final = None
 
     def write_eof(self) -> None:
         pass

@@ -63,8 +63,12 @@ async def test_an_address_at_its_limit_costs_others_nothing() -> None:
 
 
 async def test_a_socket_that_is_refused_has_little_time_and_beyond_a_number_none_at_all() -> None:
+    """Whoever has none is told of all the same, since nobody else will."""
     arrivals = Arrivals(most=1)
+    cut_off: list[tuple[str, str]] = []
+    arrivals.on_cut_off = lambda address, limit: cut_off.append((address, limit))
     sockets = _enter(arrivals, *[("192.0.2.1", n) for n in range(REFUSED_AT_ONCE + 2)])
+    assert cut_off == [("192.0.2.1", "max_connections")]
     assert [socket.aborted for socket in sockets] == [*[False] * (REFUSED_AT_ONCE + 1), True]
     async with asyncio.timeout(10):
         await sockets[1].closed.wait()

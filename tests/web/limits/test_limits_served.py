@@ -158,6 +158,8 @@ async def test_connections_over_a_limit_are_refused_until_others_end(service: Se
                 await _check_no_room(served, alice)
             await _come_back(served)
         assert (await kept.get("/healthz")).status_code == 200
+        for route in ("/notifications/history", "/notifications", "/notifications/ws"):
+            assert f'http_requests_total{{route="{route}",status="429"}} 1.0' in (await kept.get("/metrics")).text
 
         async def gone() -> bool:
             return "notify_sse_connections 1.0" in (await kept.get("/metrics")).text
@@ -173,12 +175,15 @@ async def _check_no_room(service: Service, token: str) -> None:
         _check_limited(answer, "max_connections", most_s=10)
         assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
         assert answer.headers["Connection"] == "close"
+        assert answer.headers["X-Request-ID"] in service.logged()
         _check_limited(await other.post("/notifications", json={}), "max_connections", most_s=10)
         for probe in ("/healthz", "/readyz"):
             assert (await other.get(probe)).status_code == 200, "else it would be restarted for having many clients"
     with pytest.raises(InvalidStatus) as caught:
         await connect(f"ws://127.0.0.1:{service.port}/notifications/ws", additional_headers=bearer(token))
     assert caught.value.response.status_code == 429
+    for route in ("/notifications/history", "/notifications", "/notifications/ws", STREAM):
+        assert f"route={route} " in service.logged(), "each refusal is a record, once in a while"
 
 
 async def _come_back(service: Service) -> None:
@@ -265,6 +270,11 @@ async def test_a_request_has_its_time_whoever_reads_it(service: ServiceFactory) 
         statuses = [[part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] for answer in answers]
         assert statuses == [[b"408"], [b"408"], [b"200", b"408"], [b"408"], [b"401"], [b"200"]]
         assert b'"code":"request_timeout"' in answers[3]
+        await _answer(api.service, b"BROKEN\r\n\r\n")
+        assert await api.metric('notify_sse_http_requests_total{route="other",status="408"}') == 3
+        assert await api.metric('notify_sse_http_requests_total{route="other",status="400"}') == 1
+        for code in ("http_408", "http_400"):
+            assert api.service.logged().count(f"code={code} address=127.0.0.1 refused=1") == 1, "not one for each"
 
 
 async def test_a_refused_upgrade_ends_its_connection(service: ServiceFactory) -> None:

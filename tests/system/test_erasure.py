@@ -1,0 +1,118 @@
+"""A recipient is erased while three gateways serve them, and RabbitMQ is away: nothing of it is served any more."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import asyncpg
+
+from tests.support.api import Api, bearer
+from tests.support.polling import eventually
+from tests.support.service import Service, ServiceFactory
+from tests.support.streams import Listening
+
+NO_BROKER = "amqp://nobody@127.0.0.1:1/"
+CANARY = "canary-of-alice"
+WITHIN_S = 1.0
+BUSY_S = 2.0
+"""How late a busy machine may be."""
+
+
+async def test_what_is_erased_is_served_by_no_gateway_within_a_second(
+    service: ServiceFactory, database_url: str
+) -> None:
+    """Neither by a stream, nor by a replay, the history or the admin API. Her streams end, bob's go on. What is left of
+    her in the database has no content, and does not say when she was connected.
+    """
+    starting = [asyncio.to_thread(service, broker_url=NO_BROKER, database_url=database_url) for _ in range(3)]
+    gateways = await asyncio.gather(*starting)
+    async with AsyncExitStack() as opened:
+        apis = [await opened.enter_async_context(Api(one)) for one in gateways]
+        streams = [await opened.enter_async_context(api.stream("alice")) for api in apis]
+        others = [await opened.enter_async_context(api.stream("bob")) for api in apis]
+        for stream in (*streams, *others):
+            await stream.event("connected")
+        before = streams[0].cursor
+        for number in range(5):
+            await apis[0].publish("alice", payload={"text": f"{CANARY} {number}"})
+        for stream in streams:
+            assert [await _text(stream) for _ in range(5)] == [f"{CANARY} {number}" for number in range(5)]
+        await eventually(lambda: _are_kept(database_url), what="the connections in the journal")
+
+        said = await _erase(gateways[0])
+        began = time.monotonic()
+        assert said["erased"] == 5
+        ends = [await stream.event("closing") for stream in streams]
+        took_s = time.monotonic() - began
+        last = await apis[0].publish("alice", payload={"text": "new"})
+        served = [await _served(api, after=before, upto=last) for api in apis]
+
+        assert [end.json()["reason"] for end in ends] == ["revoked"] * 3
+        assert not any(CANARY in one for one in served)
+        assert took_s < WITHIN_S + BUSY_S, f"only after {took_s:.2f} s"
+        await apis[1].publish("bob", payload={"text": "still here"})
+        assert [await _text(one) for one in others] == ["still here"] * 3
+        await _is_nowhere(database_url)
+
+
+async def _are_kept(database_url: str) -> bool:
+    return await _sql(database_url, "SELECT count(*) FROM journal_connections WHERE recipient = 'alice'") == [(3,)]
+
+
+async def _sql(database_url: str, statement: str) -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(database_url)
+    try:
+        return [tuple(row) for row in await connection.fetch(statement)]
+    finally:
+        await connection.close()
+
+
+async def _erase(service: Service) -> dict[str, Any]:
+    """By the command, which works on the database alone."""
+    command = [sys.executable, "-m", "notify_sse", "recipient", "erase", "alice", "--json"]
+    process = await asyncio.create_subprocess_exec(*command, env=service.env, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    said: dict[str, Any] = json.loads(out)
+    return said
+
+
+async def _served(api: Api, *, after: str, upto: str) -> str:
+    """Everything that this gateway tells of alice from before the erasure: replayed, read back, exported."""
+    history = await api.history("alice", after=after, order="asc")
+    admin = bearer(api.service.token("boss", scope="notifications:admin"))
+    exported = await api.http.get("/admin/recipients/alice", headers=admin)
+    assert exported.status_code == 200
+    async with api.stream("alice", last_event_id=after) as stream:
+        await stream.event("connected")
+        while (await stream.next()).id != upto:
+            pass
+        return "\n".join([history.text, exported.text, *_told(stream)])
+
+
+async def _text(stream: Listening) -> str:
+    payload: Any = (await stream.notification())["payload"]
+    return str(payload["text"])
+
+
+def _told(stream: Listening) -> Sequence[str]:
+    return [message.data for message in stream.messages]
+
+
+async def _is_nowhere(database_url: str) -> None:
+    """In no row of any table; and of the connections from before there is none, once every gateway has written."""
+    tables = await _sql(database_url, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+    for (table,) in tables:
+        rows = await _sql(database_url, f"SELECT {table}::text FROM {table}")
+        assert not any(CANARY in row or CANARY.encode().hex() in row for (row,) in rows), table
+
+    async def forgotten() -> bool:
+        """Each gateway has written what came of the streams that were opened after the erasure."""
+        rows = await _sql(database_url, "SELECT reason FROM journal_connections WHERE recipient = 'alice' ORDER BY 1")
+        return rows == [("client",)] * 3
+
+    await eventually(forgotten, what="the journal to forget")
