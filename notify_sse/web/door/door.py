@@ -98,13 +98,17 @@ class Doors:
         """Answer a publish. It waits for its commit, so it needs a task."""
         peer = PublishTransport(transport, request, sockets=self.sockets)
         transport.set_protocol(peer)
+        self.sockets.asks(transport)
         self._keep(asyncio.get_running_loop().create_task(self._publish(peer, request, transport, door)))
 
     async def _publish(
         self, peer: PublishTransport, request: head.PublishRequest, transport: asyncio.Transport, door: "Door"
     ) -> None:
         scope = scope_of(request, path=self.paths.publish, info=transport.get_extra_info, transport=peer)
-        await PublishExchange(peer).serve(self._app, scope)
+        try:
+            await PublishExchange(peer, is_ending=lambda: self.ending).serve(self._app, scope)
+        finally:
+            self.sockets.rests(transport)
         behind = peer.finish(closes=self._closing)
         if behind is not None:
             transport.set_protocol(door)

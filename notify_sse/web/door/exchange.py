@@ -86,11 +86,12 @@ class Exchange:
 
 
 class PublishExchange(Exchange):
-    """A publish and its answer, after which the socket goes on to the next request."""
+    """A publish and its answer, after which the socket goes on to the next request, unless `is_ending` by then."""
 
-    def __init__(self, transport: PublishTransport) -> None:
+    def __init__(self, transport: PublishTransport, *, is_ending: Callable[[], bool]) -> None:
         super().__init__(transport)
         self._publish = transport
+        self._is_ending = is_ending
 
     async def receive(self) -> Message:
         """The body, as it comes in; then the client's end."""
@@ -100,7 +101,7 @@ class PublishExchange(Exchange):
         return {"type": "http.request", "body": part, "more_body": self._publish.has_more}
 
     def _closes(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        if (b"connection", b"close") in headers:
+        if self._is_ending() or (b"connection", b"close") in headers:
             self._publish.closes = True
         return self._publish.closes
 

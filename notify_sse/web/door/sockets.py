@@ -50,7 +50,7 @@ class Sockets:
         self._asking.add(transport)
 
     def asks(self, transport: asyncio.Transport) -> None:
-        """A request came on a socket that Hypercorn has."""
+        """A request came on a socket: one that Hypercorn has, or a publish."""
         self._asking.add(transport)
 
     def rests(self, transport: asyncio.Transport) -> None:
@@ -59,7 +59,7 @@ class Sockets:
 
     @property
     def unanswered(self) -> int:
-        """How many sockets that Hypercorn has wait for an answer."""
+        """How many sockets wait for an answer that Hypercorn gives, or that a publish has."""
         return len(self._asking)
 
     def watch(self, protocol: asyncio.Protocol, transport: asyncio.Transport) -> None:
