@@ -6,7 +6,7 @@ The order is that of the layers: the edges, then the way out, then the way in, t
 import os
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from notify_sse.auth import Verifier
 from notify_sse.auth.refusals import Refusals
@@ -43,11 +43,15 @@ from notify_sse.telemetry.figures import figures_of
 from notify_sse.telemetry.loop_lag import LoopLag
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
 from notify_sse.telemetry.outage import Outage
+from notify_sse.telemetry.tracing import open_tracing
 from notify_sse.web import STREAM_PATH, WEBSOCKET_PATH, build, build_admin
 from notify_sse.web.door import Doors, Paths
 from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits as ClientLimits
 from notify_sse.web.service import Service
+
+if TYPE_CHECKING:
+    from notify_sse.telemetry.otel.tracing import Tracing
 
 HISTORY_CONNECTIONS: Final = 2
 """Beside those of the replays, so that a page of the history need not wait for them."""
@@ -63,12 +67,22 @@ def _open_broker(settings: Settings) -> Broker:
     )
 
 
+def _open_tracing(settings: Settings) -> "Tracing | None":
+    return open_tracing(
+        os.environ,
+        role=settings.role,
+        system="memory" if settings.embedded_broker else "rabbitmq",
+        queue=f"{settings.amqp_prefix}.ingest",
+    )
+
+
 class Parts:
     """All parts of a process. `spawn` runs a coroutine in the background, and sees to it if that crashes."""
 
     def __init__(self, settings: Settings, *, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         self._role = settings.role
         self.metrics = metrics = Metrics()
+        self.tracing = _open_tracing(settings)
         self.store_outage = Outage("the store")
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
         self.records = open_access_records(settings.database_url)
@@ -77,7 +91,13 @@ class Parts:
         self.read_state = self.reads if settings.read_state else None
         revoked = Revoked()
         self.way_out = out = WayOut(
-            settings, self.store, self.read_state, metrics, store_outage=self.store_outage, revoked=revoked
+            settings,
+            self.store,
+            self.read_state,
+            metrics,
+            store_outage=self.store_outage,
+            revoked=revoked,
+            tracing=self.tracing,
         )
         self._tell_others = tell_others = (
             None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=spawn).tell
@@ -86,19 +106,7 @@ class Parts:
         self.announcer = Announcer(
             take_here=None if settings.role == "ingest" else out.relay.take, tell_others=tell_others
         )
-        self.appender = Appender(self.store, metrics, outage=self.store_outage, on_committed=self.announcer.announce)
-        self.erasure = open_erasure(settings.database_url)
-        self.recalls = Recalls(self.erasure, announce=self.announcer.announce)
-        self.ingest = Ingest(
-            self.broker,
-            self.appender,
-            self.recalls,
-            metrics,
-            batch=settings.ingest_batch,
-            max_bytes=settings.max_notification_bytes,
-            strict_numbers=settings.strict_numbers,
-        )
-        self.pause = Pause(self.broker, self.store_outage)
+        self._make_way_in(settings)
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
         self.limits = ClientLimits(settings, metrics, files=file_limit())
         self.loop_lag = LoopLag()
@@ -120,6 +128,29 @@ class Parts:
         self._make_web(settings)
         self._expose_the_way_out()
         self._expose_the_way_in()
+
+    def _make_way_in(self, settings: Settings) -> None:
+        """From the queue, and from the web, to the log."""
+        self.appender = Appender(
+            self.store,
+            self.metrics,
+            outage=self.store_outage,
+            on_committed=self.announcer.announce,
+            spans=self.tracing.appending if self.tracing else None,
+        )
+        self.erasure = open_erasure(settings.database_url)
+        self.recalls = Recalls(self.erasure, announce=self.announcer.announce)
+        self.ingest = Ingest(
+            self.broker,
+            self.appender,
+            self.recalls,
+            self.metrics,
+            batch=settings.ingest_batch,
+            max_bytes=settings.max_notification_bytes,
+            strict_numbers=settings.strict_numbers,
+            spans=self.tracing.ingesting if self.tracing else None,
+        )
+        self.pause = Pause(self.broker, self.store_outage)
 
     def _make_revocations(
         self, settings: Settings, revoked: Revoked, *, tell_others: Callable[[bytes], None] | None
@@ -173,6 +204,7 @@ class Parts:
             reads=self.reads,
             recalls=self.recalls,
             erasure=self.erasure,
+            spans=self.tracing.requests if self.tracing else None,
         )
         self.app = build(self.service)
         self.admin_app = build_admin(self.service)
