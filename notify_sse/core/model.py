@@ -26,6 +26,12 @@ PASSED_OVER_MS: Final = 1
 """`expires_ms` of all of these. A version that does not know them takes them for expired, and passes over them."""
 
 
+MAX_TRACEPARENT_CHARS: Final = 128
+"""Version 00 of the format has 55."""
+MAX_TRACESTATE_CHARS: Final = 512
+"""So much has to be passed on (W3C Trace Context, 3.3.1.5); what is longer is left out."""
+
+
 class TraceContext(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where something stands in a trace, as the two headers of W3C Trace Context say it. Nobody here reads them but
     `telemetry/otel`.
@@ -33,6 +39,15 @@ class TraceContext(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     traceparent: str
     tracestate: str = ""
+
+    @classmethod
+    def of(cls, traceparent: object, tracestate: object) -> "TraceContext | None":
+        """What headers say, whatever they hold; None when that is no context."""
+        if not isinstance(traceparent, str) or not 0 < len(traceparent) <= MAX_TRACEPARENT_CHARS:
+            return None
+        if not isinstance(tracestate, str) or len(tracestate) > MAX_TRACESTATE_CHARS:
+            return cls(traceparent)
+        return cls(traceparent, tracestate)
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -6,17 +6,15 @@ The order is that of the layers: the edges, then the way out, then the way in, t
 import os
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from notify_sse.auth import Verifier
 from notify_sse.auth.refusals import Refusals
 from notify_sse.auth.revocations import Revocations
 from notify_sse.auth.revoked import Revoked
 from notify_sse.auth.tickets import Tickets
-from notify_sse.broker import open_broker
 from notify_sse.broker.live import LiveExchange
 from notify_sse.config import Settings
-from notify_sse.core.ports import Broker
 from notify_sse.gateway.journal_writer import JournalWriter
 from notify_sse.gateway.live import LiveMessages
 from notify_sse.gateway.report import Reporter
@@ -26,6 +24,7 @@ from notify_sse.log.ingest import Ingest
 from notify_sse.log.pause import Pause
 from notify_sse.log.recall import Recalls
 from notify_sse.log.retention import Retention
+from notify_sse.server.edges import broker_of, tracing_of
 from notify_sse.server.files import file_limit
 from notify_sse.server.rollout import RolloutWatch, rollout_of
 from notify_sse.server.sampling import Sampling
@@ -43,37 +42,14 @@ from notify_sse.telemetry.figures import figures_of
 from notify_sse.telemetry.loop_lag import LoopLag
 from notify_sse.telemetry.metrics import MULTIPROCESS_DIRECTORY, Metrics
 from notify_sse.telemetry.outage import Outage
-from notify_sse.telemetry.tracing import open_tracing
 from notify_sse.web import STREAM_PATH, WEBSOCKET_PATH, build, build_admin
 from notify_sse.web.door import Doors, Paths
 from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits as ClientLimits
 from notify_sse.web.service import Service
 
-if TYPE_CHECKING:
-    from notify_sse.telemetry.otel.tracing import Tracing
-
 HISTORY_CONNECTIONS: Final = 2
 """Beside those of the replays, so that a page of the history need not wait for them."""
-
-
-def _open_broker(settings: Settings) -> Broker:
-    return open_broker(
-        settings.broker_url,
-        prefix=settings.amqp_prefix,
-        held_bytes=settings.ingest_max_bytes,
-        message_bytes=settings.max_notification_bytes,
-        publish_timeout_s=settings.publish_timeout_s,
-    )
-
-
-def _open_tracing(settings: Settings) -> "Tracing | None":
-    return open_tracing(
-        os.environ,
-        role=settings.role,
-        system="memory" if settings.embedded_broker else "rabbitmq",
-        queue=f"{settings.amqp_prefix}.ingest",
-    )
 
 
 class Parts:
@@ -82,11 +58,11 @@ class Parts:
     def __init__(self, settings: Settings, *, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         self._role = settings.role
         self.metrics = metrics = Metrics()
-        self.tracing = _open_tracing(settings)
+        self.tracing = tracing_of(settings)
         self.store_outage = Outage("the store")
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
         self.records = open_access_records(settings.database_url)
-        self.broker = _open_broker(settings)
+        self.broker = broker_of(settings)
         self.reads = open_read_state(settings.database_url)
         self.read_state = self.reads if settings.read_state else None
         revoked = Revoked()

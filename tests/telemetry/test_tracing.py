@@ -13,7 +13,14 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from notify_sse.errors import BadConfiguration
 from notify_sse.telemetry.otel.exporting import WatchedExporter, provider_of
-from notify_sse.telemetry.tracing import exporters_in, open_tracing, require_what_is_asked_for
+from notify_sse.telemetry.otel.requests import RequestSpans
+from notify_sse.telemetry.tracing import (
+    exporters_in,
+    open_publish_spans,
+    open_tracing,
+    require_what_is_asked_for,
+)
+from tests.support.spans import Recorder, attributes, failed, id_of
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 AT = "http://collector:4318"
@@ -99,7 +106,7 @@ def test_a_wrong_protocol_stops_the_start_with_one_line() -> None:
 
 
 def test_off_nothing_of_it_is_imported() -> None:
-    """Neither by a process of the service, nor by the publisher of an application that has no spans under way."""
+    """By a process of the service, whatever is installed."""
     program = (
         "import sys, notify_sse.server.process, notify_sse.web.api.publish; "
         "print([name for name in sys.modules if name.startswith(('opentelemetry', 'google.protobuf', 'requests'))])"
@@ -155,3 +162,28 @@ def test_a_collector_that_is_away_is_told_once(caplog: pytest.LogCaptureFixture)
         "the collector of traces is back",
     ]
     assert vars(caplog.records[0])["error"] == "Failed to export 0 spans: refused"
+
+
+def test_a_publisher_sends_what_its_application_has_under_way() -> None:
+    """Its current span, and nothing without one: no SDK is set up here, only the API is there."""
+    spans = open_publish_spans(exchange="notifications")
+    assert spans is not None
+    with spans.publishing(1) as trace:
+        assert trace is None
+    recorder = Recorder()
+    with recorder.tracer.start_as_current_span("checkout"), spans.publishing(1) as trace:
+        assert trace is not None
+    assert trace.traceparent.split("-")[2] == id_of(recorder.only("checkout"))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "fails"), [(201, "", False), (409, "conflict", False), (503, "store_unavailable", True)]
+)
+def test_only_a_fault_of_ours_fails_the_span_of_a_request(status: int, code: str, fails: bool) -> None:
+    recorder = Recorder()
+    with RequestSpans(recorder.tracer).publishing({}) as span:
+        span.answered(status, code=code)
+    made = recorder.only("POST /notifications")
+    assert attributes(made)["http.response.status_code"] == status
+    assert attributes(made).get("error.type", "") == code
+    assert failed(made) == fails

@@ -12,11 +12,6 @@ from notify_sse.core.model import TraceContext
 
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
-MAX_TRACEPARENT_CHARS: Final = 128
-"""Version 00 has 55."""
-MAX_TRACESTATE_CHARS: Final = 512
-"""So much has to be passed on (W3C Trace Context, 3.3.1.5); what is longer is left out."""
-
 LONG: Final = struct.Struct(">I")
 _NAME: Final = TRACEPARENT.encode()
 _NAMES: Final = {name.encode(): name for name in (TRACEPARENT, TRACESTATE)}
@@ -48,11 +43,7 @@ def context_in_table(payload: bytes, at: int) -> TraceContext | None:
 
 def context_in(headers: Mapping[str, Any]) -> TraceContext | None:
     """The context in headers that were read already."""
-    parent, state = headers.get(TRACEPARENT), headers.get(TRACESTATE)
-    if not isinstance(parent, str) or not 0 < len(parent) <= MAX_TRACEPARENT_CHARS:
-        return None
-    taken = isinstance(state, str) and len(state) <= MAX_TRACESTATE_CHARS
-    return TraceContext(parent, state if taken and isinstance(state, str) else "")
+    return TraceContext.of(headers.get(TRACEPARENT), headers.get(TRACESTATE))
 
 
 def headers_of(trace: TraceContext) -> dict[str, Any]:

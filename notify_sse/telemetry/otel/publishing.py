@@ -4,7 +4,7 @@ Without an SDK no span is recorded, and the application's current context goes o
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
@@ -20,11 +20,16 @@ class PublishSpans:
 
     def __init__(self, *, exchange: str) -> None:
         self._exchange = exchange
+        self._tracer = trace.get_tracer("notify_sse", __version__)  # of the SDK, as soon as there is one
+
+    def publishing(self, count: int) -> AbstractContextManager[TraceContext | None]:
+        """For the time in which `count` messages are published; gives what to send with them, None for nothing."""
+        if not trace.get_current_span().get_span_context().is_valid and _has_no_sdk():
+            return nullcontext()
+        return self._span(count)
 
     @contextmanager
-    def publishing(self, count: int) -> Iterator[TraceContext | None]:
-        """For the time in which `count` messages are published; gives what to send with them, None for nothing."""
-        tracer = trace.get_tracer("notify_sse", __version__)
+    def _span(self, count: int) -> Iterator[TraceContext | None]:
         attributes: dict[str, str | int] = {
             "messaging.system": "rabbitmq",
             "messaging.destination.name": self._exchange,
@@ -32,7 +37,7 @@ class PublishSpans:
             "messaging.operation.type": "send",
             "messaging.batch.message_count": count,
         }
-        with tracer.start_as_current_span(
+        with self._tracer.start_as_current_span(
             "publish",
             kind=SpanKind.PRODUCER,
             attributes=attributes,
@@ -44,3 +49,8 @@ class PublishSpans:
             except NotifyError as exc:
                 failed(span, exc.code)
                 raise
+
+
+def _has_no_sdk() -> bool:
+    """The API is there, as it often is because some library wants it, and nobody records spans."""
+    return isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)

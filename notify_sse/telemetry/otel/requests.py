@@ -3,16 +3,13 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from http import HTTPStatus
 
 from msgspec.structs import replace
 from opentelemetry.trace import Span, SpanKind, Tracer, set_span_in_context
 
 from notify_sse.core.model import Notification, TraceContext
-from notify_sse.errors import NotifyError
 from notify_sse.telemetry.otel.context import TRACEPARENT, TRACESTATE, context_of, failed, trace_in
-
-MAX_HEADER_CHARS: Final = 512
 
 
 class RequestSpans:
@@ -26,16 +23,13 @@ class RequestSpans:
         """For the time in which a request with these headers is answered."""
         span = self._tracer.start_span(
             "POST /notifications",
-            context=context_of(_brought(headers)),
+            context=context_of(TraceContext.of(headers.get(TRACEPARENT), headers.get(TRACESTATE))),
             kind=SpanKind.SERVER,
             attributes={"http.request.method": "POST", "http.route": "/notifications"},
             start_time=time.time_ns(),
         )
         try:
             yield RequestSpan(span)
-        except NotifyError as exc:
-            failed(span, exc.code)
-            raise
         finally:
             span.end()
 
@@ -56,13 +50,10 @@ class RequestSpan:
         trace = trace_in(set_span_in_context(self._span))
         return [replace(one, trace=trace) for one in notifications]
 
-    def answered(self, status: int) -> None:
-        """With which HTTP status."""
+    def answered(self, status: int, *, code: str = "") -> None:
+        """With which HTTP status; `code` is that of the error. Only a fault of ours makes it a failed span."""
         self._span.set_attribute("http.response.status_code", status)
-
-
-def _brought(headers: Mapping[str, str]) -> TraceContext | None:
-    parent, state = headers.get(TRACEPARENT, ""), headers.get(TRACESTATE, "")
-    if not parent or len(parent) > MAX_HEADER_CHARS:
-        return None
-    return TraceContext(parent, state if len(state) <= MAX_HEADER_CHARS else "")
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            failed(self._span, code)
+        elif code:
+            self._span.set_attribute("error.type", code)

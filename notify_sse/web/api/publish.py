@@ -13,11 +13,12 @@ from notify_sse.auth import PUBLISH, PUBLISHING, Grant
 from notify_sse.core.media import JSON, Kind, kind_of, unpacked
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import faults_of_batch, is_batch, parse, split_batch
-from notify_sse.errors import BadNotification, Conflict, Forbidden, StoreRefused, StoreUnavailable
+from notify_sse.errors import BadNotification, Conflict, Forbidden, NotifyError, StoreRefused, StoreUnavailable
 from notify_sse.log.append import Outcome, Refused
 from notify_sse.log.pace import Pace
 from notify_sse.web.http.answers import PublishOutcome, answer
 from notify_sse.web.http.body import read_body
+from notify_sse.web.http.problems import refusal
 from notify_sse.web.limits.budget import Share
 from notify_sse.web.service import Service
 
@@ -48,7 +49,11 @@ async def publish(request: Request) -> Response:
         if service.spans is None:
             return await _publish(request, service, share, grant)
         with service.spans.publishing(request.headers) as span:
-            response = await _publish(request, service, share, grant, span)
+            try:
+                response = await _publish(request, service, share, grant, span)
+            except NotifyError as exc:
+                span.answered(refusal(exc).status_code, code=exc.code)
+                raise
             span.answered(response.status_code)
             return response
 
