@@ -14,7 +14,8 @@ TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
 LONG: Final = struct.Struct(">I")
 _NAME: Final = TRACEPARENT.encode()
-_NAMES: Final = {name.encode(): name for name in (TRACEPARENT, TRACESTATE)}
+_STATE: Final = TRACESTATE.encode()
+_NAMES: Final = {_NAME: TRACEPARENT, _STATE: TRACESTATE}
 _TEXT: Final = b"Sx"
 """A long string, and bytes, which some libraries make of a text."""
 _COUNTED: Final = b"SxFA"
@@ -35,8 +36,10 @@ def context_in_table(payload: bytes, at: int) -> TraceContext | None:
     end = start + int.from_bytes(payload[at:start], "big")
     if payload.find(_NAME, start, end) < 0:
         return None
+    # No further than needed: most publishers set the first header only.
+    wanted = 1 if payload.find(_STATE, start, end) < 0 else 2
     try:
-        return context_in(_texts(payload, start, end))
+        return context_in(_texts(payload, start, end, wanted=wanted))
     except (IndexError, struct.error):  # it is no table
         return None
 
@@ -52,8 +55,8 @@ def headers_of(trace: TraceContext) -> dict[str, Any]:
     return headers | {TRACESTATE: trace.tracestate} if trace.tracestate else headers
 
 
-def _texts(payload: bytes, at: int, end: int) -> dict[str, Any]:
-    """The trace's headers, as far as they are text, up to the first header of a kind that is not known."""
+def _texts(payload: bytes, at: int, end: int, *, wanted: int) -> dict[str, Any]:
+    """The trace's headers, so many are `wanted`, as far as they are text; up to the first of a kind that is not known."""
     found: dict[str, Any] = {}
     while at < end:
         after = at + 1 + payload[at]
@@ -64,6 +67,8 @@ def _texts(payload: bytes, at: int, end: int) -> dict[str, Any]:
             at += LONG.size
             if name in _NAMES and kind in _TEXT:
                 found[_NAMES[name]] = payload[at : at + size].decode(errors="replace")
+                if len(found) == wanted:
+                    break
         elif kind in _BYTES:
             size = _BYTES[kind]
         else:
