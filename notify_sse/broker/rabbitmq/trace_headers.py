@@ -56,7 +56,7 @@ def headers_of(trace: TraceContext) -> dict[str, Any]:
 
 
 def _texts(payload: bytes, at: int, end: int, *, wanted: int) -> dict[str, Any]:
-    """The trace's headers, so many are `wanted`, as far as they are text; up to the first of a kind that is not known."""
+    """The trace's headers that are text, until `wanted` are found, or one of a kind comes that is not known."""
     found: dict[str, Any] = {}
     while at < end:
         after = at + 1 + payload[at]
