@@ -6,7 +6,9 @@ FROM python:3.12-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/notify-sse
 COPY . .
-RUN --mount=type=cache,target=/root/.cache/pip /opt/notify-sse/bin/pip install --disable-pip-version-check .
+# Such as `--build-arg EXTRAS=otel`, to send traces.
+ARG EXTRAS=""
+RUN --mount=type=cache,target=/root/.cache/pip /opt/notify-sse/bin/pip install --disable-pip-version-check ".${EXTRAS:+[$EXTRAS]}"
 
 FROM python:3.12-slim
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/notify-sse notify-sse

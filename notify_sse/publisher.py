@@ -9,6 +9,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -21,9 +22,11 @@ from notify_sse.broker import DEFAULT_PREFIX, open_broker
 from notify_sse.core.backoff import Backoff
 from notify_sse.core.channels import routing_key
 from notify_sse.core.media import MSGPACK
+from notify_sse.core.model import TraceContext
 from notify_sse.core.parse import parse, rfc3339
 from notify_sse.core.ports import Listener, Message
 from notify_sse.errors import BadConfiguration, BadNotification, BrokerUnavailable, NotAllPublished
+from notify_sse.telemetry.tracing import open_publish_spans
 
 DEFAULT_MAX_BYTES: Final = 16_384
 DEFAULT_TIMEOUT_S: Final = 30.0
@@ -66,6 +69,7 @@ class Publisher:
             publish_timeout_s=min(ATTEMPT_TIMEOUT_S, self._timeout_s / 2),
         )
         await self._broker.start(Listener(on_connected=lambda: None))
+        self._spans = open_publish_spans(exchange=self._amqp_prefix)
         return self
 
     async def __aexit__(
@@ -104,7 +108,8 @@ class Publisher:
             "expires_at": expires_at,
         }
         message = self._message(fields)
-        await self._until_confirmed(partial(self._broker.publish, message))
+        with self._publishing(1) as trace:
+            await self._until_confirmed(partial(self._broker.publish, _under(trace, message)))
         return message.message_id
 
     async def publish_many(self, notifications: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -115,6 +120,15 @@ class Publisher:
         without a confirm; the outcome of each of these is unknown.
         """
         messages = [self._checked(index, fields) for index, fields in enumerate(notifications)]
+        with self._publishing(len(messages)) as trace:
+            await self._publish_all([_under(trace, message) for message in messages])
+        return [message.message_id for message in messages]
+
+    def _publishing(self, count: int) -> AbstractContextManager[TraceContext | None]:
+        """A span for the time of a call, where the application has OpenTelemetry; and what to send of it."""
+        return self._spans.publishing(count) if self._spans else nullcontext()
+
+    async def _publish_all(self, messages: list[Message]) -> None:
         for start in range(0, len(messages), MAX_IN_FLIGHT):
             after = start + MAX_IN_FLIGHT
             window = dict(enumerate(messages[start:after], start))
@@ -124,7 +138,6 @@ class Publisher:
                 rest = [*window, *range(after, len(messages))]
                 ids = [messages[index].message_id for index in rest]
                 raise NotAllPublished(str(exc), unconfirmed=dict(zip(rest, ids, strict=True))) from exc
-        return [message.message_id for message in messages]
 
     async def _publish_window(self, window: dict[int, Message]) -> None:
         """Publish all of `window` at once, in order; remove from it what is confirmed."""
@@ -177,6 +190,10 @@ class Publisher:
             routing_key=routing_key(checked.channel, checked.notification_type),
             message_id=checked.notification_id,
         )
+
+
+def _under(trace: TraceContext | None, message: Message) -> Message:
+    return msgspec.structs.replace(message, trace=trace) if trace else message
 
 
 def _json_value(value: Any) -> Any:

@@ -187,6 +187,7 @@ class MemoryBroker:
                 died_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 content_encoding=delivery.content_encoding,
                 timestamp=delivery.timestamp,
+                trace=delivery.trace,
             )
         )
 
@@ -209,6 +210,7 @@ class MemoryBroker:
                     content_type=letter.content_type,
                     content_encoding=letter.content_encoding,
                     timestamp=letter.timestamp,
+                    trace=letter.trace,
                 )
             )
             self._remove(letter)
@@ -245,6 +247,7 @@ class MemoryBroker:
                 tag=tag,
                 content_encoding=queued.message.content_encoding,
                 timestamp=queued.message.timestamp,
+                trace=queued.message.trace,
             )
         )
 

@@ -26,12 +26,37 @@ PASSED_OVER_MS: Final = 1
 """`expires_ms` of all of these. A version that does not know them takes them for expired, and passes over them."""
 
 
+MAX_TRACEPARENT_CHARS: Final = 128
+"""Version 00 of the format has 55."""
+MAX_TRACESTATE_CHARS: Final = 512
+"""So much has to be passed on (W3C Trace Context, 3.3.1.5); what is longer is left out."""
+
+
+class TraceContext(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where something stands in a trace, as the two headers of W3C Trace Context say it. Nobody here reads them but
+    `telemetry/otel`.
+    """
+
+    traceparent: str
+    tracestate: str = ""
+
+    @classmethod
+    def of(cls, traceparent: object, tracestate: object) -> "TraceContext | None":
+        """What headers say, whatever they hold; None when that is no context."""
+        if not isinstance(traceparent, str) or not 0 < len(traceparent) <= MAX_TRACEPARENT_CHARS:
+            return None
+        if not isinstance(tracestate, str) or len(tracestate) > MAX_TRACESTATE_CHARS:
+            return cls(traceparent)
+        return cls(traceparent, tracestate)
+
+
 class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A publish that passed every check, ready to be appended. Made by `parse.parse` only.
 
     `body` is the JSON document as recipients get it. `digest` covers what the publisher gave (not what the
     service filled in), so that a retry compares equal. `expires_ms` is Unix time, 0 for never. `silent`: it does not
-    count as unread. `has_unsafe_number`: its payload has an integer that JavaScript cannot hold.
+    count as unread. `has_unsafe_number`: its payload has an integer that JavaScript cannot hold. `trace`: the span
+    under which it came in, when that is recorded; it is no part of what is stored.
     """
 
     notification_id: str
@@ -42,6 +67,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires_ms: int = 0
     silent: bool = False
     has_unsafe_number: bool = False
+    trace: TraceContext | None = None
 
 
 class Recall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -73,7 +99,7 @@ class Announcement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     With no events it is a hint that the log reaches at least `first - 1` (for a batch too large to send, or one
     whose ids are scattered): the relay then reads the log. `committed_s`: when it was committed, as Unix time (0 from
-    versions that did not tell).
+    versions that did not tell). `traces`: the ids of those whose traces are recorded, each with its place there.
     """
 
     epoch: str
@@ -81,6 +107,7 @@ class Announcement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     events: tuple[Event, ...] = ()
     v: int = LIVE_VERSION
     committed_s: float = 0.0
+    traces: tuple[tuple[int, TraceContext], ...] = ()
 
     def encode(self) -> bytes:
         """As it travels over the live exchange."""

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
-from notify_sse.core.model import Event, Notification
+from notify_sse.core.model import Event, Notification, TraceContext
 from notify_sse.errors import BrokerUnavailable
 
 STORE_RETRY_S: Final = 0.5
@@ -147,6 +147,8 @@ class Delivery(msgspec.Struct, frozen=True):
     content_encoding: str = ""
     timestamp: int = 0
     """The property of that name, as it was sent: seconds of Unix time (AMQP 0-9-1, 4.2.5.4), 0 for none."""
+    trace: TraceContext | None = None
+    """The headers `traceparent` and `tracestate`."""
 
 
 class Queued(msgspec.Struct, frozen=True):
@@ -165,6 +167,7 @@ class Message(msgspec.Struct, frozen=True):
     content_type: str = "application/json"
     content_encoding: str = ""
     timestamp: int = 0
+    trace: TraceContext | None = None
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -179,6 +182,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     died_at: str
     content_encoding: str = ""
     timestamp: int = 0
+    trace: TraceContext | None = None
 
 
 Chosen = Callable[[DeadLetter], bool]
@@ -196,6 +200,7 @@ class Listener(msgspec.Struct, frozen=True):
     `on_announcement` (roles `all`, `gateway`): one announcement's bytes.
     `on_connected`: after every connect or reconnect, once everything asked for flows again. Announcements
     from before may have been lost: read the log.
+    `traces`: deliveries are to carry their `trace`; otherwise it need not be looked for.
     """
 
     on_connected: Callable[[], None]
@@ -203,6 +208,7 @@ class Listener(msgspec.Struct, frozen=True):
     on_returned: Callable[[], None] | None = None
     on_oversized: Callable[[int], None] | None = None
     on_announcement: Callable[[bytes], None] | None = None
+    traces: bool = False
 
 
 class Finding(msgspec.Struct, frozen=True):

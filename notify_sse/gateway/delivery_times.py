@@ -8,12 +8,15 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from notify_sse.core.frames import Frame
 from notify_sse.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from notify_sse.telemetry.otel.delivering import DeliverySpans
 
 MAX_SAMPLES: Final = 8
 """Of the deliveries in one slice. Up to so many, each is observed by itself."""
@@ -27,9 +30,10 @@ _decode = msgspec.json.Decoder(_Stamped).decode
 
 
 class DeliveryTimes:
-    """`note` what is written, then `settle` the slice."""
+    """`note` what is written, then `settle` the slice. `spans` hear of it too."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, spans: "DeliverySpans | None" = None) -> None:
+        self._spans = spans
         self._since_published = metrics.since_published
         self._since_committed = metrics.since_committed
         self._written: list[Frame] = []
@@ -42,11 +46,17 @@ class DeliveryTimes:
         else:
             self._written += [frame for frame in frames if frame.id > opened_at]
 
-    def settle(self) -> None:
-        """All that was noted since the last time was written just now."""
-        if not self._written:
-            return
-        written, self._written = self._written, []
+    def settle(self, *, served: bool = False) -> None:
+        """All that was noted since the last time was written just now. `served`: nobody is left who was woken."""
+        if self._written:
+            written, self._written = self._written, []
+            if self._spans:
+                self._spans.written(written)
+            self._observe(written)
+        if self._spans:
+            self._spans.settle(served=served)
+
+    def _observe(self, written: Sequence[Frame]) -> None:
         now, last, published_s = time.time(), None, 0.0
         total = len(written)
         samples = min(total, MAX_SAMPLES)

@@ -53,6 +53,7 @@ class Pump:
         max_replays: int,
         retry_ms: int,
         unread: UnreadCounts | None = None,
+        delivery_times: DeliveryTimes | None = None,
     ) -> None:
         self._unread = unread
         self._tail = tail
@@ -64,7 +65,7 @@ class Pump:
         self._slicing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._frames_sent = 0
-        self._delivery_times = DeliveryTimes(metrics)
+        self._delivery_times = delivery_times or DeliveryTimes(metrics)
         self._slow: set[Connection] = set()
         self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
         self.deadlines = Deadlines(heartbeat_s=heartbeat_s, stall_s=stall_s)
@@ -152,8 +153,8 @@ class Pump:
                 except Exception:
                     logger.exception("a stream broke", extra={"action": "serve"})
                     connection.abandon()
-        self._delivery_times.settle()
         self._slicing = bool(self._ready)
+        self._delivery_times.settle(served=not self._slicing)
         if self._slicing:
             asyncio.get_running_loop().call_soon(self._serve_slice)
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Generic
+from typing import TYPE_CHECKING, Final, Generic
 
 from notify_sse.core.frames import Frame, frame
 from notify_sse.core.hub import Hub, ReaderT
@@ -20,6 +20,9 @@ from notify_sse.errors import StoreUnavailable
 from notify_sse.gateway.fill import Fill
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import LOG_HEAD, Outage
+
+if TYPE_CHECKING:
+    from notify_sse.telemetry.otel.delivering import DeliverySpans
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +52,9 @@ class Relay(Generic[ReaderT]):
         outage: Outage,
         drive: Callable[[list[ReaderT]], None],
         on_extended: Callable[[int, Sequence[Frame]], None] | None = None,
+        spans: "DeliverySpans | None" = None,
     ) -> None:
+        self._spans = spans
         self._store = store
         self._tail = tail
         self._hub = hub
@@ -74,6 +79,8 @@ class Relay(Generic[ReaderT]):
         if announcement.epoch != self._tail.epoch:
             self._hear_other_epoch(announcement.epoch)
             return
+        if announcement.traces and self._spans:
+            self._spans.heard(announcement.traces)
         known = max(0, self._tail.position + 1 - announcement.first)
         self._metrics.duplicates_dropped.inc(min(known, len(announcement.events)))
         epoch, committed_s = announcement.epoch, announcement.committed_s or time.time()

@@ -37,4 +37,5 @@ def _encoded(announcement: Announcement) -> bytes:
     if len(body) <= MAX_ANNOUNCED_BYTES:
         return body
     # Only how far the log reaches now: each process then reads the batch from the log.
-    return Announcement(announcement.epoch, announcement.first + len(announcement.events)).encode()
+    first = announcement.first + len(announcement.events)
+    return Announcement(announcement.epoch, first, traces=announcement.traces).encode()

@@ -12,18 +12,22 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Literal
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from notify_sse.core.backoff import Backoff
 from notify_sse.core.cursor import Cursor
-from notify_sse.core.model import Announcement, Event, Notification
+from notify_sse.core.model import Announcement, Event, Notification, TraceContext
 from notify_sse.core.ports import Appended, Store
 from notify_sse.errors import Overloaded, StoreRefused, StoreUnavailable
 from notify_sse.telemetry.labels import Way
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
+
+if TYPE_CHECKING:
+    from notify_sse.telemetry.otel.appending import AppendSpans
 
 MAX_BATCH: Final = 1000
 MAX_BATCH_BYTES: Final = 4_194_304
@@ -55,22 +59,30 @@ Outcome = Logged | Refused
 
 
 class _Waiting:
-    """One caller's notifications, and the future that it awaits."""
+    """One caller's notifications, and the future that it awaits. `since_ns`: Unix time, where spans are made."""
 
-    __slots__ = ("done", "notifications", "way")
+    __slots__ = ("done", "notifications", "since_ns", "way")
 
     def __init__(self, notifications: Sequence[Notification], done: asyncio.Future[list[Outcome]], *, way: Way) -> None:
         self.notifications = notifications
         self.done = done
         self.way = way
+        self.since_ns = 0
 
 
 class Appender:
     """Appends for every caller of this process; `on_committed` hears of each commit before the callers go on."""
 
     def __init__(
-        self, store: Store, metrics: Metrics, *, outage: Outage, on_committed: Callable[[Announcement], None]
+        self,
+        store: Store,
+        metrics: Metrics,
+        *,
+        outage: Outage,
+        on_committed: Callable[[Announcement], None],
+        spans: "AppendSpans | None" = None,
     ) -> None:
+        self._spans = spans
         self._store = store
         self._metrics = metrics
         self._outage = outage
@@ -91,7 +103,10 @@ class Appender:
         if self._waiting and self._waiting + len(notifications) > MAX_WAITING:
             raise Overloaded("too many notifications wait for the database")
         done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(notifications, done, way=way))
+        waiting = _Waiting(notifications, done, way=way)
+        if self._spans:
+            waiting.since_ns = time.time_ns()
+        self._queue.append(waiting)
         self._waiting += len(notifications)
         self._arrived.set()
         return await done
@@ -103,6 +118,8 @@ class Appender:
             self._arrived.clear()
             while batch := self._take():
                 await self._commit(batch)
+                if self._spans:
+                    self._spans.end()
 
     def _take(self) -> list[_Waiting]:
         """The callers of the next batch: as many as fit, in their order, and always one when any waits."""
@@ -129,6 +146,8 @@ class Appender:
         """
         backoff = Backoff(first_s=FIRST_RETRY_S, last_s=LAST_RETRY_S, draw=random.random)
         while True:
+            if self._spans:
+                self._spans.begin((caller.notifications, caller.since_ns) for caller in batch)
             together = [notification for caller in batch for notification in caller.notifications]
             try:
                 outcomes = await self._store_all(together)
@@ -148,6 +167,8 @@ class Appender:
         for caller in batch:
             own = list(outcomes[start : start + len(caller.notifications)])
             start += len(caller.notifications)
+            if self._spans:
+                self._note(self._spans, caller.notifications, own)
             if self.on_accepted is not None:
                 for first, last in _runs(own):
                     self.on_accepted(first, last, caller.way)
@@ -155,10 +176,17 @@ class Appender:
             if not caller.done.done():
                 caller.done.set_result(own)
 
+    def _note(self, spans: "AppendSpans", notifications: Sequence[Notification], outcomes: Sequence[Outcome]) -> None:
+        for notification, outcome in zip(notifications, outcomes, strict=True):
+            if notification.trace:
+                cursor = "" if isinstance(outcome, Refused) else str(outcome.cursor)
+                spans.answered(notification.trace, outcome.outcome, cursor)
+
     async def _store_all(self, together: Sequence[Notification]) -> list[Outcome]:
         """Commit and announce `together`, in one transaction or, if the database refuses that, in several."""
         try:
-            with self._metrics.append_seconds.time():
+            commit = self._spans.commit(together) if self._spans else nullcontext()
+            with self._metrics.append_seconds.time(), commit:
                 appended = await self._store.append(together)
         except StoreRefused as exc:
             # Nothing of the transaction was stored, and the database does not say which one is at fault. Halve it until
@@ -180,11 +208,22 @@ class Appender:
             if stored.outcome == "new"
         )
         if events:
-            committed_s = time.time()
-            self._on_committed(Announcement(appended.epoch, events[0].id, events, committed_s=committed_s))
+            committed_s, traces = time.time(), _traces(appended, together) if self._spans else ()
+            announcement = Announcement(appended.epoch, events[0].id, events, committed_s=committed_s, traces=traces)
+            with self._spans.announce(together) if self._spans else nullcontext():
+                self._on_committed(announcement)
         elif highest := max((stored.id for stored in appended.stored), default=0):
             # All known already: whoever appended them may have died before it announced them.
             self._on_committed(Announcement(appended.epoch, highest + 1))
+
+
+def _traces(appended: Appended, together: Sequence[Notification]) -> tuple[tuple[int, TraceContext], ...]:
+    """The ids of the new ones whose traces are recorded."""
+    return tuple(
+        (stored.id, new.trace)
+        for stored, new in zip(appended.stored, together, strict=True)
+        if new.trace and stored.outcome == "new"
+    )
 
 
 def _runs(outcomes: Sequence[Outcome]) -> Iterator[tuple[int, int]]:

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from notify_sse.core.channels import routing_key
 from notify_sse.core.media import kind_of, unpacked
@@ -27,6 +27,9 @@ from notify_sse.log.pace import Pace
 from notify_sse.log.recall import Recalls
 from notify_sse.telemetry.bounded import BoundedLogger
 from notify_sse.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from notify_sse.telemetry.otel.ingesting import IngestSpans, TakenSpans
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +55,9 @@ class Ingest:
         batch: int,
         max_bytes: int,
         strict_numbers: bool = False,
+        spans: "IngestSpans | None" = None,
     ) -> None:
+        self._spans = spans
         self._recalls = recalls
         self._broker = broker
         self._appender = appender
@@ -120,18 +125,18 @@ class Ingest:
                 while self._queue:
                     count = min(self._batch, len(self._queue))
                     batch = [self._queue.popleft() for _ in range(count)]
-                    for _ in batch:
-                        self._received_at.popleft()
-                    if await self._take_unless_returned(batch):
+                    received_at = [self._received_at.popleft() for _ in batch]
+                    if await self._take_unless_returned(batch, received_at):
                         self._oldest_at = self._received_at[0] if self._received_at else None
                 self._idle.set()
         finally:
             for task in self._dead_lettering:
                 task.cancel()
 
-    async def _take_unless_returned(self, deliveries: Sequence[Delivery]) -> bool:
+    async def _take_unless_returned(self, deliveries: Sequence[Delivery], received_at: Sequence[float]) -> bool:
         """`_take` in a task of its own, which `returned` can cancel. Returns whether it was done."""
-        self._taking = asyncio.get_running_loop().create_task(self._take(deliveries))
+        taking = self._take_with_spans(self._spans, deliveries, received_at) if self._spans else self._take(deliveries)
+        self._taking = asyncio.get_running_loop().create_task(taking)
         try:
             await asyncio.wait((self._taking,))
             if self._taking.cancelled():
@@ -142,7 +147,13 @@ class Ingest:
             self._taking.cancel()
             self._taking = None
 
-    async def _take(self, deliveries: Sequence[Delivery]) -> None:
+    async def _take_with_spans(
+        self, spans: "IngestSpans", deliveries: Sequence[Delivery], received_at: Sequence[float]
+    ) -> None:
+        with spans.taken(deliveries, received_at) as taken:
+            await self._take(deliveries, taken)
+
+    async def _take(self, deliveries: Sequence[Delivery], spans: "TakenSpans | None" = None) -> None:
         """Check, append, then ack: each delivery once it is in the log, or safe in the dead letters."""
         self._metrics.ingested.inc(len(deliveries))
         good: list[tuple[Delivery, Notification | Recall]] = []
@@ -155,10 +166,12 @@ class Ingest:
             except BadNotification as exc:
                 # Without its traceback, whose frames hold the message: such a cycle is freed only by the collector.
                 bad.append((delivery, BadNotification(field=exc.field, reason=exc.reason, detail=exc.detail)))
-        bad += await self._append(good)
+        bad += await self._append(spans.carried(good) if spans else good)
         # From here on all that is not bad is committed and announced. The bad are acked by the task that dead-letters
         # them, so that nothing here waits for the broker to take a publish.
         if bad:
+            if spans:
+                spans.refused(bad)
             self._dead_letter_in_background(bad)
             refused = {id(delivery) for delivery, _ in bad}
             deliveries = [delivery for delivery in deliveries if id(delivery) not in refused]

@@ -13,10 +13,8 @@ from notify_sse.auth.refusals import Refusals
 from notify_sse.auth.revocations import Revocations
 from notify_sse.auth.revoked import Revoked
 from notify_sse.auth.tickets import Tickets
-from notify_sse.broker import open_broker
 from notify_sse.broker.live import LiveExchange
 from notify_sse.config import Settings
-from notify_sse.core.ports import Broker
 from notify_sse.gateway.journal_writer import JournalWriter
 from notify_sse.gateway.live import LiveMessages
 from notify_sse.gateway.report import Reporter
@@ -26,6 +24,7 @@ from notify_sse.log.ingest import Ingest
 from notify_sse.log.pause import Pause
 from notify_sse.log.recall import Recalls
 from notify_sse.log.retention import Retention
+from notify_sse.server.edges import broker_of, tracing_of
 from notify_sse.server.files import file_limit
 from notify_sse.server.rollout import RolloutWatch, rollout_of
 from notify_sse.server.sampling import Sampling
@@ -53,31 +52,28 @@ HISTORY_CONNECTIONS: Final = 2
 """Beside those of the replays, so that a page of the history need not wait for them."""
 
 
-def _open_broker(settings: Settings) -> Broker:
-    return open_broker(
-        settings.broker_url,
-        prefix=settings.amqp_prefix,
-        held_bytes=settings.ingest_max_bytes,
-        message_bytes=settings.max_notification_bytes,
-        publish_timeout_s=settings.publish_timeout_s,
-    )
-
-
 class Parts:
     """All parts of a process. `spawn` runs a coroutine in the background, and sees to it if that crashes."""
 
     def __init__(self, settings: Settings, *, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         self._role = settings.role
         self.metrics = metrics = Metrics()
+        self.tracing = tracing_of(settings)
         self.store_outage = Outage("the store")
         self.store = open_store(settings.database_url, replay_connections=settings.max_replays + HISTORY_CONNECTIONS)
         self.records = open_access_records(settings.database_url)
-        self.broker = _open_broker(settings)
+        self.broker = broker_of(settings)
         self.reads = open_read_state(settings.database_url)
         self.read_state = self.reads if settings.read_state else None
         revoked = Revoked()
         self.way_out = out = WayOut(
-            settings, self.store, self.read_state, metrics, store_outage=self.store_outage, revoked=revoked
+            settings,
+            self.store,
+            self.read_state,
+            metrics,
+            store_outage=self.store_outage,
+            revoked=revoked,
+            tracing=self.tracing,
         )
         self._tell_others = tell_others = (
             None if settings.embedded_broker else LiveExchange(self.broker, metrics, spawn=spawn).tell
@@ -86,19 +82,7 @@ class Parts:
         self.announcer = Announcer(
             take_here=None if settings.role == "ingest" else out.relay.take, tell_others=tell_others
         )
-        self.appender = Appender(self.store, metrics, outage=self.store_outage, on_committed=self.announcer.announce)
-        self.erasure = open_erasure(settings.database_url)
-        self.recalls = Recalls(self.erasure, announce=self.announcer.announce)
-        self.ingest = Ingest(
-            self.broker,
-            self.appender,
-            self.recalls,
-            metrics,
-            batch=settings.ingest_batch,
-            max_bytes=settings.max_notification_bytes,
-            strict_numbers=settings.strict_numbers,
-        )
-        self.pause = Pause(self.broker, self.store_outage)
+        self._make_way_in(settings)
         self.retention = Retention(self.store, metrics, retention_s=settings.retention_s)
         self.limits = ClientLimits(settings, metrics, files=file_limit())
         self.loop_lag = LoopLag()
@@ -120,6 +104,29 @@ class Parts:
         self._make_web(settings)
         self._expose_the_way_out()
         self._expose_the_way_in()
+
+    def _make_way_in(self, settings: Settings) -> None:
+        """From the queue, and from the web, to the log."""
+        self.appender = Appender(
+            self.store,
+            self.metrics,
+            outage=self.store_outage,
+            on_committed=self.announcer.announce,
+            spans=self.tracing.appending if self.tracing else None,
+        )
+        self.erasure = open_erasure(settings.database_url)
+        self.recalls = Recalls(self.erasure, announce=self.announcer.announce)
+        self.ingest = Ingest(
+            self.broker,
+            self.appender,
+            self.recalls,
+            self.metrics,
+            batch=settings.ingest_batch,
+            max_bytes=settings.max_notification_bytes,
+            strict_numbers=settings.strict_numbers,
+            spans=self.tracing.ingesting if self.tracing else None,
+        )
+        self.pause = Pause(self.broker, self.store_outage)
 
     def _make_revocations(
         self, settings: Settings, revoked: Revoked, *, tell_others: Callable[[bytes], None] | None
@@ -173,6 +180,7 @@ class Parts:
             reads=self.reads,
             recalls=self.recalls,
             erasure=self.erasure,
+            spans=self.tracing.requests if self.tracing else None,
         )
         self.app = build(self.service)
         self.admin_app = build_admin(self.service)

@@ -91,6 +91,7 @@ class Process:
                 on_returned=self._returned,
                 on_oversized=self.parts.ingest.oversized,
                 on_announcement=None if role == "ingest" else self.parts.live_messages.hear,
+                traces=self.parts.tracing is not None,
             )
         )
         admin = self._serve_admin(admin_socket) if admin_socket else None
@@ -232,6 +233,8 @@ class Process:
         await self.parts.erasure.close()
         await self.parts.reads.close()
         await self.parts.verifier.close()
+        if self.parts.tracing:
+            await self.parts.tracing.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

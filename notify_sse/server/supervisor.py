@@ -29,6 +29,7 @@ from notify_sse.errors import BadConfiguration, StoreUnavailable
 from notify_sse.server import reload
 from notify_sse.server.listening import listen, listen_for_admin
 from notify_sse.server.reload import HandedOn, Successor
+from notify_sse.telemetry import tracing
 from notify_sse.telemetry.labels import WORKER
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ _PR_SET_PDEATHSIG: Final = 1
 
 def serve(settings: Settings) -> int:
     """Run the service as `settings` say; returns the exit code. Raises `BadConfiguration`."""
-    Verifier(settings)  # a key that cannot be used is told once, and not by every worker
+    _check(settings)  # what cannot be used is told once, and not by every worker
     left = reload.handed_on()
     listening_socket = socket.socket(fileno=left.listener) if left else listen(settings)
     left_admin = left.admin if left else None
@@ -70,11 +71,17 @@ def require_startable(settings: Settings) -> None:
 
     Raises `BadConfiguration`, `SchemaOutdated`.
     """
-    Verifier(settings)
+    _check(settings)
     from notify_sse.store import check_schema  # noqa: PLC0415  (not needed to supervise)
 
     with contextlib.suppress(StoreUnavailable):
         asyncio.run(check_schema(settings.database_url))
+
+
+def _check(settings: Settings) -> None:
+    """Whether its keys can be used, and traces be sent if they are asked for. Raises `BadConfiguration`."""
+    Verifier(settings)
+    tracing.require_what_is_asked_for(os.environ)
 
 
 def _serve_alone(settings: Settings, listening_socket: socket.socket, admin_socket: socket.socket | None) -> int:

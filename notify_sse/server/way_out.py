@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from notify_sse.auth.revoked import Revoked
 from notify_sse.config import Settings
@@ -12,6 +13,7 @@ from notify_sse.core.read_state import ReadState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.admission import Admission, Limits
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.delivery_times import DeliveryTimes
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
@@ -20,6 +22,9 @@ from notify_sse.gateway.unread import UnreadCounts
 from notify_sse.server.rollout import rollout_of
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import Outage
+
+if TYPE_CHECKING:
+    from notify_sse.telemetry.otel.tracing import Tracing
 
 
 class WayOut:
@@ -34,9 +39,11 @@ class WayOut:
         *,
         store_outage: Outage,
         revoked: Revoked,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.tail = tail = Tail(max_events=settings.tail_max_events, max_bytes=settings.tail_max_bytes)
         hub: Hub[Connection] = Hub()
+        spans = tracing.delivering(lambda: tail.position) if tracing else None
         self._unread = unread = UnreadCounts(read_state, tail) if read_state else None
         self.pump = Pump(
             store,
@@ -47,6 +54,7 @@ class WayOut:
             max_replays=settings.max_replays,
             retry_ms=settings.retry_ms,
             unread=unread,
+            delivery_times=DeliveryTimes(metrics, spans),
         )
         level = logging.INFO if settings.log_streams == "info" else logging.DEBUG
         self.registry = Registry(self.pump, hub, metrics, log_level=level, revoked=revoked)
@@ -58,6 +66,7 @@ class WayOut:
             outage=store_outage,
             drive=self.pump.drive,
             on_extended=self._extended,
+            spans=spans,
         )
         limits = Limits(
             max_streams=settings.max_streams,

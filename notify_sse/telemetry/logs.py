@@ -21,8 +21,9 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
 _NOT_EXTRA: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
-# They report each failed attempt to connect as an error; `broker.link` says it once.
-_SILENT: Final = ("aio_pika", "aiormq")
+# The first two report each failed attempt to connect as an error; `broker.link` says it once. The last one warns of
+# each malformed `tracestate`, which anybody may send.
+_SILENT: Final = ("aio_pika", "aiormq", "opentelemetry.trace")
 # Libraries that log payloads or every request below WARNING.
 _QUIET: Final = (
     "alembic",
@@ -35,7 +36,9 @@ _QUIET: Final = (
     "httpcore",
     "httpx",
     "hypercorn",
+    "opentelemetry",
     "sse_starlette",
+    "urllib3",  # each export of spans
     "wsproto",
 )
 MAX_TRACE_LINES: Final = 500

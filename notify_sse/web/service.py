@@ -1,7 +1,7 @@
 """The running parts of one process, as the routes need them. Made by the server, kept in the app's state."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from notify_sse.auth import Verifier
 from notify_sse.auth.revocations import Revocations
@@ -27,6 +27,9 @@ from notify_sse.telemetry.outage import LOG_HEAD, Outage
 from notify_sse.web.http.access_log import Requests
 from notify_sse.web.limits.histories import Histories
 from notify_sse.web.limits.limits import Limits
+
+if TYPE_CHECKING:
+    from notify_sse.telemetry.otel.requests import RequestSpans
 
 Unready = Literal["draining", "starting", "keys"]
 Degraded = Literal["store", "broker"]
@@ -67,6 +70,7 @@ class Service:
         reads: ReadState,
         recalls: Recalls,
         erasure: Erasure,
+        spans: "RequestSpans | None" = None,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -91,6 +95,7 @@ class Service:
         self.reads = reads
         self.recalls = recalls
         self.erasure = erasure
+        self.spans = spans
         self._relay = relay
         self._store_outage = store_outage
         self.broker = broker

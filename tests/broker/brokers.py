@@ -40,6 +40,7 @@ class Process:
             on_returned=self._return if consumes else None,
             on_oversized=self.oversized.append if consumes else None,
             on_announcement=self._hear if listens else None,
+            traces=True,
         )
         self._acks = acks
         self._acking: set[asyncio.Task[None]] = set()

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from notify_sse.broker import open_broker
+from notify_sse.core.model import TraceContext
 from notify_sse.core.ports import Broker, Queued
 from notify_sse.errors import BadConfiguration, BrokerUnavailable
 from tests.broker.brokers import (
@@ -253,6 +254,24 @@ async def test_chosen_dead_letters_are_replayed_or_removed_and_the_others_stay(b
         assert await process.broker.purge_dead_letters(chosen=lambda letter: letter.body == b"3") == 1
         assert sorted(letter.body for letter in await process.broker.dead_letters(limit=9)) == [b"1", b"4"]
         assert await process.broker.purge_dead_letters(chosen=lambda letter: letter.body == b"nosuch") == 0
+
+
+async def test_a_message_keeps_its_trace(brokers: Brokers) -> None:
+    """As a dead letter and when it is replayed, too; one without has none."""
+    trace = TraceContext("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "shop=1,other=x")
+    async with running(brokers.open(), consumes=True) as process:
+        async with publishing(process.broker, msgspec.structs.replace(message("traced"), trace=trace)):
+            delivery = (await process.takes(1))[0]
+            await process.broker.dead_letter(delivery, reason="malformed", detail="")
+            await process.broker.ack([delivery])
+        (letter,) = await process.broker.dead_letters(limit=9)
+        replay = asyncio.create_task(process.broker.replay_dead_letters(limit=1))
+        await process.broker.ack([(await process.takes(2))[1]])
+        assert await replay == 1
+        async with publishing(process.broker, message("plain")):
+            await process.broker.ack([(await process.takes(3))[2]])
+        assert [each.trace for each in process.deliveries] == [trace, trace, None]
+        assert letter.trace == trace
 
 
 async def test_a_message_keeps_the_time_at_which_it_was_sent(brokers: Brokers) -> None:

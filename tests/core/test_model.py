@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notify_sse.core.channels import EVERYONE, recipient_channel, routing_key, topic_channel
-from notify_sse.core.model import Announcement, Event, decode_live
+from notify_sse.core.model import Announcement, Event, TraceContext, decode_live
 from tests.support.notifications import recipients, topics, types
 
 ADVERSARIAL = (
@@ -99,3 +99,24 @@ def test_ids_that_do_not_follow_each_other_are_no_announcement() -> None:
     odd = Announcement("e", 3, (Event(3, "c", "t", b""), Event(5, "c", "t", b"")))
     assert decode_live(odd.encode()) is None
     assert decode_live(Announcement("e", 2, (Event(3, "c", "t", b""),)).encode()) is None
+
+
+@pytest.mark.parametrize(
+    ("parent", "state", "taken"),
+    [
+        ("00-a-b-01", "shop=1", TraceContext("00-a-b-01", "shop=1")),
+        ("00-a-b-01", None, TraceContext("00-a-b-01")),
+        ("00-a-b-01", b"shop=1", TraceContext("00-a-b-01")),
+        ("00-a-b-01", "x" * 512, TraceContext("00-a-b-01", "x" * 512)),
+        ("00-a-b-01", "x" * 513, TraceContext("00-a-b-01")),
+        ("x" * 128, "", TraceContext("x" * 128)),
+        ("x" * 129, "", None),
+        ("", "shop=1", None),
+        (None, "shop=1", None),
+        (7, "shop=1", None),
+    ],
+    ids=str,
+)
+def test_a_trace_is_taken_within_limits(parent: object, state: object, taken: TraceContext | None) -> None:
+    """Whatever the headers hold: anybody may send them."""
+    assert TraceContext.of(parent, state) == taken

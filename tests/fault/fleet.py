@@ -114,6 +114,7 @@ class Fleet:
                 workers=workers[number] if workers else 1,
                 role=roles[number] if roles else "all",
                 env=env,
+                variables=None,
             )
             service.env["TMPDIR"] = str(directory)  # a supervisor that is killed cannot remove its files
             web_port = web_ports[number] if web_ports else service_ports[number]

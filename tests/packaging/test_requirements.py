@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 CONSTRAINTS = Path("constraints.txt")
-OPTIONAL = {"pygal"}
+OPTIONAL = {"pygal", "opentelemetry"}
 """Of extras: imported where they are used, and missed with one line."""
 
 

@@ -43,6 +43,7 @@ class Publisher:
         content_type: str | bytes = "application/json",
         message_id: str | bytes | None = None,
         content_encoding: str | bytes | None = None,
+        headers: dict[str, Any] | None = None,
     ) -> None:
         """Publish as JSON, with the key that its body asks for unless another is given.
 
@@ -58,6 +59,7 @@ class Publisher:
             content_encoding=cast("str | None", content_encoding),
             message_id=cast("str | None", message_id),
             delivery_mode=2,
+            headers=headers,
         )
         deadline = time.monotonic() + DECLARED_S
         while True:

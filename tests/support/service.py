@@ -34,6 +34,7 @@ class ServiceOptions(Stack, total=False):
     workers: int
     port: int
     env: Mapping[str, str]
+    variables: Mapping[str, str]
     args: Sequence[str]
 
 
@@ -46,8 +47,8 @@ class ServiceFactory(Protocol):
 class Service:
     """One `notify-sse serve`, on the embedded default unless URLs are given.
 
-    `env` holds further settings, without the prefix: `{"HEARTBEAT_S": "1"}`. `args` are further arguments. Nothing
-    of the caller's own NOTIFY_SSE_ environment reaches it.
+    `env` holds further settings, without the prefix: `{"HEARTBEAT_S": "1"}`; `variables` others, such as `OTEL_…`.
+    `args` are further arguments. Nothing of the caller's own NOTIFY_SSE_ and OTEL_ environment reaches it.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Service:
         workers: int = 1,
         port: int | None = None,
         env: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -80,7 +82,8 @@ class Service:
         }
         if amqp_prefix:
             settings["AMQP_PREFIX"] = amqp_prefix
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFY_SSE_")}
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(("NOTIFY_SSE_", "OTEL_"))}
+        self.env |= variables or {}
         self.env |= {f"NOTIFY_SSE_{name}": value for name, value in (settings | dict(env or {})).items()}
 
     @property

@@ -192,18 +192,19 @@ class AmqpConnection:
         on_message: Callable[[Received], None],
         has_room: Callable[[int], bool] = lambda _: True,
         no_ack: bool = False,
+        traces: bool = False,
     ) -> Callable[[], Awaitable[None]]:
         """Consume `queue`: `on_message` is called for each message, in order, while the socket is read.
 
-        `has_room`: see `DeliveryTap`. `channel` was opened for this queue only. When the channel or the queue is lost,
-        so is the connection. Returns a coroutine function that closes the channel on purpose.
+        `has_room`, `traces`: see `DeliveryTap`. `channel` was opened for this queue only. When the channel or the queue
+        is lost, so is the connection. Returns a coroutine function that closes the channel on purpose.
         """
         closing = channel.closing
         self.watch(closing)
         channel.on_consumer_cancel_callbacks.add(
             lambda _: self.mark_lost(aiormq.ChannelClosed(None, f"{queue} was removed"))
         )
-        self._wire.tap(channel.number, DeliveryTap(on_message, has_room=has_room))
+        self._wire.tap(channel.number, DeliveryTap(on_message, has_room=has_room, traces=traces))
         await channel.basic_consume(queue, _unused_consumer, no_ack=no_ack, timeout=CONNECT_TIMEOUT_S)
 
         async def close_channel() -> None:

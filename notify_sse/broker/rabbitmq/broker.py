@@ -151,6 +151,7 @@ class RabbitMQBroker:
                 message_id=dead_letters.cut_to_short_string(delivery.message_id or ""),
                 content_type=dead_letters.cut_to_short_string(delivery.content_type),
                 content_encoding=dead_letters.cut_to_short_string(delivery.content_encoding),
+                trace=delivery.trace,
             ),
             timeout_s=remaining_s(deadline_s),
             headers=dead_letters.headers_of(delivery, reason=reason, detail=detail),

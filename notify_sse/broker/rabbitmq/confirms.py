@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pamqp import encode
 
+from notify_sse.broker.rabbitmq import trace_headers
 from notify_sse.broker.rabbitmq.wire import (
     BODY,
     CONTENT_ENCODING,
@@ -75,6 +76,8 @@ class Confirms:
         """
         if self._lost:
             raise BrokerUnavailable(self._lost)
+        if message.trace:
+            headers = {**trace_headers.headers_of(message.trace), **headers}
         frames = self._frames(exchange, message, headers)
         if not self._unsent:
             self._loop.call_soon(self._flush)

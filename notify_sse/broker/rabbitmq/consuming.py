@@ -52,6 +52,7 @@ class IngestConsumer:
     def __init__(self, listener: Listener, *, budget: Budget) -> None:
         assert listener.on_delivery is not None
         self._on_delivery = listener.on_delivery
+        self._traces = listener.traces
         self._on_returned = listener.on_returned or _ignored
         self._on_oversized = listener.on_oversized or _ignored
         self._budget = budget
@@ -75,7 +76,7 @@ class IngestConsumer:
         await channel.basic_qos(prefetch_count=self._budget.messages, timeout=CONNECT_TIMEOUT_S)
         self._channel = channel
         self._close_channel = await connection.consume(
-            channel, queue, on_message=self._deliver, has_room=self._has_room
+            channel, queue, on_message=self._deliver, has_room=self._has_room, traces=self._traces
         )
         async with self._acking:
             # stop() or give_back() may have been called meanwhile.
@@ -99,6 +100,7 @@ class IngestConsumer:
                 tag=(self, message.tag),
                 content_encoding=message.content_encoding,
                 timestamp=message.timestamp,
+                trace=message.trace,
             )
         )
 

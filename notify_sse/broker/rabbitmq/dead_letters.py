@@ -12,6 +12,7 @@ from typing import Any, Final
 from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 
+from notify_sse.broker.rabbitmq import trace_headers
 from notify_sse.core.ports import Chosen, DeadLetter, Delivery, Message
 
 REASON: Final = "x-notify-reason"
@@ -66,6 +67,7 @@ def dead_letter_of(message: DeliveredMessage) -> DeadLetter:
         died_at=str(headers[DIED_AT]) if DIED_AT in headers else _broker_time(headers),
         content_encoding=properties.content_encoding or "",
         timestamp=_timestamp(headers.get(TIMESTAMP), properties.timestamp),
+        trace=trace_headers.context_in(headers),
     )
 
 
@@ -166,4 +168,5 @@ def message_of(letter: DeadLetter) -> Message:
         content_type=letter.content_type,
         content_encoding=letter.content_encoding,
         timestamp=letter.timestamp,
+        trace=letter.trace,
     )

@@ -21,6 +21,9 @@ import msgspec
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
 from yarl import URL
 
+from notify_sse.broker.rabbitmq.trace_headers import context_in_table
+from notify_sse.core.model import TraceContext
+
 UNANSWERED_S: Final = 10.0
 """The peer's kernel must acknowledge what we sent (heartbeats too) within this time (TCP_USER_TIMEOUT)."""
 
@@ -53,6 +56,7 @@ class Received(msgspec.Struct, gc=False):
     content_encoding: str = ""
     message_id: str = ""
     timestamp: int = 0
+    trace: TraceContext | None = None
     body: bytes = b""
     body_bytes: int = 0
     dropped: bool = False
@@ -176,10 +180,13 @@ class DeliveryTap:
     """Puts the deliveries of one channel together from their frames, and gives each to `on_message`.
 
     `has_room` is asked with the size of each body before the first byte of it comes; a body without room is read and
-    thrown away (`Received.dropped`).
+    thrown away (`Received.dropped`). With `traces` the trace's headers are read too.
     """
 
-    def __init__(self, on_message: Callable[[Received], None], *, has_room: Callable[[int], bool]) -> None:
+    def __init__(
+        self, on_message: Callable[[Received], None], *, has_room: Callable[[int], bool], traces: bool = False
+    ) -> None:
+        self._traces = traces
         self._on_message = on_message
         self._has_room = has_room
         self._message: Received | None = None
@@ -196,7 +203,7 @@ class DeliveryTap:
         if self._message is None:
             return False
         if kind == HEADER:
-            self._missing = self._message.body_bytes = _read_header(payload, self._message)
+            self._missing = self._message.body_bytes = _read_header(payload, self._message, traces=self._traces)
             self._message.dropped = not self._has_room(self._missing)
         elif kind == BODY:
             if not self._message.dropped:
@@ -222,7 +229,7 @@ def _deliver(payload: bytes) -> Received:
     return Received(tag=tag, redelivered=bool(redelivered & 1), routing_key=_short(payload, at))
 
 
-def _read_header(payload: bytes, message: Received) -> int:
+def _read_header(payload: bytes, message: Received, *, traces: bool) -> int:
     """Read the content header: fills in the fields that we use; returns the size of the body in bytes."""
     size, flags = CONTENT.unpack_from(payload)
     at, more = CONTENT.size, flags
@@ -235,6 +242,8 @@ def _read_header(payload: bytes, message: Received) -> int:
     if flags & CONTENT_ENCODING:
         message.content_encoding = _short(payload, at)
         at += 1 + payload[at]
+    if traces and flags & HEADERS:
+        message.trace = context_in_table(payload, at)
     if flags & (MESSAGE_ID | TIMESTAMP):
         at = _skip_to_message_id(payload, at, flags)
     if flags & MESSAGE_ID:

@@ -1,11 +1,24 @@
 """`notify-sse settings`: the list, the same as JSON, and the page of the documentation made from the code."""
 
 import os
+from typing import Final
 
 import click
 
 from notify_sse.cli.options import json_option, print_json
 from notify_sse.config import described, effective, read_settings, variable
+
+TRACING: Final = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where a collector takes OTLP over HTTP, such as `http://collector:4318`. Asks for "
+    "traces. `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is the whole URL, and wins.",
+    "OTEL_TRACES_EXPORTER": "`otlp`, `console` (stderr), both, or `none`, which switches traces off.",
+    "OTEL_SDK_DISABLED": "`true` switches traces off.",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "`http/protobuf`; another one stops the start.",
+    "OTEL_TRACES_SAMPLER": "Which traces are recorded; default `parentbased_always_on`: what the publisher records, "
+    "and all that begins here. With `parentbased_traceidratio`, `OTEL_TRACES_SAMPLER_ARG` is the share of these.",
+    "OTEL_SERVICE_NAME": "Default `notify-sse`. `OTEL_RESOURCE_ATTRIBUTES` adds to what names the process.",
+}
+"""The variables of OpenTelemetry that say the most, for the page."""
 
 
 def markdown() -> str:
@@ -31,6 +44,17 @@ def markdown() -> str:
         "  `NOTIFY_SSE_STATE_DIR`, the demo page is served, and `NOTIFY_SSE_HOST` must be a loopback address.",
         "- SQLite and `memory://` belong to one process: more than one of `NOTIFY_SSE_WORKERS`, or a `NOTIFY_SSE_ROLE`",
         "  other than `all`, needs Postgres and RabbitMQ.",
+        "",
+        "## Traces",
+        "",
+        "OpenTelemetry's own variables, for [spans](../how-to/tracing.md). Without them nothing is traced.",
+        "",
+        "| variable | what it is |",
+        "|---|---|",
+        *(f"| `{name}` | {meaning} |" for name, meaning in TRACING.items()),
+        "",
+        "The SDK reads its other variables too (`OTEL_EXPORTER_OTLP_HEADERS`, `…_CERTIFICATE`, `…_TIMEOUT`,",
+        "`OTEL_BSP_…`, `OTEL_SPAN_…`). `OTEL_PROPAGATORS` says nothing here: it is always W3C Trace Context.",
         "",
         "## For the commands only",
         "",

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import UNSET, Raw
 from starlette.requests import Request
@@ -12,14 +12,18 @@ from notify_sse.auth import PUBLISH, PUBLISHING, Grant
 from notify_sse.core.media import JSON, Kind, kind_of, unpacked
 from notify_sse.core.model import Notification
 from notify_sse.core.parse import faults_of_batch, is_batch, parse, split_batch
-from notify_sse.errors import BadNotification, Conflict, Forbidden, StoreRefused, StoreUnavailable
+from notify_sse.errors import BadNotification, Conflict, Forbidden, NotifyError, StoreRefused, StoreUnavailable
 from notify_sse.log.append import Outcome, Refused
 from notify_sse.log.new_id import new_id
 from notify_sse.log.pace import Pace
 from notify_sse.web.http.answers import PublishOutcome, answer
 from notify_sse.web.http.body import read_body
+from notify_sse.web.http.problems import refusal
 from notify_sse.web.limits.budget import Share
 from notify_sse.web.service import Service
+
+if TYPE_CHECKING:
+    from notify_sse.telemetry.otel.requests import RequestSpan
 
 MAX_BATCH: Final = 500
 MAX_BATCH_BYTES: Final = 8_388_608
@@ -42,10 +46,21 @@ async def publish(request: Request) -> Response:
     service.limits.rates.publish(grant.subject)
     # To the end of the request: what was read is held until it is committed.
     with service.limits.bodies.share(grant.subject) as share:
-        return await _publish(request, service, share, grant)
+        if service.spans is None:
+            return await _publish(request, service, share, grant)
+        with service.spans.publishing(request.headers) as span:
+            try:
+                response = await _publish(request, service, share, grant, span)
+            except NotifyError as exc:
+                span.answered(refusal(exc).status_code, code=exc.code)
+                raise
+            span.answered(response.status_code)
+            return response
 
 
-async def _publish(request: Request, service: Service, share: Share, grant: Grant) -> Response:
+async def _publish(
+    request: Request, service: Service, share: Share, grant: Grant, span: "RequestSpan | None" = None
+) -> Response:
     limit = service.settings.max_notification_bytes
     most = max(limit, min(MAX_BATCH * (limit + 2) + 2, MAX_BATCH_BYTES))
     raw = await read_body(request, max_bytes=most, share=share)
@@ -57,6 +72,8 @@ async def _publish(request: Request, service: Service, share: Share, grant: Gran
     except BadNotification as exc:
         service.metrics.refused.labels("http", exc.reason).inc()
         raise
+    if span:
+        notifications = span.carried(notifications)
     service.metrics.unsafe_numbers.labels("http").inc(sum(one.has_unsafe_number for one in notifications))
     try:
         async with asyncio.timeout(service.settings.publish_timeout_s):

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.core import media
+from notify_sse.core import media, model
 from notify_sse.version import __version__
 from notify_sse.web.contract.schemas import Document, notification
 from notify_sse.web.http.answers import answer
@@ -25,6 +25,14 @@ def asyncapi(*, prefix: str, max_bytes: int) -> Document:
         "contentType": media.JSON,
         "description": f"`content_type` one of {', '.join(media.CONTENT_TYPES)}; `message_id` is the notification_id "
         "when the body has none.",
+        "headers": {
+            "type": "object",
+            "properties": {
+                "traceparent": {"type": "string", "maxLength": model.MAX_TRACEPARENT_CHARS},
+                "tracestate": {"type": "string", "maxLength": model.MAX_TRACESTATE_CHARS},
+            },
+            "description": "W3C Trace Context; optional. Other headers say nothing.",
+        },
         "payload": notification(max_bytes=max_bytes),
     }
     addresses = {"recipient": "recipient.{name}.{type}", "topic": "topic.{name}.{type}"}

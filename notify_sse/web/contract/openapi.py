@@ -131,6 +131,10 @@ def _publish() -> Document:
     schema = {"oneOf": [ref("Notification"), batch]}
     return {
         "summary": "Publish one notification or an array",
+        "parameters": [
+            {"name": name, "in": "header", "schema": TEXT, "description": "W3C Trace Context, for spans."}
+            for name in ("traceparent", "tracestate")
+        ],
         "security": [{"bearer": [PUBLISH]}],
         "requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in CONTENT_TYPES}},
         "responses": {
