@@ -84,15 +84,15 @@ BUGS: Final = (
     door_bug(
         "bytes behind the head swallowed",
         "who sends more than a head is Hypercorn's",
-        "head:_read",
-        "return Undecided.OTHER if behind else _plain(head, path)",
-        "return _plain(head, path)",
+        "head:_plain",
+        "if behind or query is None",
+        "if query is None",
     ),
     door_bug(
         "body not seen",
         "a request with a length or an encoding is Hypercorn's",
         "head:_query",
-        "or not _FOREIGN.isdisjoint(names)",
+        "or not foreign.isdisjoint(names)",
         "or False",
     ),
     door_bug(
@@ -106,7 +106,7 @@ BUGS: Final = (
         "lax request line",
         "what was parsed is what stands there",
         "head:_query",
-        'if not head.startswith(b"GET %b HTTP/1.1\\r\\n" % request.target)',
+        'if not head.startswith(b"%b %b HTTP/1.1\\r\\n" % (method, request.target))',
         "if not request.target",
     ),
     door_bug(

@@ -13,7 +13,7 @@ _ANNOUNCED_EARLY: Final = """try:
     except StoreUnavailable:
         pass
     try:
-        with self._metrics.append_seconds.time():
+        commit = self._spans.commit(together) if self._spans else nullcontext()
 """
 
 _ACKED_EARLY: Final = """try:
@@ -43,7 +43,7 @@ APPEND: Final = (
         "store, then announce",
         (
             "notify_sse.log.append:Appender._store_all",
-            "try:\n        with self._metrics.append_seconds.time():\n",
+            "try:\n        commit = self._spans.commit(together) if self._spans else nullcontext()\n",
             _ANNOUNCED_EARLY,
         ),
     ),
@@ -115,7 +115,7 @@ INGEST: Final = (
         "an ack comes only after the commit",
         (
             "notify_sse.log.ingest:Ingest._take",
-            "bad += await self._append(good)\n",
+            "bad += await self._append(spans.carried(good) if spans else good)\n",
             _ACKED_EARLY,
         ),
     ),

@@ -314,7 +314,7 @@ def _virtual_time(loop: SimLoop, rng: Random) -> Iterator[None]:
             (admission, "random", dice),
             (admission, "uuid4", lambda: SimpleNamespace(hex=f"{rng.getrandbits(64):x}")),
             (append, "random", dice),
-            (ingest, "uuid4", lambda: f"{rng.getrandbits(64):x}"),
+            (ingest, "new_id", lambda: f"{rng.getrandbits(64):x}"),
             (outage, "time", clock),
         ):
             stack.enter_context(patch.object(module, name, value))
