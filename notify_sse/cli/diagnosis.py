@@ -5,6 +5,7 @@ embedded default's files.
 """
 
 import asyncio
+import os
 import re
 import resource
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,6 +22,7 @@ from notify_sse.config import Settings, is_local_url, redacted_url
 from notify_sse.core.ports import Finding
 from notify_sse.errors import NotifyError, TokenRefused
 from notify_sse.server.listening import local_url
+from notify_sse.telemetry import tracing
 
 TIMEOUT_S: Final = 5.0
 SAMPLE: Final = re.compile(r"^notify_sse_(\w+) (\S+)$", re.MULTILINE)
@@ -97,6 +99,13 @@ def _broker(settings: Settings) -> AsyncIterator[Finding]:
     )
 
 
+async def _traces(_: Settings) -> AsyncIterator[Finding]:
+    """Nothing, where none are asked for."""
+    tracing.require_what_is_asked_for(os.environ)
+    if exporters := tracing.exporters_in(os.environ):
+        yield Finding("traces", "ok", f"are sent by {' and '.join(exporters)}")
+
+
 async def _files(settings: Settings) -> AsyncIterator[Finding]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # `serve` raises its own limit up to this one
     wanted = settings.max_streams + SPARE_FILES
@@ -169,4 +178,4 @@ def told_by(exposition: str) -> Iterator[Finding]:
         yield Finding("retention", "error", detail, "see `grants`: the database user needs DELETE on the log's tables")
 
 
-CHECKS: Final[tuple[Check, ...]] = (_keys, _database, _broker, _files, _state, _service)
+CHECKS: Final[tuple[Check, ...]] = (_keys, _database, _broker, _traces, _files, _state, _service)

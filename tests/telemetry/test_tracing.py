@@ -11,6 +11,9 @@ from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from notify_sse.cli import diagnosis
+from notify_sse.config import read_settings
+from notify_sse.core.ports import Finding
 from notify_sse.errors import BadConfiguration
 from notify_sse.telemetry.otel.exporting import WatchedExporter, provider_of
 from notify_sse.telemetry.otel.requests import RequestSpans
@@ -21,6 +24,7 @@ from notify_sse.telemetry.tracing import (
     require_what_is_asked_for,
 )
 from tests.support.spans import Recorder, attributes, failed, id_of
+from tests.support.tokens import SECRET
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 AT = "http://collector:4318"
@@ -187,3 +191,18 @@ def test_only_a_fault_of_ours_fails_the_span_of_a_request(status: int, code: str
     assert attributes(made)["http.response.status_code"] == status
     assert attributes(made).get("error.type", "") == code
     assert failed(made) == fails
+
+
+async def test_doctor_says_what_a_start_would_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing where no traces are asked for."""
+    settings = read_settings({}, jwt_secret=SECRET)
+    monkeypatch.setattr(diagnosis, "CHECKS", (diagnosis._traces,))
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        monkeypatch.delenv(name)
+    assert [one async for one in diagnosis.findings(settings)] == []
+    monkeypatch.setenv(ENDPOINT, AT)
+    assert [one async for one in diagnosis.findings(settings)] == [Finding("traces", "ok", "are sent by otlp")]
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    (finding,) = [one async for one in diagnosis.findings(settings)]
+    assert (finding.check, finding.status) == ("traces", "error")
+    assert finding.detail.startswith("OTEL_EXPORTER_OTLP_PROTOCOL: must be")
