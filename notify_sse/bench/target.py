@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import aio_pika
@@ -26,6 +26,7 @@ STOP_TIMEOUT_S: Final = 20.0
 HTTP_BATCH: Final = 100
 MEMORY: Final = "memory://"
 Launch = Callable[[], AbstractAsyncContextManager["Target"]]
+Publisher = Literal["amqp", "aio-pika"]
 
 
 WEBSOCKET_PATH: Final = "/notifications/ws"
@@ -70,10 +71,15 @@ class Target(msgspec.Struct, frozen=True):
         return sum(float(line.rpartition(" ")[2]) for line in found) if found else None
 
 
-def publish_address(url: str, settings: Settings, *, over_http: bool = False) -> PublishAddress:
-    """Where to publish for the service at `url`: RabbitMQ when `settings` name one and not `over_http`, else HTTP."""
+def publish_address(
+    url: str, settings: Settings, *, over_http: bool = False, publisher: Publisher = "amqp"
+) -> PublishAddress:
+    """Where to publish for the service at `url`: RabbitMQ when `settings` name one and not `over_http`, else HTTP.
+
+    `publisher`: who publishes to RabbitMQ, the tool's own packed frames or aio-pika.
+    """
     if not (over_http or settings.embedded_broker):
-        return PublishAddress("amqp", url=settings.broker_url, exchange=settings.amqp_prefix)
+        return PublishAddress(publisher, url=settings.broker_url, exchange=settings.amqp_prefix)
     parts = urlsplit(url)
     token = mint(settings, "bench", scopes=[PUBLISH], ttl_s=86_400)
     return PublishAddress(
@@ -86,7 +92,14 @@ def publish_address(url: str, settings: Settings, *, over_http: bool = False) ->
     )
 
 
-def running_service(url: str, settings: Settings, pids: Mapping[str, list[int]], *, over_http: bool = False) -> Launch:
+def running_service(
+    url: str,
+    settings: Settings,
+    pids: Mapping[str, list[int]],
+    *,
+    over_http: bool = False,
+    publisher: Publisher = "amqp",
+) -> Launch:
     """A service that runs already, with these settings. It is neither started nor ended."""
 
     @asynccontextmanager
@@ -94,7 +107,7 @@ def running_service(url: str, settings: Settings, pids: Mapping[str, list[int]],
         yield Target(
             name=url,
             url=url,
-            publish_to=publish_address(url, settings, over_http=over_http),
+            publish_to=publish_address(url, settings, over_http=over_http, publisher=publisher),
             secret=settings.jwt_secret or "",
             audience=settings.jwt_audience,
             issuer=settings.jwt_issuer,
@@ -112,6 +125,7 @@ def started_service(
     pids: Mapping[str, list[int]] | None = None,
     env: Mapping[str, str] | None = None,
     over_http: bool = False,
+    publisher: Publisher = "amqp",
 ) -> Launch:
     """A service that is started for each scenario: the embedded default, unless URLs are given.
 
@@ -139,7 +153,7 @@ def started_service(
             command = [sys.executable, "-m", "notify_sse", "serve", "--port", str(port)]
             try:
                 async with process(command, environ, ready_url=f"{url}/readyz") as pid:
-                    publish_to = publish_address(url, read_settings(environ), over_http=over_http)
+                    publish_to = publish_address(url, read_settings(environ), over_http=over_http, publisher=publisher)
                     yield Target(
                         name=name,
                         url=url,
@@ -166,12 +180,15 @@ async def _remove_topology(broker_url: str, topology: Topology) -> None:
 
 
 @asynccontextmanager
-async def process(command: list[str], environ: Mapping[str, str], *, ready_url: str) -> AsyncIterator[int]:
-    """Run `command` until the end of the block; yields its pid once `ready_url` answers 200."""
+async def process(
+    command: list[str], environ: Mapping[str, str], *, ready_url: str | None = None
+) -> AsyncIterator[int]:
+    """Run `command` until the end of the block; yields its pid once `ready_url` answers 200, or at once without one."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     child = await asyncio.create_subprocess_exec(*command, env=inherited | dict(environ), stdout=sys.stderr)
     try:
-        await _answering(child, ready_url)
+        if ready_url is not None:
+            await _answering(child, ready_url)
         yield child.pid
     finally:
         if child.returncode is None:

@@ -5,7 +5,9 @@ import struct
 from typing import Any
 
 import pika
+import pytest
 
+from notify_sse.bench.publishers.aio_pika import AioPikaSender
 from notify_sse.bench.publishers.amqp import AmqpSender
 from notify_sse.bench.publishers.sender import Outbound
 from tests.support.polling import eventually
@@ -39,15 +41,21 @@ async def test_confirms_one_by_one_and_all_together_count_once() -> None:
         assert (sender.confirmed, sender.failed, len(sender.confirm_ns)) == (5, 0, 5)
 
 
-async def test_what_it_publishes_is_what_an_ordinary_client_receives(broker_url: str, amqp_prefix: str) -> None:
-    """Frames packed by hand against a real RabbitMQ, read back by pika; what no queue takes counts as failed."""
+SENDERS = {"packed frames": AmqpSender, "aio-pika": AioPikaSender}
+
+
+@pytest.mark.parametrize("sender_of", SENDERS.values(), ids=SENDERS)
+async def test_what_it_publishes_is_what_an_ordinary_client_receives(
+    broker_url: str, amqp_prefix: str, sender_of: type[AmqpSender | AioPikaSender]
+) -> None:
+    """What each sender makes, against a real RabbitMQ, read back by pika; what no queue takes counts as failed."""
     connection = await asyncio.to_thread(pika.BlockingConnection, pika.URLParameters(broker_url))
     channel = connection.channel()
     queue = f"{amqp_prefix}.ingest"
     channel.exchange_declare(amqp_prefix, "topic", durable=True)
     channel.queue_declare(queue)
     channel.queue_bind(queue, amqp_prefix, "recipient.#")
-    sender = await AmqpSender.connect(broker_url, exchange=amqp_prefix)
+    sender = await sender_of.connect(broker_url, exchange=amqp_prefix)
 
     async def all_confirmed() -> bool:
         return sender.confirmed == 101

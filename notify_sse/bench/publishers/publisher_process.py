@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from notify_sse.bench.publishers.aio_pika import AioPikaSender
 from notify_sse.bench.publishers.amqp import AmqpSender
 from notify_sse.bench.publishers.http import HttpSender
 from notify_sse.bench.publishers.sender import Outbound, Sender
@@ -26,7 +27,7 @@ TOPIC_INDEX: Final = -1
 
 
 class PublishAddress(msgspec.Struct, frozen=True):
-    """Where to publish: `amqp` (url, exchange) or `http` (host, port, path, token, batch)."""
+    """Where to publish: `amqp` or `aio-pika` (url, exchange), or `http` (host, port, path, token, batch)."""
 
     kind: str
     url: str = ""
@@ -143,6 +144,8 @@ class PublisherCalls:
 async def _open_sender(publish_to: PublishAddress) -> Sender:
     if publish_to.kind == "amqp":
         return await AmqpSender.connect(publish_to.url, exchange=publish_to.exchange)
+    if publish_to.kind == "aio-pika":
+        return await AioPikaSender.connect(publish_to.url, exchange=publish_to.exchange)
     return await HttpSender.connect(
         publish_to.host, publish_to.port, path=publish_to.path, token=publish_to.token, batch=publish_to.batch
     )

@@ -48,6 +48,13 @@ class _WithPlanning(click.Group):
 @click.option("--broker-url", help="With --serve: RabbitMQ, in place of the broker inside the process.")
 @click.option("--database-url", help="With --serve: an empty Postgres database, in place of an SQLite file.")
 @click.option("--over-http", is_flag=True, help="Publish over HTTP, although there is a RabbitMQ.")
+@click.option(
+    "--publisher",
+    type=click.Choice(("amqp", "aio-pika")),
+    default="amqp",
+    show_default=True,
+    help="Who publishes to RabbitMQ: packed frames, which cost little, or aio-pika, a call for each.",
+)
 @click.option("--websocket", is_flag=True, help="Over WebSockets, in place of Server-Sent Events.")
 @click.option("--streams", "-n", type=COUNT, help="How many streams.  [default: 1000]")
 @click.option("--rate", "-r", type=POSITIVE, help="Notifications a second.  [default: 500]")
@@ -80,6 +87,7 @@ def command(
     broker_url: str | None,
     database_url: str | None,
     over_http: bool,
+    publisher: Any,
     pids: tuple[str, ...],
     asserted: tuple[str, ...],
     as_json: bool,
@@ -118,7 +126,9 @@ def command(
         launch = bare_server()
     elif url:
         settings = read_settings(os.environ)
-        launch = target.running_service(service_url(settings, url), settings, watched, over_http=over_http)
+        launch = target.running_service(
+            service_url(settings, url), settings, watched, over_http=over_http, publisher=publisher
+        )
     else:
         launch = target.started_service(
             "notify-sse",
@@ -126,6 +136,7 @@ def command(
             database_url=database_url,
             pids=watched,
             over_http=over_http,
+            publisher=publisher,
         )
     plan = Plan(**{name: value for name, value in amounts.items() if value is not None})
     report = run.new_report()
