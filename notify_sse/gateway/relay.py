@@ -1,7 +1,7 @@
 """The relay: announcements and the log in, the tail and woken streams out.
 
 The live exchange is a fast path only. Whatever it loses, delays, repeats or reorders is repaired from the log: after a
-hole, after every reconnect, and once a second by comparing with the log's head. One read repairs the whole process.
+hole, after every reconnect, and every 0.75 s by comparing with the log's head. One read repairs the whole process.
 Never awaits between taking from the tail's state and changing it.
 """
 
