@@ -20,10 +20,10 @@ from notify_sse.bench.target import Launch
 from notify_sse.errors import NotifyError
 from tests.comparison import document
 from tests.comparison.sizes import SIZES, WITHOUT, Size
-from tests.comparison.targets import BARE, BASELINE, EMBEDDED, NCHAN, STACK, launches, nchan_installed
+from tests.comparison.targets import BARE, BASELINE, EMBEDDED, NCHAN, PACKAGES, PUSHPIN, STACK, installed, launches
 from tests.support.services import private_directory, start_postgres, start_rabbitmq
 
-TARGETS = (STACK, EMBEDDED, BASELINE, NCHAN, BARE)
+TARGETS = (STACK, EMBEDDED, BASELINE, NCHAN, PUSHPIN, BARE)
 PAGE = Path("docs/explanation/performance.md")
 
 
@@ -52,10 +52,11 @@ def main(
     json_to: Path | None,
     html_to: Path | None,
 ) -> None:
-    """Measure the service on RabbitMQ with Postgres and on the embedded default, beside three others."""
+    """Measure the service on RabbitMQ with Postgres and on the embedded default, beside four others."""
     progress = Progress()
-    if NCHAN in (targets or TARGETS) and not nchan_installed():
-        progress.begin("nchan is left out: on Debian, apt-get install nginx libnginx-mod-nchan")
+    for name, packages in PACKAGES.items():
+        if name in (targets or TARGETS) and not installed(name):
+            progress.begin(f"{name} is left out: on Debian, apt-get install {packages}")
     report = _kept(json_to) or run.new_report()
     run.end_in_order()
     with _launches() as found:

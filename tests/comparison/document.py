@@ -8,7 +8,7 @@ import msgspec
 
 from notify_sse.bench.report.html_report import drawn
 from notify_sse.bench.report.results import Outcome, Plot, Report, number
-from tests.comparison.targets import BARE, BASELINE, EMBEDDED, NCHAN, STACK
+from tests.comparison.targets import BARE, BASELINE, EMBEDDED, NCHAN, PUSHPIN, STACK
 
 BEGIN: Final = "<!-- Measured: written by `make bench`. -->"
 END: Final = "<!-- End of what was measured. -->"
@@ -17,6 +17,7 @@ COLUMNS: Final = {
     EMBEDDED: "notify-sse, embedded default",
     BASELINE: "the usual way",
     NCHAN: "nginx with nchan (in memory, at most once)",
+    PUSHPIN: "Pushpin (in memory, at most once)",
     BARE: "bare asyncio server (the floor)",
 }
 

@@ -5,7 +5,10 @@ from typing import Final
 import msgspec
 
 from notify_sse.bench.plan import Plan
-from tests.comparison.targets import BARE, BASELINE, NCHAN, STACK
+from tests.comparison.targets import BARE, BASELINE, NCHAN, PUSHPIN, STACK
+
+AT_ONCE: Final = 2
+"""Pushpin breaks connections when many come at a time."""
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -19,6 +22,8 @@ class Size(msgspec.Struct, frozen=True):
 
     def plan(self, scenario: str, target: str) -> Plan:
         """What that scenario is run with on that target."""
+        if target == PUSHPIN:
+            return msgspec.structs.replace(self.idle if scenario == "idle" else self.load, at_once=AT_ONCE)
         if scenario != "idle":
             return self.load
         return msgspec.structs.replace(self.idle, seconds=self.long_rest_s) if target == STACK else self.idle
@@ -47,5 +52,10 @@ SIZES: Final = {
     "smoke": Size(SMOKE_LOAD, SMOKE_LOAD, long_rest_s=0.5),
 }
 
-WITHOUT: Final = {BASELINE: {"replay"}, NCHAN: {"replay"}, BARE: {"herd", "replay", "churn"}}
+WITHOUT: Final = {
+    BASELINE: {"replay"},
+    NCHAN: {"replay"},
+    PUSHPIN: {"herd", "replay", "churn"},
+    BARE: {"herd", "replay", "churn"},
+}
 """What cannot be asked of a target: to bring back what was missed, where nothing is kept."""

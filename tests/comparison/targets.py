@@ -19,13 +19,15 @@ EMBEDDED = "embedded"
 STACK = "rabbitmq-postgres"
 BASELINE = "baseline"
 NCHAN = "nchan"
+PUSHPIN = "pushpin"
 BARE = "bare"
+PACKAGES = {NCHAN: "nginx libnginx-mod-nchan", PUSHPIN: "pushpin zurl"}
 SPARE_FILES = 500
 NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 
 
 def launches(broker: RabbitServer, database: PostgresServer) -> dict[str, Launch]:
-    """By name, in the order of the columns. nchan only where it is installed."""
+    """By name, in the order of the columns; nchan and Pushpin only where they are installed."""
     # What they cost is measured by their pids, which those of a container do not show.
     assert isinstance(broker, InstalledRabbit)
     assert isinstance(database, InstalledPostgres)
@@ -38,14 +40,17 @@ def launches(broker: RabbitServer, database: PostgresServer) -> dict[str, Launch
         EMBEDDED: started_service(EMBEDDED),
         BASELINE: _baseline(broker.url, database.create_database(), pids),
         NCHAN: _nchan(),
+        PUSHPIN: _pushpin(),
         BARE: bare_server(),
     }
-    return {name: launch for name, launch in found.items() if name != NCHAN or nchan_installed()}
+    return {name: launch for name, launch in found.items() if installed(name)}
 
 
-def nchan_installed() -> bool:
-    """Whether nginx and its nchan module are there."""
-    return NCHAN_MODULE.exists() and shutil.which("nginx") is not None
+def installed(name: str) -> bool:
+    """Whether what that target needs is there: `PACKAGES` of Debian."""
+    if name == NCHAN:
+        return NCHAN_MODULE.exists() and shutil.which("nginx") is not None
+    return name != PUSHPIN or None not in (shutil.which("pushpin"), shutil.which("zurl"))
 
 
 def _baseline(broker_url: str, database_url: str, pids: dict[str, list[int]]) -> Launch:
@@ -103,3 +108,44 @@ def _nginx_config(directory: Path, *, port: int, files: int) -> Path:
         )
     )
     return config
+
+
+def _pushpin() -> Launch:
+    @asynccontextmanager
+    async def launch() -> AsyncIterator[Target]:
+        files, (port, origin, push, http_push) = raise_file_limit(), (free_port() for _ in range(4))
+        url = f"http://127.0.0.1:{port}"
+        with tempfile.TemporaryDirectory(prefix="notify-sse-pushpin-") as name:
+            directory = Path(name)
+            for folder in ("run", "log"):
+                (directory / folder).mkdir()
+            for config in ("pushpin.conf", "zurl.conf"):
+                template = (Path(__file__).parent / "pushpin" / config).read_text()
+                filled = template.format(
+                    directory=directory,
+                    connections=files - SPARE_FILES,
+                    port=port,
+                    push_port=push,
+                    http_push_port=http_push,
+                )
+                (directory / config).write_text(filled)
+            (directory / "routes").write_text(f"* 127.0.0.1:{origin}\n")
+            asks = [sys.executable, "-m", "tests.comparison.pushpin", str(origin), str(push)]
+            async with (
+                process(["zurl", f"--config={directory}/zurl.conf", "--loglevel=0"], {}) as zurl,
+                process(["pushpin", f"--config={directory}/pushpin.conf"], {}) as pushpin,
+                process(asks, {}, ready_url=f"{url}/readyz") as answers,
+            ):
+                publish_to = PublishAddress("http", host="127.0.0.1", port=origin, path="/?to={recipient}", batch=1)
+                path = "/notifications/stream?to="
+                yield Target(
+                    PUSHPIN,
+                    url,
+                    publish_to,
+                    path=f"{path}{{recipient}}",
+                    topic_path=f"{path}all",
+                    pids={"server": [zurl, pushpin, answers]},
+                    metrics=False,
+                )
+
+    return launch
