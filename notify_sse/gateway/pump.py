@@ -262,9 +262,11 @@ class Pump:
         return self._greet_when_counted(connection, self._unread)
 
     async def _greet_when_counted(self, connection: Connection, unread: UnreadCounts) -> None:
-        """Nothing else is written meanwhile: the connection is busy, and the greeting comes first."""
+        """The connection is busy meanwhile. A number as of before where the stream begins lacks what it never sends."""
         counted = await unread.ask(connection.recipient_id)
-        if not connection.gone and (step := self._write_greeting(connection, counted)):
+        told = unread.known(connection.recipient_id) or counted
+        told = None if told and told.at.position < connection.stream.position else told
+        if not connection.gone and (step := self._write_greeting(connection, told)):
             await step
 
     def _write_greeting(self, connection: Connection, unread: Unread | None) -> Coroutine[Any, Any, None] | None:
