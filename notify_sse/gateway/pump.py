@@ -263,9 +263,8 @@ class Pump:
 
     async def _greet_when_counted(self, connection: Connection, unread: UnreadCounts) -> None:
         """The connection is busy meanwhile. A number as of before where the stream begins lacks what it never sends."""
-        counted = await unread.ask(connection.recipient_id)
-        told = unread.known(connection.recipient_id) or counted
-        told = None if told and told.at.position < connection.stream.position else told
+        counted, known = await unread.ask(connection.recipient_id), unread.known(connection.recipient_id)
+        told = next((one for one in (known, counted) if one and one.at.position >= connection.stream.position), None)
         if not connection.gone and (step := self._write_greeting(connection, told)):
             await step
 
