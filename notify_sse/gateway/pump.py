@@ -262,9 +262,10 @@ class Pump:
         return self._greet_when_counted(connection, self._unread)
 
     async def _greet_when_counted(self, connection: Connection, unread: UnreadCounts) -> None:
-        """Nothing else is written meanwhile: the connection is busy, and the greeting comes first."""
-        counted = await unread.ask(connection.recipient_id)
-        if not connection.gone and (step := self._write_greeting(connection, counted)):
+        """The connection is busy meanwhile. A number as of before where the stream begins lacks what it never sends."""
+        counted, known = await unread.ask(connection.recipient_id), unread.known(connection.recipient_id)
+        told = next((one for one in (known, counted) if one and one.at.position >= connection.stream.position), None)
+        if not connection.gone and (step := self._write_greeting(connection, told)):
             await step
 
     def _write_greeting(self, connection: Connection, unread: Unread | None) -> Coroutine[Any, Any, None] | None:

@@ -5,6 +5,7 @@ import gc
 import sys
 import time
 from collections import Counter
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from tests.fault import packets
 from tests.fault.dead_letters import wrong_dead_letters
 from tests.fault.nemesis import Nemesis
+from tests.fault.own_events import disagreements
 from tests.fault.schedule import KINDS, LASTING, Fault, schedule
 from tests.fault.world import Plan, World
 from tests.support.checker import Violation, check, counts
@@ -37,6 +39,8 @@ DEFENCES: Final[dict[str, tuple[str, str]]] = {
     "expiring told": ("clients", "expiring"),
     "removed by retention": ("gateways", "expired"),
     "publishes retried with the same id": ("clients", "publishes retried"),
+    "recalls told to clients": ("clients", "recalled told"),
+    "read marks told to clients": ("clients", "read told"),
 }
 """What protects the promise → who counts it, under which name."""
 
@@ -151,6 +155,8 @@ async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset
     for gateway in world.fleet.gateways:
         await gateway.scrape()
     other += _out_of_contract(world)
+    stored = await world.scribe.stored()
+    other += islice(disagreements([*world.clients, *world.sloths], world.ledger, stored), 50)
     return other + nemesis.failed + world.scribe.gaps + world.fleet.died + world.errors
 
 

@@ -18,6 +18,7 @@ from tests.fault.ledger import Ledger, content_of
 from tests.support.checker import Connected, ResetTold, Seen
 from tests.support.contract import channel_of, channels_of, cursor_of
 from tests.support.event_stream import Message
+from tests.support.holding import Holding
 from tests.support.sightings import control_sighting
 from tests.support.streams import OpenStream, open_stream
 
@@ -25,6 +26,7 @@ CONNECT_S = 3.0
 BEATS_MISSED = 3
 NEVER_S = 1e9
 FAR_AWAY = 10**17
+HELD = 300
 
 
 class Habits(msgspec.Struct, frozen=True):
@@ -82,6 +84,7 @@ class Client:
         """Where it is connected, or was last."""
         self.opened = 0
         self.reader = ledger.reader(name, channels_of(recipient, topics))
+        self.holding = Holding(recipient, most=HELD)
         self._ledger = ledger
         self._rng = rng
         self._habits = habits
@@ -229,6 +232,7 @@ class Client:
             self.reader.sightings.append(ResetTold("expired", self.place, end))
         self.reader = self._ledger.reader(f"{self.name} from {cursor}", self.reader.channels)
         self.cursor, self.place = cursor, cursor_of(cursor)
+        self.holding.reset()
         self.reader.sightings.append(Connected("", self.place))
 
     def _fresh_token(self) -> str:
@@ -252,8 +256,12 @@ class Client:
         if message.event == "closing" and document["reason"] == "busy":
             self._ledger.seen["closing busy"] += 1  # refused: there was no stream
             return
+        if message.event in ("read", "recalled"):
+            self._hear_of(message, document)
+            return
         self.reader.sightings.append(control_sighting(message.event, document, brought=self._brought))
         if message.event == "reset":
+            self.holding.reset()
             self._ledger.told(document["reason"], to=cursor_of(document["to"]), forged=self._forged)
             self._asked_at = None
         elif message.event == "closing":
@@ -264,12 +272,27 @@ class Client:
             self.cursor = message.id
             self.place = cursor_of(message.id)
 
+    def _hear_of(self, message: Message, document: dict[str, Any]) -> None:
+        """A read mark or a recall: an event in the stream like any other, which the judge calls by its place."""
+        ledger, place = self._ledger, cursor_of(message.id or "")
+        if message.event == "read":
+            channel = ledger.one(f"recipient:{self.recipient}")
+            self.holding.marked(document, place=place.position)
+        else:
+            channel = ledger.channel_of_recalled(document["notification_id"])
+            self.holding.recalled(document["notification_id"], place=place.position)
+        name = ledger.one(f"!{message.event} {place.position}")
+        self.reader.sightings.append(Seen(place, name, channel, content_of(document)))
+        self.cursor, self.place = message.id or "", place
+        ledger.seen[f"{message.event} told"] += 1
+
     def _receive(self, message: Message, document: dict[str, Any]) -> None:
         ledger = self._ledger
         place = cursor_of(message.id or "")
         name, channel = ledger.one(str(document["notification_id"])), ledger.one(channel_of(document))
         self.reader.sightings.append(Seen(place, name, channel, content_of(document)))
         self.cursor, self.place = message.id or "", place
+        self.holding.received(name, place=place.position, channel=channel)
         ledger.delivered += 1
         ledger.know(channel, place.position)
         if self._asked_at is not None:

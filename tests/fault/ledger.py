@@ -4,7 +4,7 @@ Filled by publishers, clients and the scribe; read by the judge. Keeps little fo
 """
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from hashlib import blake2b
 from typing import Any
 
@@ -17,6 +17,8 @@ from tests.support.contract import channel_of
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
+RECALLABLE = 300
+ORPHANS = "orphans"
 HEALED_S = 3.0
 """After a fault is undone, until connections are back and what waited is through."""
 
@@ -47,6 +49,20 @@ class Times:
         return len(self.all), self.percentile(0.5), self.percentile(0.99), max(self.all, default=0.0)
 
 
+class Recallable(msgspec.Struct, frozen=True):
+    """What may be taken back: a notification that was accepted a while ago."""
+
+    notification_id: str
+    notification_type: str
+    channel: str
+
+    @property
+    def address(self) -> dict[str, str]:
+        """Whose it is, as a notification says it."""
+        kind, _, name = self.channel.partition(":")
+        return {"recipient_id" if kind == "recipient" else "topic": name}
+
+
 class Ledger:
     """Everything that a run records."""
 
@@ -71,6 +87,10 @@ class Ledger:
         """The highest place before which a reader was told that all may be gone."""
         self.orphans: dict[str, tuple[float, str, set[str]]] = {}
         """Committed without an announcement: notification_id → when, channel, the readers that wait for it."""
+        self.recallable: deque[Recallable] = deque(maxlen=RECALLABLE)
+        self.recalls: set[str] = set()
+        """Those whose recall was accepted."""
+        self._recalling: dict[str, str] = {}
         self._ids: dict[str, str] = {}
 
     def published(self, document: dict[str, Any], *, publisher: str, outcome: Outcome, ordered: bool = True) -> None:
@@ -78,6 +98,10 @@ class Ledger:
         if outcome == "accepted":
             self.accepted += 1
             self.answered_at[self.one(document["notification_id"])] = self.now()
+            if publisher != ORPHANS:  # somebody waits for each of these
+                self.recallable.append(
+                    Recallable(document["notification_id"], document["notification_type"], channel_of(document))
+                )
         self.seen[f"published {outcome}"] += 1
         self.history.published.append(
             Published(
@@ -105,6 +129,22 @@ class Ledger:
         """The log has it there."""
         self.history.places[self.one(notification_id)] = position
         self.know(channel, position)
+
+    def recalling(self, one: Recallable) -> None:
+        """`one` is about to be taken back: from now on it may be missed."""
+        self.history.recalled.add(self.one(one.notification_id))
+        self._recalling[one.notification_id] = one.channel
+
+    def channel_of_recalled(self, notification_id: str) -> str:
+        """A recall's event says only the id."""
+        return self.one(self._recalling.get(notification_id, "nobody took it back"))
+
+    def own_event(self, name: str, position: int, channel: str, data: dict[str, Any]) -> None:
+        """The service wrote a mark or a recall to the log there. It is owed to the channel's readers like the rest."""
+        self.history.published.append(
+            Published(self.one(name), self.one(channel), content_of(data), "the service", "accepted", ordered=False)
+        )
+        self.place(name, position, channel)
 
     def know(self, channel: str, position: int) -> None:
         self.latest[channel] = max(self.latest[channel], position)

@@ -12,11 +12,36 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from tests.fault.ledger import Ledger
+from tests.fault.ledger import ORPHANS, Ledger
 from tests.support.contract import channel_of
 
 FOREIGN = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 LIMIT = 20_000
+
+
+OWN = {"!read": "read", "!recalled": "recalled"}
+"""What the service itself writes to the log and sends: type → event."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What stands somewhere in the log."""
+
+    kind: str
+    channel: bytes
+    expires: bool
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The log as it is now, and what is read of it."""
+
+    rows: dict[int, Row]
+    upto: dict[bytes, int]
+    exceptions: set[tuple[bytes, int]]
+
+    def is_read(self, place: int) -> bool:
+        """Whether what stands there is read by the one whose it is."""
+        channel = self.rows[place].channel
+        return (place <= self.upto.get(channel, 0)) != ((channel, place) in self.exceptions)
 
 
 class Scribe:
@@ -48,6 +73,23 @@ class Scribe:
             if len(rows) < LIMIT:
                 return int(head[1])
 
+    async def stored(self) -> Stored:
+        """Everything, as of one moment: for the end of a run. Raises what asyncpg does."""
+
+        async def work(connection: asyncpg.Connection) -> Stored:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                rows = await connection.fetch("SELECT id, type, channel, expires_ms > 1 FROM log")
+                upto = await connection.fetch("SELECT channel, upto FROM read_state")
+                exceptions = await connection.fetch("SELECT channel, id FROM read_mark")
+            return Stored(
+                {place: Row(kind, channel, expires) for place, kind, channel, expires in rows},
+                {row["channel"]: row["upto"] for row in upto},
+                {(channel, place) for channel, place in exceptions},
+            )
+
+        stored: Stored = await self._run(work)
+        return stored
+
     async def expire(self, *, retention_s: float, limit: int) -> int:
         """One step of retention, as the service makes them."""
         await self.catch_up()
@@ -69,10 +111,10 @@ class Scribe:
         try:
             await self._run(lambda c: c.fetchrow("SELECT * FROM log_append($1, $2, $3, $4, $5, $6)", *columns))
         except FOREIGN:
-            self._ledger.published(document, publisher="orphans", outcome="unknown", ordered=False)
+            self._ledger.published(document, publisher=ORPHANS, outcome="unknown", ordered=False)
             raise
         self._ledger.orphan(document["notification_id"], at=time.monotonic(), channel=channel, readers=readers)
-        self._ledger.published(document, publisher="orphans", outcome="accepted", ordered=False)
+        self._ledger.published(document, publisher=ORPHANS, outcome="accepted", ordered=False)
 
     async def close(self) -> None:
         if self._connection:
@@ -81,17 +123,22 @@ class Scribe:
 
     async def _read(self, connection: asyncpg.Connection) -> tuple[list[Any], Any]:
         rows = await connection.fetch(
-            "SELECT id, notification_id, channel FROM log WHERE id > $1 ORDER BY id LIMIT $2", self.last, LIMIT
+            "SELECT id, notification_id, channel, type, body FROM log WHERE id > $1 ORDER BY id LIMIT $2",
+            self.last,
+            LIMIT,
         )
         head = await connection.fetchrow("SELECT epoch, position, floor FROM log_head")
         return rows, head
 
     def _take(self, rows: list[Any], head: Any) -> None:
-        for position, name, channel in rows:
+        for position, name, channel, kind, body in rows:
             if position != self.last + 1 and not position - 1 <= head[2]:
                 self.gaps.append(f"the log goes on at {position} after {self.last}; its floor is {head[2]}")
             self.last = position
-            self._ledger.place(name.decode(), position, channel.decode())
+            if event := OWN.get(kind):
+                self._ledger.own_event(f"!{event} {position}", position, channel.decode(), msgspec.json.decode(body))
+            else:
+                self._ledger.place(name.decode(), position, channel.decode())
         self.epoch, self.floor = head[0], head[2]
 
     async def _run(self, work: Any) -> Any:

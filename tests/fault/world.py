@@ -17,6 +17,7 @@ from tests.fault.clients import Client, Habits, look_after
 from tests.fault.fleet import Fleet, Gateway
 from tests.fault.ledger import Ledger
 from tests.fault.links import Links
+from tests.fault.own_events import Marker, Recaller
 from tests.fault.publishers import ForeignAmqp, Http, Lane, OurAmqp, Spoiler, Way
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
@@ -199,6 +200,28 @@ class World:
             self._publishing.append(asyncio.create_task(lane.run(self.stopping)))
         self.spoiler = Spoiler(foreign, ledger=self.ledger, rng=Random(f"{self.plan.seed}/spoiler"), every_s=0.7)
         self._publishing.append(asyncio.create_task(self.spoiler.run(self.stopping)))
+        self._start_users(foreign, token)
+
+    def _start_users(self, foreign: ForeignAmqp, token: str) -> None:
+        """Who takes back, and who reads."""
+        seed, service = self.plan.seed, self.fleet.gateways[0].service
+        recaller = Recaller(
+            foreign,
+            choose=lambda: self._any_port(self.rng),
+            token=token,
+            ledger=self.ledger,
+            rng=Random(f"{seed}/recaller"),
+            every_s=0.5,
+        )
+        marker = Marker(
+            self.clients,
+            choose=lambda: self._any_port(self.rng),
+            token=service.token,
+            ledger=self.ledger,
+            rng=Random(f"{seed}/marker"),
+            every_s=0.25,
+        )
+        self._publishing += [asyncio.create_task(one.run(self.stopping)) for one in (recaller, marker)]
 
     async def stop_publishing(self) -> None:
         """Have every lane finish, then close their connections."""

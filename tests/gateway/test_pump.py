@@ -9,11 +9,12 @@ import pytest
 
 from notify_sse.auth.grant import TokenFacts
 from notify_sse.auth.revoked import Revoked
-from notify_sse.core.control import CloseReason, ControlEvent, Reset
+from notify_sse.core.control import CloseReason, Connected, ControlEvent, Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame, frame
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import Event
+from notify_sse.core.read_state import Unread
 from notify_sse.core.rollout import Rollout
 from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Hole, Tail
@@ -331,6 +332,34 @@ async def test_a_greeting_that_had_to_be_counted_is_waited_for_like_any_other() 
     bench.transport.gate.set()
     await until(lambda: bench.transport.sent == ["connected", "4"])
     assert bench.transport.together == 1
+
+
+@pytest.mark.parametrize(("at", "told"), [(2, None), (3, 1), (4, 1)])
+async def test_a_number_from_before_the_stream_begins_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, at: int, told: int | None
+) -> None:
+    """The tail went on during the query, and the stream never sends what lies between."""
+    bench = Bench()
+    greeted: list[int | None] = []
+
+    class Counting:
+        """Knows nothing, and asks a database that stood at `at`."""
+
+        def known(self, _: str) -> None:
+            return None
+
+        async def ask(self, _: str) -> Unread:
+            return Unread(1, Cursor("e", at), Cursor("e", 0))
+
+    def write(event: ControlEvent) -> None:
+        if isinstance(event, Connected):
+            greeted.append(event.unread.count if event.unread else None)
+
+    bench.pump._unread = cast("UnreadCounts", Counting())
+    monkeypatch.setattr(bench.transport, "write_control", write)
+    bench.registry.open(bench.connection)
+    await until(lambda: greeted)
+    assert greeted == [told]
 
 
 async def test_who_keeps_a_journal_hears_of_a_log_that_broke_off() -> None:

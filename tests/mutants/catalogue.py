@@ -9,7 +9,15 @@ from typing import Final
 import msgspec
 import pytest
 
-from tests.mutants import door_bugs, gateway_bugs, ingest_bugs, limit_bugs, publish_bugs, revocation_bugs
+from tests.mutants import (
+    door_bugs,
+    gateway_bugs,
+    ingest_bugs,
+    limit_bugs,
+    own_event_bugs,
+    publish_bugs,
+    revocation_bugs,
+)
 from tests.mutants.planting import Mutant, planted
 from tests.simulation.world import simulate
 
@@ -19,6 +27,7 @@ BUGS: Final[tuple[Mutant, ...]] = (
     *door_bugs.BUGS,
     *publish_bugs.BUGS,
     *limit_bugs.BUGS,
+    *own_event_bugs.BUGS,
     *revocation_bugs.BUGS,
 )
 MAX_SEEDS: Final = 3000

@@ -10,12 +10,14 @@ import msgspec
 from notify_sse.auth import Grant
 from notify_sse.core.cursor import Cursor
 from notify_sse.gateway.connection import NEVER
-from tests.simulation.gateway import SimGateway
+from tests.simulation.gateway import Names, SimGateway
 from tests.simulation.loop import SimLoop
+from tests.simulation.own_events import mark_name, recall_name
 from tests.simulation.wire import Wire
 from tests.support.checker import Reader, Seen, Sighting
 from tests.support.contract import channel_of, cursor_of
 from tests.support.event_stream import EventStreamParser, Message
+from tests.support.holding import Holding
 from tests.support.sightings import control_sighting
 
 FORGED: Final = ("", "0", "e0.", "e0.-1", "nobody.7", "e0.999999", "e0.1\n", "x" * 200)
@@ -31,6 +33,7 @@ class Habits(msgspec.Struct, frozen=True):
     reads_after_s: float
     token_s: float
     room_chunks: int
+    mark: float
 
 
 class Client:
@@ -49,7 +52,12 @@ class Client:
         choose: Callable[[], SimGateway | None],
         wall: Callable[[], float],
         note: Callable[[str], None],
+        channel_of: Callable[[str], str],
+        on_unread: Callable[["Client", int, Cursor], None],
     ) -> None:
+        self._on_unread = on_unread
+        self.holding = Holding(recipient)
+        self._channel_of = channel_of
         self._remark = note
         self.reader = reader
         self.cursor = ""
@@ -65,8 +73,12 @@ class Client:
         self._habits = habits
         self._choose = choose
         self._wall = wall
-        self._recipient = recipient
+        self.recipient = recipient
         self._topics = topics
+
+    def owns(self, channel: str) -> bool:
+        """Whether it is the recipient's own channel."""
+        return channel == f"recipient:{self.recipient}"
 
     async def run(self) -> None:
         while True:
@@ -92,7 +104,7 @@ class Client:
         )
         expires_at = NEVER if self.calm else self._wall() + self._habits.token_s * self._rng.random()
         grant = Grant(
-            subject=self._recipient,
+            subject=self.recipient,
             scopes=frozenset(("notifications:read",)),
             topics=frozenset(self._topics),
             expires_at=expires_at,
@@ -135,9 +147,45 @@ class Client:
         if message.id is not None:
             self.cursor = message.id
         if message.event == "message":
-            self._note(seen(cursor_of(message.id or ""), data))
+            self._take(cursor_of(message.id or ""), data)
+        elif message.event in ("read", "recalled"):
+            self._hear_of(message.event, cursor_of(message.id or ""), data)
         else:
+            if message.event == "connected":
+                self.holding.connected(data, has_id=message.id is not None)
+                if self.holding.unread is not None:
+                    self._on_unread(self, self.holding.unread, cursor_of(str(data["unread_upto"])))
+            elif message.event == "reset":
+                self.holding.reset()
             self._note(control_sighting(message.event, data, brought=self._brought))
+
+    def _take(self, cursor: Cursor, document: dict[str, Any]) -> None:
+        sighting = seen(cursor, document)
+        self._note(sighting)
+        self.holding.received(sighting.notification_id, place=cursor.position, channel=sighting.channel)
+        if self._habits.mark and not self.calm and self._rng.random() < self._habits.mark:
+            self._mark(cursor)
+
+    def _hear_of(self, event: str, cursor: Cursor, data: dict[str, Any]) -> None:
+        """A mark or a recall. What a mark says has a serial, which the real one has not."""
+        if event == "read":
+            self.holding.marked(data, place=cursor.position)
+            self._note(Seen(cursor, mark_name(data["serial"]), f"recipient:{self.recipient}", data))
+        else:
+            name = data["notification_id"]
+            self.holding.recalled(name, place=cursor.position)
+            self._note(Seen(cursor, recall_name(name), self._channel_of(name), data))
+
+    def _mark(self, cursor: Cursor) -> None:
+        """The user reads what there is, or marks one of them as read or as not."""
+        gateway = self._choose()
+        if gateway is None:
+            return
+        self._tally["marked"] += 1
+        draw = self._rng.random()
+        names = tuple(self.holding.items)
+        one = names[int(self._rng.random() * len(names))]
+        gateway.mark(self.recipient, str(cursor) if draw < 0.5 else Names((one, "unknown"), read=draw < 0.8))
 
     def _note(self, sighting: Sighting) -> None:
         self._remark(f"{self.reader.name} {sighting}")

@@ -7,17 +7,20 @@ for may still be carried out.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
+from notify_sse.core.channels import recipient_channel
 from notify_sse.core.erasure import Recalled
-from notify_sse.core.model import GONE, PASSED_OVER_MS, RECALLED, Event, Notification
+from notify_sse.core.model import Event, Notification
 from notify_sse.core.ports import Appended, Head, Page, Stored
+from notify_sse.core.read_state import Marked, Unread
 from notify_sse.errors import StoreRefused, StoreUnavailable
 from tests.simulation.loop import SimLoop
+from tests.simulation.own_events import OwnEvents
 
 T = TypeVar("T")
 
@@ -28,6 +31,9 @@ NAMELESS = "recipient:nameless"
 
 FILL_EVENTS = 7
 """A page of the newest events holds no more, whatever was asked for: large bodies would do the same."""
+WALL_S: Final = 1_800_000_000.0
+"""The wall clock's time when a run begins."""
+
 BY_HAND = b"{}"
 """The body of what somebody writes behind our back."""
 
@@ -62,6 +68,7 @@ class Database:
         self.withdrawn: set[str] = set()
         self.ever: dict[str, int] = {}
         """notification_id → place, of everything in the log to stay, whether retention removed it since or not."""
+        self.own = OwnEvents(self.rows)
 
     @property
     def head(self) -> Head:
@@ -100,14 +107,15 @@ class Database:
         known = self.known.get((channel, name))
         if known is None:
             return None
-        row = self.rows[known[0] - 1]
-        if row.type == GONE:
-            return Recalled(self.epoch, None)
-        self.rows[row.id - 1] = Event(row.id, channel, GONE, b"", PASSED_OVER_MS, silent=True)
-        body = msgspec.json.encode({"notification_id": name})
-        told = Event(len(self.rows) + 1, channel, RECALLED, body, PASSED_OVER_MS, silent=True, erases=row.id)
-        self.rows.append(told)
-        return Recalled(self.epoch, told)
+        if known[0] <= self.floor:
+            return None
+        return self.own.recall(self.rows[known[0] - 1], name, epoch=self.epoch)
+
+    def mark(self, recipient_id: str, names: Collection[str], *, read: bool, now_ms: float) -> Marked:
+        """These are read, or are not."""
+        channel = recipient_channel(recipient_id)
+        places = [(name, self.known[channel, name][0]) for name in names if (channel, name) in self.known]
+        return self.own.mark(recipient_id, places, read=read, head=self.head, now_ms=now_ms)
 
     def stretch(self, after: int, limit: int) -> Page:
         found = self._committed(max(after, self.floor))[:limit]
@@ -149,6 +157,7 @@ class Database:
                 del self.known[channel, name]
                 self.ever.pop(name, None)
                 self.withdrawn.add(name)
+        self.withdrawn |= self.own.go_back(position)
         for row in self.rows[position:]:
             if row.channel == NAMELESS and row.body != BY_HAND:
                 self.copies[number_of(row.body)] -= 1  # stored once more, it is there once
@@ -186,12 +195,44 @@ class SimStore:
             raise
 
     def _append_at_server(self, batch: Sequence[Notification]) -> Appended:
-        if not self._database.writable:
-            raise StoreUnavailable("read only")
+        self._check_writable()
         return self._database.append(batch)
 
+    def _writing(self, request: Callable[[], T]) -> T:
+        self._check_writable()
+        return request()
+
+    def _check_writable(self) -> None:
+        if not self._database.writable:
+            raise StoreUnavailable("read only")
+
+    def _now_ms(self) -> float:
+        return (WALL_S + self._loop.now) * 1000
+
     async def recall(self, channel: str, notification_id: str) -> Recalled | None:
-        return await self._ask(lambda: self._database.recall(channel, notification_id))
+        return await self._ask(lambda: self._writing(lambda: self._database.recall(channel, notification_id)))
+
+    async def mark_upto(self, recipient_id: str, position: int) -> Marked:
+        database = self._database
+        return await self._ask(
+            lambda: self._writing(
+                lambda: database.own.mark_upto(recipient_id, position, head=database.head, now_ms=self._now_ms())
+            )
+        )
+
+    async def mark(self, recipient_id: str, notification_ids: Collection[str], *, read: bool) -> Marked:
+        database = self._database
+        return await self._ask(
+            lambda: self._writing(
+                lambda: database.mark(recipient_id, notification_ids, read=read, now_ms=self._now_ms())
+            )
+        )
+
+    async def unread(self, recipients: Sequence[str]) -> list[Unread]:
+        database = self._database
+        return await self._ask(
+            lambda: [database.own.unread(one, head=database.head, now_ms=self._now_ms()) for one in recipients]
+        )
 
     async def head(self) -> Head:
         return await self._ask(lambda: self._database.head)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, cast
@@ -14,16 +15,19 @@ from notify_sse.broker.live import LiveExchange
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.erasure import Erasure
 from notify_sse.core.hub import Hub
+from notify_sse.core.model import Announcement
 from notify_sse.core.parse import parse
 from notify_sse.core.ports import Broker, Head, Listener, Store
+from notify_sse.core.read_state import ReadState
 from notify_sse.core.tail import Tail
-from notify_sse.errors import BadNotification, Overloaded
+from notify_sse.errors import BadNotification, Overloaded, StoreUnavailable
 from notify_sse.gateway.admission import Admission, Limits
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.live import LiveMessages
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
+from notify_sse.gateway.unread import UnreadCounts
 from notify_sse.log.announce import Announcer
 from notify_sse.log.append import Appender
 from notify_sse.log.ingest import Ingest
@@ -49,6 +53,17 @@ class Sizes(msgspec.Struct, frozen=True):
     heartbeat_s: float
     stall_s: float
     max_replays: int
+
+
+class Names(msgspec.Struct, frozen=True):
+    """These are read, or are not."""
+
+    names: tuple[str, ...]
+    read: bool
+
+
+Mark = str | Names
+"""Up to a cursor, or by notification_ids."""
 
 
 class CountedRelay(Relay[Connection]):
@@ -83,8 +98,10 @@ class SimGateway(Process):
         exchange: Exchange,
         sizes: Sizes,
         flaky: float,
+        counts: bool,
     ) -> None:
         super().__init__(name)
+        self._database = database
         self._loop = loop
         self._rng = rng
         self._tally = tally
@@ -93,9 +110,11 @@ class SimGateway(Process):
         self.wires: dict[Wire, Connection | None] = {}
         self._serial = 0
         self.link = Link(exchange, self)
-        store = cast("Store", SimStore(database, loop, rng, tally, flaky=flaky))
+        sim_store = SimStore(database, loop, rng, tally, flaky=flaky)
+        store, self._read_state = cast("Store", sim_store), cast("ReadState", sim_store)
         metrics = cast("Metrics", TallyMetrics(tally))
         self.tail = Tail(max_events=sizes.tail_events, max_bytes=sizes.tail_bytes)
+        self._unread = UnreadCounts(self._read_state, self.tail) if counts else None
         self.hub: Hub[Connection] = Hub()
         self.pump = Pump(
             store,
@@ -105,11 +124,20 @@ class SimGateway(Process):
             stall_s=sizes.stall_s,
             max_replays=sizes.max_replays,
             retry_ms=1000,
+            unread=self._unread,
         )
         self.pump.deadlines.resolution_s = sizes.heartbeat_s / 4
         self.registry = Registry(self.pump, self.hub, metrics)
         outage = Outage("the store")
-        self.relay = CountedRelay(store, self.tail, self.hub, metrics, outage=outage, drive=self._drive)
+        self.relay = CountedRelay(
+            store,
+            self.tail,
+            self.hub,
+            metrics,
+            outage=outage,
+            drive=self._drive,
+            on_extended=self._unread.follow if self._unread else None,
+        )
         self.relay.tally = tally
         self.live_messages = LiveMessages(
             metrics,
@@ -121,10 +149,12 @@ class SimGateway(Process):
         )
         broker = cast("Broker", self.link)
         live = LiveExchange(broker, metrics, spawn=self.spawn)
-        announcer = Announcer(take_here=self.relay.take, tell_others=live.tell)
+        self._announcer = announcer = Announcer(take_here=self.relay.take, tell_others=live.tell)
         self.appender = Appender(store, metrics, outage=outage, on_committed=announcer.announce)
-        recalls = Recalls(cast("Erasure", store), announce=announcer.announce)
-        self.ingest = Ingest(broker, self.appender, recalls, metrics, batch=sizes.ingest_batch, max_bytes=MAX_BYTES)
+        self.recalls = Recalls(cast("Erasure", store), announce=announcer.announce)
+        self.ingest = Ingest(
+            broker, self.appender, self.recalls, metrics, batch=sizes.ingest_batch, max_bytes=MAX_BYTES
+        )
         self.pause = Pause(broker, outage)
         limits = Limits(max_streams=1000, max_streams_per_recipient=1000)
         self.admission = Admission(self.tail, self.relay, self.registry, metrics, limits=limits)
@@ -207,7 +237,7 @@ class SimGateway(Process):
             wire.break_off(0.0)
             del self.wires[wire]
             return
-        connection.stream = CountedStream(connection.stream, self._tally)
+        connection.stream = CountedStream(connection.stream, self._tally, self._database)
         self.wires[wire] = connection
         try:
             self.registry.open(connection)
@@ -221,6 +251,34 @@ class SimGateway(Process):
     def post(self, raw: bytes, answer: Callable[[int], None]) -> None:
         """`POST /notifications`: `answer` gets the status, unless the process dies first."""
         self.spawn(self._post(raw, answer))
+
+    def recall(self, channel: str, notification_id: str, answer: Callable[[int], None]) -> None:
+        """`DELETE /notifications/{notification_id}`."""
+        self.spawn(self._recall(channel, notification_id, answer))
+
+    async def _recall(self, channel: str, notification_id: str, answer: Callable[[int], None]) -> None:
+        try:
+            recalled = await self.recalls.recall(channel, notification_id)
+        except StoreUnavailable:
+            answer(503)
+        else:
+            answer(200 if recalled else 404)
+
+    def mark(self, recipient: str, mark: Mark) -> None:
+        """`POST /notifications/read`. Whoever marks sees in the stream what came of it."""
+        self.spawn(self._mark(recipient, mark))
+
+    async def _mark(self, recipient: str, mark: Mark) -> None:
+        with suppress(StoreUnavailable, Overloaded):
+            if isinstance(mark, str):
+                placed = await self.admission.place(mark)
+                if placed.reset:
+                    return
+                marked = await self._read_state.mark_upto(recipient, placed.cursor.position)
+            else:
+                marked = await self._read_state.mark(recipient, mark.names, read=mark.read)
+            if marked.event:
+                self._announcer.announce(Announcement(marked.epoch, marked.event.id, (marked.event,)))
 
     async def _post(self, raw: bytes, answer: Callable[[int], None]) -> None:
         try:

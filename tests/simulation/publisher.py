@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
@@ -26,11 +26,13 @@ ATTEMPTS: Final = 5
 OUTCOMES: Final[dict[int, Outcome]] = {200: "accepted", 201: "accepted", 503: "unknown", 504: "unknown"}
 """By status; any other is a refusal."""
 ANSWER_S: Final = 2.5
+Request = Callable[[SimGateway, Callable[[int], None]], None]
+"""Asks a gateway, which gives the status to what it is given."""
 
 
 class Task(msgspec.Struct, frozen=True):
-    """What one publisher does: `spoil` is how often it publishes what must be refused, `mortal` what expires, and
-    `nameless` (besides) something without an id, once.
+    """What one publisher does: `spoil` is how often it publishes what must be refused, `mortal` what expires,
+    `nameless` (besides) something without an id, once, and `recall` how often it takes one back.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Task(msgspec.Struct, frozen=True):
     spoil: float
     mortal: float
     nameless: float
+    recall: float
 
 
 class Publisher:
@@ -58,6 +61,8 @@ class Publisher:
         wall: Callable[[], float],
         record: list[Published],
     ) -> None:
+        self.recalled: list[Published] = []
+        """What it took back: each recall of these was accepted."""
         self._task = task
         self._loop = loop
         self._rng = rng
@@ -81,6 +86,8 @@ class Publisher:
             if outcome == "refused":
                 self._tally["wrongly refused"] += 1
             self._note(document, outcome, ordered=task.way != "either")
+            if task.recall and outcome == "accepted" and self._rng.random() < task.recall:
+                await self._recall()
             if task.way == "http" and outcome == "accepted" and self._rng.random() < task.spoil:
                 await self._publish_again_changed(document)
 
@@ -123,7 +130,7 @@ class Publisher:
         raw = msgspec.json.encode(document)
         for _ in range(ATTEMPTS):
             by_amqp = self._task.way == "amqp" or (self._task.way == "either" and self._rng.random() < 0.5)
-            outcome = await (self._by_amqp(raw, document) if by_amqp else self._by_http(raw))
+            outcome = await (self._by_amqp(raw, document) if by_amqp else self._by_http(self._post(raw)))
             if outcome != "unknown":
                 return outcome
             await self._pause(self._rng.random() * 0.6)
@@ -137,12 +144,34 @@ class Publisher:
             return "unknown"
         return "accepted"
 
-    async def _by_http(self, raw: bytes) -> Outcome:
+    async def _recall(self) -> None:
+        """Take back one of the last that were accepted."""
+        mine = [one for one in self._record[-8:] if one.publisher == self._task.name and one.outcome == "accepted"]
+        one = mine[int(self._rng.random() * len(mine))]
+        document = cast("dict[str, Any]", one.content)
+        for _ in range(ATTEMPTS):
+            if self._task.way == "amqp" or (self._task.way == "either" and self._rng.random() < 0.5):
+                outcome = await self._by_amqp(msgspec.json.encode(document | {"recall": True}), document)
+            else:
+                outcome = await self._by_http(
+                    lambda gateway, answer: gateway.recall(one.channel, one.notification_id, answer)
+                )
+            if outcome == "accepted":
+                self._tally["recalled"] += 1
+                self.recalled.append(one)
+            if outcome != "unknown":
+                return
+            await self._pause(self._rng.random() * 0.6)
+
+    def _post(self, raw: bytes) -> Request:
+        return lambda gateway, answer: gateway.post(raw, answer)
+
+    async def _by_http(self, request: Request) -> Outcome:
         gateway = self._choose()
         if gateway is None:
             return "unknown"
         status: asyncio.Future[int] = self._loop.create_future()
-        gateway.post(raw, lambda code: self._answered(status, code))
+        request(gateway, lambda code: self._answered(status, code))
         timer = self._loop.call_later(ANSWER_S, _set, status, 504)
         code = await status
         timer.cancel()
@@ -181,7 +210,7 @@ class Publisher:
     async def _publish_again_changed(self, document: dict[str, Any]) -> None:
         """Over HTTP, the id of what is in the log with other content."""
         changed = document | {"payload": {"changed": True}}
-        self._note(changed, await self._by_http(msgspec.json.encode(changed)), ordered=False)
+        self._note(changed, await self._by_http(self._post(msgspec.json.encode(changed))), ordered=False)
 
 
 def _set(status: asyncio.Future[int], code: int) -> None:

@@ -80,6 +80,8 @@ class Scenario(msgspec.Struct, frozen=True):
     active_s: float
     busy: float
     slot_s: float
+    counts: bool
+    """Whether streams are told how much is unread."""
 
 
 def draw(rng: Random) -> Scenario:
@@ -101,6 +103,7 @@ def draw(rng: Random) -> Scenario:
         active_s=active_s,
         busy=rng.choice((0.03, 0.3)),
         slot_s=rng.choice((0.0, 0.001, 0.005)),
+        counts=rng.random() < 0.3,
     )
 
 
@@ -151,6 +154,7 @@ def _habits(rng: Random) -> Habits:
         reads_after_s=rng.choice((0.001, 0.001, 0.05)),
         token_s=rng.choice((4.0, 1e6, 1e6)),
         room_chunks=rng.choice((0, 1, 3)),
+        mark=rng.choice((0, 0, 0, 0.3)),
     )
 
 
@@ -168,6 +172,7 @@ def _task(rng: Random, number: int, recipients: list[str], active_s: float) -> T
         spoil=rng.choice((0, 0, 0.1)),
         mortal=rng.choice((0, 0, 0, 0.2)),
         nameless=rng.choice((0, 0, 0.5)),
+        recall=rng.choice((0, 0, 0, 0.2)),
     )
 
 

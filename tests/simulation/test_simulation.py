@@ -34,7 +34,7 @@ def test_a_seed_reproduces_step_by_step_in_another_process() -> None:
 
 def test_a_trace_tells_what_happened() -> None:
     """With `--trace` a seed shows its faults and what each client saw, and goes the same way as without."""
-    plain, traced = simulate(7), simulate(7, traced=True)
+    plain, traced = simulate(8), simulate(8, traced=True)
     assert traced.digest == plain.digest
     assert not plain.trace
     assert any("Seen(" in line for line in traced.trace)

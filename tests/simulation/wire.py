@@ -15,6 +15,7 @@ from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.core.stream import Stream, StreamState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway import eager
+from tests.simulation.database import Database
 from tests.simulation.loop import SimLoop
 
 
@@ -98,21 +99,29 @@ class Wire:
 
 
 class CountedStream(Stream):
-    """A stream that counts what it does."""
+    """A stream that counts what it does, and looks whether a tail gives what it knows to be recalled."""
 
-    __slots__ = ("tally",)
+    __slots__ = ("database", "tally")
 
-    def __init__(self, stream: Stream, tally: Counter[str]) -> None:
+    def __init__(self, stream: Stream, tally: Counter[str], database: Database) -> None:
         super().__init__(stream.channels, Cursor(stream.epoch, stream.position), generation=stream.generation)
         self.tally = tally
+        self.database = database
 
     def pull(self, tail: Tail, *, now_ms: int) -> list[Frame] | StreamState | Reset:
         turn = super().pull(tail, now_ms=now_ms)
         if isinstance(turn, list):
             self.tally["warm pulls"] += 1
+            if self.database.own.any_recalled and tail.epoch == self.database.epoch:
+                self._look_for_recalled(turn, tail)
         elif turn is StreamState.ASLEEP:
             self.tally["fell asleep"] += 1
         return turn
+
+    def _look_for_recalled(self, frames: list[Frame], tail: Tail) -> None:
+        for frame in frames:
+            told = self.database.own.recalled_upto(frame.id)
+            self.tally["recalled, but sent"] += 0 < told <= tail.position
 
 
 class WireTransport:

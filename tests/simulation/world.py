@@ -7,28 +7,28 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random
 from types import SimpleNamespace
-from typing import Final, TypeGuard
+from typing import Final
 from unittest.mock import patch
 
 import msgspec
 
 from notify_sse.core import stream
-from notify_sse.gateway import admission, connection, pump, registry, relay, replay
-from notify_sse.log import append, ingest, pause
+from notify_sse.gateway import admission, connection, pump, registry, relay, replay, unread
+from notify_sse.log import append, ingest, pace, pause, recall
 from notify_sse.telemetry import outage
 from tests.simulation.broker import Exchange
-from tests.simulation.client import FORGED, Client
-from tests.simulation.database import Database, number_of
+from tests.simulation.client import Client
+from tests.simulation.database import WALL_S, Database, number_of
 from tests.simulation.gateway import SimGateway
 from tests.simulation.loop import Livelock, SimLoop
 from tests.simulation.nemesis import Nemesis
+from tests.simulation.own_events import recall_name
 from tests.simulation.publisher import Publisher
 from tests.simulation.scenario import Limits, Scenario, draw
-from tests.support.checker import History, Reader, ResetTold, Violation, check
+from tests.simulation.verdict import compare_unread, disagreement, out_of_contract
+from tests.support.checker import History, Reader, Violation, check
 from tests.support.contract import channels_of
 
-WALL_S: Final = 1_800_000_000.0
-"""The wall clock's time when a run begins."""
 CALM_S: Final = 12.0
 """How long after the last fault and the last publish nothing may have moved while a stream has not caught up."""
 LOOK_S: Final = 0.37
@@ -76,6 +76,7 @@ class World:
         self.exchange.store_away_s = self._store_away_s
         self.gateways: list[SimGateway] = []
         self.clients: list[Client] = []
+        self.publishers: list[Publisher] = []
         self._publishing = 0
         self.stuck = ""
         self._moved: tuple[int, ...] = ()
@@ -111,6 +112,7 @@ class World:
             exchange=self.exchange,
             sizes=self.scenario.sizes,
             flaky=self.scenario.flaky,
+            counts=self.scenario.counts,
         )
         if slot == len(self.gateways):
             self.gateways.append(made)
@@ -136,6 +138,7 @@ class World:
                 wall=self.wall,
                 record=self.history.published,
             )
+            self.publishers.append(publisher)
             self.loop.create_task(publisher.run()).add_done_callback(self._published_all)
         nemesis = Nemesis(self)
         nemesis.schedule(self.scenario.faults)
@@ -156,9 +159,16 @@ class World:
             choose=self.choose,
             wall=self.wall,
             note=self.note,
+            channel_of=self._channel_of,
+            on_unread=lambda client, count, at: compare_unread(self, client, count, at),
         )
         self.clients.append(client)
         self.loop.create_task(client.run())
+
+    def _channel_of(self, notification_id: str) -> str:
+        """On which channel it is; a recall's event says only its id."""
+        name = recall_name(notification_id)
+        return next((one.channel for one in self.database.own.said if one.notification_id == name), "")
 
     def _published_all(self, _: object) -> None:
         self._publishing -= 1
@@ -216,11 +226,14 @@ def simulate(seed: int, *, traced: bool = False) -> Outcome:
         except Exception as exc:  # noqa: BLE001 - whatever ends a task of the core is the run's result
             broken = f"{type(exc).__name__}: {exc}"
     history = world.history
-    history.withdrawn |= world.database.withdrawn
-    history.places |= world.database.ever
+    database = world.database
+    history.published += database.own.said
+    history.withdrawn |= database.withdrawn
+    history.recalled |= database.own.ever_recalled
+    history.places |= database.ever | database.own.places
     for one in world.gateways:
         world.tally["tail evicted"] += one.alive and one.tail.start > 0
-    broken = broken or world.stuck or _out_of_contract(world)
+    broken = broken or world.stuck or out_of_contract(world) or disagreement(world)
     return Outcome(seed, check(history), broken, world.tally, _digest(world), world.loop.steps, world.trace)
 
 
@@ -229,39 +242,6 @@ def _digest(world: World) -> str:
     seen = [reader.sightings for reader in world.history.readers]
     went = (world.loop.steps, world.loop.now, world.rng.getstate(), world.history.published, seen)
     return hashlib.blake2b(repr(went).encode(), digest_size=8).hexdigest()
-
-
-OUT_OF_CONTRACT: Final = {
-    "two writers": "a connection was written to while a write was under way",
-    "stream broke": "an exception ended a stream",
-    "break not told": "a stream did not notice that the log went back",
-    "wrongly refused": "a sound notification was refused",
-    "taken again too early": "deliveries were taken while the store was away",
-}
-
-
-def _out_of_contract(world: World) -> str:
-    """What the checker cannot know of, since it is about refusals, writes and needless resets."""
-    tally = world.tally
-    if found := [text for name, text in OUT_OF_CONTRACT.items() if tally[name]]:
-        return found[0]
-    if len({message.message_id for message, _ in world.exchange.dead}) < tally["spoilt"]:
-        return "a refused message is not in the dead letters"
-    excused = {number_of(body): count for body, count in world.exchange.excused.items()}
-    if any(copies > 1 + excused.get(number, 0) for number, copies in world.database.copies.items()):
-        return "a notification without an id was stored again, although it was known not to be"
-    if not tally["retention"] and tally["reset expired"]:
-        return "a reset for retention, although there was none"
-    if not tally["new epoch"] + tally["log went back"] and any(
-        sighting.came for reader in world.history.readers for sighting in reader.sightings if _of_another_log(sighting)
-    ):
-        return "a reset for another log, although there is but one"
-    return ""
-
-
-def _of_another_log(sighting: object) -> TypeGuard[ResetTold]:
-    """Whether it is a reset for an unknown epoch or a cursor ahead, other than for a forged cursor."""
-    return isinstance(sighting, ResetTold) and sighting.reason != "expired" and str(sighting.came) not in FORGED
 
 
 @contextmanager
@@ -281,6 +261,7 @@ def _small(limits: Limits) -> Iterator[None]:
             (append, "MAX_BATCH", limits.batch_events),
             (pause, "PATIENCE_S", limits.patience_s),
             (pause, "LOOK_S", 0.05),
+            (pace, "MAX_STRETCH_S", -1.0 if limits.few == 4 else pace.MAX_STRETCH_S),  # a rest after each step, or none
             (pause, "MAX_WAIT_S", min(2.0, 2 * limits.patience_s)),
         ):
             stack.enter_context(patch.object(module, name, value))
@@ -307,6 +288,8 @@ def _virtual_time(loop: SimLoop, rng: Random) -> Iterator[None]:
     dice = SimpleNamespace(Random=lambda: rng, random=rng.random)
     with ExitStack() as stack:
         for module, name, value in (
+            (ingest, "time", clock),
+            (pace, "time", clock),
             (pump, "time", clock),
             (replay, "time", clock),
             (pump, "random", dice),
@@ -314,8 +297,10 @@ def _virtual_time(loop: SimLoop, rng: Random) -> Iterator[None]:
             (admission, "random", dice),
             (admission, "uuid4", lambda: SimpleNamespace(hex=f"{rng.getrandbits(64):x}")),
             (append, "random", dice),
+            (recall, "random", dice),
             (ingest, "new_id", lambda: f"{rng.getrandbits(64):x}"),
             (outage, "time", clock),
+            (unread, "time", clock),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield

@@ -85,13 +85,15 @@ class History(msgspec.Struct):
 
     `published` in the order of the answers. `places`: where the log has them, notification_id → position, as far as it
     is known beside the sightings (receipts, a dump of the log). `withdrawn`: accepted, but cut away from the log since
-    by an operator who restored an older copy; they are owed to nobody, and may have come twice.
+    by an operator who restored an older copy; they are owed to nobody, and may have come twice. `recalled`: taken back
+    since, so that whoever comes later misses them.
     """
 
     published: list[Published] = []
     readers: list[Reader] = []
     places: dict[str, int] = {}
     withdrawn: set[str] = set()
+    recalled: set[str] = set()
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -160,7 +162,8 @@ def _owed(history: History, places: Mapping[str, int]) -> dict[str, list[tuple[i
             channels[one.notification_id].add(one.channel)
     for one in history.published:
         certain = one.outcome == "accepted" or (one.outcome == "unknown" and len(channels[one.notification_id]) == 1)
-        if certain and not one.may_expire and one.notification_id in places:
+        missable = one.may_expire or one.notification_id in history.recalled
+        if certain and not missable and one.notification_id in places:
             owed[one.channel].append((places[one.notification_id], one.notification_id))
     for entries in owed.values():
         entries.sort()

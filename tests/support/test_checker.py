@@ -174,6 +174,16 @@ def test_what_may_expire_is_not_owed() -> None:
     assert check(history(*ALL[:5], books=books)) == []
 
 
+def test_what_was_recalled_is_missed_by_whoever_comes_later() -> None:
+    """And by nobody else: it is still to be in order, and what it was."""
+    late = history(*(seen(number) for number in (1, 2, 4, 5, 6)))
+    assert [one.kind for one in check(late)] == ["lost"]
+    late.recalled.add("n3")
+    assert check(late) == []
+    late.readers[0].sightings.append(seen(3))
+    assert [one.kind for one in check(late)] == ["reordered"]
+
+
 def test_a_reset_excuses_its_range_and_nothing_else() -> None:
     reset = ResetTold("expired", at(2), at(4))
     assert check(history(*ALL[:2], reset, *ALL[4:])) == []
