@@ -1,8 +1,9 @@
 # syntax=docker/dockerfile:1
 # The service alone; compose.yaml puts it beside a broker and a database. It listens on every address of the
-# container, so it starts only with a key (NOTIFY_SSE_JWT_SECRET, …_PUBLIC_KEY or …_JWKS_URL).
+# container, so it starts only with a key (NOTIFY_SSE_JWT_SECRET, …_PUBLIC_KEY or …_JWKS_URL). Secrets may be mounted as
+# files: NOTIFY_SSE_JWT_SECRET_FILE=/run/secrets/key, and so for the URLs that hold passwords.
 
-FROM python:3.12-slim AS build
+FROM python:3.12-slim-bookworm AS build
 WORKDIR /src
 RUN python -m venv /opt/notify-sse
 COPY . .
@@ -10,7 +11,11 @@ COPY . .
 ARG EXTRAS=""
 RUN --mount=type=cache,target=/root/.cache/pip /opt/notify-sse/bin/pip install --disable-pip-version-check ".${EXTRAS:+[$EXTRAS]}"
 
-FROM python:3.12-slim
+FROM python:3.12-slim-bookworm
+LABEL org.opencontainers.image.title="notify-sse" \
+      org.opencontainers.image.description="A push gateway that never loses a notification" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.documentation="https://pypi.org/project/notify-sse/"
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/notify-sse notify-sse
 COPY --from=build /opt/notify-sse /opt/notify-sse
 ENV PATH=/opt/notify-sse/bin:$PATH \

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from notify_sse.config.names import SECRETS, variable
+from notify_sse.config.names import FILE_SUFFIX, IN_FILES, SECRETS, variable
 from notify_sse.config.settings import Settings
 
 
@@ -36,7 +36,7 @@ def effective(settings: Settings, environ: Mapping[str, str]) -> list[Effective]
         Effective(
             name=variable(one.field),
             value=settings.shown(one.field),
-            source="environment" if environ.get(variable(one.field)) else "default",
+            source="environment" if _is_given(environ, one.field) else "default",
             secret=one.field in SECRETS,
             default=one.default.replace("`", ""),
             kind=one.kind.replace("`", ""),
@@ -44,6 +44,11 @@ def effective(settings: Settings, environ: Mapping[str, str]) -> list[Effective]
         )
         for one in described()
     ]
+
+
+def _is_given(environ: Mapping[str, str], field: str) -> bool:
+    name = variable(field)
+    return bool(environ.get(name) or (field in IN_FILES and environ.get(name + FILE_SUFFIX)))
 
 
 def described() -> list[Described]:

@@ -8,14 +8,25 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 import msgspec
 
 from notify_sse.config.checks import check
-from notify_sse.config.names import COMMAND_VARIABLES, LISTS, PREFIX, SECRETS, TEST_PREFIX, variable
+from notify_sse.config.names import (
+    COMMAND_VARIABLES,
+    FILE_SUFFIX,
+    IN_FILES,
+    LISTS,
+    PREFIX,
+    SECRETS,
+    TEST_PREFIX,
+    variable,
+)
 from notify_sse.config.settings import Settings
 from notify_sse.errors import BadConfiguration
+
+MAX_FILE_BYTES: Final = 65_536
 
 
 def read_settings(environ: Mapping[str, str], **overrides: Any) -> Settings:
@@ -28,12 +39,13 @@ def read_settings(environ: Mapping[str, str], **overrides: Any) -> Settings:
         raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
     values: dict[str, Any] = {}
     for field, kind in _kinds().items():
-        name = variable(field)
         if overrides.get(field) is not None:
-            values[field] = _converted(overrides[field], kind, name)
-        elif environ.get(name):
-            _refuse_quotes(environ[name], name)
-            values[field] = _converted(_from_text(environ[name], field), kind, name)
+            values[field] = _converted(overrides[field], kind, variable(field))
+            continue
+        name, text = _given(environ, field)
+        if text:
+            _refuse_quotes(text, name)
+            values[field] = _converted(_from_text(text, field), kind, name)
     directory = Path(values.get("state_dir") or _default_state_dir(environ)).expanduser().absolute()
     values["state_dir"] = str(directory)
     values.setdefault("database_url", f"sqlite:///{directory}/log.db")
@@ -52,7 +64,9 @@ def _kinds() -> dict[str, Any]:
 
 
 def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
-    known = {variable(field) for field in Settings.__struct_fields__}
+    known = {variable(field) for field in Settings.__struct_fields__} | {
+        variable(one) + FILE_SUFFIX for one in IN_FILES
+    }
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name.startswith(TEST_PREFIX) or name in known | COMMAND_VARIABLES:
             continue
@@ -60,6 +74,28 @@ def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
         nearest = difflib.get_close_matches(name.removeprefix(PREFIX), fields, n=1)
         hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else "`notify-sse settings` lists all"
         raise BadConfiguration(f"{name}: there is no such setting; {hint}")
+
+
+def _given(environ: Mapping[str, str], field: str) -> tuple[str, str]:
+    """The variable that gives `field`, its own or the one that names a file; and the text, "" when there is none."""
+    name = variable(field)
+    named = name + FILE_SUFFIX
+    path = environ.get(named, "") if field in IN_FILES else ""
+    if not path:
+        return name, environ.get(name, "")
+    if environ.get(name):
+        raise BadConfiguration(f"{named}: {name} is set, too; set one of them")
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(MAX_FILE_BYTES + 1).decode()
+    except OSError as exc:
+        raise BadConfiguration(f"{named}: the file cannot be read ({exc.strerror})") from None
+    except ValueError:
+        raise BadConfiguration(f"{named}: the file is no text in UTF-8") from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text or len(text) > MAX_FILE_BYTES:
+        raise BadConfiguration(f"{named}: the file {'is too large' if text else 'is empty'}")
+    return named, text
 
 
 def _refuse_quotes(text: str, name: str) -> None:

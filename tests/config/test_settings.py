@@ -1,11 +1,12 @@
 """Settings: each can be set, each wrong one is refused in one line that names it, and none shows a secret."""
 
 import secrets
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from notify_sse.config import COMMAND_VARIABLES, Settings, is_loopback, read_settings, variable
+from notify_sse.config import COMMAND_VARIABLES, IN_FILES, Settings, effective, is_loopback, read_settings, variable
 from notify_sse.errors import BadConfiguration
 
 SECRET = "a secret for tests only, of over 32 bytes"
@@ -129,6 +130,55 @@ def test_an_empty_variable_is_as_unset() -> None:
     settings = read_settings({"NOTIFY_SSE_JWT_SECRET": "", "NOTIFY_SSE_PORT": ""})
     assert settings.development
     assert settings.port == 8000
+
+
+@pytest.mark.parametrize("field", sorted(IN_FILES))
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_what_is_secret_may_stand_in_a_file(field: str, end: str, tmp_path: Path) -> None:
+    """As orchestrators give it: with or without a line end, which is no part of it."""
+    text = EACH[field][0]
+    (tmp_path / "it").write_bytes(f"{text}{end}".encode())
+    others = {name: value for name, value in OTHERS.items() if name != variable(field)}
+    if field == "jwt_secret_previous":
+        others[variable("jwt_secret")] = SECRET
+    named = {f"{variable(field)}_FILE": str(tmp_path / "it")}
+    settings = read_settings(others | named)
+    assert getattr(settings, field) == text
+    [told] = [one for one in effective(settings, named) if one.name == variable(field)]
+    assert told.source == "environment"
+    with pytest.raises(BadConfiguration, match=f"{variable(field)}_FILE: {variable(field)} is set, too"):
+        read_settings(others | named | {variable(field): text})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"the file cannot be read \(No such file or directory\)"),
+        (b"", "the file is empty"),
+        (b"\n", "the file is empty"),
+        (b"\xff" * 40, "the file is no text in UTF-8"),
+        (b"x" * 70_000, "the file is too large"),
+        (b"'" + b"x" * 40 + b"'", "is in quotes"),
+        (SECRET.encode() + b"\n\n", "line end"),
+        (b"short", "32"),
+    ],
+    ids=["none", "empty", "only a line end", "no text", "too large", "in quotes", "two line ends", "short"],
+)
+def test_a_file_without_a_secret_is_refused_by_its_variable(
+    content: bytes | None, message: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "it").write_bytes(content)
+    environ = {"NOTIFY_SSE_JWT_SECRET_FILE": str(tmp_path / "it"), "NOTIFY_SSE_HOST": "0.0.0.0"}
+    with pytest.raises(BadConfiguration, match=f"NOTIFY_SSE_JWT_SECRET.*{message}") as caught:
+        read_settings(environ)
+    assert "\n" not in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_other_settings_stand_in_no_file() -> None:
+    with pytest.raises(BadConfiguration, match="NOTIFY_SSE_PORT_FILE: there is no such setting"):
+        read_settings({"NOTIFY_SSE_PORT_FILE": "/run/secrets/port"})
 
 
 def test_other_variables_are_none_of_our_business() -> None:

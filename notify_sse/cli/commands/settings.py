@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from notify_sse.cli.options import json_option, print_json
-from notify_sse.config import described, effective, read_settings, variable
+from notify_sse.config import FILE_SUFFIX, IN_FILES, described, effective, read_settings, variable
 
 TRACING: Final = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": "Where a collector takes OTLP over HTTP, such as `http://collector:4318`. Asks for "
@@ -36,6 +36,13 @@ def markdown() -> str:
         "|---|---|---|---|",
         *(f"| `{variable(one.field)}` | {one.default} | {one.kind} | {one.description} |" for one in described()),
         "",
+        "## Secrets in files",
+        "",
+        "In place of a variable that is secret, or that may hold a password, a variable of its name and `_FILE` may",
+        "name a file with the value, as Docker, Kubernetes and systemd give secrets:",
+        f"{_in_files()}. One line end at the end is not",
+        "a part of the value. It is read when a command starts, and again at SIGHUP.",
+        "",
         "## Which do not go together",
         "",
         "- At most one of `NOTIFY_SSE_JWT_SECRET`, `NOTIFY_SSE_JWT_PUBLIC_KEY` and `NOTIFY_SSE_JWKS_URL`: each token",
@@ -63,6 +70,11 @@ def markdown() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _in_files() -> str:
+    *names, last = [f"`{variable(one.field)}{FILE_SUFFIX}`" for one in described() if one.field in IN_FILES]
+    return f"{', '.join(names)} and {last}"
 
 
 @click.command("settings")
