@@ -60,6 +60,8 @@ class Database:
         """By its body without the id: how often a notification on `NAMELESS` was stored."""
         self.under_way: Counter[bytes] = Counter()
         """Those that a request under way would store."""
+        self.isolating: set[bytes] = set()
+        """Those of a batch that was refused: it is halved, and these come in one of the next transactions."""
         self.writable = True
         self.erased: set[int] = set()
         """Places whose event was erased: gaps among the ids."""
@@ -184,7 +186,7 @@ class SimStore:
         self._database.under_way.update(nameless)
         try:
             return await self._ask(
-                lambda: self._append_at_server(batch), on_arrival=lambda: self._database.under_way.subtract(nameless)
+                lambda: self._append_at_server(batch), on_arrival=lambda: self._arrived(batch, nameless)
             )
         except StoreUnavailable:
             self._tally["append retried"] += 1
@@ -193,6 +195,11 @@ class SimStore:
             if len(batch) > 1:
                 self._tally["refused batch isolated"] += 1
             raise
+
+    def _arrived(self, batch: Sequence[Notification], nameless: Sequence[bytes]) -> None:
+        self._database.under_way.subtract(nameless)
+        halved = len(batch) > 1 and any(one.notification_type == POISON for one in batch)
+        (self._database.isolating.update if halved else self._database.isolating.difference_update)(nameless)
 
     def _append_at_server(self, batch: Sequence[Notification]) -> Appended:
         self._check_writable()

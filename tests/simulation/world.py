@@ -89,8 +89,9 @@ class World:
         return WALL_S + self.loop.now
 
     def _perhaps_stored(self, body: bytes) -> bool:
-        number = number_of(body)
-        return bool(self.database.copies[number] or self.database.under_way[number])
+        """Or may come to be: the batch that it is in is being committed, in one transaction or in several."""
+        number, database = number_of(body), self.database
+        return bool(database.copies[number] or database.under_way[number] or number in database.isolating)
 
     def _store_away_s(self) -> float:
         return 0.0 if self.database.available else self.loop.now - self.database.away_since
