@@ -84,12 +84,15 @@ class Nginx(Proxy):
     def command(self) -> Sequence[str | Path]:
         self.access_log = self.directory / "access.log"
         file = self.directory / self.FILE
-        file.write_text(with_yours((DEPLOY / self.FILE).read_text(), self._yours()))
+        file.write_text(self._configuration())
         start_up_log = self.directory / "start.log"
         return [executable("nginx", "/usr/sbin/nginx"), "-e", start_up_log, "-c", file, "-g", "daemon off;"]
 
     def _reload(self) -> None:
         self.process.send(signal.SIGHUP)
+
+    def _configuration(self) -> str:
+        return with_yours((DEPLOY / self.FILE).read_text(), self._yours())
 
     def _yours(self) -> dict[str, str]:
         here = self.directory
@@ -112,6 +115,19 @@ class Nginx(Proxy):
             "ssl_certificate_key /etc/notify-sse/tls/key.pem;": f"ssl_certificate_key {here / KEY};",
             "limit_conn streams_per_address 1000;": "limit_conn streams_per_address 1000;",
         }
+
+
+class NginxWithCanary(Nginx):
+    """With deploy/nginx-canary.conf, as docs/how-to/upgrade.md says: half of the clients get the second gateway."""
+
+    def _configuration(self) -> str:
+        now, coming = (f"server 127.0.0.1:{port} max_fails=0;" for port in self.ports)
+        canary = {"server 127.0.0.1:8003 max_fails=0;": coming, "10% notify_sse_next;": "50% notify_sse_next;"}
+        included = self.directory / "nginx-canary.conf"
+        included.write_text(with_yours((DEPLOY / included.name).read_text(), canary))
+        file = super()._configuration().replace(coming, now)
+        file = file.replace("http {", f"http {{\n    include {included};", 1)
+        return file.replace("proxy_pass http://notify_sse;", "proxy_pass http://$notify_sse_version;")
 
 
 class Caddy(Proxy):
