@@ -120,7 +120,7 @@ async def test_settings_are_told_without_secrets(plain: Service) -> None:
 async def test_dead_letters_are_listed_shown_replayed_and_purged(
     service: ServiceFactory, broker_url: str, amqp_prefix: str, database_url: str
 ) -> None:
-    """Each change noted before it is made. A password in a URL is hidden. A broker that is away is told of."""
+    """Each change noted before it is made; a trace tells of them, and the metrics count them."""
     running = await asyncio.to_thread(
         service, broker_url=broker_url, amqp_prefix=amqp_prefix, database_url=database_url
     )
@@ -130,7 +130,7 @@ async def test_dead_letters_are_listed_shown_replayed_and_purged(
     def publish() -> None:
         with publisher(broker_url, amqp_prefix) as publishing:
             for key, body in bodies:
-                publishing.publish(body, key=key)
+                publishing.publish(body, key=key, message_id="n1")
 
     await asyncio.to_thread(publish)
     headers = administrator(running)
@@ -149,6 +149,11 @@ async def test_dead_letters_are_listed_shown_replayed_and_purged(
         assert found["reasons"] == {"malformed": 2, "key_mismatch": 1}
         assert not found["more"]
         assert (await listed(limit="1"))["more"]
+        trace = (await api.http.get("/admin/notifications/n1", headers=headers)).json()
+        assert (trace["state"], trace["items"]) == ("refused", [])
+        assert sorted(one["reason"] for one in trace["refused"]) == ["key_mismatch", "malformed", "malformed"]
+        metrics = (await api.http.get("/metrics")).text
+        assert 'notify_sse_dead_letters_total{reason="malformed"} 2.0' in metrics
         [mismatch] = (await listed(reason="key_mismatch"))["items"]
         assert "body" not in mismatch
         by_key = {one["routing_key"]: one["handle"] for one in found["items"]}
