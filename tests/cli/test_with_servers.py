@@ -121,6 +121,7 @@ def test_doctor_finds_nothing_wrong_where_nothing_is(
     running = service(
         broker_url=broker_url, amqp_prefix=amqp_prefix, database_url=database_url, env={"MAX_STREAMS": "1000"}
     )
+    wait_until(lambda: "gateways" in findings(of(running)), within_s=20, what="the gateway's first beat")
     found = findings(of(running))
     assert {one["status"] for one in found.values()} == {"ok"}, found
     expected = (

@@ -96,7 +96,7 @@ def _campaign(arguments: list[str]) -> int:
         supervised=options.workers,
         clients=options.clients,
         rate_per_s=options.rate,
-        retention_s=120.0 if options.minutes >= 4 else 25.0,
+        retention_s=120.0 if options.minutes >= 3 else 25.0,
     )
     goal = Goal(
         minutes=options.minutes,

@@ -25,7 +25,7 @@ def test_each_changes_the_source_that_stands_there_now(mutant: Mutant) -> None:
     assert "\n+" in mutant.diff()
 
 
-@pytest.mark.deadline(600)
+@pytest.mark.deadline(1200)
 def test_every_seeded_bug_is_caught() -> None:
     """By the simulation within 3,000 seeds, or by the tests of its area when the simulation cannot see it.
 

@@ -117,6 +117,8 @@ async def test_an_application_reads_one_warning_of_a_lost_broker(
     rabbitmq_server: RabbitServer, amqp_prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And no traceback of a library. What the application itself does with aiormq is told as ever."""
+    for name in ("aiormq", "aiormq.connection"):  # our own commands, which may have run in this process, silence them
+        caplog.set_level(logging.INFO, logger=name)
     async with Publisher(rabbitmq_server.url, amqp_prefix=amqp_prefix) as publisher:
         await publisher.publish(**_message("alice"))
         await asyncio.to_thread(rabbitmq_server.close_all_connections)

@@ -14,7 +14,7 @@ import h11
 from hypercorn import protocol
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.events import EndBody, Response
+from hypercorn.protocol.events import EndBody, Response, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import H11Protocol
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -39,6 +39,7 @@ class Http1(H11Protocol):
         self._doors = cast(ServerLoop, asyncio.get_running_loop()).doors
         self._waits_for_head = False
         self._giving_up: asyncio.Task[None] | None = None
+        self._is_cut_short = False
 
     async def handle(self, event: Event) -> None:
         """Take what came in, or the end of the connection."""
@@ -57,7 +58,15 @@ class Http1(H11Protocol):
     async def stream_send(self, event: StreamEvent) -> None:
         """Send a part of an answer. A refused upgrade ends its connection: Hypercorn would keep that for ever. And so
         does each answer of a process that ends: the next request would meet a socket that is about to close.
+
+        An app that ended while the head of its answer was being written has none for Hypercorn, which then begins a
+        second one, a 500. There is no place for that: the connection ends.
         """
+        if isinstance(event, Response) and self._has_begun_to_answer():
+            self._is_cut_short = True
+            await self.send(Closed())
+        if self._is_cut_short and not isinstance(event, StreamClosed):
+            return
         if isinstance(event, Response) and self._doors is not None and self._doors.ending:
             event = Response(event.stream_id, [*event.headers, (b"connection", b"close")], event.status_code)
         await super().stream_send(event)
@@ -86,6 +95,10 @@ class Http1(H11Protocol):
     def _answered(self) -> None:
         if self._doors is not None:
             self._doors.sockets.rests(cast(asyncio.Transport, _server_of(self).writer.transport))
+
+    def _has_begun_to_answer(self) -> bool:
+        connection = self.connection
+        return isinstance(connection, h11.Connection) and connection.our_state in (h11.SEND_BODY, h11.DONE)
 
     def _is_within_head(self) -> bool:
         connection = self.connection

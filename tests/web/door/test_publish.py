@@ -100,3 +100,9 @@ async def test_a_body_that_is_not_whole_when_it_is_answered_ends_the_connection(
     client.send(publish(b"{1}")[:-1])
     await asyncio.wait_for(client.transport.closed.wait(), 5)
     assert client.others.transport is None
+
+
+async def test_what_comes_behind_a_body_is_the_next_request() -> None:
+    client = Client(Echo())
+    client.send(publish(b"{1}") + publish(b"{2}"))
+    assert await client.answers(2) == [b"{1}", b"{2}"]
