@@ -253,7 +253,7 @@ test("many recalls make few questions for the number", async (t) => {
   manager.up(50);
   globalThis.fetch = async (url) => {
     asked.push(url.pathname);
-    return { ok: true, status: 200, json: async () => ({ unread: 10 }) };
+    return Response.json({ unread: 10 });
   };
   for (let id = 10; id < 50; id++) manager.say("recalled", { notification_id: `n${id}`, cursor: `e.${id}` });
   for (let n = 0; n < 50; n++) await null;
@@ -272,8 +272,29 @@ test("a number that cannot be had now is asked for again", async (t) => {
   manager.say("recalled", { notification_id: "n1", cursor: "e.10" });
   for (let n = 0; n < 20; n++) await null;
   assert.equal(badge.count, 50);
-  globalThis.fetch = async () => ({ ok: true, status: 200, json: async () => ({ unread: 49 }) });
+  globalThis.fetch = async () => Response.json({ unread: 49 });
   t.mock.timers.tick(2000);
   for (let n = 0; n < 20; n++) await null;
   assert.equal(badge.count, 49);
+});
+
+test("what the service has counted already is not counted again when it comes", async () => {
+  const manager = new Counted();
+  const { nextFrame, paint } = frames();
+  const badge = createBadge(manager, { nextFrame });
+  // A long poll does not say the number. It is asked for while most of a backlog is still to come.
+  let answer;
+  globalThis.fetch = () => new Promise((resolve) => (answer = resolve));
+  manager.state = { status: "connected", transport: "longpoll" };
+  manager.say("state", manager.state);
+  await new Promise(setImmediate);
+  manager.send(101);
+  answer(Response.json({ unread: 40 }, { headers: { "notify-sse-cursor": "e.110" } }));
+  await new Promise(setImmediate);
+  for (let n = 102; n <= 110; n++) manager.send(n);
+  paint();
+  assert.equal(badge.count, 40);
+  manager.send(111);
+  paint();
+  assert.equal(badge.count, 41);
 });

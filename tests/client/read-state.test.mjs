@@ -21,7 +21,7 @@ async function begun(t, connected = {}, options = {}) {
   const asked = [];
   globalThis.fetch = async (url, init = {}) => {
     asked.push([url.pathname, init.method ?? "GET", init.body && JSON.parse(init.body), init.headers.authorization]);
-    return { ok: true, status: 200, json: async () => ({ unread: 4, read_upto: "e.5", cursor: "e.8" }) };
+    return Response.json({ unread: 4, read_upto: "e.5", cursor: "e.8" });
   };
   const manager = new NotificationConnectionManager({
     url: URL_OF,

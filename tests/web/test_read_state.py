@@ -146,6 +146,20 @@ async def test_a_websocket_gets_marks(shared: Service) -> None:
             assert (told["id"], told["event"], told["data"]["unread"]) == (read, "read", 0)
 
 
+async def test_the_number_says_as_of_which_place_it_was_counted(shared: Service) -> None:
+    """For a client that is behind: what comes up to there is counted already."""
+    async with Api(shared) as api:
+        alice = fresh("alice")
+        await api.publish(alice)
+        [item] = (await api.history(alice)).json()["items"]
+        headers = bearer(shared.token(alice))
+        answer = await api.http.get("/notifications/unread", headers=headers)
+        assert answer.json() == {"unread": 1, "read_upto": answer.json()["read_upto"]}
+        epoch, _, position = answer.headers["notify-sse-cursor"].partition(".")
+        assert epoch == item["cursor"].partition(".")[0]
+        assert int(position) >= int(item["cursor"].partition(".")[2])
+
+
 async def test_silent_notifications_do_not_count(shared: Service) -> None:
     """They arrive and are listed as any other, marked as silent; `false` says the same as nothing."""
     async with Api(shared) as api:

@@ -19,6 +19,8 @@ const MAX_ASKED = 5;
 const AGAIN_MS = 1000;
 const MAX_AGAIN_MS = 60000;
 const NOT_KEPT = 404;
+/** As of which cursor the service counted. A client may be behind it: what comes up to there is counted already. */
+const AS_OF = "notify-sse-cursor";
 
 /**
  * One for each manager. A manager may stand behind a proxy, its own methods do not.
@@ -226,7 +228,19 @@ export class ReadState {
     return asking;
   }
 
-  /** Asks for the number until nothing came meanwhile: what did may be counted already, or not. Whether it is known then. */
+  /**
+   * Whether all that has come is of before `upto`.
+   *
+   * @param {string} upto
+   */
+  #isBehind(upto) {
+    const { cursor } = this.#manager;
+    return cursor !== null && isOfSameLog(cursor, upto) && !isAfter(cursor, upto);
+  }
+
+  /**
+   * Asks for the number until nothing came meanwhile that may be counted in it, or not. Whether it is known then.
+   */
   async #ask() {
     const { signOuts } = this.#manager;
     for (let asked = 0; asked < MAX_ASKED; asked += 1) {
@@ -234,8 +248,8 @@ export class ReadState {
       const answer = await ask(this.#manager, "unread").catch(() => undefined);
       if (signOuts !== this.#manager.signOuts) return true;
       if (answer === undefined) return false;
-      if (before === this.#changes) {
-        this.#set(answer?.unread ?? null, this.#manager.cursor);
+      if (before === this.#changes || (answer?.asOf && this.#isBehind(answer.asOf))) {
+        this.#set(answer?.unread ?? null, answer?.asOf ?? this.#manager.cursor);
         return true;
       }
     }
@@ -266,7 +280,7 @@ function bodyOf(what) {
  * @param {{ options: SourceOptions }} manager
  * @param {string} path
  * @param {object} [body] of a POST
- * @returns {Promise<{ unread: number } | null>}
+ * @returns {Promise<{ unread: number, asOf: string | null } | null>}
  */
 async function ask({ options }, path, body) {
   const { url, withCredentials, getToken } = options;
@@ -280,5 +294,5 @@ async function ask({ options }, path, body) {
   });
   if (answer.status === NOT_KEPT) return null;
   if (!answer.ok) throw new HistoryError(answer.status, await readAnswer(answer));
-  return answer.json();
+  return { ...(await answer.json()), asOf: answer.headers.get(AS_OF) };
 }

@@ -27,6 +27,7 @@ MAX_IDS: Final = 500
 MAX_BODY_BYTES: Final = 1_048_576
 """Enough for 500 ids in which every character is escaped."""
 FIELDS: Final = ("upto", "ids", "read")
+CURSOR_HEADER: Final = "Notify-Sse-Cursor"
 
 
 class UptoMark(msgspec.Struct, frozen=True):
@@ -61,10 +62,13 @@ async def mark(request: Request) -> Response:
 
 
 async def unread(request: Request) -> Response:
-    """How many notifications of the recipient's own channel are unread."""
+    """How many notifications of the recipient's own channel are unread, and in a header as of which place in the log:
+    whoever is still behind it has counted with these what comes up to there.
+    """
     service, grant = await _asked(request)
     [counted] = await _read_state(service).unread([grant.subject])
-    return answers.answer(answers.Unread(counted.count, str(counted.read_upto)))
+    unread = answers.Unread(counted.count, str(counted.read_upto))
+    return answers.answer(unread, headers={CURSOR_HEADER: str(counted.at)})
 
 
 async def _asked(request: Request) -> tuple[Service, Grant]:

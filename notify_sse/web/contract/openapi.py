@@ -10,6 +10,7 @@ from notify_sse.config import Settings
 from notify_sse.core.media import CONTENT_TYPES, JSON
 from notify_sse.version import __version__
 from notify_sse.web.api import history, publish, read, recall
+from notify_sse.web.api.read import CURSOR_HEADER
 from notify_sse.web.contract import admin
 from notify_sse.web.contract.schemas import TEXT, Document, components, cursor, ref
 from notify_sse.web.contract.schemas import json_answer as _json
@@ -174,7 +175,11 @@ def _unread() -> Document:
     return {
         "summary": "How many notifications are unread",
         "security": _OWN,
-        "responses": {"200": _json(ref("Unread"), "The number"), **_problems(401, 403, 503)},
+        "responses": {
+            "200": _json(ref("Unread"), "The number")
+            | {"headers": {CURSOR_HEADER: {"schema": TEXT, "description": "As of which place in the log"}}},
+            **_problems(401, 403, 503),
+        },
     }
 
 

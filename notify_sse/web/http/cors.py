@@ -7,7 +7,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
-EXPOSED: Final = ("Retry-After", "WWW-Authenticate", "Deprecation", "Sunset", "Link")
+EXPOSED: Final = ("Retry-After", "WWW-Authenticate", "Deprecation", "Sunset", "Link", "Notify-Sse-Cursor")
 """What a page may read of an answer's headers."""
 
 
