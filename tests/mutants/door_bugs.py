@@ -14,7 +14,7 @@ BUGS: Final = (
     door_bug(
         "leave lost with the socket",
         "a socket that is lost ends its stream",
-        "transport:DoorTransport.connection_lost",
+        "transport:DoorTransport._gone",
         "self._leave()",
         "pass",
     ),
@@ -50,7 +50,7 @@ BUGS: Final = (
         "writer kept waiting by a lost socket",
         "who waits for a client goes on when it is lost",
         "transport:DoorTransport.connection_lost",
-        "self._resume()",
+        "self.resume_writing()",
         "pass",
     ),
     door_bug(

@@ -71,7 +71,7 @@ BUGS: Final = (
     door_bug(
         "publish kept by a lost socket",
         "an app that waits for a body goes on when its client is lost",
-        "publish:PublishTransport.connection_lost",
+        "publish:PublishTransport._gone",
         "self._hear()",
         "pass",
     ),

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Scope
 
+from notify_sse.web.door.answering import AnswerTransport
 from notify_sse.web.door.handshake import accepted
 from notify_sse.web.door.head import PublishRequest, Request, UpgradeRequest
 from notify_sse.web.door.publish import PublishTransport
@@ -30,7 +31,7 @@ HTTP_RESPONSE: Final = "websocket.http."
 class Exchange:
     """One request and its answer. Nothing follows on its socket: the answer says so."""
 
-    def __init__(self, transport: DoorTransport | PublishTransport) -> None:
+    def __init__(self, transport: AnswerTransport) -> None:
         self._transport = transport
         self._started = self._chunked = self._ended = False
 

@@ -5,9 +5,9 @@ behind the body is the next request. It waits until this one is answered, and is
 """
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Final
 
+from notify_sse.web.door.answering import AnswerTransport
 from notify_sse.web.door.head import PublishRequest
 from notify_sse.web.door.sockets import Sockets
 
@@ -15,38 +15,21 @@ MAX_AHEAD_BYTES: Final = 65_536
 """Of a body that the app has not asked for: beyond it the socket is not read."""
 
 
-class PublishTransport(asyncio.Protocol):
-    """The protocol of a socket for one publish. `sockets` hold it as long.
+class PublishTransport(AnswerTransport):
+    """The protocol of a socket for one publish.
 
     `has_more`: more of the body is to come. `closes`: the connection ends with the answer.
     """
 
-    __slots__ = (
-        "_behind",
-        "_body",
-        "_given",
-        "_head",
-        "_heard",
-        "_left",
-        "_lost",
-        "_over",
-        "_resumed",
-        "_sockets",
-        "_transport",
-        "closes",
-    )
-    carries = False
+    __slots__ = ("_behind", "_body", "_given", "_heard", "_left", "_over", "closes")
 
     def __init__(self, transport: asyncio.Transport, request: PublishRequest, *, sockets: Sockets) -> None:
-        self._transport = transport
-        self._sockets = sockets
+        super().__init__(transport, sockets=sockets)
         self._left = request.length
-        self._body = self._behind = self._head = b""
+        self._body = self._behind = b""
         self._heard: asyncio.Future[None] | None = None
-        self._resumed: asyncio.Future[None] | None = None
-        self._given = self._over = self._lost = False
+        self._given = self._over = False
         self.closes = request.closes
-        sockets.hold(self)
         if request.behind:
             self.data_received(request.behind)
 
@@ -73,25 +56,6 @@ class PublishTransport(asyncio.Protocol):
         return part
 
     # The answer.
-
-    def begin(self, head: bytes) -> None:
-        """Keep the head of the answer: it leaves with the first bytes behind it, in one write."""
-        self._head = head
-
-    def put(self, data: bytes) -> Awaitable[None] | None:
-        """Write `data` as it is. Returns None when the client takes more, else what to wait for until it does."""
-        if not self._transport.is_closing():
-            self._transport.write(self._head + data)
-        self._head = b""
-        return self._resumed
-
-    def end(self) -> None:
-        """Close the socket once what was put is sent."""
-        self._transport.close()
-
-    def abort(self) -> None:
-        """Reset the socket, without a word."""
-        self._transport.abort()
 
     def finish(self, *, closes: bool) -> bytes | None:
         """The publish is answered. Returns what came behind it, for whoever has the socket now; None when it closes."""
@@ -121,22 +85,9 @@ class PublishTransport(asyncio.Protocol):
         self._hear()
         return True
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        self._sockets.let_go(self)
-        self._sockets.arrivals.leave(self._transport)
-        self._over = self._lost = True
+    def _gone(self) -> None:
+        self._over = True
         self._hear()
-        self.resume_writing()
-
-    def pause_writing(self) -> None:
-        if self._resumed is None:
-            self._resumed = asyncio.get_running_loop().create_future()
-
-    def resume_writing(self) -> None:
-        resumed, self._resumed = self._resumed, None
-        if resumed is not None and not resumed.done():
-            resumed.set_result(None)
 
     def _listen(self) -> None:
         if not self._transport.is_closing():

@@ -13,6 +13,7 @@ from notify_sse.core.control import CloseReason, ControlEvent, under
 from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.registry import Registry
+from notify_sse.web.door.answering import AnswerTransport
 from notify_sse.web.door.sockets import Sockets
 
 MAX_UNASKED_BYTES: Final = 65_536
@@ -20,44 +21,18 @@ MAX_UNASKED_BYTES: Final = 65_536
 a stream; then it is cut off. Nothing of it is ever answered: the answer says `Connection: close`."""
 
 
-class DoorTransport(asyncio.Protocol):
-    """The protocol of a socket from the head of its request on. `sockets` hold it while the socket is there.
+class DoorTransport(AnswerTransport):
+    """First the answer's bytes are put through it; with `carry` it becomes a stream's."""
 
-    First the answer's bytes are put through it; with `carry` it becomes a stream's.
-    """
-
-    __slots__ = ("_connection", "_head", "_lost", "_registry", "_resumed", "_sockets", "_transport", "carries", "root")
+    __slots__ = ("_connection", "_registry", "root")
     greets = True
     takes_all = True
 
     def __init__(self, transport: asyncio.Transport, *, sockets: Sockets) -> None:
-        self._transport = transport
-        self._sockets = sockets
-        self._head = b""
-        self._resumed: asyncio.Future[None] | None = None
+        super().__init__(transport, sockets=sockets)
         self._registry: Registry | None = None
         self._connection: Connection | None = None
-        self._lost = False
-        self.carries = False
         self.root = ""
-        sockets.hold(self)
-
-    # The answer.
-
-    def begin(self, head: bytes) -> None:
-        """Keep the head of the answer: it leaves with the first bytes behind it, in one write."""
-        self._head = head
-
-    def put(self, data: bytes) -> Awaitable[None] | None:
-        """Write `data` as it is. Returns None when the client takes more, else what to wait for until it does."""
-        if not self._transport.is_closing():
-            self._transport.write(self._head + data)
-        self._head = b""
-        return self._resumed
-
-    def end(self) -> None:
-        """Close the socket once what was put is sent."""
-        self._transport.close()
 
     # The stream.
 
@@ -73,10 +48,6 @@ class DoorTransport(asyncio.Protocol):
     def connection(self) -> Connection | None:
         """The stream's, from its opening until it ends."""
         return self._connection
-
-    def abort(self) -> None:
-        """Reset the socket, without a word."""
-        self._transport.abort()
 
     def _until_lost(self) -> Awaitable[None] | None:
         """What to wait for until the client has taken everything, and the socket is gone; None when it is."""
@@ -96,25 +67,8 @@ class DoorTransport(asyncio.Protocol):
         self._lost = True
         self._leave()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        self._sockets.let_go(self)
-        self._sockets.arrivals.leave(self._transport)
-        self._lost = True
-        self._resume()
+    def _gone(self) -> None:
         self._leave()
-
-    def pause_writing(self) -> None:
-        if self._resumed is None:
-            self._resumed = asyncio.get_running_loop().create_future()
-
-    def resume_writing(self) -> None:
-        self._resume()
-
-    def _resume(self) -> None:
-        if self._resumed is not None and not self._resumed.done():
-            self._resumed.set_result(None)
-        self._resumed = None
 
     def _leave(self) -> None:
         connection, self._connection = self._connection, None
