@@ -125,9 +125,13 @@ class NginxWithCanary(Nginx):
         canary = {"server 127.0.0.1:8003 max_fails=0;": coming, "10% notify_sse_next;": "50% notify_sse_next;"}
         included = self.directory / "nginx-canary.conf"
         included.write_text(with_yours((DEPLOY / included.name).read_text(), canary))
-        file = super()._configuration().replace(coming, now)
-        file = file.replace("http {", f"http {{\n    include {included};", 1)
-        return file.replace("proxy_pass http://notify_sse;", "proxy_pass http://$notify_sse_version;")
+        file = self.directory / "before-canary.conf"
+        file.write_text(super()._configuration().replace(coming, now))
+        [command] = re.findall(r"^sed .*$", (DEPLOY.parent / "docs/how-to/upgrade.md").read_text(), re.MULTILINE)
+        for named, here in (("/etc/nginx/nginx-canary.conf", included), ("/etc/nginx/nginx.conf", file)):
+            command = command.replace(named, str(here))
+        subprocess.run(command, shell=True, check=True)  # noqa: S602 - from our own page
+        return file.read_text()
 
 
 class Caddy(Proxy):
