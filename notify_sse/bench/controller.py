@@ -100,11 +100,14 @@ class Controller:
         self._client_workers = [await self._worker(client_process.__name__) for _ in range(count)]
         self._publisher = await self._worker(publisher_process.__name__)
         target = self.target
+        topics = tuple(f"bench-{number}" for number in range(plan.topics))
+        path = WEBSOCKET_PATH if plan.websocket else self._path
         endpoint = Endpoint(
             host=target.host,
             port=target.port,
-            path=WEBSOCKET_PATH if plan.websocket else self._path,
+            path=f"{path}?topics={','.join(topics)}" if topics else path,
             websocket=plan.websocket,
+            topics=topics,
             run=self._run,
             sources=plan.sources if target.host.startswith("127.") else (),
             secret=target.secret,

@@ -14,6 +14,7 @@ LOGGED_EVERY_S: Final = 10.0
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The amounts of a run; every scenario reads those that concern it.
 
+    `topics` is how many topics each stream names beside its recipient, of the service's own kind of stream.
     `at_once` is how many connects are in flight in each client process. `filler` is the bytes of text in each payload.
     `sources` are the loopback addresses that the clients connect from: each has its own range of ports.
     """
@@ -37,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     settle_s: float = 10.0
     rest_s: float = 2.0
     websocket: bool = False
+    topics: int = 0
 
 
 class Progress:

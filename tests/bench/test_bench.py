@@ -1,5 +1,6 @@
 """The whole of it at its smallest: real processes, real streams, figures that can be true."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -13,9 +14,9 @@ from notify_sse.bench import run
 from notify_sse.bench.bare import bare_server
 from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.report.results import Outcome
-from notify_sse.bench.target import Launch
+from notify_sse.bench.target import Launch, started_service
 from notify_sse.cli.commands.bench import NAMES
-from tests.comparison import document, sizes, targets
+from tests.comparison import dimensions, document, sizes, targets
 from tests.support.service import ServiceFactory
 from tests.support.services import PostgresServer, RabbitServer
 
@@ -77,7 +78,8 @@ def test_the_comparison_is_written(
 ) -> None:
     """The service on both stacks and the usual way take the same load, and the page keeps what people wrote."""
     report = run.new_report()
-    found = targets.launches(rabbitmq_server, postgres_server)
+    pids = targets.pids_of(rabbitmq_server, postgres_server)
+    found = targets.launches(rabbitmq_server, postgres_server, pids)
     for target in (targets.STACK, targets.EMBEDDED, targets.BASELINE):
         outcome = measured(found[target], "steady")
         assert outcome.figures["lost"] == 0, target
@@ -105,6 +107,23 @@ def test_a_report_keeps_what_is_not_measured_again() -> None:
             report.add(Outcome("x", scenario, {}, {"p50_ms": value}))
     assert {one.scenario: one.figures["p50_ms"] for one in report.outcomes} == {"steady": 2.0, "herd": 1.0}
     assert msgspec.json.decode(msgspec.json.encode(report), type=type(report)) == report
+
+
+def test_what_grows_is_measured_one_amount_after_the_other() -> None:
+    """On the embedded default: streams that name a topic more; the table and the plot say what each amount costs."""
+    dimension = msgspec.structs.replace(dimensions.DIMENSIONS["topics"], scenarios=("steady",))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        growth = dimensions.measure(
+            runner, lambda env: started_service("x", env=env), dimension, dimensions.SMOKE, (0, 3)
+        )
+    assert growth.row("steady", "lost") == [0, 0]
+    assert growth.row("idle", "memory_kb_each") == [None, None]
+    table = list(growth.table())
+    assert table[0] == "| topics that each stream names | 0 | 3 |"
+    assert table[-1] == "| went wrong | nothing | nothing |"
+    plot = growth.plot()
+    assert len(plot.lines) == sum(scenario == "steady" for scenario, _ in dimension.figures)
+    assert {points[0] for points in plot.lines.values()} == {(0.0, 1.0)}
 
 
 def test_drawing_a_plot_takes_nothing_from_the_process() -> None:

@@ -1,9 +1,7 @@
 """`python -m tests.comparison`: every scenario on every target, one after another, side by side in one run."""
 
 import asyncio
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -20,8 +18,18 @@ from notify_sse.bench.target import Launch
 from notify_sse.errors import NotifyError
 from tests.comparison import document
 from tests.comparison.sizes import SIZES, WITHOUT, Size
-from tests.comparison.targets import BARE, BASELINE, EMBEDDED, NCHAN, PACKAGES, PUSHPIN, STACK, installed, launches
-from tests.support.services import private_directory, start_postgres, start_rabbitmq
+from tests.comparison.targets import (
+    BARE,
+    BASELINE,
+    EMBEDDED,
+    NCHAN,
+    PACKAGES,
+    PUSHPIN,
+    STACK,
+    installed,
+    launches,
+    private_servers,
+)
 
 TARGETS = (STACK, EMBEDDED, BASELINE, NCHAN, PUSHPIN, BARE)
 PAGE = Path("docs/explanation/performance.md")
@@ -59,7 +67,8 @@ def main(
             progress.begin(f"{name} is left out: on Debian, apt-get install {packages}")
     report = _kept(json_to) or run.new_report()
     run.end_in_order()
-    with _launches() as found:
+    with private_servers() as (broker, database, pids):
+        found = launches(broker, database, pids)
         chosen = {name: launch for name, launch in found.items() if name in (targets or TARGETS)}
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             for outcome in _outcomes(runner, chosen, scenarios or list(run.SCENARIOS), SIZES[size], progress):
@@ -78,21 +87,6 @@ def _kept(json_from: Path | None) -> Report | None:
     if json_from is None or not json_from.exists():
         return None
     return msgspec.json.decode(json_from.read_bytes(), type=Report)
-
-
-@contextmanager
-def _launches() -> Iterator[dict[str, Launch]]:
-    directory = private_directory()
-    broker = start_rabbitmq(directory)
-    try:
-        database = start_postgres(directory)
-        try:
-            yield launches(broker, database)
-        finally:
-            database.stop()
-    finally:
-        broker.stop()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _outcomes(

@@ -47,6 +47,7 @@ ROWS: Final = (
     Row("herd", "log_queries", "herd: reads of the log"),
     Row("replay", "replayed_per_s", "replay: events a second", more=True),
     Row("churn", "p95_ms", "churn: p95, ms"),
+    Row("churn", "memory_kb_each", "churn: memory of a stream afterwards, KB"),
     Row("churn", "lost", "churn: lost"),
     Row("ramp", "sustained_per_s", "ramp: highest rate sustained, a second", more=True),
     Row("ramp", "p95_at_80_percent_ms", "ramp: p95 at 80 % of it, ms"),

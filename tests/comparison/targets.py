@@ -5,15 +5,23 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from notify_sse.bench.bare import bare_server
 from notify_sse.bench.publishers.publisher_process import PublishAddress
 from notify_sse.bench.target import Launch, Target, free_port, process, started_service
 from notify_sse.server.files import raise_file_limit
-from tests.support.services import InstalledPostgres, InstalledRabbit, PostgresServer, RabbitServer
+from tests.support.services import (
+    InstalledPostgres,
+    InstalledRabbit,
+    PostgresServer,
+    RabbitServer,
+    private_directory,
+    start_postgres,
+    start_rabbitmq,
+)
 
 EMBEDDED = "embedded"
 STACK = "rabbitmq-postgres"
@@ -26,14 +34,33 @@ SPARE_FILES = 500
 NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 
 
-def launches(broker: RabbitServer, database: PostgresServer) -> dict[str, Launch]:
-    """By name, in the order of the columns; nchan and Pushpin only where they are installed."""
-    # What they cost is measured by their pids, which those of a container do not show.
+@contextmanager
+def private_servers() -> Iterator[tuple[RabbitServer, PostgresServer, dict[str, list[int]]]]:
+    """A RabbitMQ and a Postgres of our own, and the pids that each begins with."""
+    directory = private_directory()
+    broker = start_rabbitmq(directory)
+    try:
+        database = start_postgres(directory)
+        try:
+            yield broker, database, pids_of(broker, database)
+        finally:
+            database.stop()
+    finally:
+        broker.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def pids_of(broker: RabbitServer, database: PostgresServer) -> dict[str, list[int]]:
+    """What their cost is measured by; those of a container do not show."""
     assert isinstance(broker, InstalledRabbit)
     assert isinstance(database, InstalledPostgres)
     assert broker.process
     assert database.process
-    pids = {"broker": [broker.process.pid], "database": [database.process.pid]}
+    return {"broker": [broker.process.pid], "database": [database.process.pid]}
+
+
+def launches(broker: RabbitServer, database: PostgresServer, pids: dict[str, list[int]]) -> dict[str, Launch]:
+    """By name, in the order of the columns; nchan and Pushpin only where they are installed."""
     stack = started_service(STACK, broker_url=broker.url, database_url=database.create_database(), pids=pids)
     found = {
         STACK: stack,

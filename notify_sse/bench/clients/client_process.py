@@ -31,7 +31,10 @@ ABORT: Final = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """The server that the clients connect to, and how their tokens are made. `path` may hold `{recipient}`."""
+    """The server that the clients connect to, and how their tokens are made.
+
+    `path` may hold `{recipient}`; it names the `topics` that the tokens allow.
+    """
 
     host: str
     port: int
@@ -42,6 +45,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     audience: str = "notify-sse"
     issuer: str | None = None
     websocket: bool = False
+    topics: tuple[str, ...] = ()
     ttl_s: float = 86_400.0
 
 
@@ -140,7 +144,7 @@ def _token(endpoint: Endpoint, recipient: str) -> str:
     environ = {variable("jwt_secret"): endpoint.secret, variable("jwt_audience"): endpoint.audience}
     if endpoint.issuer:
         environ[variable("jwt_issuer")] = endpoint.issuer
-    return mint(read_settings(environ), recipient, ttl_s=endpoint.ttl_s)
+    return mint(read_settings(environ), recipient, topics=endpoint.topics, ttl_s=endpoint.ttl_s)
 
 
 class ClientCalls:

@@ -8,12 +8,10 @@ import msgspec
 from notify_sse.bench.controller import Controller
 from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.report.results import Outcome, Plot, slope
-from notify_sse.bench.scenarios.load import note_failures, prepared
+from notify_sse.bench.scenarios.load import FIRST_STREAMS, note_failures, prepared
 from notify_sse.bench.target import Launch
 
 STEPS: Final = 4
-FIRST_STREAMS: Final = 1000
-"""Memory is counted from here on: what a server needs before its first stream is not the streams'."""
 HEARTBEAT_S: Final = 15.0
 
 

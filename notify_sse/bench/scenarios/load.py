@@ -14,6 +14,8 @@ from notify_sse.bench.report.meter import load_average
 from notify_sse.bench.report.results import Outcome, latency_figures, over_time
 from notify_sse.bench.target import Launch
 
+FIRST_STREAMS: Final = 1000
+"""Memory is counted from here on: what a server needs before its first stream is not the streams'."""
 HERD_AT_ONCE: Final = 1000
 POLL_S: Final = 0.2
 Scenario = Callable[[Launch, Plan, Progress], Awaitable[Outcome]]
@@ -178,10 +180,13 @@ async def _wait_for_position(controller: Controller, position: float) -> None:
 
 
 async def churn(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
-    """Publish at an even rate, while streams drop and resume all the time."""
+    """Publish at an even rate, while streams drop and resume all the time. What does a stream's memory come to?"""
     given = {"rate": plan.rate, "seconds": plan.seconds, "churn_per_s": plan.churn_per_s}
     async with prepared("churn", launch, plan, progress, streams=plan.streams, given=given) as (controller, outcome):
-        note_failures(outcome, await controller.open(plan.streams))
+        first = min(FIRST_STREAMS, plan.streams // 2)
+        note_failures(outcome, await controller.open(first))
+        without_kb = controller.meter.memory_bytes("server") / 1024
+        note_failures(outcome, await controller.open(plan.streams - first))
         await controller.phase(controller.pace(rate=plan.rate, seconds=plan.warm_up_s))
         resumed: list[Opened] = []
 
@@ -190,6 +195,8 @@ async def churn(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
 
         phase = await controller.phase(controller.pace(rate=plan.rate, seconds=plan.seconds), drop_and_resume_some())
         note_failures(outcome, resumed[0])
+        grown_kb = controller.meter.memory_bytes("server") / 1024 - without_kb
+        outcome.figures["memory_kb_each"] = round(grown_kb / (plan.streams - first), 1)
         outcome.figures |= {"resumes": len(resumed[0].took_ns), **latency_figures(resumed[0].took_ns, "resume_")}
         outcome.figures |= phase_figures(phase)
         outcome.plots.append(over_time(phase.due_ns, phase.delay_ns, title="Latency, by second"))

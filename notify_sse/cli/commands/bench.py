@@ -57,6 +57,7 @@ class _WithPlanning(click.Group):
 )
 @click.option("--websocket", is_flag=True, help="Over WebSockets, in place of Server-Sent Events.")
 @click.option("--streams", "-n", type=COUNT, help="How many streams.  [default: 1000]")
+@click.option("--topics", type=click.IntRange(0, 50), help="Topics that each stream names.  [default: 0]")
 @click.option("--rate", "-r", type=POSITIVE, help="Notifications a second.  [default: 500]")
 @click.option("--seconds", "-s", type=POSITIVE, help="How long each scenario publishes.  [default: 10]")
 @click.option("--burst", type=COUNT, help="Notifications of a burst.  [default: 5000]")
