@@ -2,9 +2,8 @@
 
 import argparse
 import sys
-from multiprocessing import get_context
 
-from tests.mutants.catalogue import BUGS, MAX_SEEDS, Catch, hunt_at, named
+from tests.mutants.catalogue import BUGS, MAX_SEEDS, Catch, hunt_at, named, workers
 from tests.mutants.planting import Mutant
 
 
@@ -18,8 +17,7 @@ def main() -> int:
     options = parser.parse_args()
     mutants = list(named(options.name))
     survived = []
-    # One process for each: a bug that is planted must not outlive its hunt.
-    with get_context("forkserver").Pool(options.jobs, maxtasksperchild=1) as pool:
+    with workers(options.jobs) as pool:
         work = [(BUGS.index(mutant), options.max_seeds) for mutant in mutants]
         for mutant, catch in zip(mutants, pool.imap(hunt_at, work, chunksize=1), strict=True):
             print(_line(mutant, catch), flush=True)

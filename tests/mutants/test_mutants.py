@@ -3,18 +3,18 @@
 import inspect
 import subprocess
 import sys
-from multiprocessing import get_context
 
 import pytest
 
 from notify_sse.core import tail
-from tests.mutants.catalogue import BUGS, Catch, hunt
+from tests.mutants.catalogue import BUGS, SEEN_AT, Catch, hunt, workers
 from tests.mutants.planting import Change, Mutant, planted
 
 
 def test_there_are_enough_and_each_has_its_own_name() -> None:
     names = [mutant.name for mutant in BUGS]
     assert len(set(names)) == len(names) >= 25
+    assert SEEN_AT.keys() <= set(names)
 
 
 @pytest.mark.parametrize("mutant", BUGS, ids=lambda mutant: mutant.name)
@@ -31,8 +31,7 @@ def test_every_seeded_bug_is_caught() -> None:
 
     What those tests see of the others is printed by `make mutants`.
     """
-    # Not forked from here, where a runner of tests has threads: a lock that one of them holds would be held for good.
-    with get_context("forkserver").Pool(2, maxtasksperchild=1) as pool:
+    with workers(4) as pool:
         caught = pool.map(_hunt, range(len(BUGS)), chunksize=1)
     assert [mutant.name for mutant, catch in zip(BUGS, caught, strict=True) if not catch.caught] == []
 
