@@ -4,7 +4,7 @@ The format is the event stream of the WHATWG HTML standard, section 9.2. Pure: v
 on events with data, because Firefox drops it elsewhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -101,11 +101,11 @@ def emptied(frame: Frame) -> Frame:
     return Frame(frame.id, frame.channel, GONE, PASSED_OVER_MS, b"", 0, silent=True)
 
 
-def encode_frames(frames: Iterable[Frame], *, event_names: bool) -> bytes:
+def encode_frames(frames: Sequence[Frame], *, event_names: bool) -> bytes:
     """`frames` as one piece of the event stream. With `event_names` each has its type in `event:`, unless reserved."""
     if event_names:
         return b"".join([_named(frame) for frame in frames])
-    return b"".join([frame.block for frame in frames])
+    return frames[0].block if len(frames) == 1 else b"".join([frame.block for frame in frames])
 
 
 def _named(frame: Frame) -> bytes:

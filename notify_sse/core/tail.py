@@ -7,7 +7,7 @@ docs/explanation/log-tail-cursor.md.
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from operator import attrgetter
 from typing import Final
 
@@ -90,6 +90,9 @@ class Tail:
         self._max_bytes = max_bytes
         self._order: deque[Frame] = deque()
         self._by_channel: dict[str, _ChannelFrames] = {}
+        self._alone: Frame | None = None
+        """What came last, if it was one frame; `_alone_after` was the position then."""
+        self._alone_after = 0
 
     def __len__(self) -> int:
         return len(self._order)
@@ -109,6 +112,7 @@ class Tail:
         """Go on after `start` of the same log, because what lay before it is gone. Cursors stay valid."""
         self.start = self.position = start
         self.size_bytes = 0
+        self._alone = None
         self._order.clear()
         self._by_channel.clear()
 
@@ -133,6 +137,7 @@ class Tail:
             of_channel.frames.append(frame)
             self.size_bytes += len(frame.block) + FRAME_OVERHEAD_BYTES
         self._order.extend(new)
+        self._alone, self._alone_after = new[0] if len(new) == 1 else None, self.position
         # The position moves before anything is evicted: streams compare their cursors with both ends. It is an id, and
         # not a count of events.
         self.position = max(self.position, upto, new[-1].id if new else 0)
@@ -173,12 +178,16 @@ class Tail:
                 self._erase(told)
 
     def after(
-        self, position: int, channels: Iterable[str], *, max_events: int, max_bytes: int
+        self, position: int, channels: Collection[str], *, max_events: int, max_bytes: int
     ) -> tuple[list[Frame], int]:
         """The next frames on `channels` after `position`, and the position up to which that is all of them.
 
         Only for `start <= position`. At most `max_events` and about `max_bytes`; at least one frame when there is any.
         """
+        # A broadcast is this for every stream: one frame came, and each has seen what lay before it.
+        alone = self._alone
+        if alone is not None and position == self._alone_after:
+            return ([alone] if alone.channel in channels else []), self.position
         found: list[Frame] = []
         contributing = 0
         for channel in channels:

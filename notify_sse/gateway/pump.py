@@ -193,9 +193,11 @@ class Pump:
             return StreamState.ASLEEP
         # Pulling and falling asleep are one step: nothing can arrive in between.
         pulled = connection.stream.pull(self._tail, now_ms=int(time.time() * 1000))
+        if isinstance(pulled, list):
+            return self._write_frames(connection, pulled)
         if pulled is StreamState.COLD:
             return self._replay(connection)
-        if isinstance(pulled, StreamState):
+        if pulled is StreamState.ASLEEP:
             return pulled
         return self._write(connection, pulled)
 

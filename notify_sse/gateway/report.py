@@ -7,6 +7,7 @@ Nothing is counted on the hot path: the connections are looked at once a second.
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Final
 
 from notify_sse.core.control import Reset
@@ -15,6 +16,7 @@ from notify_sse.gateway.connection import Connection
 
 HOLDERS: Final = 20
 RESETS: Final = 20
+_recipient_id = attrgetter("recipient_id")
 
 
 class Reporter:
@@ -42,7 +44,7 @@ class Reporter:
 
     def report(self, connections: Iterable[Connection]) -> Report:
         """As of now, of those that are open."""
-        held = Counter(one.recipient_id for one in connections)
+        held = Counter(map(_recipient_id, connections))
         return Report(
             recipients=len(held),
             holders=tuple(Holder(*one) for one in held.most_common(HOLDERS)),

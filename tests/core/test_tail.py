@@ -274,3 +274,12 @@ def test_what_is_erased_loses_everything_of_its_channel() -> None:
     tail.extend(21, [_erasing(21, "!erased", 20), made(22, "topic:x")])
     assert _contents(tail) == [*((place, False) for place in places), (21, False), (22, True)]
     assert tail.after(0, ["topic:all"], max_events=100, max_bytes=10**6)[0] == others[0]
+
+
+def test_the_last_one_alone_is_gone_when_the_tail_begins_anew() -> None:
+    """At the very place behind which it came: there is nothing any more."""
+    tail = filled(3)
+    tail.extend(4, [made(4)])
+    assert [one.id for one in tail.after(3, ("topic:all",), max_events=9, max_bytes=9999)[0]] == [4]
+    tail.skip(3)
+    assert tail.after(3, ("topic:all",), max_events=9, max_bytes=9999) == ([], 3)

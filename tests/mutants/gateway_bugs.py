@@ -52,6 +52,30 @@ TAIL: Final = (
         ("core.tail:Tail.after", "place + max_events + 1", "place + max_events"),
     ),
     _bug(
+        "last one alone for whoever is behind",
+        0,
+        "the short way is for those who have seen all that lay before",
+        ("core.tail:Tail.after", "position == self._alone_after", "position >= 0"),
+    ),
+    _bug(
+        "last one alone for everybody",
+        0,
+        "the short way looks at the channel, too",
+        ("core.tail:Tail.after", "[alone] if alone.channel in channels else []", "[alone]"),
+    ),
+    _bug(
+        "last one alone after it is gone",
+        12,
+        "a tail that begins anew has no last one",
+        ("core.tail:Tail.skip", "self._alone = None", "pass"),
+    ),
+    _bug(
+        "last of several taken for the only one",
+        0,
+        "the short way is for one frame",
+        ("core.tail:Tail.extend", "new[0] if len(new) == 1 else None", "new[-1] if new else None"),
+    ),
+    _bug(
         "evict the newest",
         0,
         "the tail loses its oldest event",

@@ -29,9 +29,10 @@ class AnswerTransport(asyncio.Protocol):
 
     def put(self, data: bytes) -> Awaitable[None] | None:
         """Write `data` as it is. Returns None when the client takes more, else what to wait for until it does."""
+        if self._head:
+            data, self._head = self._head + data, b""
         if not self._transport.is_closing():
-            self._transport.write(self._head + data)
-        self._head = b""
+            self._transport.write(data)
         return self._resumed
 
     def end(self) -> None:

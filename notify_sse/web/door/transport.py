@@ -76,6 +76,29 @@ class DoorTransport(AnswerTransport):
             self._registry.leave(connection)
 
 
+def chunk(data: bytes) -> bytes:
+    """`data` as one chunk of a chunked body (RFC 9112, 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class _Newest:
+    """The last chunk of frames: a broadcast is one chunk for every stream."""
+
+    __slots__ = ("_chunk", "_data")
+
+    def __init__(self) -> None:
+        self._data = self._chunk = b""
+
+    def chunk(self, data: bytes) -> bytes:
+        """As `chunk`; not made again for the same object."""
+        if data is not self._data:
+            self._data, self._chunk = data, chunk(data)
+        return self._chunk
+
+
+_newest: Final = _Newest()
+
+
 class EventStreamTransport(DoorTransport):
     """A stream as Server-Sent Events, in chunks. `event_names`: notifications carry their type as the event's name."""
 
@@ -87,15 +110,11 @@ class EventStreamTransport(DoorTransport):
         self._unasked = 0
         self.event_names = False
 
-    def put_chunk(self, data: bytes) -> Awaitable[None] | None:
-        """Write `data` as one chunk of a chunked body (RFC 9112, 7.1)."""
-        return self.put(b"%x\r\n%b\r\n" % (len(data), data))
-
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
-        return self.put_chunk(encode_frames(frames, event_names=self.event_names))
+        return self.put(_newest.chunk(encode_frames(frames, event_names=self.event_names)))
 
     def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
-        return self.put_chunk(encode_control(under(event, self.root)))
+        return self.put(chunk(encode_control(under(event, self.root))))
 
     def finish(self, reason: CloseReason) -> Awaitable[None] | None:
         del reason
