@@ -12,17 +12,17 @@ from tests.support.services import free_port
 
 
 @pytest.mark.deadline(120)
-async def test_tokens_that_end_every_3_s_for_a_minute_go_unnoticed(service: ServiceFactory) -> None:
+async def test_tokens_that_end_every_3_s_go_unnoticed(service: ServiceFactory) -> None:
     """Nothing is lost or repeated, and the page is never told of anything but `connected`."""
     gateway = service()
     async with proxied(gateway) as proxy, chromium() as browser:
         page = await opened(await browser.new_page(), proxy, ttlS=3)
         await page.evaluate("states.length = 0")
-        await Publisher(gateway).send(1200, batch=1, pause_s=0.05)
-        await assert_each_once_in_order(page, 1200)
+        await Publisher(gateway).send(500, batch=1, pause_s=0.05)
+        await assert_each_once_in_order(page, 500)
         assert set(await page.evaluate("states.map(({ status }) => status)")) == {"connected"}
-        assert len(await page.evaluate("tokens.filter((reason) => reason === 'expiring')")) >= 20
-        assert proxy.count(STREAM) >= 20
+        assert len(await page.evaluate("tokens.filter((reason) => reason === 'expiring')")) >= 8
+        assert proxy.count(STREAM) >= 8
         assert proxy.count_live(STREAM) <= 2
 
 
