@@ -98,6 +98,11 @@ def parse_message(
 def channel_of(given: dict[str, Any]) -> str:
     """The channel of a document with `recipient_id` or `topic`. Raises `BadNotification`."""
     _check_address(given)
+    return _channel(given)
+
+
+def _channel(given: dict[str, Any]) -> str:
+    """As `channel_of`, of one whose address was checked."""
     if "recipient_id" in given:
         return recipient_channel(given["recipient_id"])
     return topic_channel(given["topic"])
@@ -156,7 +161,7 @@ def _notification(
     return Notification(
         notification_id=notification_id,
         notification_type=given["notification_type"],
-        channel=channel_of(given),
+        channel=_channel(given),
         body=_encode(document),
         digest=hashlib.blake2b(content, digest_size=16).digest(),
         expires_ms=expires_ms,
@@ -214,11 +219,12 @@ def _decode(raw: bytes | memoryview, content_type: Kind, *, max_bytes: int) -> d
     if not isinstance(given, dict):
         _refuse("body", "malformed", "must be an object")
     # What means the same as absent is no other content either: many libraries write every field of an object.
-    return {name: value for name, value in given.items() if not _as_absent(name, value)}
-
-
-def _as_absent(name: object, value: object) -> bool:
-    return (value is None and name in _OPTIONAL) or (name == "silent" and value is False)
+    for name in _OPTIONAL & given.keys():
+        if given[name] is None:
+            del given[name]
+    if given.get("silent") is False:
+        del given["silent"]
+    return given
 
 
 def _check_names(given: dict[Any, Any]) -> None:

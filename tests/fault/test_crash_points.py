@@ -6,7 +6,6 @@ import uvloop
 from tests.fault.crash_points import NEVER_ANNOUNCED, run_once
 from tests.fault.launch import SEEDED_BUG
 
-
 HALF_DONE = (
     "within retention",
     "within the append (AMQP)",
