@@ -95,6 +95,8 @@ class Appender:
         self._on_committed = on_committed
         self.on_accepted: Callable[[int, int, Way], None] | None = None
         """Hears of runs of new notifications, first and last id, and by which way they came. It must not wait."""
+        self.stored = 0
+        """How many new notifications this process has stored."""
         self._queue: deque[_Waiting] = deque()
         self._waiting = 0
         self._arrived = asyncio.Event()
@@ -225,6 +227,7 @@ class Appender:
             for stored, new in zip(appended.stored, together, strict=True)
             if stored.outcome == "new"
         )
+        self.stored += len(events)
         if events:
             committed_s, traces = time.time(), _traces(appended, together) if self._spans else ()
             announcement = Announcement(appended.epoch, events[0].id, events, committed_s=committed_s, traces=traces)

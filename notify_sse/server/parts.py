@@ -126,7 +126,7 @@ class Parts:
             strict_numbers=settings.strict_numbers,
             spans=self.tracing.ingesting if self.tracing else None,
         )
-        self.pause = Pause(self.broker, self.store_outage)
+        self.pause = Pause(self.broker, self.store_outage, stored=lambda: self.appender.stored)
 
     def _make_revocations(
         self, settings: Settings, revoked: Revoked, *, tell_others: Callable[[bytes], None] | None
