@@ -171,7 +171,9 @@ class Parts:
             limits=self.limits,
             rollout=out.rollout,
             recipients_seen=self.recipients_seen,
-            histories=Histories(self.store, self.metrics, at_once=HISTORY_CONNECTIONS),
+            histories=Histories(
+                self.store, self.metrics, at_once=HISTORY_CONNECTIONS, largest_bytes=settings.max_notification_bytes
+            ),
             records=self.records,
             announce=self.announcer.announce,
             tell_others=self._tell_others,
