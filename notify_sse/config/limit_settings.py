@@ -65,7 +65,7 @@ class LimitSettings(RolloutSettings, frozen=True, kw_only=True):
     limit_publishes_per_principal: Annotated[
         str,
         Meta(
-            description="How often one principal (a token's `sub`) may publish over HTTP, in one process, in requests; "
+            description="How often one principal (a token's `sub`) may publish or recall over HTTP, in one process, in requests; "
             "`0`: no limit."
         ),
     ] = "0"
@@ -74,6 +74,13 @@ class LimitSettings(RolloutSettings, frozen=True, kw_only=True):
         Meta(
             description="How often one recipient may read a page of its history, or poll, in one process; "
             "`0`: no limit."
+        ),
+    ] = "6000/minute"
+    limit_requests_per_recipient: Annotated[
+        str,
+        Meta(
+            description="How often one recipient may mark what it has read, ask how much is unread, or take a ticket, "
+            "in one process; `0`: no limit. Each mark is an event in the log."
         ),
     ] = "6000/minute"
     limit_unauthenticated_per_address: Annotated[

@@ -58,6 +58,7 @@ EACH: dict[str, tuple[str, Any]] = {
     "limit_connects_per_recipient": ("10/second;300/hour", None),
     "limit_publishes_per_principal": ("5 per 10 seconds", None),
     "limit_history_per_recipient": ("0", None),
+    "limit_requests_per_recipient": ("60/minute", None),
     "limit_unauthenticated_per_address": ("1/day", None),
     "trusted_proxies": ("10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
     "rollout_percent": ("2.5", 2.5),
