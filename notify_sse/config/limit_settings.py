@@ -65,8 +65,8 @@ class LimitSettings(RolloutSettings, frozen=True, kw_only=True):
     limit_publishes_per_principal: Annotated[
         str,
         Meta(
-            description="How often one principal (a token's `sub`) may publish or recall over HTTP, in one process, in requests; "
-            "`0`: no limit."
+            description="How often one principal (a token's `sub`) may publish or recall over HTTP, in one process, in "
+            "requests; `0`: no limit."
         ),
     ] = "0"
     limit_history_per_recipient: Annotated[
