@@ -262,5 +262,6 @@ def _forget_metrics(pid: int) -> None:
 
 
 def _die_with_parent() -> None:
-    """Drain when the supervisor is gone, even by SIGKILL, so that no orphan keeps the port (prctl(2))."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Drain when the supervisor is gone, even by SIGKILL, so that no orphan keeps the port (prctl(2)). Linux only."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
