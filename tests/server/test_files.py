@@ -2,10 +2,12 @@
 
 import ctypes
 import resource
+import signal
 from typing import Any
 
 import pytest
 
+from notify_sse.errors import BadConfiguration
 from notify_sse.server import supervisor
 from notify_sse.server.files import MACOS_MOST, UNLIMITED, raise_file_limit
 
@@ -58,3 +60,9 @@ def test_a_worker_starts_where_nothing_tells_it_of_its_supervisors_end(
 
     monkeypatch.setattr(ctypes, "CDLL", load)
     supervisor._die_with_parent()
+
+
+def test_several_workers_are_refused_by_name_where_they_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(signal, "sigtimedwait")
+    with pytest.raises(BadConfiguration, match="NOTIFY_SSE_WORKERS: more than one needs"):
+        supervisor._check_system()
