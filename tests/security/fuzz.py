@@ -80,7 +80,9 @@ def measured(kind: str, attempt: Callable[[Random], str], *, count: int, seed: i
     after_kb = _resident_kb()
     longest_s = max(first.longest_s, rest.longest_s)
     told = f"; longest {longest_s * 1000:.1f} ms, memory {before_kb} → {after_kb} KB"
-    return Finding(kind, first.ends + rest.ends, tuple(_memory_growth(before_kb, after_kb)), told)
+    ends = first.ends + rest.ends
+    wrong = [f"{ends['nameless']} refusals name no field"] if ends["nameless"] else []
+    return Finding(kind, ends, (*wrong, *_memory_growth(before_kb, after_kb)), told)
 
 
 def _resident_kb() -> int:

@@ -65,7 +65,7 @@ class Bench:
 async def test_a_page_that_is_read_but_not_written_moves_no_cursor() -> None:
     """The time of the poll ends while a page of the log is in hand: the next poll brings it."""
     bench = Bench(rows=5)
-    read = bench.pump._replays.read
+    read = bench.pump.replays.read
 
     async def slowly(connection: Any) -> Any:
         page = await read(connection)
@@ -74,10 +74,10 @@ async def test_a_page_that_is_read_but_not_written_moves_no_cursor() -> None:
 
     start = Cursor(bench.tail.epoch, 0)
     async with asyncio.timeout(10):
-        bench.pump._replays.read = slowly  # type: ignore[method-assign]
+        bench.pump.replays.read = slowly  # type: ignore[method-assign]
         first = await bench.polled(str(start), wait_s=WAIT_S)
         assert (first.frames, first.cursor) == ([], start)
-        bench.pump._replays.read = read  # type: ignore[method-assign]
+        bench.pump.replays.read = read  # type: ignore[method-assign]
         second = await bench.polled(str(first.cursor), wait_s=5)
     assert [one.id for one in second.frames] == [1, 2, 3, 4, 5]
     assert second.cursor == bench.tail.cursor

@@ -107,7 +107,7 @@ class Arrivals:
         task, socket = asyncio.current_task(), cast(Socket, (*(client or ()), *(server or ())))
         if task is not None and socket in self._sockets:
             self._tasks[socket] = task
-            self._look_whether_it_is_read(socket, task)
+            asyncio.get_running_loop().call_later(LOOK_S, self._look_whether_it_is_read, socket, task)
         try:
             yield
         finally:

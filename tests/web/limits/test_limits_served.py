@@ -81,7 +81,7 @@ async def test_rates_refuse_one_client_and_no_other(service: ServiceFactory) -> 
         assert (await api.history("carol")).status_code == 200
         recall = ("DELETE", "/notifications/x?recipient_id=bob", None)
         _check_limited(await _asked(api, recall, alice), "publishes_per_principal", most_s=3600)
-        requests = (
+        requests: tuple[tuple[str, str, Any], ...] = (
             ("POST", "/notifications/read", {"ids": []}),
             ("GET", "/notifications/unread", None),
             ("POST", "/notifications/ticket", None),
