@@ -125,11 +125,6 @@ class Pump:
         """How many bytes they hold that their clients have not taken."""
         return sum(connection.transport.buffered_bytes for connection in self._slow)
 
-    @property
-    def waiting_replays(self) -> int:
-        """How many cold streams wait for their turn to read the log."""
-        return self.replays.waiting
-
     def _on_deadline(self, connection: Connection, due: Due) -> None:
         if due is Due.STALL:
             connection.close("slow_consumer")

@@ -251,7 +251,7 @@ class Parts:
         gauge(
             "replays_waiting",
             "Cold streams that wait for their turn to read the log.",
-            lambda: out.pump.waiting_replays,
+            lambda: out.pump.replays.waiting,
         )
         gauge(
             "tail_lag_events",
