@@ -91,8 +91,8 @@ class BadNotification(NotifyError):
     )
 
     def __init__(self, *, field: str, reason: str, detail: str) -> None:
-        super().__init__(f"{field}: {detail}")
-        self.field = field
+        self.field = field or '""'  # a field may have that name
+        super().__init__(f"{self.field}: {detail}")
         self.reason = reason
         self.detail = detail
 

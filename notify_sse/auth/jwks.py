@@ -70,7 +70,7 @@ class Jwks:
             return
         try:
             self._use(self._read_file())
-        except (OSError, ValueError) as exc:
+        except (OSError, ValueError, RuntimeError) as exc:  # the last: a home that there is not
             detail = redacted(f"{type(exc).__name__}: {exc}")
             raise BadConfiguration(f"{variable('jwks_url')}: cannot be read as a JWK set ({detail})") from None
 

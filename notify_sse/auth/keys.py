@@ -127,7 +127,7 @@ def public_key(settings: Settings) -> Key:
 def _file_text(path: str) -> str:
     try:
         return Path(path).expanduser().read_text("ascii")
-    except UnicodeDecodeError:
+    except (ValueError, RuntimeError):  # no text, no path that can be, no such home
         raise _unusable_public("is not a public key in PEM") from None
     except OSError as exc:
         raise _unusable_public(f"is neither PEM text nor a file that can be read ({exc.strerror})") from exc

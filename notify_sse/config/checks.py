@@ -7,20 +7,26 @@ import ipaddress
 import re
 from datetime import UTC, datetime
 from typing import Final, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from notify_sse.config.database_url import hosts_of
+from notify_sse.config.hosts import host_of, is_host, is_origin
 from notify_sse.config.names import KNOWN_SECRETS, MIN_SECRET_BYTES, MIN_SECRET_VARIETY, variable
-from notify_sse.config.settings import Settings
+from notify_sse.config.settings import CENTURY_S, Settings
 from notify_sse.errors import BadConfiguration
 
+MAX_RATE: Final = 1_000_000_000
 _QUOTES: Final = "\"'`"
+_MOMENT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))?"
+)
 
 
 def check(settings: Settings) -> None:
     """Raise `BadConfiguration` for the first value that is refused."""
+    _check_names(settings)
     _check_urls(settings)
     _check_origins(settings)
     _check_keys(settings)
@@ -42,7 +48,7 @@ def _check_urls(settings: Settings) -> None:
         if scheme not in schemes:
             _refuse(field, f"must begin with one of {', '.join(f'{scheme}://' for scheme in schemes)}")
         try:
-            hosts = hosts_of(url) if scheme in ("postgresql", "postgres") else [_one_host(url)]
+            hosts = hosts_of(url) if scheme in ("postgresql", "postgres") else [host_of(url)]
         except ValueError:
             _refuse(field, "is not a URL (is a character in the password not percent-encoded?)")
         if scheme not in ("sqlite", "memory") and not any(hosts):
@@ -50,26 +56,48 @@ def _check_urls(settings: Settings) -> None:
     database = urlsplit(settings.database_url)
     if database.scheme == "sqlite" and (database.netloc or database.path in ("", "/") or ":memory:" in database.path):
         _refuse("database_url", "names no file (sqlite:////absolute/path or sqlite:///relative/path)")
-    if settings.jwks_url and urlsplit(settings.jwks_url).scheme not in ("http", "https", "file", ""):
+    _check_broker_options(settings.broker_url)
+    _check_key_set(settings.jwks_url)
+
+
+def _check_broker_options(url: str) -> None:
+    """Those that the AMQP library reads as numbers, or knows by name; of others it takes no notice."""
+    for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
+        if name in ("timeout", "heartbeat") and not re.fullmatch(r"[0-9]{1,6}", value):
+            _refuse("broker_url", f"its {name} must be a whole number of seconds")
+        if name == "auth" and value.lower() not in ("plain", "amqplain", "external"):
+            _refuse("broker_url", "its auth must be one of plain, amqplain, external")
+
+
+def _check_key_set(url: str | None) -> None:
+    if url is None:
+        return
+    try:
+        scheme = urlsplit(url).scheme
+        host = host_of(url) if scheme in ("http", "https") else "a file"
+    except ValueError:
+        scheme, host = "", ""
+    if scheme not in ("http", "https", "file", "") or not host:
         _refuse("jwks_url", "must be an http:// or https:// URL, or a file")
 
 
-def _one_host(url: str) -> str:
-    parts = urlsplit(url)
-    _ = parts.port
-    return parts.hostname or ""
-
-
 def _check_origins(settings: Settings) -> None:
-    given = [(field, origin) for field in ("cors_origins", "public_origins") for origin in getattr(settings, field)]
-    for field, origin in given:
-        if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+", origin) or re.search(
-            r"^https:.*:443$|^http:.*:80$", origin
-        ):
-            _refuse(
-                field,
-                f"{origin} is not an origin as browsers send it, such as https://app.example.org",
-            )
+    for field in ("cors_origins", "public_origins"):
+        for place, origin in enumerate(getattr(settings, field), 1):
+            if not is_origin(origin):
+                reason = "is not an origin as browsers send it, such as https://app.example.org"
+                _refuse(field, f"number {place} {reason}")
+
+
+def _check_names(settings: Settings) -> None:
+    for field in ("host", "admin_host"):
+        if not is_host(getattr(settings, field)):
+            _refuse(field, "must be an address or a host name")
+    if settings.amqp_prefix == "amq" or settings.amqp_prefix.startswith("amq."):
+        _refuse("amqp_prefix", "begins with amq., which RabbitMQ keeps for itself")
+    for part in settings.root_path.split("/"):
+        if part in (".", "..") or re.search(r"%(?![0-9A-Fa-f]{2})", part):
+            _refuse("root_path", "must be a path as it stands in a URL, such as /push")
 
 
 def _check_keys(settings: Settings) -> None:
@@ -135,17 +163,25 @@ def _check_limits(settings: Settings) -> None:
         if field.name.startswith("limit_") and rate not in ("0", field.default) and not _is_rate(rate):
             _refuse(field.name, "must be a rate such as 60/minute or 10/second;300/hour, or 0 for none")
     for network in settings.trusted_proxies:
-        try:
-            ipaddress.ip_network(network, strict=False)
-        except ValueError:
+        if not _is_network(network):
             _refuse("trusted_proxies", "must be networks or addresses, such as 10.0.0.0/8,2001:db8::1")
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return "%" not in text  # the address of a socket comes without its zone
 
 
 def _is_rate(text: str) -> bool:
     from limits import parse_many  # noqa: PLC0415 - 70 ms, which a command does not pay that has the defaults
 
+    if re.search(r"(/|per)\s*0", text):  # the library takes no seconds for one
+        return False
     try:
-        return all(rate.amount for rate in parse_many(text))
+        return all(0 < rate.amount <= MAX_RATE and rate.get_expiry() <= CENTURY_S for rate in parse_many(text))
     except ValueError:
         return False
 
@@ -155,7 +191,7 @@ def _check_polling(settings: Settings) -> None:
         if (text := getattr(settings, field)) is not None:
             try:
                 moment(text)
-            except ValueError:
+            except (ValueError, OverflowError):
                 _refuse(field, "must be a time such as 2027-01-01T00:00:00Z (RFC 3339)")
     if (
         settings.polling_deprecated_at
@@ -166,13 +202,13 @@ def _check_polling(settings: Settings) -> None:
 
 
 def moment(text: str) -> datetime:
-    """The time that a setting names, in UTC: RFC 3339, or a date alone. Raises `ValueError`."""
-    given = datetime.fromisoformat(text)
-    if given.tzinfo is None:
-        if len(text) > len("2027-01-01"):
-            raise ValueError(text)
-        given = given.replace(tzinfo=UTC)
-    return given.astimezone(UTC)
+    """The time that a setting names, in UTC: RFC 3339, or a date alone. Raises `ValueError`, or `OverflowError` for
+    what in UTC is of no year from 1 to 9999.
+    """
+    if not _MOMENT.fullmatch(text):
+        raise ValueError(text)
+    given = datetime.fromisoformat(text.upper())
+    return (given.replace(tzinfo=UTC) if given.tzinfo is None else given).astimezone(UTC)
 
 
 def _refuse(field: str, reason: str) -> NoReturn:

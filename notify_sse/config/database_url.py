@@ -4,10 +4,9 @@ As libpq and asyncpg read it: several hosts with their ports (`h1:5432,h2:5433`)
 where a host may be the folder of a socket. Pure.
 """
 
-from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-MAX_PORT: Final = 65535
+from notify_sse.config.hosts import MAX_PORT, is_host
 
 
 def options_of(url: str) -> dict[str, str]:
@@ -27,7 +26,11 @@ def hosts_of(url: str) -> list[str]:
     found = [_host(place) for place in places.split(",")] if places else []
     for port in options.get("port", "").split(","):
         _check_port(port)
-    return [unquote(host) for host in found if host] or [host for host in options.get("host", "").split(",") if host]
+    hosts = [unquote(host) for host in found if host] or [host for host in options.get("host", "").split(",") if host]
+    for host in hosts:
+        if not host.startswith(("/", "@")) and not is_host(host):  # folders of sockets, the second kind abstract
+            raise ValueError("a host cannot be one")
+    return hosts
 
 
 def _host(place: str) -> str:

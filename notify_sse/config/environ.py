@@ -4,11 +4,14 @@ Every refusal is one line that names the variable, and never repeats the value: 
 """
 
 import difflib
+import functools
 import math
 import os
+import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
@@ -19,6 +22,7 @@ from notify_sse.config.names import (
     IN_FILES,
     LISTS,
     PREFIX,
+    RECIPIENTS,
     SECRETS,
     TEST_PREFIX,
     variable,
@@ -27,6 +31,7 @@ from notify_sse.config.settings import Settings
 from notify_sse.errors import BadConfiguration
 
 MAX_FILE_BYTES: Final = 65_536
+_UNPRINTABLE: Final = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 
 def read_settings(environ: Mapping[str, str], **overrides: Any) -> Settings:
@@ -44,9 +49,9 @@ def read_settings(environ: Mapping[str, str], **overrides: Any) -> Settings:
             continue
         name, text = _given(environ, field)
         if text:
-            _refuse_quotes(text, name)
+            _refuse_odd_text(text, field, name)
             values[field] = _converted(_from_text(text, field), kind, name)
-    directory = Path(values.get("state_dir") or _default_state_dir(environ)).expanduser().absolute()
+    directory = _absolute(values.get("state_dir") or _default_state_dir(environ))
     values["state_dir"] = str(directory)
     values.setdefault("database_url", f"sqlite:///{directory}/log.db")
     settings = Settings(**values)
@@ -54,6 +59,7 @@ def read_settings(environ: Mapping[str, str], **overrides: Any) -> Settings:
     return settings
 
 
+@functools.cache
 def _kinds() -> dict[str, Any]:
     """Each field with its annotated type."""
     return {
@@ -68,10 +74,11 @@ def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
         variable(one) + FILE_SUFFIX for one in IN_FILES
     }
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or name.startswith(TEST_PREFIX) or name in known | COMMAND_VARIABLES:
+        # Another case of it would be passed over in silence otherwise.
+        if not name.upper().startswith(PREFIX) or name.startswith(TEST_PREFIX) or name in known | COMMAND_VARIABLES:
             continue
         fields = [field.upper() for field in Settings.__struct_fields__]
-        nearest = difflib.get_close_matches(name.removeprefix(PREFIX), fields, n=1)
+        nearest = difflib.get_close_matches(name[len(PREFIX) :].upper(), fields, n=1)
         hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else "`notify-sse settings` lists all"
         raise BadConfiguration(f"{name}: there is no such setting; {hint}")
 
@@ -98,22 +105,47 @@ def _given(environ: Mapping[str, str], field: str) -> tuple[str, str]:
     return named, text
 
 
-def _refuse_quotes(text: str, name: str) -> None:
-    """A shell takes quotes away, an env file often does not: then they are a part of the value, and it is another."""
+def _refuse_odd_text(text: str, field: str, name: str) -> None:
+    """Refuse what no setting can mean. A secret is looked at as it is, in `checks`."""
     given = text.strip()
+    if field in SECRETS:
+        given = text
+    elif not given:
+        raise BadConfiguration(f"{name}: is blank; leave it out")
+    elif any(unicodedata.category(character) in _refused_categories(field) for character in given):
+        raise BadConfiguration(f"{name}: has a line end or another character that does not print; leave it out")
+    # A shell takes quotes away, an env file often does not: then they are a part of the value, and it is another.
     if len(given) > 1 and given[0] == given[-1] and given[0] in "\"'`":
         raise BadConfiguration(f"{name}: is in quotes, which belong to the value here; leave them out")
 
 
+def _refused_categories(field: str) -> frozenset[str]:
+    """Of Unicode: control characters, format characters, line ends, and half of a character (bytes that are no UTF-8
+    come as those). PEM text has line ends; a recipient may have any character.
+    """
+    if field == "jwt_public_key":
+        return frozenset(("Cs",))
+    return _UNPRINTABLE if field in RECIPIENTS else _UNPRINTABLE | {"Cf"}
+
+
+def _absolute(directory: str) -> Path:
+    try:
+        return Path(directory).expanduser().absolute()
+    except RuntimeError:
+        raise BadConfiguration(f"{variable('state_dir')}: begins with ~, and there is no such home") from None
+
+
 def _from_text(text: str, field: str) -> Any:
     if field in LISTS:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    if field in ("role", "log_level", "log_format"):
+        return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if field in ("role", "log_level", "log_format", "log_streams"):
         return text.strip().lower()
     return text if field in SECRETS else text.strip()
 
 
 def _converted(value: Any, kind: Any, name: str) -> Any:
+    if isinstance(value, str) and _is_count(kind) and not re.fullmatch(r"-?[0-9]{1,30}", value):
+        raise BadConfiguration(f"{name}: must be a whole number")
     try:
         converted = msgspec.convert(value, kind, strict=not isinstance(value, str) or _is_text(kind))
     except msgspec.ValidationError as exc:
@@ -132,6 +164,10 @@ def _reason(kind: Any, exc: msgspec.ValidationError) -> str:
         return "must be true or false"
     reason = str(exc).replace("`", "").replace(" | null", "").replace("Expected", "must be")
     return reason.replace("int", "a whole number").replace("float", "a number").replace("str", "text")
+
+
+def _is_count(kind: Any) -> bool:
+    return kind.__origin__ is int or int in {getattr(one, "__origin__", one) for one in get_args(kind.__origin__)}
 
 
 def _is_text(kind: Any) -> bool:

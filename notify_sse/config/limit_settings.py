@@ -1,17 +1,20 @@
 """The settings that say how much of the service one client may have. A part of `Settings`."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
 from notify_sse.config.rollout_settings import RolloutSettings
+
+MAX_COUNT: Final = 1_000_000_000
+"""More than there can be of anything that is counted here."""
 
 
 class LimitSettings(RolloutSettings, frozen=True, kw_only=True):
     """Each counts in one process. web/limits and web/door/arrivals.py keep to them."""
 
     max_connections: Annotated[
-        Annotated[int, Meta(ge=0)] | None,
+        Annotated[int, Meta(ge=0, le=MAX_COUNT)] | None,
         Meta(
             description="Most accepted sockets of one process, whatever they are used for; 0: no limit. One too many "
             "is refused without a look at who it is.",
@@ -22,10 +25,29 @@ class LimitSettings(RolloutSettings, frozen=True, kw_only=True):
         int,
         Meta(
             ge=0,
+            le=MAX_COUNT,
             description="Most accepted sockets of one client address in one process; 0: no limit. Set TRUSTED_PROXIES "
             "before this, if there is a proxy: everybody has its address otherwise.",
         ),
     ] = 0
+    max_streams: Annotated[
+        int,
+        Meta(
+            ge=1, le=MAX_COUNT, description="Most open streams of one process; over it, clients are told to come back."
+        ),
+    ] = 20_000
+    max_streams_per_recipient: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MAX_COUNT,
+            description="Most open streams of one recipient in one process; over it, the oldest is closed "
+            "as `replaced`.",
+        ),
+    ] = 100
+    max_replays: Annotated[
+        int, Meta(ge=1, le=1000, description="Most replays that read the database at once in one process.")
+    ] = 2
     limit_connects_per_address: Annotated[
         str,
         Meta(
@@ -43,8 +65,8 @@ class LimitSettings(RolloutSettings, frozen=True, kw_only=True):
     limit_publishes_per_principal: Annotated[
         str,
         Meta(
-            description="How often one principal (a token's `sub`) may publish over HTTP, in one process, in requests; "
-            "`0`: no limit."
+            description="How often one principal (a token's `sub`) may publish or recall over HTTP, in one process, in "
+            "requests; `0`: no limit."
         ),
     ] = "0"
     limit_history_per_recipient: Annotated[
@@ -52,6 +74,13 @@ class LimitSettings(RolloutSettings, frozen=True, kw_only=True):
         Meta(
             description="How often one recipient may read a page of its history, or poll, in one process; "
             "`0`: no limit."
+        ),
+    ] = "6000/minute"
+    limit_requests_per_recipient: Annotated[
+        str,
+        Meta(
+            description="How often one recipient may mark what it has read, ask how much is unread, or take a ticket, "
+            "in one process; `0`: no limit. Each mark is an event in the log."
         ),
     ] = "6000/minute"
     limit_unauthenticated_per_address: Annotated[

@@ -13,6 +13,7 @@ IN_FILES: Final = SECRETS | {"database_url", "broker_url", "broker_management_ur
 value, as orchestrators give secrets.
 """
 LISTS: Final = frozenset(("cors_origins", "public_origins", "rollout_allow", "rollout_deny", "trusted_proxies"))
+RECIPIENTS: Final = frozenset(("rollout_allow", "rollout_deny"))
 MIN_SECRET_BYTES: Final = 32
 MIN_SECRET_VARIETY: Final = 8
 """Different characters. 32 random hexadecimal digits have fewer once in ten million times."""

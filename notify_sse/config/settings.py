@@ -1,16 +1,18 @@
 """The fields of `Settings`: every setting with its type, its bounds, its default and its documentation."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from notify_sse.config.limit_settings import LimitSettings
+from notify_sse.config.limit_settings import MAX_COUNT, LimitSettings
 from notify_sse.config.names import SECRETS
 from notify_sse.telemetry.logs import LogFormat, LogLevel
 from notify_sse.telemetry.redaction import HIDDEN, redacted_url
 
 Role = Literal["all", "gateway", "ingest"]
+CENTURY_S: Final = 3_155_760_000
+MAX_BYTES: Final = 1_000_000_000_000
 SessionCookie = Literal["notify_sse_session", "__Host-notify_sse_session"]
 
 
@@ -111,6 +113,7 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
         int,
         Meta(
             ge=1,
+            le=CENTURY_S,
             description="Longest lifetime in seconds of a token that is accepted in `?access_token=`, "
             "since URLs get written down by browsers and proxies.",
         ),
@@ -121,6 +124,7 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             description="Path under which a proxy shows the service, such as `/push`: the session cookie's path and "
             "every URL that is given out begin with it. From TRUSTED_PROXIES, `X-Forwarded-Prefix` says it for a "
             "request.",
+            max_length=200,
             pattern=r"^((/[A-Za-z0-9._~!$&'()*+=:@%-]+)+)?$",
         ),
     ] = ""
@@ -128,6 +132,7 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
         int,
         Meta(
             ge=0,
+            le=CENTURY_S,
             description="Longest lifetime in seconds for which a token may be issued; it then needs an `iat`. "
             "Revocations are forgotten once no token of theirs can live. 0: any lifetime, and the revocations of a "
             "`sub` or `jti` are kept for ever.",
@@ -178,6 +183,7 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
         float,
         Meta(
             gt=0,
+            le=86_400,
             description="Seconds after which a stream whose client reads nothing is closed as `slow_consumer`.",
         ),
     ] = 60.0
@@ -207,25 +213,11 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
             "Longer than the proxy in front keeps idle connections: it would send a request into one that just closes.",
         ),
     ] = 620.0
-    max_streams: Annotated[
-        int,
-        Meta(ge=1, description="Most open streams of one process; over it, clients are told to come back."),
-    ] = 20_000
-    max_streams_per_recipient: Annotated[
-        int,
-        Meta(
-            ge=1,
-            description="Most open streams of one recipient in one process; over it, the oldest is closed "
-            "as `replaced`.",
-        ),
-    ] = 100
-    max_replays: Annotated[
-        int, Meta(ge=1, le=1000, description="Most replays that read the database at once in one process.")
-    ] = 2
     retention_s: Annotated[
         float,
         Meta(
             gt=0,
+            le=CENTURY_S,
             description="Seconds for which a notification stays in the log: how late a client may come back.",
         ),
     ] = 604_800.0
@@ -237,10 +229,10 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
         ),
     ] = True
     tail_max_events: Annotated[
-        int, Meta(ge=1, description="Most events of the log that one process keeps in memory.")
+        int, Meta(ge=1, le=MAX_COUNT, description="Most events of the log that one process keeps in memory.")
     ] = 65_536
     tail_max_bytes: Annotated[
-        int, Meta(ge=1024, description="Most bytes of events that one process keeps in memory.")
+        int, Meta(ge=1024, le=MAX_BYTES, description="Most bytes of events that one process keeps in memory.")
     ] = 67_108_864
     max_notification_bytes: Annotated[
         int,
@@ -260,12 +252,13 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
         int,
         Meta(
             ge=1_048_576,
+            le=MAX_BYTES,
             description="About how many bytes of messages one process takes out of the ingest queue at a time. "
             "Messages over MAX_NOTIFICATION_BYTES that find no room go to the dead letters unread.",
         ),
     ] = 67_108_864
     publish_timeout_s: Annotated[
-        float, Meta(gt=0, description="Seconds after which a publish that was not confirmed is given up.")
+        float, Meta(gt=0, le=3600, description="Seconds after which a publish that was not confirmed is given up.")
     ] = 10.0
     log_level: Annotated[LogLevel, Meta(description="Least severe log record that is written.")] = "info"
     log_format: Annotated[

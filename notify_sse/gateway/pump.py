@@ -60,7 +60,7 @@ class Pump:
         self._metrics = metrics
         self._heartbeat_s = heartbeat_s
         self._retry_ms = retry_ms
-        self._replays = Replays(store, metrics, at_once=max_replays)
+        self.replays = Replays(store, metrics, at_once=max_replays)
         self._ready: deque[Connection] = deque()
         self._slicing = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,11 +124,6 @@ class Pump:
     def buffered_bytes(self) -> int:
         """How many bytes they hold that their clients have not taken."""
         return sum(connection.transport.buffered_bytes for connection in self._slow)
-
-    @property
-    def waiting_replays(self) -> int:
-        """How many cold streams wait for their turn to read the log."""
-        return self._replays.waiting
 
     def _on_deadline(self, connection: Connection, due: Due) -> None:
         if due is Due.STALL:
@@ -301,7 +296,7 @@ class Pump:
 
     async def _replay(self, connection: Connection) -> None:
         """Read a page of the log for a cold stream, and write it. What falls due meanwhile is written at once."""
-        reading = asyncio.ensure_future(self._replays.read(connection))
+        reading = asyncio.ensure_future(self.replays.read(connection))
         try:
             while not (await asyncio.wait((reading,), timeout=self.deadlines.resolution_s))[0]:
                 if connection.gone:

@@ -25,6 +25,8 @@ database's time, and of this process's.
 LEAST_PAGE_EVENTS: Final = 4
 MIN_PAGE_EVENTS: Final = 32
 MAX_PAGE_EVENTS: Final = 500
+READ_BYTES: Final = 33_554_432
+"""No page has more, whatever notifications may be as large as."""
 
 
 class Replays:
@@ -34,8 +36,13 @@ class Replays:
         self._store = store
         self._metrics = metrics
         self._slots = asyncio.Semaphore(at_once)
+        self._most_events = MAX_PAGE_EVENTS
         self.waiting = 0
         """Streams that wait for a slot."""
+
+    def bound_pages(self, *, largest_bytes: int) -> None:
+        """Read no page that could be over `READ_BYTES` when a notification has at most `largest_bytes`."""
+        self._most_events = max(LEAST_PAGE_EVENTS, min(MAX_PAGE_EVENTS, READ_BYTES // largest_bytes))
 
     async def read(self, connection: Connection) -> Page:
         """The next page of the log for `connection`. Waits while the store is away. Moves no cursor: see `take`."""
@@ -53,7 +60,8 @@ class Replays:
                 async with self._slot():
                     self._metrics.pages_read.inc()
                     began = time.monotonic()
-                    page = await self._store.after(stream.position, stream.channels, limit=connection.page_events)
+                    limit = min(connection.page_events, self._most_events)
+                    page = await self._store.after(stream.position, stream.channels, limit=limit)
                     await asyncio.sleep(min(MAX_REST_S, time.monotonic() - began))
                     return page
             except StoreUnavailable:

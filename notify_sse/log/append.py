@@ -56,6 +56,8 @@ class Refused(msgspec.Struct, frozen=True):
 
 Outcome = Logged | Refused
 """What became of one notification."""
+GIVEN_UP: Final = Refused("its caller has given up")
+"""Not stored, and told to nobody: only a place among the outcomes of a batch."""
 
 
 class _Waiting:
@@ -68,6 +70,10 @@ class _Waiting:
         self.done = done
         self.way = way
         self.since_ns = 0
+
+
+_Owned = tuple[_Waiting, Notification]
+"""One notification, and whose it is."""
 
 
 class Appender:
@@ -89,6 +95,8 @@ class Appender:
         self._on_committed = on_committed
         self.on_accepted: Callable[[int, int, Way], None] | None = None
         """Hears of runs of new notifications, first and last id, and by which way they came. It must not wait."""
+        self.stored = 0
+        """How many new notifications this process has stored."""
         self._queue: deque[_Waiting] = deque()
         self._waiting = 0
         self._arrived = asyncio.Event()
@@ -148,9 +156,9 @@ class Appender:
         while True:
             if self._spans:
                 self._spans.begin((caller.notifications, caller.since_ns) for caller in batch)
-            together = [notification for caller in batch for notification in caller.notifications]
+            owned = [(caller, notification) for caller in batch for notification in caller.notifications]
             try:
-                outcomes = await self._store_all(together)
+                outcomes = await self._store_all(owned)
             except StoreUnavailable as exc:
                 self._outage.lost("append", str(exc), advice=exc.advice)
                 await asyncio.sleep(backoff.next_s())
@@ -182,8 +190,9 @@ class Appender:
                 cursor = "" if isinstance(outcome, Refused) else str(outcome.cursor)
                 spans.answered(notification.trace, outcome.outcome, cursor)
 
-    async def _store_all(self, together: Sequence[Notification]) -> list[Outcome]:
-        """Commit and announce `together`, in one transaction or, if the database refuses that, in several."""
+    async def _store_all(self, owned: Sequence[_Owned]) -> list[Outcome]:
+        """Commit and announce `owned`, in one transaction or, if the database refuses that, in several."""
+        together = [notification for _, notification in owned]
         try:
             commit = self._spans.commit(together) if self._spans else nullcontext()
             with self._metrics.append_seconds.time(), commit:
@@ -193,11 +202,22 @@ class Appender:
             # that one stands alone: about 2 log2(n) transactions, in which all others are stored, in their order.
             if len(together) == 1:
                 return [Refused(str(exc))]
-            middle = len(together) // 2
-            return [*await self._store_all(together[:middle]), *await self._store_all(together[middle:])]
+            middle = len(owned) // 2
+            return [*await self._store_wanted(owned[:middle]), *await self._store_wanted(owned[middle:])]
         # Before anybody is answered: whoever acks on the answer leaves nothing unannounced behind.
         self._announce(appended, together)
         return [Logged(stored.outcome, Cursor(appended.epoch, stored.id)) for stored in appended.stored]
+
+    async def _store_wanted(self, owned: Sequence[_Owned]) -> list[Outcome]:
+        """`_store_all` of those whose caller still waits. The others go back to their queue, or are tried again, maybe
+        under another id: stored here as well, they would be twice in the log.
+        """
+        wanted = [not caller.done.cancelled() for caller, _ in owned]
+        if all(wanted):
+            return await self._store_all(owned)
+        left = [one for one, still_waits in zip(owned, wanted, strict=True) if still_waits]
+        outcomes = iter(await self._store_all(left) if left else ())
+        return [next(outcomes) if still_waits else GIVEN_UP for still_waits in wanted]
 
     def _announce(self, appended: Appended, together: Sequence[Notification]) -> None:
         self._metrics.count_appended(appended.stored)
@@ -207,6 +227,7 @@ class Appender:
             for stored, new in zip(appended.stored, together, strict=True)
             if stored.outcome == "new"
         )
+        self.stored += len(events)
         if events:
             committed_s, traces = time.time(), _traces(appended, together) if self._spans else ()
             announcement = Announcement(appended.epoch, events[0].id, events, committed_s=committed_s, traces=traces)

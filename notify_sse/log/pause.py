@@ -7,6 +7,7 @@ a connection is lost meanwhile, the next one does not consume. Decides only when
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -25,11 +26,15 @@ STEADY_S: Final = 60.0
 
 
 class Pause:
-    """Whether this process consumes, by how long the store has been away."""
+    """Whether this process consumes, by how long the store has been away.
 
-    def __init__(self, broker: Broker, outage: Outage) -> None:
+    `stored` says how many notifications this process has stored so far.
+    """
+
+    def __init__(self, broker: Broker, outage: Outage, *, stored: Callable[[], int]) -> None:
         self._broker = broker
         self._outage = outage
+        self._stored = stored
         self._returned = asyncio.Event()
         self.paused = False
 
@@ -40,20 +45,22 @@ class Pause:
     async def run(self) -> None:
         """Pause and resume, until cancelled."""
         loop = asyncio.get_running_loop()
-        wait_s, steady_at = 0.0, 0.0
+        wait_s, steady_at, stored = 0.0, 0.0, 0
         while True:
             if not await self._away_too_long():
                 continue
             # Each round counts as a delivery. A store that answers but takes no writes (a full disk) would use them up
-            # within minutes: so each round in a row waits twice as long.
-            wait_s = min(MAX_WAIT_S, 2 * wait_s or PATIENCE_S) if loop.time() < steady_at else 0.0
+            # within minutes: so each round in a row waits twice as long. One that took some in between did no harm:
+            # the queue went on, and what comes again is not what came in the round before.
+            in_vain = loop.time() < steady_at and self._stored() == stored
+            wait_s = min(MAX_WAIT_S, 2 * wait_s or PATIENCE_S) if in_vain else 0.0
             await self._pause()
             await asyncio.sleep(wait_s)
             while self._outage.away_s:  # noqa: ASYNC110 - looked at as often as a store is asked again
                 await asyncio.sleep(LOOK_S)
             await self._resume()
             self._returned.clear()
-            steady_at = loop.time() + STEADY_S
+            steady_at, stored = loop.time() + STEADY_S, self._stored()
 
     async def _away_too_long(self) -> bool:
         with suppress(TimeoutError):

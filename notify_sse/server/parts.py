@@ -126,7 +126,7 @@ class Parts:
             strict_numbers=settings.strict_numbers,
             spans=self.tracing.ingesting if self.tracing else None,
         )
-        self.pause = Pause(self.broker, self.store_outage)
+        self.pause = Pause(self.broker, self.store_outage, stored=lambda: self.appender.stored)
 
     def _make_revocations(
         self, settings: Settings, revoked: Revoked, *, tell_others: Callable[[bytes], None] | None
@@ -171,7 +171,9 @@ class Parts:
             limits=self.limits,
             rollout=out.rollout,
             recipients_seen=self.recipients_seen,
-            histories=Histories(self.store, self.metrics, at_once=HISTORY_CONNECTIONS),
+            histories=Histories(
+                self.store, self.metrics, at_once=HISTORY_CONNECTIONS, largest_bytes=settings.max_notification_bytes
+            ),
             records=self.records,
             announce=self.announcer.announce,
             tell_others=self._tell_others,
@@ -249,7 +251,7 @@ class Parts:
         gauge(
             "replays_waiting",
             "Cold streams that wait for their turn to read the log.",
-            lambda: out.pump.waiting_replays,
+            lambda: out.pump.replays.waiting,
         )
         gauge(
             "tail_lag_events",

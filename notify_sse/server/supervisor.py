@@ -53,6 +53,7 @@ def serve(settings: Settings) -> int:
     admin_socket = listen_for_admin(settings) if left_admin is None else socket.socket(fileno=left_admin)
     if settings.workers == 1:
         return _serve_alone(settings, listening_socket, admin_socket)
+    _check_system()
     with _metrics_folder(left) as directory:
         ready = partial(os.kill, os.getpid(), READY)
         supervisor = Supervisor(
@@ -82,6 +83,12 @@ def _check(settings: Settings) -> None:
     """Whether its keys can be used, and traces be sent if they are asked for. Raises `BadConfiguration`."""
     Verifier(settings)
     tracing.require_what_is_asked_for(os.environ)
+
+
+def _check_system() -> None:
+    """Not on macOS, where one process works."""
+    if not hasattr(signal, "sigtimedwait"):
+        raise BadConfiguration("NOTIFY_SSE_WORKERS: more than one needs a system with sigtimedwait(2), such as Linux")
 
 
 def _serve_alone(settings: Settings, listening_socket: socket.socket, admin_socket: socket.socket | None) -> int:
@@ -262,5 +269,6 @@ def _forget_metrics(pid: int) -> None:
 
 
 def _die_with_parent() -> None:
-    """Drain when the supervisor is gone, even by SIGKILL, so that no orphan keeps the port (prctl(2))."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Drain when the supervisor is gone, even by SIGKILL, so that no orphan keeps the port (prctl(2)). Linux only."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -56,6 +56,7 @@ class WayOut:
             unread=unread,
             delivery_times=DeliveryTimes(metrics, spans),
         )
+        self.pump.replays.bound_pages(largest_bytes=settings.max_notification_bytes)
         level = logging.INFO if settings.log_streams == "info" else logging.DEBUG
         self.registry = Registry(self.pump, hub, metrics, log_level=level, revoked=revoked)
         self.relay = Relay(

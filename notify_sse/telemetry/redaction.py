@@ -16,11 +16,14 @@ MAX_FIELD_CHARS: Final = 1024
 _URL: Final = re.compile(r"://[^\s\"'<>]+")
 _USER: Final = re.compile(r"://[^:/?#@]*:")
 _NAMED_SECRET: Final = re.compile(
-    r"(?P<before>(?:token|ticket|password|passwd|secret|notify_sse_session)"
+    r"(?P<before>(?:token|ticket|password|passwd|secret|api[_-]?key|notify_sse_session)"
     r"(?:%3D|[\\\"']*\s*[=:]\s*)[\\\"']*)[^&\s\\\"';,#)}\]]+",
     re.IGNORECASE,
 )
 _BEARER: Final = re.compile(r"(?P<before>\bBearer(?:\s+|%20|\+))[^\s\"',;]+", re.IGNORECASE)
+_BASIC: Final = re.compile(
+    r"(?P<before>\bBasic(?:\s{1,8}|%20|\+))(?=[a-z]*[A-Z0-9+/=])[A-Za-z0-9+/_-]{4,}={0,2}", re.ASCII
+)
 _JWT: Final = re.compile(r"\beyJ[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,4}")
 
 
@@ -28,6 +31,7 @@ def redacted(text: str) -> str:
     """`text` with `***` in place of every token and of every password in a URL."""
     text = _JWT.sub(HIDDEN, text)
     text = _BEARER.sub(rf"\g<before>{HIDDEN}", text)
+    text = _BASIC.sub(rf"\g<before>{HIDDEN}", text)
     text = _NAMED_SECRET.sub(rf"\g<before>{HIDDEN}", text)
     return redacted_url(text)
 

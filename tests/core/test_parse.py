@@ -118,6 +118,8 @@ def test_a_refusal_names_the_field(changes: dict[str, Any], field: str, reason: 
         (body(payload={"a": 7}).replace(b"7", b"1e999"), "payload.a", "invalid_field"),
         (body(payload={"a": 7}).replace(b"7", b"1" * 5000), "payload.a", "invalid_field"),
         (body(payload={"a": 7}).replace(b"7", b"NaN"), "payload.a", "invalid_field"),
+        (b'{"": "\\ud800"}', '""', "invalid_field"),
+        (b'{"": 1}', '""', "unknown_field"),
     ],
 )
 def test_what_does_not_decode_is_refused_with_what_can_be_said(raw: bytes, field: str, reason: str) -> None:

@@ -17,7 +17,7 @@ import uvloop
 from tests.fault import crash_points
 from tests.fault.campaign import Goal, run
 from tests.fault.report import table, times_table
-from tests.fault.scenarios import half_open, reconnect, replay, rolling, rollout, stalled, workers
+from tests.fault.scenarios import half_open, reconnect, replay, rolling, rollout, stalled, without_ids, workers
 from tests.fault.world import Plan
 
 SCENARIOS = {
@@ -27,6 +27,7 @@ SCENARIOS = {
     "rolling": rolling,
     "rollout": rollout,
     "stalled": stalled,
+    "without-ids": without_ids,
     "workers": workers,
 }
 

@@ -5,8 +5,10 @@ import uvloop
 
 from tests.fault import packets
 from tests.fault.finding import Finding
-from tests.fault.scenarios import half_open, reconnect, replay, rollout, stalled, workers
+from tests.fault.nameless import committed_in_vain
+from tests.fault.scenarios import half_open, reconnect, replay, rollout, stalled, without_ids, workers
 from tests.fault.stage import Given
+from tests.support.services import RabbitServer
 
 
 @pytest.fixture
@@ -57,3 +59,23 @@ def test_the_rollout_goes_up_and_down_and_nobody_misses_anything(given: Given) -
     """Clients of the package poll, stream, and half of them poll again: all, once, in order, each where it is meant."""
     found = uvloop.run(rollout.run(clients=100, per_s=50.0, stay_s=1.0, poll_after_s=1, given=given))
     assert _timeless(found) == []
+
+
+def test_what_was_committed_in_vain_is_told_by_batches() -> None:
+    """All copies but the last of each, as stretches of the log: what one lost connection can have left there."""
+    found = {1: [1], 2: [2, 5], 3: [3, 6], 4: [4], 5: [7, 8, 9]}
+    assert committed_in_vain(found) == [[2, 3], [7, 8]]
+    assert committed_in_vain({1: [1], 2: [2]}) == []
+
+
+@pytest.mark.deadline(120)
+def test_messages_without_ids_are_kept_and_at_most_what_was_under_commit_is_stored_twice(
+    given: Given, rabbitmq_server: RabbitServer
+) -> None:
+    """Over broker cuts, database outages, and a database that is away for 30 consumer timeouts."""
+    found = uvloop.run(
+        without_ids.run(
+            cuts=4, outages=3, kills=0, outage_s=0.6, timeout_s=0.2, gateways=1, given=given, rabbitmq=rabbitmq_server
+        )
+    )
+    assert found.wrong == []

@@ -115,8 +115,8 @@ class World:
         plan, links = self.plan, self.links.ports
         urls = [
             {
-                "broker_url": _at(self.servers.rabbitmq.url, links[f"mq-{number}"]),
-                "database_url": _at(self.servers.postgres.url, links[f"pg-{number}"]),
+                "broker_url": at_port(self.servers.rabbitmq.url, links[f"mq-{number}"]),
+                "database_url": at_port(self.servers.postgres.url, links[f"pg-{number}"]),
             }
             for number in range(plan.gateways)
         ]
@@ -175,7 +175,7 @@ class World:
 
     def start_publishing(self) -> None:
         """Lanes of four AMQP and four HTTP publishers, at about `rate_per_s` together."""
-        url = _at(self.servers.rabbitmq.url, self.links.ports["mq-pub"])
+        url = at_port(self.servers.rabbitmq.url, self.links.ports["mq-pub"])
         token = self.fleet.gateways[0].service.token("publisher", scope="notifications:publish")
         foreign = ForeignAmqp(url, self.prefix)
         ways: list[Way] = [foreign, ForeignAmqp(url, self.prefix)]
@@ -301,7 +301,7 @@ class World:
             self.errors.append(f"{context.get('message')}: {context.get('exception')!r}")
 
 
-def _at(url: str, port: int) -> str:
+def at_port(url: str, port: int) -> str:
     """`url` with another port."""
     parts = urlsplit(url)
     user, _, host = parts.netloc.rpartition("@")

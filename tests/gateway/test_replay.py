@@ -33,7 +33,9 @@ class Bench:
         self.store.database.append([notification(f"n{number}") for number in range(5)])
         self.tail = Tail(max_events=10, max_bytes=10**6)
         self.tail.restart(self.store.database.epoch, start=5)
-        pump = Pump(self.store.port, self.tail, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1)
+        pump = self.pump = Pump(
+            self.store.port, self.tail, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1
+        )
         pump.deadlines.resolution_s = looks_every_s
         self.registry = Registry(pump, Hub(), metrics())
         self.transport = SlowTransport()
@@ -116,3 +118,22 @@ async def test_a_page_that_cannot_be_read_in_time_is_asked_for_in_smaller_pieces
     module.lessen(bench.connection)
     module.lessen(bench.connection)
     assert bench.connection.page_events == module.LEAST_PAGE_EVENTS
+
+
+@pytest.mark.parametrize(("largest_bytes", "most"), [(16_384, 500), (65_536, 500), (1_048_576, 32), (10**9, 4)])
+async def test_a_page_is_bounded_by_bytes_too(largest_bytes: int, most: int) -> None:
+    """500 of the largest notification that can be allowed are 500 MiB: no page asks for so many."""
+    bench = Bench()
+    bench.pump.replays.bound_pages(largest_bytes=largest_bytes)
+    bench.connection.page_events = 10_000
+    asked = []
+    read = bench.store.after
+
+    async def after(cursor: int, channels: Sequence[str], *, limit: int) -> Page:
+        asked.append(limit)
+        return await read(cursor, channels, limit=limit)
+
+    bench.store.after = after  # type: ignore[method-assign]
+    bench.registry.open(bench.connection)
+    await until(lambda: bench.connection.stream.position == 5)
+    assert set(asked) == {most}

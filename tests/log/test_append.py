@@ -8,6 +8,7 @@ import pytest
 
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.model import Announcement, Notification
+from notify_sse.core.ports import Appended
 from notify_sse.errors import Overloaded, StoreUnavailable
 from notify_sse.log import append as module
 from notify_sse.log.append import Appender, Logged, Outcome, Refused
@@ -151,6 +152,50 @@ async def test_a_refusal_says_what_the_database_said() -> None:
     async with running(bench.appender.run()):
         assert await bench.append_all([poison("x")]) == [Refused("will not have it")]
     assert bench.heard == []
+
+
+async def test_what_gave_up_while_a_refused_batch_is_cut_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its deliveries are back in their queue, and come again: without an id they would be stored twice. Who waits still
+    gets all of its own. Only the transaction under way may store what was given up meanwhile.
+    """
+    bench = Bench()
+    bench.store.gate.clear()
+    async with running(bench.appender.run()):
+        blocker = asyncio.ensure_future(bench.append("blocker"))
+        await until(lambda: bench.store.batches)
+        back = asyncio.ensure_future(bench.append_all([poison("x"), *map(notification, "abcde")]))
+        waits = asyncio.ensure_future(bench.append("f", "g"))
+        _give_up(monkeypatch, bench, back, at_batch=3)
+        await asyncio.sleep(0)
+        bench.store.gate.set()
+        await blocker
+        assert brief(await waits) == [("new", 2), ("new", 3)]
+    assert bench.store.batches[1:] == [["x", *"abcdefg"], ["x", *"abc"], ["f", "g"]]
+    assert bench.store.database.names == ["blocker", "f", "g"]
+
+
+async def test_a_refused_batch_that_everybody_gave_up_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    async with running(bench.appender.run()):
+        back = asyncio.ensure_future(bench.append_all([poison("x"), notification("a"), notification("b")]))
+        _give_up(monkeypatch, bench, back, at_batch=1)
+        await until(back.done)
+        assert brief(await bench.append("c")) == [("new", 1)]
+    assert bench.store.batches == [["x", "a", "b"], ["c"]]
+
+
+def _give_up(
+    monkeypatch: pytest.MonkeyPatch, bench: Bench, caller: asyncio.Future[list[Outcome]], *, at_batch: int
+) -> None:
+    """Have `caller` give up while that batch is at the store."""
+    append = bench.store.append
+
+    async def watched(batch: Sequence[Notification]) -> Appended:
+        if len(bench.store.batches) == at_batch - 1:
+            caller.cancel()
+        return await append(batch)
+
+    monkeypatch.setattr(bench.store, "append", watched)
 
 
 @pytest.mark.parametrize("place", [0, 1, 255, 256, 511])

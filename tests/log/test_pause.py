@@ -20,7 +20,8 @@ class Bench:
         monkeypatch.setattr(module, "LOOK_S", 0.002)
         self.broker = HandBroker()
         self.outage = Outage("the store")
-        self.pause = Pause(self.broker.port, self.outage)
+        self.stored = 0
+        self.pause = Pause(self.broker.port, self.outage, stored=lambda: self.stored)
 
     def told(self) -> list[str]:
         return self.broker.told
@@ -79,6 +80,22 @@ async def test_a_store_that_comes_and_goes_is_given_more_and_more_time(monkeypat
             bench.outage.back("append")
             await bench.tells(*["pause", "resume"] * (rounds + 1))
     assert waits == [0.02, 0.04, 0.08]
+
+
+async def test_a_store_that_took_some_in_between_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue went on, so that nothing comes nearer to its delivery limit; what is new would wait for nothing."""
+    bench = Bench(monkeypatch, patience_s=0.02)
+    waits = _recorded_waits(monkeypatch, above_s=0.01)
+    async with running(bench.pause.run()):
+        for rounds in range(4):
+            bench.outage.lost("append", "restarted")
+            await bench.tells(*["pause", "resume"] * rounds, "pause")
+            bench.outage.back("append")
+            await bench.tells(*["pause", "resume"] * (rounds + 1))
+            await until(lambda: not bench.pause.paused)
+            await asyncio.sleep(0)
+            bench.stored += rounds < 2
+    assert waits == [0.02]
 
 
 def _recorded_waits(monkeypatch: pytest.MonkeyPatch, *, above_s: float) -> list[float]:

@@ -28,8 +28,8 @@ _VISIBLE_LATER: Final = """appended = self._database.append(batch)
     self._loop.call_later(self._rng.random(), self._database.uncommitted.difference_update, early)
     return appended"""
 
-_LATER_HALF_FIRST: Final = """later = await self._store_all(together[middle:])
-        return [*await self._store_all(together[:middle]), *later]"""
+_LATER_HALF_FIRST: Final = """later = await self._store_wanted(owned[middle:])
+        return [*await self._store_wanted(owned[:middle]), *later]"""
 
 
 def _bug(name: str, row: int, defence: str, *changes: tuple[str, str, str]) -> Mutant:
@@ -54,7 +54,7 @@ APPEND: Final = (
         (
             "notify_sse.log.append:Appender._commit",
             "await asyncio.sleep(backoff.next_s())",
-            "return self._answer(batch, [Refused('away')] * len(together))",
+            "return self._answer(batch, [Refused('away')] * len(owned))",
         ),
     ),
     _bug(
@@ -85,7 +85,7 @@ APPEND: Final = (
         "what stands beside a refused one is stored",
         (
             "notify_sse.log.append:Appender._store_all",
-            "*await self._store_all(together[middle:])",
+            "*await self._store_wanted(owned[middle:])",
             "*(Refused(str(exc)) for _ in together[middle:])",
         ),
     ),
@@ -95,9 +95,16 @@ APPEND: Final = (
         "a batch that is cut keeps its order",
         (
             "notify_sse.log.append:Appender._store_all",
-            "return [*await self._store_all(together[:middle]), *await self._store_all(together[middle:])]",
+            "return [*await self._store_wanted(owned[:middle]), *await self._store_wanted(owned[middle:])]",
             _LATER_HALF_FIRST,
         ),
+    ),
+    Mutant(
+        "what a queue has back is stored with the rest of a refused batch",
+        13,
+        "what nobody waits for any more is left out of a refused batch's halves",
+        (Change("notify_sse.log.append:Appender._store_wanted", "not caller.done.cancelled()", "True"),),
+        simulated=False,
     ),
     _bug(
         "commits but tells nobody",

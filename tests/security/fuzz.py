@@ -1,9 +1,12 @@
 """All kinds of hostile input, one after another, with a watchdog beside them."""
 
 import asyncio
+import gc
 import json
+import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from random import Random
 from typing import Final
 
 import httpx
@@ -11,7 +14,7 @@ import msgspec
 
 from tests.security import live, pure
 from tests.security.live import Target
-from tests.security.watchdog import Vitals, Watchdog
+from tests.security.watchdog import Vitals, Watchdog, resident_kb
 from tests.support.service import Service
 
 WARM_UP: Final = 0.1
@@ -30,8 +33,8 @@ class Counts(msgspec.Struct, frozen=True):
     """How many inputs of each kind."""
 
     bodies: int = 500_000
-    frames: int = 100_000
-    """Pieces of a stream, ten frames each."""
+    frames: int = 110_000
+    """Pieces of a stream, nine or ten frames each."""
     tokens: int = 200_000
     cursors: int = 200_000
     queries: int = 20_000
@@ -47,10 +50,13 @@ class Finding(msgspec.Struct, frozen=True):
     kind: str
     ends: Mapping[str, int]
     wrong: tuple[str, ...] = ()
+    measured: str = ""
 
     def __str__(self) -> str:
         ends = ", ".join(f"{end} {count}" for end, count in sorted(self.ends.items(), key=lambda item: -item[1])[:8])
-        return f"{self.kind:14} {sum(self.ends.values()):8}  {ends}" + "".join(f"\n  WRONG {one}" for one in self.wrong)
+        return f"{self.kind:14} {sum(self.ends.values()):8}  {ends}{self.measured}" + "".join(
+            f"\n  WRONG {one}" for one in self.wrong
+        )
 
 
 def in_process(counts: Counts, *, seed: int) -> Iterator[Finding]:
@@ -62,7 +68,26 @@ def in_process(counts: Counts, *, seed: int) -> Iterator[Finding]:
         ("cursors", pure.cursor, counts.cursors),
     )
     for kind, attempt, count in attempts:
-        yield Finding(kind, pure.run(attempt, count=count, seed=seed))
+        yield measured(kind, attempt, count=count, seed=seed)
+
+
+def measured(kind: str, attempt: Callable[[Random], str], *, count: int, seed: int) -> Finding:
+    """`count` attempts in this process: how they ended, the longest, and how memory grew after the first of them."""
+    warm = max(1, int(count * WARM_UP))
+    first = pure.run(attempt, count=warm, seed=seed)
+    before_kb = _resident_kb()
+    rest = pure.run(attempt, count=count - warm, seed=seed + warm)
+    after_kb = _resident_kb()
+    longest_s = max(first.longest_s, rest.longest_s)
+    told = f"; longest {longest_s * 1000:.1f} ms, memory {before_kb} → {after_kb} KB"
+    ends = first.ends + rest.ends
+    wrong = [f"{ends['nameless']} refusals name no field"] if ends["nameless"] else []
+    return Finding(kind, ends, (*wrong, *_memory_growth(before_kb, after_kb)), told)
+
+
+def _resident_kb() -> int:
+    gc.collect()
+    return resident_kb(os.getpid())
 
 
 async def at_a_service(service: Service, counts: Counts, *, seed: int) -> list[Finding]:
@@ -109,7 +134,9 @@ async def _watched(watchdog: Watchdog, kind: str, attempt: live.Attempt, count: 
     ends = await running
     after = await asyncio.to_thread(watchdog.settled, within_s=SETTLE_S, files=before.files + SPARE_FILES)
     wrong = [*growth(before, looks, after), *(f"an error record: {line[:300]}" for line in watchdog.errors())]
-    return Finding(kind, ends, tuple(wrong))
+    slowest_s = max((look.answered_s for look in looks), default=0.0)
+    told = f"; /healthz at most {slowest_s * 1000:.0f} ms, memory {before.memory_kb} → {after.memory_kb} KB"
+    return Finding(kind, ends, tuple(wrong), told)
 
 
 def growth(before: Vitals, looks: list[Vitals], after: Vitals) -> Iterator[str]:
@@ -121,8 +148,12 @@ def growth(before: Vitals, looks: list[Vitals], after: Vitals) -> Iterator[str]:
         yield f"{after.streams} streams of clients that have gone"
     if after.files > before.files + SPARE_FILES:
         yield f"open files grew from {before.files} to {after.files}"
-    if after.memory_kb > before.memory_kb + max(GROWTH_KB, before.memory_kb * GROWTH):
-        yield f"memory grew from {before.memory_kb} to {after.memory_kb} KB"
+    yield from _memory_growth(before.memory_kb, after.memory_kb)
+
+
+def _memory_growth(before_kb: int, after_kb: int) -> Iterator[str]:
+    if after_kb > before_kb + max(GROWTH_KB, before_kb * GROWTH):
+        yield f"memory grew from {before_kb} to {after_kb} KB"
 
 
 async def _epoch(client: httpx.AsyncClient, service: Service) -> str:

@@ -32,14 +32,23 @@ class Slow(AssertionError):
     """An input that took over `HANG_S`."""
 
 
-def run(attempt: Callable[[Random], str], *, count: int, seed: int) -> Counter[str]:
-    """`count` attempts; returns how they ended. An exception names the seed of the input that raised it."""
+class Ran(msgspec.Struct, frozen=True):
+    """How attempts ended, and how long the longest took, in seconds of this thread's work."""
+
+    ends: Counter[str]
+    longest_s: float
+
+
+def run(attempt: Callable[[Random], str], *, count: int, seed: int) -> Ran:
+    """`count` attempts. An exception names the seed of the input that raised it."""
     ends: Counter[str] = Counter()
+    longest_s = 0.0
     for number in range(seed, seed + count):
         took = _took(attempt, number, ends)
-        if took > HANG_S and _took(attempt, number, Counter()) > HANG_S:
+        if took > HANG_S and (took := _took(attempt, number, Counter())) > HANG_S:
             raise Slow(f"seed {number}: {took:.3f} s")
-    return ends
+        longest_s = max(longest_s, took)
+    return Ran(ends, longest_s)
 
 
 def _took(attempt: Callable[[Random], str], seed: int, ends: Counter[str]) -> float:

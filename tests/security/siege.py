@@ -27,6 +27,12 @@ from tests.support.streams import OpenStream, open_stream
 RECIPIENTS_EACH: Final = 20
 """Healthy streams publish to this many recipients a turn."""
 OPENED_AT_ONCE: Final = 50
+SPARE_SOCKETS: Final = 4
+"""The watchdog's own, just closing."""
+MOST_TIMES: Final = 2.0
+"""So much longer may the p99 of healthy streams be within the siege."""
+LEAST_P99_S: Final = 0.005
+"""Below this, a ratio says nothing."""
 
 
 class Siege(msgspec.Struct, frozen=True):
@@ -55,6 +61,10 @@ class Siege(msgspec.Struct, frozen=True):
             found.append(f"memory {self.before.memory_kb} → {self.after.memory_kb} KB")
         if self.after.streams != self.streams_left:
             found.append(f"{self.after.streams} streams, {self.streams_left} of them healthy")
+        if not self.after.streams <= self.after.sockets <= self.after.streams + SPARE_SOCKETS:
+            found.append(f"{self.after.streams} streams on {self.after.sockets} sockets")
+        if self.p99_within > MOST_TIMES * max(self.p99_before, LEAST_P99_S):
+            found.append(f"p99 {self.p99_before:.4f} → {self.p99_within:.4f} s")
         return found
 
     def __str__(self) -> str:

@@ -45,11 +45,8 @@ class Watchdog:
         answered_s = time.monotonic() - began
         self.slowest_s = max(self.slowest_s, answered_s)
         streams = _STREAMS.findall(self._get("/metrics"))
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        resident = _RESIDENT.search(status)
-        assert resident
         return Vitals(
-            memory_kb=int(resident[1]),
+            memory_kb=resident_kb(process.pid),
             files=len(list(Path(f"/proc/{process.pid}/fd").iterdir())),
             streams=int(sum(map(float, streams))),
             sockets=self._sockets(),
@@ -86,3 +83,10 @@ class Watchdog:
         local = f":{self._service.port:04X}"
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         return sum(row[1].endswith(local) and row[3] == ESTABLISHED for row in rows)
+
+
+def resident_kb(pid: int) -> int:
+    """The memory of one process."""
+    resident = _RESIDENT.search(Path(f"/proc/{pid}/status").read_text())
+    assert resident
+    return int(resident[1])

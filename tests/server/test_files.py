@@ -1,10 +1,14 @@
 """How many files a process may open: raised where that is allowed, and no reason not to start where it is not."""
 
+import ctypes
 import resource
+import signal
 from typing import Any
 
 import pytest
 
+from notify_sse.errors import BadConfiguration
+from notify_sse.server import supervisor
 from notify_sse.server.files import MACOS_MOST, UNLIMITED, raise_file_limit
 
 
@@ -41,3 +45,24 @@ def test_the_limit_is_raised_as_far_as_the_system_lets_us(
     """macOS offers files without end, and refuses to give them; a container may refuse anything."""
     limits(monkeypatch, soft, hard, allows=allows)
     assert raise_file_limit() == then
+
+
+@pytest.mark.parametrize("library", [object(), None], ids=["another system", "no library"])
+def test_a_worker_starts_where_nothing_tells_it_of_its_supervisors_end(
+    monkeypatch: pytest.MonkeyPatch, library: object
+) -> None:
+    """Only Linux does; elsewhere a nicety is missing, and not the service."""
+
+    def load(*_: object, **__: object) -> object:
+        if library is None:
+            raise OSError("no such library")
+        return library
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    supervisor._die_with_parent()
+
+
+def test_several_workers_are_refused_by_name_where_they_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(signal, "sigtimedwait")
+    with pytest.raises(BadConfiguration, match="NOTIFY_SSE_WORKERS: more than one needs"):
+        supervisor._check_system()

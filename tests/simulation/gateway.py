@@ -155,7 +155,7 @@ class SimGateway(Process):
         self.ingest = Ingest(
             broker, self.appender, self.recalls, metrics, batch=sizes.ingest_batch, max_bytes=MAX_BYTES
         )
-        self.pause = Pause(broker, outage)
+        self.pause = Pause(broker, outage, stored=lambda: self.appender.stored)
         limits = Limits(max_streams=1000, max_streams_per_recipient=1000)
         self.admission = Admission(self.tail, self.relay, self.registry, metrics, limits=limits)
 

@@ -37,6 +37,10 @@ HIDING_PLACES = [
     f"half a token {JWT.rpartition('.')[0]}",
     f"NOTIFY_SSE_JWT_SECRET={CANARY}",
     f"jwt_secret='{CANARY}'",
+    f"Authorization: Basic {CANARY}==",
+    f"[(b'authorization', b'Basic {CANARY}'), (b'host', b'h')]",
+    f"X-Api-Key: {CANARY}",
+    f"https://h/hook?api_key={CANARY}&x=1",
 ]
 
 LogFormat = Literal["text", "json"]
@@ -92,6 +96,7 @@ def test_what_is_harmless_stays_readable() -> None:
         "recipient:alice@example.org read 5 tokens",
         "2026-11-22T10:00:00.123Z",
         "secretary of state; tokens: they are short",
+        "a basic understanding, Basic things",
     ):
         assert redacted(text) == text
 
@@ -106,6 +111,7 @@ FRAGMENTS = [
         "b://x:",
         "://",
         "://a",
+        "Basic a",
         "://:",
         "://u:p@",
         "a.",

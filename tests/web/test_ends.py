@@ -174,17 +174,18 @@ async def test_a_client_that_leaves_is_let_go(plain: Service, cut: str) -> None:
 @pytest.mark.parametrize("cut", ["abort", "close"])
 async def test_a_client_that_leaves_with_more_behind_its_request_is_let_go(service: ServiceFactory, cut: str) -> None:
     """A server that does not read behind a request under way hears of no end: the socket's own end does it. Without
-    waiting for a write, such as a heartbeat, that fails.
+    waiting for a write, such as a heartbeat, that fails. So does more than the server keeps unread.
     """
     running = await asyncio.to_thread(service, env={"HEARTBEAT_S": "60"})
     async with Api(running) as api:
-        token = running.token(fresh("alice")).encode()
-        for length in (b"", b"Content-Length: 0\r\n"):
+        token, transports = running.token(fresh("alice")).encode(), []
+        for length, times in ((b"", 3), (b"Content-Length: 0\r\n", 3), (b"", 6_000)):
             request = b"GET %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n%b\r\n"
-            behind = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3
+            behind = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * times
             reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
             writer.write(request % (STREAM.encode(), token, length) + behind)
             await reader.readuntil(b"event: connected")
+            transports.append(writer.transport)
             if cut == "abort":
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.close()
@@ -193,6 +194,8 @@ async def test_a_client_that_leaves_with_more_behind_its_request_is_let_go(servi
             return await api.metric("notify_sse_streams") == 0
 
         await eventually(let_go, what="the streams to be let go", within_s=15)
+        for transport in transports:
+            transport.abort()
 
 
 async def _opened(service: Service) -> Listening:

@@ -4,6 +4,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from starlette.requests import Request
 
 from notify_sse.auth import READ, Grant
@@ -18,6 +19,7 @@ from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
 from notify_sse.web.service import Service
+from notify_sse.web.streams import longpoll
 from notify_sse.web.streams.longpoll import Polled, PollTransport, poll
 from tests.support.doubles import HandStore, metrics, notification
 
@@ -63,7 +65,7 @@ class Bench:
 async def test_a_page_that_is_read_but_not_written_moves_no_cursor() -> None:
     """The time of the poll ends while a page of the log is in hand: the next poll brings it."""
     bench = Bench(rows=5)
-    read = bench.pump._replays.read
+    read = bench.pump.replays.read
 
     async def slowly(connection: Any) -> Any:
         page = await read(connection)
@@ -72,10 +74,10 @@ async def test_a_page_that_is_read_but_not_written_moves_no_cursor() -> None:
 
     start = Cursor(bench.tail.epoch, 0)
     async with asyncio.timeout(10):
-        bench.pump._replays.read = slowly  # type: ignore[method-assign]
+        bench.pump.replays.read = slowly  # type: ignore[method-assign]
         first = await bench.polled(str(start), wait_s=WAIT_S)
         assert (first.frames, first.cursor) == ([], start)
-        bench.pump._replays.read = read  # type: ignore[method-assign]
+        bench.pump.replays.read = read  # type: ignore[method-assign]
         second = await bench.polled(str(first.cursor), wait_s=5)
     assert [one.id for one in second.frames] == [1, 2, 3, 4, 5]
     assert second.cursor == bench.tail.cursor
@@ -90,6 +92,17 @@ async def test_what_is_beyond_the_limit_comes_with_the_next_poll() -> None:
     assert first.more
     assert [one.id for one in second.frames] == [4, 5]
     assert not second.more
+
+
+async def test_what_is_beyond_so_many_bytes_comes_with_the_next_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large one is, it comes."""
+    bench = Bench(rows=5)
+    monkeypatch.setattr(longpoll, "PAGE_BYTES", 1)
+    async with asyncio.timeout(10):
+        first = await bench.polled(f"{bench.tail.epoch}.0", wait_s=5, limit=3)
+        second = await bench.polled(str(first.cursor), wait_s=5, limit=3)
+    assert ([one.id for one in first.frames], first.more) == ([1], True)
+    assert [one.id for one in second.frames] == [2]
 
 
 async def test_a_poll_that_has_something_takes_no_more() -> None:

@@ -63,6 +63,7 @@ _ADVICE: Final = {
     "missing)",
 }
 """By SQLSTATE or its class: refusals that need a person."""
+_NOTICES_A_CUT: Final = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
 _TLS_FILES: Final = frozenset(("sslrootcert", "sslcert", "sslkey", "sslcrl"))
 # The connection cannot be used any more, or leads to a server that is no longer the primary.
 _BROKEN: Final = frozenset(("08", "57P01", "57P02", "57P03", "57P05", "25006"))
@@ -275,10 +276,6 @@ def _watch(sock: Any) -> None:
     if sock.family == socket.AF_UNIX:
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        (socket.TCP_KEEPIDLE, 10),
-        (socket.TCP_KEEPINTVL, 5),
-        (socket.TCP_KEEPCNT, 3),
-        (socket.TCP_USER_TIMEOUT, 10_000),
-    ):
-        sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    for option, value in _NOTICES_A_CUT.items():
+        with contextlib.suppress(AttributeError, OSError):  # not every system has each
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

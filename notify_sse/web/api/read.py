@@ -76,6 +76,7 @@ async def _asked(request: Request) -> tuple[Service, Grant]:
     grant = await service.verifier.authenticate(request.scope, ways=CHANGING)
     if READ not in grant.scopes:
         raise Forbidden(f"the token lacks the scope {READ}")
+    service.limits.rates.request(grant.subject)
     return service, grant
 
 

@@ -29,6 +29,7 @@ async def recall(request: Request) -> Response:
     grant = await service.verifier.authenticate(request.scope, ways=PUBLISHING)
     if PUBLISH not in grant.scopes:
         raise Forbidden(f"the token lacks the scope {PUBLISH}")
+    service.limits.rates.publish(grant.subject)
     notification_id = request.path_params.get("notification_id", "session")
     channel = _channel(request)
     try:

@@ -17,5 +17,6 @@ async def ticket(request: Request) -> Response:
     grant = await service.verifier.authenticate(request.scope)
     if READ not in grant.scopes:
         raise Forbidden(f"the token lacks the scope {READ}")
+    service.limits.rates.request(grant.subject)
     issued, expires_in_s = await service.tickets.issue(grant, now=time.time())
     return answer(Ticket(issued, expires_in_s), status=201)

@@ -156,7 +156,7 @@ def _mark() -> Document:
         "summary": "Mark what is read",
         "security": _OWN,
         "requestBody": {"required": True, "content": {JSON: {"schema": {"oneOf": marks}}}},
-        "responses": {"200": _json(ref("Marked"), "The state after it"), **_problems(400, 401, 403, 413, 503)},
+        "responses": {"200": _json(ref("Marked"), "The state after it"), **_problems(400, 401, 403, 413, 429, 503)},
     }
 
 
@@ -167,7 +167,7 @@ def _recall() -> Document:
         "summary": "Recall a notification",
         "security": [{"bearer": [PUBLISH]}],
         "parameters": [name, *whose],
-        "responses": {"200": _json(ref("Recalled"), "Its body is erased"), **_problems(400, 401, 403, 404, 503)},
+        "responses": {"200": _json(ref("Recalled"), "Its body is erased"), **_problems(400, 401, 403, 404, 429, 503)},
     }
 
 
@@ -178,7 +178,7 @@ def _unread() -> Document:
         "responses": {
             "200": _json(ref("Unread"), "The number")
             | {"headers": {CURSOR_HEADER: {"schema": TEXT, "description": "As of which place in the log"}}},
-            **_problems(401, 403, 503),
+            **_problems(401, 403, 429, 503),
         },
     }
 
@@ -211,7 +211,7 @@ def _ticket() -> Document:
     return {
         "summary": "A ticket in place of the token, for a URL",
         "security": [{"bearer": [READ]}, {"cookie": []}],
-        "responses": {"201": _json(ref("Ticket"), "Good once, for half a minute"), **_problems(401, 403, 503)},
+        "responses": {"201": _json(ref("Ticket"), "Good once, for half a minute"), **_problems(401, 403, 429, 503)},
     }
 
 

@@ -19,6 +19,7 @@ Socket = tuple[str, int, str, int]
 
 REFUSED_AT_ONCE: Final = 64
 """Sockets beyond the limit that wait for their refusal: the reserve of files has room for them."""
+LOOK_S: Final = 1.0
 REFUSAL_S: Final = 2.0
 """For asking, and for taking the refusal."""
 
@@ -48,6 +49,7 @@ class Arrivals:
         self._of_address: Counter[str] = Counter()
         self._refused: dict[Socket, str] = {}
         self._tasks: dict[Socket, asyncio.Task[Any]] = {}
+        self._handed_over: dict[Socket, asyncio.Transport] = {}
         self._impatient: Patience[asyncio.Transport] = Patience(REFUSAL_S, lambda transport: transport.abort())
 
     def __len__(self) -> int:
@@ -76,26 +78,49 @@ class Arrivals:
         """A socket has ended. Idempotent."""
         self._impatient.end(transport)
         socket = _socket(transport.get_extra_info)
+        if socket is not None:
+            self._handed_over.pop(socket, None)
         if socket is not None and (task := self._tasks.pop(socket, None)):
             task.cancel()
         if socket is not None and self._refused.pop(socket, None) is None and socket in self._sockets:
             self._set_address(socket, None)
             del self._sockets[socket]
 
+    def hand_over(self, transport: asyncio.Transport) -> None:
+        """Another server has this socket from now on."""
+        if socket := _socket(transport.get_extra_info):
+            self._handed_over[socket] = transport
+
+    def take_back(self, transport: asyncio.Transport) -> None:
+        """It has it no more. Idempotent."""
+        if socket := _socket(transport.get_extra_info):
+            self._handed_over.pop(socket, None)
+
     @contextmanager
     def ends_with(self, client: Any, server: Any) -> Iterator[None]:
         """The task that runs this is cancelled when the socket between these two ends is gone.
 
         For what lasts as long as its client: a server that does not read, since more stands behind the request, does
-        not tell of a client that went away.
+        not tell of a client that went away. Once it has so much of it that the socket is not read any more, nobody
+        could hear of that: so that is the end, too.
         """
         task, socket = asyncio.current_task(), cast(Socket, (*(client or ()), *(server or ())))
         if task is not None and socket in self._sockets:
             self._tasks[socket] = task
+            asyncio.get_running_loop().call_later(LOOK_S, self._look_whether_it_is_read, socket, task)
         try:
             yield
         finally:
             self._tasks.pop(socket, None)
+
+    def _look_whether_it_is_read(self, socket: Socket, task: asyncio.Task[Any]) -> None:
+        transport = self._handed_over.get(socket)
+        if transport is None or self._tasks.get(socket) is not task:
+            return
+        if transport.is_reading():
+            asyncio.get_running_loop().call_later(LOOK_S, self._look_whether_it_is_read, socket, task)
+        else:
+            transport.abort()
 
     def limit_of(self, client: Any, server: Any) -> str | None:
         """The limit over which the socket between these two ends is; None when it may go on."""

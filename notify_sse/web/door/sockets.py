@@ -47,6 +47,7 @@ class Sockets:
     def hand_over(self, transport: asyncio.Transport) -> None:
         """Hypercorn has it from now on. It came with a request."""
         self._handed_over.add(transport)
+        self.arrivals.hand_over(transport)
         self._asking.add(transport)
 
     def asks(self, transport: asyncio.Transport) -> None:
@@ -87,6 +88,7 @@ class Sockets:
     def take_back(self, transport: asyncio.Transport) -> None:
         """Hypercorn has it no more, and will not hear of its end."""
         self._handed_over.discard(transport)
+        self.arrivals.take_back(transport)
         self.rests(transport)
         _forget(transport.get_protocol())
         self.passed_on += 1

@@ -108,8 +108,8 @@ def _forwarded(value: str) -> list[str | None]:
 
 def _host(node: str) -> str | None:
     """The address of a hop, without its port. None for any other name: `unknown`, or one that hides it."""
-    if ":" in node and not node.startswith("[") and "." not in node:
-        return node  # IPv6 as many proxies write it: without brackets, and so without a port
+    if node.count(":") > 1 and not node.startswith("["):
+        return node  # IPv6 as many proxies write it, also of an IPv4 client: without brackets, and so without a port
     found = _WITH_PORT.fullmatch(node)
     return (found[1] or found[2]) if found else None
 

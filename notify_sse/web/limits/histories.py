@@ -2,6 +2,9 @@
 
 For a type of which there is nothing, the whole channel is looked through: page by page, with a rest after each as long
 as the page took, and for a bounded time. A reader that asks for it costs no other reader more than one page.
+
+What is large is read in pieces, too, and ends its page by bytes: one read has the database's time limit, whatever the
+line carries, and one page has a place in memory.
 """
 
 import asyncio
@@ -14,6 +17,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from notify_sse.core.model import Event
 from notify_sse.core.ports import Page, Store
 from notify_sse.errors import Limited, Overloaded
 from notify_sse.telemetry.metrics import Metrics
@@ -24,6 +28,10 @@ WAIT_S: Final = 10.0
 LOOK_S: Final = 2.0
 """For the events of some types; then the page ends, and says where to go on."""
 MAX_REST_S: Final = 0.005
+PAGE_BYTES: Final = 8_388_608
+"""Of bodies; then the page ends, and says where to go on. 500 notifications of 16 KiB are still one page."""
+PIECE_BYTES: Final = 1_048_576
+"""One read asks for about so much at first, and for more only after it got less."""
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,29 +54,38 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 class Histories:
     """Reads pages for the history, `at_once` at the same time."""
 
-    def __init__(self, store: Store, metrics: Metrics, *, at_once: int) -> None:
+    def __init__(self, store: Store, metrics: Metrics, *, at_once: int, largest_bytes: int) -> None:
         self._store = store
+        self._first_piece = max(1, PIECE_BYTES // largest_bytes)
         self._metrics = metrics
         self._slots = asyncio.Semaphore(at_once)
         self._own: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._waiting: Counter[str] = Counter()
 
     async def read(self, recipient_id: str, channels: Sequence[str], bounds: Bounds, *, limit: int) -> Page:
-        """The next `limit` events of `bounds`, or as many as are found in `LOOK_S`; `upto` as in `Store.history`.
+        """The next `limit` events of `bounds`, or as many as are found in `LOOK_S` or fill `PAGE_BYTES`; `upto` as in
+        `Store.history`.
 
         Raises `Limited` when too many requests of this recipient wait already, `Overloaded` when its turn does not
         come, and what the store raises.
         """
         ends_at = time.monotonic() + LOOK_S
-        page = await self._page(recipient_id, channels, bounds, limit=limit)
-        events, epoch = list(page.events), page.head.epoch
-        while len(events) < limit and time.monotonic() < ends_at and (left := bounds.beyond(page)):
-            bounds = left
-            page = await self._page(recipient_id, channels, bounds, limit=limit - len(events))
-            if page.head.epoch != epoch:  # another log: nothing of the first belongs to it
+        events: list[Event] = []
+        size, piece, epoch = 0, self._first_piece, ""
+        while True:
+            page = await self._page(recipient_id, channels, bounds, limit=min(piece, limit - len(events)))
+            if epoch and page.head.epoch != epoch:  # another log: nothing of the first belongs to it
                 return page
+            epoch = page.head.epoch
             events += page.events
-        return Page(tuple(events), page.upto, page.head)
+            read = sum(len(event.body) for event in page.events)
+            size += read
+            left = bounds.beyond(page)
+            if left is None or len(events) >= limit or size >= PAGE_BYTES or time.monotonic() >= ends_at:
+                return Page(tuple(events), page.upto, page.head)
+            bounds = left
+            if read < PIECE_BYTES / 2:
+                piece *= 2
 
     async def _page(self, recipient_id: str, channels: Sequence[str], bounds: Bounds, *, limit: int) -> Page:
         async with self._turn(recipient_id):

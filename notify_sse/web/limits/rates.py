@@ -1,4 +1,4 @@
-"""How often one client may do something: five rates, each by a setting, each counted in this process.
+"""How often one client may do something: six rates, each by a setting, each counted in this process.
 
 Over the library `limits`: its notation, its fixed windows. A window begins with the first request in it. A rate that is
 off costs nothing, one that is on about two microseconds a request. docs/adr/0016-limits.md has why and the figures.
@@ -25,6 +25,7 @@ LIMITS: Final = (
     "connects_per_recipient",
     "publishes_per_principal",
     "history_per_recipient",
+    "requests_per_recipient",
     "unauthenticated_per_address",
     "max_connections",
     "max_connections_per_address",
@@ -71,6 +72,7 @@ class Rates:
         self._connects_of_recipient = rate("connects_per_recipient")
         self._publishes = rate("publishes_per_principal")
         self._history = rate("history_per_recipient")
+        self._requests = rate("requests_per_recipient")
         self._unauthenticated = rate("unauthenticated_per_address")
 
     def arrive(self, scope: Mapping[str, Any]) -> None:
@@ -86,12 +88,16 @@ class Rates:
         self._count(self._connects_of_recipient, recipient_id)
 
     def publish(self, principal: str) -> None:
-        """A principal publishes: one request, whatever it holds. Raises `Limited`."""
+        """A principal publishes or recalls: one request, whatever it holds. Raises `Limited`."""
         self._count(self._publishes, principal)
 
     def history(self, recipient_id: str) -> None:
         """A recipient reads its history, or polls. Raises `Limited`."""
         self._count(self._history, recipient_id)
+
+    def request(self, recipient_id: str) -> None:
+        """A recipient asks for what costs the database a little, or the log an event. Raises `Limited`."""
+        self._count(self._requests, recipient_id)
 
     def refuse_token(self, scope: Mapping[str, Any]) -> None:
         """A request is refused for its token, or for having none. Raises `Limited` in place of that refusal when the

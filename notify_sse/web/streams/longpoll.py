@@ -5,6 +5,7 @@ The same admission, pump and stream as the other transports; what it got becomes
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from itertools import accumulate
 
 import msgspec
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from notify_sse.core.control import CloseReason, Closing, ControlEvent, Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame
 from notify_sse.web.http.request_origin import origin
+from notify_sse.web.limits.histories import PAGE_BYTES
 from notify_sse.web.service import Service
 
 
@@ -27,7 +29,8 @@ class Polled(msgspec.Struct, frozen=True):
 
 
 class PollTransport:
-    """Keeps what it is given, `limit` notifications of `types` (of any, when empty) at most.
+    """Keeps what it is given: `limit` notifications of `types` (of any, when empty) at most, and no more once they have
+    `PAGE_BYTES`.
 
     Once it has something, it takes no more until the request is over: the stream waits, as for a slow client.
     """
@@ -43,7 +46,7 @@ class PollTransport:
         self._limit = limit
         self.frames: list[Frame] = []
         self.cut_at: int | None = None
-        """The position up to which it took, when there was more than `limit`."""
+        """The position up to which it took, when there was more."""
         self.reset: Reset | None = None
         self.arrived = asyncio.Event()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -52,8 +55,10 @@ class PollTransport:
         wanted = [one for one in frames if not self._types or one.type in self._types]
         if not wanted:
             return None
-        self.frames = wanted[: self._limit]
-        if len(wanted) > self._limit:
+        sizes = accumulate(len(one.block) for one in wanted)
+        fit = min(self._limit, 1 + sum(size < PAGE_BYTES for size in sizes))
+        self.frames = wanted[:fit]
+        if len(wanted) > fit:
             self.cut_at = self.frames[-1].id
         return self._arrive()
 

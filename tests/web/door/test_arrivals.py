@@ -3,9 +3,13 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from notify_sse.web.door import Door, Doors, Paths
+from notify_sse.web.door import arrivals as module
 from notify_sse.web.door.arrivals import REFUSED_AT_ONCE, Arrivals
 from notify_sse.web.limits.address import Proxies
+from tests.support.polling import until
 from tests.web.door.doubles import HandTransport, Hypercorns
 from tests.web.door.heads import head, publish, upgrade
 
@@ -135,3 +139,31 @@ async def test_every_socket_is_uncounted_by_whoever_had_it_last() -> None:
     assert doors.sockets.passed_on == 1
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()
+
+
+async def test_what_lasts_ends_once_more_stands_behind_it_than_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that reads no further would hear neither of the client's end nor of its going on."""
+    monkeypatch.setattr(module, "LOOK_S", 0.001)
+    arrivals = Arrivals()
+    (transport,) = _enter(arrivals, ("192.0.2.1", 1))
+    arrivals.hand_over(transport)
+    with arrivals.ends_with(transport.peer, SERVER):
+        for _ in range(3):
+            await asyncio.sleep(0.002)
+        assert not transport.aborted
+        transport.pause_reading()
+        await until(lambda: transport.aborted)
+
+
+async def test_what_is_over_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection goes on: a request that is not read at once, such as a large body, is nobody's fault."""
+    monkeypatch.setattr(module, "LOOK_S", 0.001)
+    arrivals = Arrivals()
+    (transport,) = _enter(arrivals, ("192.0.2.1", 1))
+    arrivals.hand_over(transport)
+    with arrivals.ends_with(transport.peer, SERVER):
+        await asyncio.sleep(0)
+    transport.pause_reading()
+    await asyncio.sleep(0.01)
+    arrivals.take_back(transport)
+    assert not transport.aborted

@@ -23,7 +23,8 @@ def _client(*headers: tuple[str, str], peer: Any = PEER, trusted: tuple[str, ...
         ("203.0.113.9:51234", "203.0.113.9"),
         ("2001:db8::7", "2001:db8::7"),
         ("[2001:db8::7]:443", "2001:db8::7"),
-        ("::ffff:203.0.113.9", "10.0.0.1"),  # neither form that proxies write: nobody
+        ("::ffff:203.0.113.9", "203.0.113.9"),  # nginx that listens on both families with one socket
+        ("198.51.100.7, ::ffff:10.0.0.3", "198.51.100.7"),
         # The first from the right that is no proxy of ours. What is left of it, the client said.
         ("198.51.100.1, 203.0.113.9", "203.0.113.9"),
         ("127.0.0.1, 203.0.113.9, 10.2.3.4, 192.0.2.7", "203.0.113.9"),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
 import httpx
 import pytest
@@ -53,6 +54,7 @@ async def test_rates_refuse_one_client_and_no_other(service: ServiceFactory) -> 
         "LIMIT_CONNECTS_PER_RECIPIENT": "2/hour",
         "LIMIT_PUBLISHES_PER_PRINCIPAL": "2/hour",
         "LIMIT_HISTORY_PER_RECIPIENT": "2/hour",
+        "LIMIT_REQUESTS_PER_RECIPIENT": "4/hour",
         "LIMIT_UNAUTHENTICATED_PER_ADDRESS": "2/hour",
         "TRUSTED_PROXIES": "127.0.0.0/8",
         "CORS_ORIGINS": ORIGIN,
@@ -77,9 +79,25 @@ async def test_rates_refuse_one_client_and_no_other(service: ServiceFactory) -> 
                 assert (await api.http.request(method, path, json=send, headers=bearer(alice))).is_success
             _check_limited(await api.http.request(method, path, json=send, headers=bearer(alice)), limit, most_s=3600)
         assert (await api.history("carol")).status_code == 200
+        recall = ("DELETE", "/notifications/x?recipient_id=bob", None)
+        _check_limited(await _asked(api, recall, alice), "publishes_per_principal", most_s=3600)
+        requests: tuple[tuple[str, str, Any], ...] = (
+            ("POST", "/notifications/read", {"ids": []}),
+            ("GET", "/notifications/unread", None),
+            ("POST", "/notifications/ticket", None),
+        )
+        for request in (*requests, requests[0]):
+            assert (await _asked(api, request, alice)).is_success
+        for request in requests:
+            _check_limited(await _asked(api, request, alice), "requests_per_recipient", most_s=3600)
         await _check_bad_tokens(api.service, api)
         for limit in ("connects_per_address", "history_per_recipient", "unauthenticated_per_address"):
             assert await counted(limit) >= 1
+
+
+async def _asked(api: Api, request: tuple[str, str, Any], token: str) -> httpx.Response:
+    method, path, document = request
+    return await api.http.request(method, path, json=document, headers=bearer(token))
 
 
 async def _check_streams(service: Service, api: Api) -> None:

@@ -92,6 +92,7 @@ def test_each_limit_counts_what_it_is_named_for() -> None:
         CONNECTS_PER_RECIPIENT="1/hour",
         PUBLISHES_PER_PRINCIPAL="1/hour",
         HISTORY_PER_RECIPIENT="1/hour",
+        REQUESTS_PER_RECIPIENT="1/hour",
         UNAUTHENTICATED_PER_ADDRESS="1/hour",
     )
     address, same, other = (
@@ -105,7 +106,7 @@ def test_each_limit_counts_what_it_is_named_for() -> None:
         with pytest.raises(Limited):
             count(second)
         count(third)
-    for name in (rates.connect, rates.publish, rates.history):
+    for name in (rates.connect, rates.publish, rates.history, rates.request):
         name("alice")
         with pytest.raises(Limited):
             name("alice")
@@ -118,6 +119,7 @@ def test_each_limit_counts_what_it_is_named_for() -> None:
         "connects_per_recipient",
         "publishes_per_principal",
         "history_per_recipient",
+        "requests_per_recipient",
     ]
 
 
