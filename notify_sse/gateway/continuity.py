@@ -76,7 +76,8 @@ class Continuity:
             page = await self._store.stretch(after, limit=PAGE_EVENTS)
             if page.head.epoch != epoch:
                 return False  # somebody has seen to it
-            if page.head.position < told[-1].id or any(_is_other(places.get(one.id), one, epoch) for one in page.events):
+            others = (one for one in page.events if _is_other(places.get(one.id), one, epoch))
+            if page.head.position < told[-1].id or any(others):
                 return True
             after = page.upto
         return False

@@ -23,12 +23,17 @@ PATH = f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin"
 
 async def _pasted(blocks: list[Shown], env: Mapping[str, str], folder: Path, **replaced: str) -> list[str]:
     """What the blocks print, one after the other in one shell that ends at the first failure."""
-    program = "set -euo pipefail\n" + script(blocks)
+    program = script(blocks)
     for name, value in replaced.items():
         program = program.replace(name.replace("__", "-").replace("_", "."), value)
+    return printed(await pasted(program, env, folder))
+
+
+async def pasted(program: str, env: Mapping[str, str], folder: Path) -> str:
+    """What a shell program prints; it ends at the first failure."""
     done = await asyncio.to_thread(
         subprocess.run,
-        ["bash", "-c", program],
+        ["bash", "-c", f"set -euo pipefail\n{program}"],
         env=dict(env),
         cwd=folder,
         input="y\n" * 9,
@@ -37,7 +42,7 @@ async def _pasted(blocks: list[Shown], env: Mapping[str, str], folder: Path, **r
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return printed(done.stdout)
+    return done.stdout
 
 
 @pytest.fixture
