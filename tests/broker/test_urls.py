@@ -12,8 +12,8 @@ from notify_sse.broker.rabbitmq import members
 from notify_sse.broker.rabbitmq.tls import as_aiormq_takes_it, context_of
 from notify_sse.config import read_settings
 from notify_sse.errors import BadConfiguration
-from tests.deploy.pages import DOCS
 from tests.support.certificate import Authority
+from tests.support.pages import DOCS
 
 SHOWN = re.findall(
     r"^\| [^|]+ \| `(amqps?://[^`]+)` \| `([^`]+)`", (DOCS / "how-to/rabbitmq.md").read_text(), re.MULTILINE

@@ -13,11 +13,11 @@ import pytest
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store.postgres.diagnosis import diagnose
 from notify_sse.store.postgres.pool import PostgresPool, connect
-from tests.deploy.pages import shown
 from tests.deploy.replicas import CERTIFIED, Replicating, Standby, of_pid_file
 from tests.deploy.test_server_pages import pasted
 from tests.support.api import Api, notification
 from tests.support.certificate import Authority
+from tests.support.pages import shown
 from tests.support.polling import eventually, until
 from tests.support.service import Service, ServiceFactory
 from tests.support.services import ensure, free_port, private_directory

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.pages import Shown, printed, script, shown
 from tests.support.api import Api
+from tests.support.certificate import Authority
+from tests.support.encrypted import encrypt
+from tests.support.pages import Shown, printed, script, shown
 from tests.support.polling import eventually
 from tests.support.service import ServiceFactory
-from tests.support.services import PostgresServer, RabbitServer
+from tests.support.services import PostgresServer, RabbitServer, ensure
 from tests.support.services.postgres import DATABASE, USER, binaries
 from tests.support.services.rabbitmq import InstalledRabbit
 from tests.support.tokens import SECRET
@@ -25,7 +27,7 @@ async def _pasted(blocks: list[Shown], env: Mapping[str, str], folder: Path, **r
     """What the blocks print, one after the other in one shell that ends at the first failure."""
     program = script(blocks)
     for name, value in replaced.items():
-        program = program.replace(name.replace("__", "-").replace("_", "."), value)
+        program = program.replace(name if "/" in name else name.replace("__", "-").replace("_", "."), value)
     return printed(await pasted(program, env, folder))
 
 
@@ -94,6 +96,28 @@ async def test_the_page_on_postgres_leads_to_a_service_and_back_from_a_backup(
     await asyncio.to_thread(restored.terminate, within_s=15)
 
 
+async def test_a_backup_of_the_sqlite_file_by_the_page(service: ServiceFactory, tmp_path: Path) -> None:
+    """Taken while the service writes; what is in its write-ahead log is in the copy."""
+    ensure("sqlite3")
+    copy, restore = shown("how-to/postgres.md", "## SQLite")
+    state = tmp_path / "state"
+    env = {"PATH": PATH, "NOTIFY_SSE_STATE_DIR": str(state), "NOTIFY_SSE_JWT_SECRET": SECRET}
+    url = f"sqlite:///{state}"
+    state.mkdir(mode=0o700)
+    running = await asyncio.to_thread(service, database_url=f"{url}/log.db", env={"STATE_DIR": str(state)})
+    async with Api(running) as api:
+        await api.publish("alice")
+        await _pasted([copy], env, tmp_path)
+        cursor = await api.publish("alice")
+    await asyncio.to_thread(running.terminate, within_s=15)
+    await _pasted([restore], env, state)
+    restored = await asyncio.to_thread(service, database_url=f"{url}/copy.db")
+    async with Api(restored) as api, api.stream("alice", last_event_id=cursor) as stream:
+        await stream.event("connected")
+        assert (await stream.event("reset")).json()["reason"] == "unknown_epoch"
+        assert len((await api.history("alice")).json()["items"]) == 1
+
+
 @pytest.fixture
 def operator(rabbitmq_server: RabbitServer, tmp_path: Path) -> Iterator[dict[str, str]]:
     """An environment with a `rabbitmqctl` for the tests' node; what the page makes is gone afterwards."""
@@ -117,6 +141,11 @@ async def test_the_page_on_rabbitmq_leads_to_a_service_and_a_publisher_with_few_
     operator["NOTIFY_SSE_DATABASE_URL"] = f"sqlite:///{tmp_path / 'doctor.db'}"
     first = shown("how-to/rabbitmq.md", "## A virtual host and two users")
     await _pasted(first, operator, tmp_path, **hosts)
+    authority = Authority(tmp_path / "certificates")
+    port = encrypt(rabbitmq_server, authority.ca, authority.issue("broker", hosts=("127.0.0.1",)))
+    (encrypted,) = shown("how-to/rabbitmq.md", "## TLS")
+    own = {"broker_example_test": f"127.0.0.1:{port}", "/etc/notify-sse/mq-ca.pem": str(authority.ca)}
+    assert "reached: amqps://" in "".join(await _pasted([encrypted], operator, tmp_path, **own))
     url = f"amqp://push:CHANGE-ME-1@127.0.0.1:{rabbitmq_server.port}/push"
     running = await asyncio.to_thread(service, broker_url=url)
     async with Api(running) as api, api.stream("alice") as stream:

@@ -12,8 +12,8 @@ from notify_sse.config import read_settings
 from notify_sse.config.database_url import hosts_of
 from notify_sse.store.postgres import hosts
 from notify_sse.store.postgres.pool import connect
-from tests.deploy.pages import DOCS
 from tests.support.certificate import Authority
+from tests.support.pages import DOCS
 
 PASSWORD = "p@ss/w:ord?&=,%20é"
 ENCODED = "p%40ss%2Fw%3Aord%3F%26%3D%2C%2520%C3%A9"
