@@ -81,9 +81,7 @@ class HandStore:
         await self._pass("new_epoch")
         if self.refuses_epochs:
             raise StoreUnavailable("read-only")
-        if self.database.epoch == instead_of:
-            self.database.new_epoch()
-        return self.database.epoch
+        return self.database.replace_epoch(instead_of)
 
     @property
     def port(self) -> Store:
