@@ -23,6 +23,8 @@ from notify_sse.errors import StoreUnavailable
 logger = logging.getLogger(__name__)
 
 PAGE_EVENTS: Final = 2000
+MARGIN: Final = 50
+"""Events before the last comparison that are looked at too: the one right there may have been erased."""
 
 
 class Continuity:
@@ -65,9 +67,13 @@ class Continuity:
             await self._replace(self._void)
         if not self._doubted:
             return False
-        broken = await self._finds_others(self._tail.since(self._compared), self._tail.epoch)
+        # Before the read: what raises a doubt meanwhile is looked at the next time.
         self._doubted = False
-        return broken
+        try:
+            return await self._finds_others(self._tail.since(self._compared - MARGIN), self._tail.epoch)
+        except StoreUnavailable:
+            self._doubted = True
+            raise
 
     async def _finds_others(self, told: Sequence[Frame], epoch: str) -> bool:
         places = {one.id: one for one in told}

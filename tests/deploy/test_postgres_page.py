@@ -154,11 +154,13 @@ async def test_a_failover_to_a_synchronous_standby_loses_and_doubles_nothing(
 ) -> None:
     """The primary is killed under publishing. The open stream goes on, with the epoch that it had."""
     standbys.append(standby := await asyncio.to_thread(primary.standby, "synchronous"))
-    await asyncio.to_thread(standby.start)
     (settings,) = [one.commands for one in shown(PAGE, "## Several hosts, and failover") if "ALTER" in one.commands]
-    await pasted(settings, primary.environment, primary.directory)
     url = primary.create_database().replace(f":{primary.port}", f":{primary.port},127.0.0.1:{standby.port}")
     running = await asyncio.to_thread(service, database_url=f"{url}?target_session_attrs=read-write")
+    await pasted(settings, primary.environment, primary.directory)
+    async with Api(running) as api:
+        await _confirms_nothing_alone(api, primary)
+        await asyncio.to_thread(standby.start)
     accepted: list[str] = []
     async with Api(running) as api, api.stream("alice") as stream:
         await stream.event("connected")
@@ -169,6 +171,15 @@ async def test_a_failover_to_a_synchronous_standby_loses_and_doubles_nothing(
             await _reaches(accepted, 30)
         await _gets_each_once(stream, accepted)
     await asyncio.to_thread(running.terminate, within_s=15)
+
+
+async def _confirms_nothing_alone(api: Api, primary: Replicating) -> None:
+    """While the standby is away. Nor does it at the second attempt, which finds what the first one stored."""
+    for _ in range(2):
+        document = notification("somebody", notification_id="once")
+        with pytest.raises(httpx.ReadTimeout):
+            await api.post(document, timeout=1)
+        primary.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
 
 
 async def _gets_each_once(stream: Listening, accepted: list[str]) -> None:

@@ -1,12 +1,16 @@
 """docs/how-to/postgres.md and rabbitmq.md: every block, run against the real servers; only hosts are changed."""
 
 import asyncio
+import contextlib
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import pika
+import pika.exceptions
 import pytest
 
 from tests.support.api import Api
@@ -63,7 +67,7 @@ def superuser(postgres_server: PostgresServer) -> Iterator[dict[str, str]]:
 
 @pytest.mark.deadline(120)
 async def test_the_page_on_postgres_leads_to_a_service_and_back_from_a_backup(
-    superuser: dict[str, str], service: ServiceFactory, tmp_path: Path
+    superuser: dict[str, str], postgres_server: PostgresServer, service: ServiceFactory, tmp_path: Path
 ) -> None:
     """The service runs as the user with few rights. A restored dump has a new epoch: a client with an older cursor is
     told, and what was stored at the time of the dump is there.
@@ -81,7 +85,10 @@ async def test_the_page_on_postgres_leads_to_a_service_and_back_from_a_backup(
     url = f"postgresql://push:CHANGE-ME-2@{server}/push"
     running = await asyncio.to_thread(service, database_url=url)
     async with Api(running) as api:
-        await api.publish("alice")
+        await asyncio.gather(*(api.publish(f"r{number}") for number in range(40)), api.publish("alice"))
+        await asyncio.gather(*(api.history(f"r{number}") for number in range(40)))
+    taken = postgres_server.sql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'push'")
+    assert 2 <= int(taken) <= 10, "the page says: count 10 for each process"
     dump, restore = shown("how-to/postgres.md", "## Backup and restore")
     await _pasted([dump], env, tmp_path, **hosts)
     async with Api(running) as api:
@@ -157,7 +164,32 @@ async def test_the_page_on_rabbitmq_leads_to_a_service_and_a_publisher_with_few_
         ("notifications.ingest", "quorum"),
         ("notifications.dead", "quorum"),
     }
+    await asyncio.to_thread(
+        _may_only_publish, f"amqp://push-publisher:CHANGE-ME-2@127.0.0.1:{rabbitmq_server.port}/push"
+    )
     await asyncio.to_thread(running.terminate, within_s=15)
+
+
+def _may_only_publish(url: str) -> None:
+    """To the one exchange: nothing is read, made or removed, and nobody is told anything."""
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    with contextlib.closing(connection):
+        for forbidden in (
+            lambda channel: channel.basic_get("notifications.ingest"),
+            lambda channel: channel.queue_purge("notifications.dead"),
+            lambda channel: channel.queue_declare("notifications.mine"),
+            lambda channel: channel.queue_bind("notifications.dead", "notifications", "#"),
+            lambda channel: channel.exchange_delete("notifications"),
+            lambda channel: _confirmed(channel, "notifications.live"),
+            lambda channel: _confirmed(channel, "notifications.dlx"),
+        ):
+            with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="ACCESS_REFUSED"):
+                forbidden(connection.channel())
+
+
+def _confirmed(channel: Any, exchange: str) -> None:
+    channel.confirm_delivery()
+    channel.basic_publish(exchange, "log", b"{}")
 
 
 async def _connected(api: Api) -> bool:
