@@ -11,7 +11,7 @@ from notify_sse.broker.rabbitmq.consuming import Budget, IngestConsumer, listen_
 from notify_sse.broker.rabbitmq.topology import DELIVERY_LIMIT, UNLIMITED, Topology
 from notify_sse.core.ports import Listener
 
-OF_QUORUM_QUEUES = {
+OF_QUORUM_QUEUES: dict[str, list[Any]] = {
     "x-queue-type": ["quorum"],
     "x-single-active-consumer": [True],
     "x-delivery-limit": [DELIVERY_LIMIT, UNLIMITED],
@@ -19,7 +19,11 @@ OF_QUORUM_QUEUES = {
     "x-dead-letter-strategy": ["at-least-once"],
     "x-overflow": ["reject-publish"],
 }
-OF_CLASSIC_QUEUES = {"x-queue-type": ["classic"], "x-max-length": [10], "x-overflow": ["drop-head"]}
+OF_CLASSIC_QUEUES: dict[str, list[Any]] = {
+    "x-queue-type": ["classic"],
+    "x-max-length": [10],
+    "x-overflow": ["drop-head"],
+}
 """Nothing of `x-queue-mode` and `x-queue-version`, which 4.3 refuses, nor of mirroring, which is gone since 4.0."""
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.support.certificate import Authority
@@ -11,6 +12,8 @@ from tests.support.services.postgres import SETTINGS
 
 CERTIFIED = "certified"
 """A role that comes with a client certificate of this name, and with nothing else."""
+UNSYNCED = {"fsync": "off"}
+"""What is killed here is a process, and not the machine under it. Not in the files: a restored copy is as any other."""
 REPLICATING = {
     "wal_level": "replica",
     "max_wal_senders": "4",
@@ -27,7 +30,7 @@ class Replicating(InstalledPostgres):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._written = SETTINGS | REPLICATING
-        self._settings = {}
+        self._settings = UNSYNCED
 
     def _create_cluster(self) -> None:
         super()._create_cluster()
@@ -77,7 +80,7 @@ class Replicating(InstalledPostgres):
     @property
     def environment(self) -> dict[str, str]:
         """Of psql and the like."""
-        path = f"{self._bin}:{os.environ['PATH']}"
+        path = f"{self._bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         return self._env | {"PATH": path, "PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "notify"}
 
 
@@ -86,7 +89,7 @@ class Standby(InstalledPostgres):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self._settings = {}
+        self._settings = UNSYNCED
 
     def promote(self) -> None:
         """Returns once it is the primary."""

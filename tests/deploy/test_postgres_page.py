@@ -6,6 +6,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from tests.deploy.replicas import CERTIFIED, Replicating, Standby, of_pid_file
 from tests.deploy.test_server_pages import pasted
 from tests.support.api import Api, notification
 from tests.support.certificate import Authority
+from tests.support.event_stream import Message
 from tests.support.pages import shown
 from tests.support.polling import eventually, until
 from tests.support.service import Service, ServiceFactory
@@ -39,18 +41,18 @@ def _server() -> Iterator[Replicating]:
         server.sql(f"CREATE DATABASE {CERTIFIED} OWNER {CERTIFIED}")
         yield server
     finally:
-        server.stop()
+        server.kill()
         shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture
 def primary(_server: Replicating) -> Iterator[Replicating]:
+    """Running, with the settings that it had at first, whatever the test before did to it."""
     if not _server.running:
         _server.start()
     yield _server
-    if _server.running:
-        _server.sql("ALTER SYSTEM RESET ALL")
-        _server.sql("SELECT pg_reload_conf()")
+    _server.kill()
+    (_server.data / "postgresql.auto.conf").write_text("")
 
 
 @pytest.fixture
@@ -208,14 +210,18 @@ async def test_what_an_asynchronous_standby_lacks_is_told_to_every_client(
         async with api.stream("alice", last_event_id=kept) as stream:
             await stream.event("connected")
             lost = [await api.publish("alice", payload={"n": n}) for n in (2, 3)]
-            assert [(await stream.notification())["payload"]["n"] for _ in lost] == [2, 3]
+            assert [_number(await stream.event("message")) for _ in lost] == [2, 3]
             await asyncio.to_thread(primary.kill)
             await asyncio.to_thread(standby.start)
+            (found,) = [one async for one in diagnose(several % standby.port)]
+            assert "promote a standby" in found.advice
             await asyncio.to_thread(standby.promote)
             await _published_again(api, count=6)
-            reset = (await stream.event("reset")).json()
-        assert (reset["reason"], reset["from"]) == ("unknown_epoch", reset["from"])
-        assert reset["to"].partition(".")[0] != lost[1].partition(".")[0]
+            while (message := await stream.next(within_s=20)).event != "reset":
+                assert _number(message) >= 10
+        reset = message.json()
+        assert reset["reason"] == "unknown_epoch"
+        assert str(reset["to"]).partition(".")[0] != lost[1].partition(".")[0]
         async with api.stream("alice", last_event_id=lost[1]) as stream:
             await stream.event("connected")
             assert (await stream.event("reset")).json()["reason"] == "unknown_epoch"
@@ -223,6 +229,11 @@ async def test_what_an_asynchronous_standby_lacks_is_told_to_every_client(
         assert [item["payload"]["n"] for item in items] == [1, *range(10, 16)]
     assert running.log.read_text().count("the log lost events") == 1
     await asyncio.to_thread(running.terminate, within_s=15)
+
+
+def _number(message: Message) -> int:
+    """Of a notification: the `n` in its payload."""
+    return int(cast("dict[str, int]", message.json()["payload"])["n"])
 
 
 def _has_caught_up(primary: Replicating) -> None:

@@ -64,6 +64,7 @@ _ADVICE: Final = {
     "28": "the database refuses the user or password of NOTIFY_SSE_DATABASE_URL; trying again until it does not",
     "42501": "the database user lacks a privilege; trying again until it is granted (`notify-sse doctor` names what is "
     "missing)",
+    "standby": "NOTIFY_SSE_DATABASE_URL leads to no primary: promote a standby, or name the primary's host; waiting",
     "TLS": "the certificate of the database is not of an authority in the sslrootcert of NOTIFY_SSE_DATABASE_URL, or "
     "not for that host; trying again until it is",
 }
@@ -175,6 +176,10 @@ def translated(exc: Exception) -> NotifyError:
         return StoreUnavailable(f"the database cannot do it now ({name}: {exc.args[0]})", advice=advice)
     if isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError):
         return StoreRefused(f"the database has no place for such a value ({name})")
+    if isinstance(exc, asyncpg.exceptions.TargetServerAttributeNotMatched):
+        return StoreUnavailable(
+            "no host is the primary (it is a standby, or still recovers)", advice=_ADVICE["standby"]
+        )
     advice = _ADVICE["TLS"] if isinstance(exc, ssl.SSLCertVerificationError) else ""
     return StoreUnavailable(f"the database cannot be reached ({name}: {exc})", advice=advice)
 
