@@ -4,7 +4,7 @@ As libpq and asyncpg read it: several hosts with their ports (`h1:5432,h2:5433`)
 where a host may be the folder of a socket. Pure.
 """
 
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from notify_sse.config.hosts import MAX_PORT, is_host
 
@@ -31,6 +31,27 @@ def hosts_of(url: str) -> list[str]:
         if not host.startswith(("/", "@")) and not is_host(host):  # folders of sockets, the second kind abstract
             raise ValueError("a host cannot be one")
     return hosts
+
+
+def each_host(url: str) -> list[str]:
+    """`url` once for each host that it names, in order, with that one only."""
+    place, _, query = url.partition("?")
+    scheme, _, rest = place.partition("://")
+    netloc, slash, path = rest.partition("/")
+    user, at, hosts = netloc.rpartition("@")
+    if hosts:
+        tail = f"{slash}{path}?{query}" if query else f"{slash}{path}"
+        return [f"{scheme}://{user}{at}{host}{tail}" for host in hosts.split(",")]
+    options = options_of(url)
+    named, ports = options.pop("host", "").split(","), options.pop("port", "").split(",")
+    if len(ports) == 1:
+        ports *= len(named)
+    if len(named) == 1 or len(ports) != len(named):
+        return [url]
+    return [
+        f"{place}?{urlencode(options | {'host': host} | ({'port': port} if port else {}))}"
+        for host, port in zip(named, ports, strict=True)
+    ]
 
 
 def _host(place: str) -> str:

@@ -129,9 +129,10 @@ class Store(Protocol):
         move `floor`, in one transaction. Returns how many were removed; 0 means that none is left to remove.
         """
 
-    async def new_epoch(self) -> str:
+    async def new_epoch(self, *, instead_of: str | None = None) -> str:
         """Give the log a new epoch, so that every cursor from before is answered with a `reset`. For a restored
-        database. Returns it.
+        database. Returns it. With `instead_of`, only a log of that epoch gets one, so that of many who ask one does
+        it; returns the epoch that the log has then.
         """
 
 

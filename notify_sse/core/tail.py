@@ -8,6 +8,7 @@ docs/explanation/log-tail-cursor.md.
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Collection, Sequence
+from itertools import takewhile
 from operator import attrgetter
 from typing import Final
 
@@ -53,6 +54,11 @@ class _ChannelFrames:
         self.ids[: self.head] = [frame.id for frame in frames]
         self.frames[: self.head] = frames
         self.head = 0
+
+    def at(self, place: int) -> Frame | None:
+        """The frame with the id `place`."""
+        found = bisect_left(self.ids, place, self.head)
+        return self.frames[found] if found < len(self.ids) and self.ids[found] == place else None
 
     def upto(self, position: int) -> list[Frame]:
         """The frames up to `position`."""
@@ -176,6 +182,15 @@ class Tail:
                 return
             if told.erases:
                 self._erase(told)
+
+    def at(self, channel: str, place: int) -> Frame | None:
+        """The frame with the id `place` on `channel`, if the tail has it."""
+        of_channel = self._by_channel.get(channel)
+        return of_channel.at(place) if of_channel else None
+
+    def since(self, place: int) -> list[Frame]:
+        """The frames from the id `place` on, ascending."""
+        return list(takewhile(lambda one: one.id >= place, reversed(self._order)))[::-1]
 
     def after(
         self, position: int, channels: Collection[str], *, max_events: int, max_bytes: int

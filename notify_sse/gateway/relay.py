@@ -17,6 +17,7 @@ from notify_sse.core.model import Announcement
 from notify_sse.core.ports import Head, Page, Store
 from notify_sse.core.tail import Hole, Tail
 from notify_sse.errors import StoreUnavailable
+from notify_sse.gateway.continuity import Continuity
 from notify_sse.gateway.fill import Fill
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.telemetry.outage import LOG_HEAD, Outage
@@ -39,7 +40,7 @@ class Relay(Generic[ReaderT]):
     """Keeps `tail` at the log's head, and hands the streams that `hub` wakes to `drive`.
 
     `on_extended` hears, in the same step and before them, of the frames that are new after a position. It may not
-    raise.
+    raise. `continuity` finds out whether the log lost events, and gives it a new epoch then.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class Relay(Generic[ReaderT]):
         drive: Callable[[list[ReaderT]], None],
         on_extended: Callable[[int, Sequence[Frame]], None] | None = None,
         spans: "DeliverySpans | None" = None,
+        continuity: Continuity | None = None,
     ) -> None:
+        self._continuity = continuity
         self._spans = spans
         self._store = store
         self._tail = tail
@@ -83,6 +86,8 @@ class Relay(Generic[ReaderT]):
             self._spans.heard(announcement.traces)
         known = max(0, self._tail.position + 1 - announcement.first)
         self._metrics.duplicates_dropped.inc(min(known, len(announcement.events)))
+        if known and self._continuity and not self._continuity.hear(announcement.events[:known]):
+            self._wanted.set()
         epoch, committed_s = announcement.epoch, announcement.committed_s or time.time()
         frames = [frame(event, epoch, committed_s=committed_s) for event in announcement.events[known:]]
         self._head_seen = max(self._head_seen, announcement.first + len(announcement.events) - 1)
@@ -130,6 +135,8 @@ class Relay(Generic[ReaderT]):
                 await self._follow(fill)
             except StoreUnavailable as exc:
                 self._outage.lost(LOG_HEAD, str(exc), advice=exc.advice)
+                if self._continuity:
+                    self._continuity.doubt()
                 await asyncio.sleep(COMPARE_S / 2)
 
     async def _begin(self, fill: Fill) -> None:
@@ -186,8 +193,8 @@ class Relay(Generic[ReaderT]):
         head = await self._store.head()
         self._head_seen = head.position
         # Another log, or one that lost its newest events (a standby was promoted): no cursor can be trusted.
-        if head.epoch != tail.epoch or head.position < reached:
-            self._break_off(head)
+        if head.epoch != tail.epoch or head.position < reached or await self._is_broken():
+            await self._leave(head)
             return
         self._judge_unknown_epochs(unknown)
         # Retention removed these from the log. Keep none of them here, or two gateways would answer differently.
@@ -200,11 +207,20 @@ class Relay(Generic[ReaderT]):
             page = await self._next_stretch(asked)
             # The log may break off between two pages, too.
             if page.head.epoch != tail.epoch or page.head.position < head.position:
-                self._break_off(page.head)
+                await self._leave(page.head)
                 return
             self._take_stretch(page, after=asked)
             # Let the woken streams read the stretch before the next one could push it out of the tail.
             await asyncio.sleep(0)
+        if self._continuity:
+            self._continuity.compared()
+
+    async def _is_broken(self) -> bool:
+        return self._continuity is not None and await self._continuity.is_broken()
+
+    async def _leave(self, head: Head) -> None:
+        """The log that has `head` is not the tail's: break off, once it has an epoch of its own."""
+        self._break_off(await self._continuity.renewed(head) if self._continuity else head)
 
     async def _next_stretch(self, after: int) -> Page:
         """What was not read within the time limit is asked for again in a smaller piece."""

@@ -13,6 +13,7 @@ from notify_sse.core.read_state import ReadState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway.admission import Admission, Limits
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.continuity import Continuity
 from notify_sse.gateway.delivery_times import DeliveryTimes
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
@@ -68,6 +69,7 @@ class WayOut:
             drive=self.pump.drive,
             on_extended=self._extended,
             spans=spans,
+            continuity=Continuity(store, tail),
         )
         limits = Limits(
             max_streams=settings.max_streams,

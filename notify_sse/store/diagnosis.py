@@ -32,7 +32,8 @@ async def examine(
     try:
         found = await current_schema(database_url)
     except NotifyError as exc:
-        yield Finding("database", "error", f"{exc}: {place}", "check NOTIFY_SSE_DATABASE_URL, and that it runs")
+        advice = getattr(exc, "advice", "") or "check NOTIFY_SSE_DATABASE_URL, and that it runs"
+        yield Finding("database", "error", f"{exc}: {place}", advice)
         return
     if found is None:
         yield Finding("database", "ok", f"empty: {place}", "`notify-sse serve` or `notify-sse migrate` sets it up")

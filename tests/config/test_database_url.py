@@ -2,7 +2,7 @@
 
 import pytest
 
-from notify_sse.config.database_url import hosts_of
+from notify_sse.config.database_url import each_host, hosts_of
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,20 @@ def test_the_hosts_of_a_url(url: str, hosts: list[str]) -> None:
 def test_one_that_cannot_be_read_is_told_without_its_text(url: str) -> None:
     with pytest.raises(ValueError, match=r"^(a port|an address)"):
         hosts_of(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "each"),
+    [
+        ("postgresql://u:p@h1:1,h2/db?a=b", ["postgresql://u:p@h1:1/db?a=b", "postgresql://u:p@h2/db?a=b"]),
+        ("postgresql://h1,[::1]:5", ["postgresql://h1", "postgresql://[::1]:5"]),
+        ("postgres://u@h/db", ["postgres://u@h/db"]),
+        ("postgresql:///db?host=h1,h2&port=5", [f"postgresql:///db?host={h}&port=5" for h in ("h1", "h2")]),
+        ("postgresql:///db?host=h1,h2&port=5,6", [f"postgresql:///db?host={h}" for h in ("h1&port=5", "h2&port=6")]),
+        ("postgresql:///db?host=h1,h2", [f"postgresql:///db?host={h}" for h in ("h1", "h2")]),
+        ("postgresql:///db?host=h1,h2&port=5,6,7", ["postgresql:///db?host=h1,h2&port=5,6,7"]),
+        ("postgresql:///db", ["postgresql:///db"]),
+    ],
+)
+def test_a_url_for_each_host(url: str, each: list[str]) -> None:
+    assert each_host(url) == each

@@ -1,5 +1,6 @@
 """deploy/kubernetes.yaml, and the Helm chart with each file of values: Kubernetes takes what comes out; it is safe."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -132,6 +133,44 @@ def test_the_number_of_gateways_is_the_autoscalers() -> None:
     (gateway,) = [each for each in of_kind(manifests, "Deployment") if each["metadata"]["name"].endswith("-gateway")]
     assert "replicas" not in gateway["spec"]
     assert of_kind(manifests, "HorizontalPodAutoscaler")
+
+
+def test_pods_are_reached_by_few_and_reach_little() -> None:
+    """The port that they listen on, from the proxy and Prometheus; names, the database, the broker, a JWKS. A pod of
+    each kind is meant, that of the migration too.
+    """
+    manifests = rendered("--values", VALUES[0].with_name("production.yaml"))
+    (policy,) = [each["spec"] for each in of_kind(manifests, "NetworkPolicy")]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    (entry,) = policy["ingress"]
+    assert [list(each) for each in entry["from"]] == [["namespaceSelector"]] * 2
+    for name, pod in pods(manifests):
+        assert policy["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items(), name
+        (container,) = pod["spec"]["containers"]
+        named = [port["name"] for port in container.get("ports", [])]
+        assert named in (["http"], []), name
+        assert [port["port"] for port in entry["ports"]] == ["http"]
+    names, others = policy["egress"]
+    assert {(port["protocol"], port["port"]) for port in names["ports"]} == {("UDP", 53), ("TCP", 53)}
+    assert [port["port"] for port in others["ports"]] == [5432, 5672, 5671, 443]
+
+
+def test_the_adapter_gives_the_metric_that_the_autoscaler_asks_for() -> None:
+    """By the fields of prometheus-adapter's configuration (docs/config.md there): what it would ask Prometheus for the
+    pods of a namespace is PromQL that sums their streams.
+    """
+    (scaler,) = of_kind(rendered("--values", VALUES[0].with_name("production.yaml")), "HorizontalPodAutoscaler")
+    wanted = scaler["spec"]["metrics"][0]["pods"]["metric"]["name"]
+    rules = yaml.safe_load((REPOSITORY / "deploy/prometheus/adapter.yaml").read_text())["rules"]
+    (rule,) = rules["custom"]
+    assert set(rule) == {"seriesQuery", "resources", "name", "metricsQuery"}
+    assert rule["resources"] == {"overrides": {label: {"resource": label} for label in ("namespace", "pod")}}
+    assert re.sub(rule["name"]["matches"], rule["name"]["as"], wanted) == wanted
+    assert rule["seriesQuery"] == f'{wanted}{{namespace!="",pod!=""}}'
+    asked = rule["metricsQuery"]
+    for part, given in (("Series", wanted), ("LabelMatchers", 'namespace="n",pod=~"a|b"'), ("GroupBy", "pod")):
+        asked = asked.replace(f"<<.{part}>>", given)
+    assert asked == f'sum({wanted}{{namespace="n",pod=~"a|b"}}) by (pod)'
 
 
 def test_prometheus_finds_every_pod_and_has_the_rules() -> None:

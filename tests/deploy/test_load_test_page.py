@@ -11,7 +11,7 @@ import pytest
 
 from notify_sse.bench.report.assertions import parsed
 from notify_sse.cli.commands.bench import command
-from tests.deploy.pages import Shown, printed, script, shown
+from tests.support.pages import Shown, printed, script, shown
 from tests.support.service import ServiceFactory
 
 PAGE = "how-to/load-test.md"

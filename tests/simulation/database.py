@@ -170,6 +170,12 @@ class Database:
     def new_epoch(self) -> None:
         self.epoch = f"e{int(self.epoch[1:]) + 1}"
 
+    def replace_epoch(self, instead_of: str) -> str:
+        """As a process does it that found the log to have lost events."""
+        if self.epoch == instead_of:
+            self.new_epoch()
+        return self.epoch
+
 
 class SimStore:
     """The `Store` of one process, as far as the core uses it."""
@@ -243,6 +249,10 @@ class SimStore:
 
     async def head(self) -> Head:
         return await self._ask(lambda: self._database.head)
+
+    async def new_epoch(self, *, instead_of: str) -> str:
+        self._tally["lost events found out"] += 1
+        return await self._ask(lambda: self._database.replace_epoch(instead_of))
 
     async def stretch(self, after: int, *, limit: int) -> Page:
         return await self._ask(lambda: self._database.stretch(after, limit))

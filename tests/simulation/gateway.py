@@ -23,6 +23,7 @@ from notify_sse.core.tail import Tail
 from notify_sse.errors import BadNotification, Overloaded, StoreUnavailable
 from notify_sse.gateway.admission import Admission, Limits
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.continuity import Continuity
 from notify_sse.gateway.live import LiveMessages
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
@@ -137,6 +138,7 @@ class SimGateway(Process):
             outage=outage,
             drive=self._drive,
             on_extended=self._unread.follow if self._unread else None,
+            continuity=Continuity(store, self.tail),
         )
         self.relay.tally = tally
         self.live_messages = LiveMessages(

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 UNDISTURBING: Final = frozenset(("log went back", "link cut", "broker away", "herd", "retention"))
 """Faults that do not keep a process from seeing its log."""
 NOTICED_S: Final = 3.0
-"""How long a log that went back stays without appends: in the real world the operator gives it a new epoch before it
-serves again. Nothing can tell apart the reused ids of one epoch."""
+"""How long a log that went back stays without appends, until every process has looked at it. In the real world a
+failover breaks the connections to the database, after which each process compares; here there are none to break."""
 
 
 class Nemesis:

@@ -22,6 +22,7 @@ DEFENCES: Final = (
     "tail evicted",
     "tail skipped",
     "log broke off",
+    "lost events found out",
     "reset expired",
     "reset unknown_epoch",
     "reset ahead_of_log",

@@ -228,6 +228,14 @@ async def a_new_epoch_changes_nothing_else(subject: Subject) -> None:
         assert (await another.append(several("b", 1))) == Appended(epoch, (Stored("new", 3),))
 
 
+async def of_several_who_ask_for_a_new_epoch_one_gives_it(subject: Subject) -> None:
+    """Each names the epoch that is to go; all get to know the one that there is then."""
+    async with subject.opened() as store, subject.opened() as another:
+        old = (await store.append(several("a", 2))).epoch
+        given = await asyncio.gather(*(one.new_epoch(instead_of=old) for one in (store, another) * 3))
+        assert set(given) == {(await store.head()).epoch} != {old}
+
+
 WRITING = (
     a_new_log_is_empty_and_has_an_epoch_of_its_own,
     ids_are_contiguous_in_the_order_of_the_batch,
@@ -240,4 +248,5 @@ WRITING = (
     a_cancelled_append_leaks_nothing,
     the_log_outlives_its_store,
     a_new_epoch_changes_nothing_else,
+    of_several_who_ask_for_a_new_epoch_one_gives_it,
 )

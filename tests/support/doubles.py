@@ -12,7 +12,7 @@ from notify_sse.core.channels import routing_key
 from notify_sse.core.erasure import Erasure, Recalled
 from notify_sse.core.model import Notification
 from notify_sse.core.ports import Appended, Broker, Delivery, Head, Page, Store
-from notify_sse.errors import BrokerUnavailable
+from notify_sse.errors import BrokerUnavailable, StoreUnavailable
 from notify_sse.telemetry.metrics import Metrics
 from tests.simulation.database import Database
 from tests.simulation.tally import TallyMetrics
@@ -33,6 +33,7 @@ class HandStore:
         self.batches: list[list[str]] = []
         self.page_events = 1000
         self.asked_bytes: list[int] = []
+        self.refuses_epochs = False
         self.calls: Counter[str] = Counter()
 
     async def _pass(self, name: str) -> None:
@@ -75,6 +76,12 @@ class HandStore:
     async def after(self, cursor: int, channels: Sequence[str], *, limit: int) -> Page:
         await self._pass("after")
         return self.database.after(cursor, channels, limit)
+
+    async def new_epoch(self, *, instead_of: str) -> str:
+        await self._pass("new_epoch")
+        if self.refuses_epochs:
+            raise StoreUnavailable("read-only")
+        return self.database.replace_epoch(instead_of)
 
     @property
     def port(self) -> Store:

@@ -220,7 +220,8 @@ async def listen_live(
     await channel.queue_declare(
         queue,
         exclusive=True,
-        arguments={"x-max-length": max_messages, "x-overflow": "drop-head"},
+        # The type is named: the virtual host's default may be another, and a quorum queue cannot be exclusive.
+        arguments={"x-queue-type": "classic", "x-max-length": max_messages, "x-overflow": "drop-head"},
         timeout=CONNECT_TIMEOUT_S,
     )
     await channel.queue_bind(queue, topology.live, LIVE_KEY, timeout=CONNECT_TIMEOUT_S)

@@ -13,7 +13,7 @@ from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
 from yarl import URL
 
-from notify_sse.broker.rabbitmq import members, permissions
+from notify_sse.broker.rabbitmq import members, permissions, tls
 from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.core.ports import Finding
 from notify_sse.telemetry.redaction import redacted_url
@@ -27,10 +27,12 @@ async def diagnose(broker_url: str, *, prefix: str, management_url: str | None =
     place = redacted_url(broker_url)
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            connection = await aiormq.connect(broker_url)
+            connection = await aiormq.connect(tls.as_aiormq_takes_it(broker_url))
     except (AMQPError, OSError, TimeoutError) as exc:
         reason = redacted_url(str(exc) or type(exc).__name__)
         advice = "check NOTIFY_SSE_BROKER_URL, and that it runs; publishing over HTTP works without it"
+        if tls.is_not_trusted(exc):
+            advice = tls.NOT_TRUSTED
         yield Finding("broker", "error", f"cannot be reached ({reason}): {place}", advice)
         return
     try:

@@ -20,8 +20,8 @@ from aiormq import (
     ProbableAuthenticationError,
 )
 from aiormq.exceptions import ChannelNotFoundEntity
-from yarl import URL
 
+from notify_sse.broker.rabbitmq import tls
 from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, one_line, translated
 from notify_sse.broker.rabbitmq.quiet import tell_nothing_of_this_task
 from notify_sse.core.backoff import Backoff
@@ -83,7 +83,7 @@ class Link:
         outage: Outage,
         on_change: Callable[[], None],
     ) -> None:
-        self._url = URL(broker_url)
+        self._url = tls.as_aiormq_takes_it(broker_url)
         self._name = name
         self._prepare = prepare
         self._outage = outage
@@ -183,4 +183,6 @@ def advice_on(cause: BaseException | None) -> str:
     if isinstance(cause, ChannelPreconditionFailed):
         # The same code for a declaration that does not fit, and for a delivery that was kept too long.
         return NOT_ACKED_IN_TIME if TIMED_OUT in str(cause) else DECLARED_OTHERWISE
+    if tls.is_not_trusted(cause):
+        return tls.NOT_TRUSTED
     return next((advice for kind, advice in ADVICE if isinstance(cause, kind)), "")

@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
+from notify_sse.broker.rabbitmq import tls
 from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.core.ports import Finding
 from notify_sse.telemetry.redaction import redacted_url
@@ -30,7 +31,8 @@ async def look(broker_url: str, *, prefix: str, management_url: str | None = Non
     auth = httpx.BasicAuth(unquote(parts.username or "guest"), unquote(parts.password or "guest"))
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
     try:
-        async with httpx.AsyncClient(auth=auth, timeout=TIMEOUT_S, trust_env=False) as client:
+        verify = tls.context_of(broker_url) if parts.scheme == "https" else True
+        async with httpx.AsyncClient(auth=auth, timeout=TIMEOUT_S, trust_env=False, verify=verify) as client:
             nodes = [one["name"] for one in await _asked(client, f"{bare}/api/nodes") if one.get("running", True)]
             queues = f"{bare}/api/queues/{quote(vhost, safe='')}"
             members = {

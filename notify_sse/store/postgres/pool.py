@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
@@ -18,10 +19,12 @@ from urllib.parse import urlencode
 import asyncpg
 from databases import Database
 
-from notify_sse.config.database_url import options_of
+from notify_sse.config.certificates import holds_certificates
+from notify_sse.config.database_url import each_host, options_of
 from notify_sse.errors import BadConfiguration, NotifyError, StoreRefused, StoreUnavailable
 from notify_sse.store.lane import Lane
 from notify_sse.store.postgres import pooler
+from notify_sse.store.postgres.hosts import first_of
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -61,9 +64,23 @@ _ADVICE: Final = {
     "28": "the database refuses the user or password of NOTIFY_SSE_DATABASE_URL; trying again until it does not",
     "42501": "the database user lacks a privilege; trying again until it is granted (`notify-sse doctor` names what is "
     "missing)",
+    "standby": "NOTIFY_SSE_DATABASE_URL leads to no primary: promote a standby, or name the primary's host; waiting",
+    "TLS": "the certificate of the database is not of an authority in the sslrootcert of NOTIFY_SSE_DATABASE_URL, or "
+    "not for that host; trying again until it is",
 }
 """By SQLSTATE or its class: refusals that need a person."""
 _NOTICES_A_CUT: Final = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
+_NOT_ASYNCPGS: Final = frozenset(
+    (
+        *("channel_binding", "connect_timeout", "fallback_application_name", "gssencmode", "keepalives"),
+        *("keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "max_size"),
+        *("min_size", "sslcertmode", "sslcompression", "sslsni", "tcp_user_timeout"),
+    )
+)
+"""Options of `databases` and of libpq, which asyncpg would send to the server: it refuses them (42704). What they are
+for is done, or has no use here."""
+_FIRST_WILL_DO: Final = frozenset(("primary", "read-write", "any"))
+"""Of several hosts, the first that is such a one is as good as any other."""
 _TLS_FILES: Final = frozenset(("sslrootcert", "sslcert", "sslkey", "sslcrl"))
 # The connection cannot be used any more, or leads to a server that is no longer the primary.
 _BROKEN: Final = frozenset(("08", "57P01", "57P02", "57P03", "57P05", "25006"))
@@ -96,10 +113,19 @@ async def connect(
     Raises `BadConfiguration` when `url` is at fault, else what asyncpg and the system raise.
     """
     _check_files(url)
-    try:
+    place = dsn(url)
+    urls = each_host(place) if options_of(place)["target_session_attrs"] in _FIRST_WILL_DO else [place]
+
+    async def connect_to(one: str) -> asyncpg.Connection:
         connection: asyncpg.Connection = await asyncpg.connect(
-            dsn(url), timeout=CONNECT_TIMEOUT_S, command_timeout=command_timeout_s, server_settings=settings, **more
+            one, timeout=CONNECT_TIMEOUT_S, command_timeout=command_timeout_s, server_settings=settings, **more
         )
+        return connection
+
+    try:
+        connection = await first_of(urls, connect_to)
+    except ssl.SSLError:
+        raise  # a ValueError as well, when a certificate is refused
     except ValueError as exc:
         raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {_reason(exc)}") from None
     transport = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001 - no other way to its socket
@@ -112,6 +138,8 @@ def _check_files(url: str) -> None:
     for name, path in options_of(url).items():
         if name in _TLS_FILES and not os.access(path, os.R_OK):
             raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {name} names a file that cannot be read ({path})")
+        if name == "sslrootcert" and not holds_certificates(path):
+            raise BadConfiguration(f"NOTIFY_SSE_DATABASE_URL: {name} names a file without a certificate ({path})")
 
 
 def _reason(exc: ValueError) -> str:
@@ -123,15 +151,15 @@ def _reason(exc: ValueError) -> str:
 
 
 def dsn(url: str) -> str:
-    """`url` as asyncpg takes it: without the options of `databases`, and leading to the primary unless it says else.
+    """`url` as asyncpg takes it: without options that are not its own, and leading to the primary unless it says else.
 
     The log must not be read from a standby: one that lags would seem to have lost events that clients have.
     """
     place, options = url.partition("?")[0], options_of(url)
-    for ours in ("min_size", "max_size"):
-        options.pop(ours, None)
-    if (ssl := options.pop("ssl", None)) is not None:
-        options.setdefault("sslmode", {"true": "require", "false": "disable"}.get(ssl.lower(), ssl))
+    for name in _NOT_ASYNCPGS & options.keys():
+        del options[name]
+    if (mode := options.pop("ssl", None)) is not None:
+        options.setdefault("sslmode", {"true": "require", "false": "disable"}.get(mode.lower(), mode))
     options.setdefault("target_session_attrs", "primary")
     options.setdefault("application_name", "notify-sse")
     return f"{place}?{urlencode(options)}"
@@ -148,7 +176,12 @@ def translated(exc: Exception) -> NotifyError:
         return StoreUnavailable(f"the database cannot do it now ({name}: {exc.args[0]})", advice=advice)
     if isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError):
         return StoreRefused(f"the database has no place for such a value ({name})")
-    return StoreUnavailable(f"the database cannot be reached ({name}: {exc})")
+    if isinstance(exc, asyncpg.exceptions.TargetServerAttributeNotMatched):
+        return StoreUnavailable(
+            "no host is the primary (it is a standby, or still recovers)", advice=_ADVICE["standby"]
+        )
+    advice = _ADVICE["TLS"] if isinstance(exc, ssl.SSLCertVerificationError) else ""
+    return StoreUnavailable(f"the database cannot be reached ({name}: {exc})", advice=advice)
 
 
 class PostgresPool:

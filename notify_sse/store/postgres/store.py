@@ -32,6 +32,7 @@ READ_CONNECTIONS: Final = 2
 WAIT_S: Final = 10.0
 REPLAY_WAIT_S: Final = 30.0
 RACES: Final = 3
+NEW_EPOCH: Final = "UPDATE log_head SET epoch = $1 WHERE one AND epoch = coalesce($2, epoch)"
 APPEND: Final = "SELECT * FROM log_append($1, $2, $3, $4, $5, $6, $7)"
 
 
@@ -160,10 +161,10 @@ class PostgresStore:
         )
         return int(removed)
 
-    async def new_epoch(self) -> str:
+    async def new_epoch(self, *, instead_of: str | None = None) -> str:
         epoch = secrets.token_hex(5)
-        await self._writes.run(lambda connection: connection.execute("UPDATE log_head SET epoch = $1 WHERE one", epoch))
-        return epoch
+        await self._writes.run(lambda connection: connection.execute(NEW_EPOCH, epoch, instead_of))
+        return epoch if instead_of is None else (await self.head()).epoch
 
 
 def _columns(batch: Sequence[Notification]) -> tuple[list[Any], ...]:

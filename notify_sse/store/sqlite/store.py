@@ -37,6 +37,7 @@ INSERT: Final = """
     INSERT INTO log (id, notification_id, channel, type, body, digest, expires_ms, silent, created_ms)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
 """
+NEW_EPOCH: Final = "UPDATE log_head SET epoch = ? WHERE epoch = coalesce(?, epoch)"
 ADVANCE: Final = "UPDATE log_head SET position = ?"
 STRETCH: Final = """
     SELECT id, channel, type, body, expires_ms, silent, erases, created_ms FROM (
@@ -201,10 +202,10 @@ class SqliteStore:
 
         return await self._writer.run(work)
 
-    async def new_epoch(self) -> str:
+    async def new_epoch(self, *, instead_of: str | None = None) -> str:
         epoch = secrets.token_hex(5)
-        await self._writer.run(lambda connection: connection.execute("UPDATE log_head SET epoch = ?", (epoch,)))
-        return epoch
+        await self._writer.run(lambda connection: connection.execute(NEW_EPOCH, (epoch, instead_of)))
+        return epoch if instead_of is None else (await self.head()).epoch
 
 
 class _Reading(NamedTuple):

@@ -62,6 +62,7 @@ NEEDS = {
         Need("haproxy", _any_on_path("haproxy"), ("haproxy",)),
         Need("pgbouncer", _any_on_path("pgbouncer", "/usr/sbin/pgbouncer"), ("pgbouncer",)),
         Need("prometheus", _any_on_path("promtool"), ("prometheus",)),
+        Need("sqlite3", _any_on_path("sqlite3"), ("sqlite3",)),
     )
 }
 
