@@ -272,7 +272,7 @@ def _restore(gateway: Service, copy: Path) -> None:
 
 async def _told_by_websocket(gateway: Service, cursor: str) -> str:
     """The reason of the reset, for one that comes back with `cursor`."""
-    query = urlencode({"access_token": gateway.token("alice"), "last_event_id": cursor})
+    query = urlencode({"access_token": gateway.token("alice", ttl_s=200), "last_event_id": cursor})
     async with websockets.connect(f"{gateway.url.replace('http', 'ws')}{SOCKET}?{query}", proxy=None) as socket:
         while (told := json.loads(await socket.recv()))["event"] != "reset":
             pass

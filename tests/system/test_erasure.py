@@ -82,7 +82,7 @@ async def _erased(apis: Sequence[Api], recipient: str, database_url: str) -> flo
 
 async def _kept(api: Api) -> Any:
     """What a gateway tells of bob."""
-    return (await api.history("bob", order="asc")).json()
+    return (await api.history("bob", order="asc")).json()["items"]
 
 
 async def _are_kept(database_url: str, recipient: str) -> bool:
