@@ -69,8 +69,9 @@ class Stage:
             workers=[self._workers] * self._count,
         )
         self.gateways: list[Gateway] = self.fleet.gateways
-        for one in self.gateways if self._prepare else ():
-            self._prepare(one.service)
+        if self._prepare:
+            for one in self.gateways:
+                self._prepare(one.service)
         await self.fleet.start()
         self.scribe = Scribe(given.database_url, self.ledger)
         self._ways = [Http(_always(one.service.port), self._publisher(one), self.ledger) for one in self.gateways]

@@ -84,7 +84,7 @@ def test_messages_without_ids_are_kept_and_at_most_what_was_under_commit_is_stor
     assert found.wrong == []
 
 
-@pytest.mark.deadline(180)
+@pytest.mark.deadline(300)
 def test_each_version_starts_beside_the_other_and_nothing_is_lost(given: Given) -> None:
     """Three gateways go from this version to the next, and one of them back, each as it is shipped, while many publish
     and read; at each step a process is killed, and so is `migrate`. Nothing is lost or repeated, and no host is gone.
