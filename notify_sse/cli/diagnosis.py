@@ -15,8 +15,9 @@ from typing import Final
 import httpx
 
 from notify_sse import broker, store
-from notify_sse.auth import Verifier, check_token, mint
+from notify_sse.auth import Verifier, mint
 from notify_sse.auth.keys import DEVELOPMENT_KEY_FILE
+from notify_sse.cli.examination import examined
 from notify_sse.cli.options import service_url
 from notify_sse.config import Settings, is_local_url, redacted_url
 from notify_sse.core.ports import Finding
@@ -82,10 +83,12 @@ async def _token_finding(settings: Settings, token: str) -> Finding:
             "token", "warning", "cannot be checked: there is no development key yet", "start the service once"
         )
     try:
-        grant = await check_token(settings, token)
+        grant, unknown = await examined(settings, token)
     except TokenRefused as exc:
         advice = "compare the key, audience and issuer here with those of whoever made it"
         return Finding("token", "error", f"is refused: {exc.reason} ({exc})", advice)
+    if unknown:
+        return Finding("token", "warning", unknown)
     return Finding("token", "ok", f"is good for {grant.subject!r}: {' '.join(sorted(grant.scopes)) or 'no scope'}")
 
 

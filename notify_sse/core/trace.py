@@ -15,6 +15,10 @@ from notify_sse.core.journal import Found, Gateway, Mark, Row
 
 STALE_S: Final = 5.0
 """A gateway that was not heard of for so long is gone, or cannot reach the database."""
+HEARD_OF_S: Final = 600.0
+"""Gateways that were last heard of before are told no more: one that was killed and replaced must not be a warning for
+long. It is long enough for whoever an alert calls to see which one it was.
+"""
 SILENT_MS: Final = 60_000
 CLOCKS_MS: Final = 2000
 """By how much the clocks of gateways and database may differ, and how late a row may be."""

@@ -10,6 +10,7 @@ from notify_sse.core.ports import Finding, Store
 from notify_sse.core.read_state import ReadState
 from notify_sse.core.rollout import RolloutRecords
 from notify_sse.errors import BadConfiguration
+from notify_sse.store import schema
 from notify_sse.store.postgres import diagnosis as postgres_diagnosis
 from notify_sse.store.postgres import schema as postgres_schema
 from notify_sse.store.postgres.access import PostgresAccessRecords
@@ -33,6 +34,7 @@ __all__ = [
     "check_schema",
     "diagnose",
     "has_log",
+    "leaves_behind",
     "migrate",
     "open_access_records",
     "open_erasure",
@@ -94,6 +96,13 @@ async def migrate(database_url: str) -> Migrated:
     if _is_postgres(database_url):
         return await postgres_schema.migrate(database_url)
     return await sqlite_schema.migrate(database_url)
+
+
+async def leaves_behind(database_url: str) -> bool:
+    """Whether `migrate` would make a schema that the programs of before cannot start on. Changes nothing. No for
+    SQLite, which one process has alone. Raises `StoreUnavailable`, `BadConfiguration`.
+    """
+    return _is_postgres(database_url) and schema.leaves_behind(await postgres_schema.current_schema(database_url))
 
 
 async def check_schema(database_url: str) -> None:

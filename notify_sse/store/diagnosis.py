@@ -4,16 +4,13 @@ which gateways were heard of.
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Final
 
 from notify_sse.core.journal import Gateway, Journal
 from notify_sse.core.ports import Finding, Store
-from notify_sse.core.trace import is_up
+from notify_sse.core.trace import HEARD_OF_S, is_up
 from notify_sse.errors import NotifyError
 from notify_sse.store.schema import Schema, expected_revision, require_usable
 from notify_sse.telemetry.redaction import redacted_url
-
-HEARD_OF_S: Final = 3600.0
 
 
 async def examine(
@@ -76,7 +73,7 @@ async def _gateways(journal: Journal) -> list[Finding]:
 
 
 def gateway_findings(heard_of: Sequence[Gateway]) -> list[Finding]:
-    """What is to be told of the gateways that were heard of within the last hour."""
+    """What is to be told of the gateways that were heard of within `HEARD_OF_S`."""
     up = [one for one in heard_of if is_up(one)]
     made = [_versions(up)] if up else []
     silent = [one for one in heard_of if not is_up(one) and not one.beat.stopped]

@@ -142,6 +142,14 @@ def compatible_from() -> str:
     return oldest
 
 
+def leaves_behind(found: Schema | None) -> bool:
+    """Whether `expected_revision()` is a schema that the programs which made `found` cannot start on."""
+    if found is None or found.is_newer:
+        return False
+    newest_first = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+    return newest_first.index(found.revision) > newest_first.index(compatible_from())
+
+
 def _known() -> set[str]:
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 

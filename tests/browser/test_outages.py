@@ -1,15 +1,34 @@
 """What breaks between a page and the service: refusing proxies, silence, no network, frozen pages, reloads."""
 
 import asyncio
+import contextlib
+import json
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
+import httpx
 import pytest
+import websockets
 from playwright.async_api import Page
 
-from tests.browser.bench import STREAM, Publisher, assert_each_once_in_order, chromium, opened, proxied, until
+from tests.browser.bench import (
+    HISTORY,
+    SOCKET,
+    STREAM,
+    Publisher,
+    assert_each_once_in_order,
+    chromium,
+    opened,
+    proxied,
+    until,
+)
 from tests.browser.wire import raw_chromium
 from tests.support import polling
-from tests.support.service import ServiceFactory
+from tests.support.api import bearer
+from tests.support.service import Service, ServiceFactory
 
 NATIVE = {"/test/native.html": Path(__file__).with_name("native.html")}
 
@@ -191,30 +210,79 @@ async def test_without_resume_a_reload_starts_now(service: ServiceFactory) -> No
         await assert_each_once_in_order(page, 25, since=20)
 
 
-async def test_a_new_log_resets_the_page_which_gets_what_is_stored(service: ServiceFactory) -> None:
-    """The database was lost: the page is told what may be missing, gets the stored ones, and goes on live."""
-    gateway = service()
-    async with proxied(gateway) as proxy, chromium() as browser:
+@pytest.mark.deadline(90)
+async def test_a_restored_copy_resets_every_kind_of_client(service: ServiceFactory) -> None:
+    """The database is restored to an older state, and given a new epoch, as the how-to says. Each client that comes
+    back is told what may be missing: ours, Chromium's own EventSource, a WebSocket and a long poll. Ours gets what is
+    stored; all go on live.
+    """
+    gateway = service(env={"RETRY_MS": "300"})
+    async with proxied(gateway, NATIVE) as proxy, chromium() as browser:
         page = await opened(await browser.new_page(), proxy)
+        native = await browser.new_page()
+        await native.goto(f"{proxy.url}/test/native.html")
+        await native.wait_for_function("window.source?.readyState === 1")
         publisher = Publisher(gateway)
-        await publisher.send(20)
+        await publisher.send(10)
+        copy = await asyncio.to_thread(_copy_of_the_database, gateway)
+        await publisher.send(10)
         await assert_each_once_in_order(page, 20)
+        await native.wait_for_function("seen.length === 20")
+        cursor = await page.evaluate("manager.cursor")
+        proxy.down = True
         gateway.kill()
-        for file in gateway.directory.glob("notify-sse.db*"):
-            file.unlink()
-        proxy.refuse[STREAM] = 503
+        await asyncio.to_thread(_restore, gateway, copy)
         await asyncio.to_thread(gateway.start)
         await publisher.send(5)
-        proxy.refuse.clear()
+        proxy.down = False
         await until(page, "resets.length === 1")
         reset = await page.evaluate("resets[0]")
         assert reset["reason"] == "unknown_epoch"
-        assert [item["payload"]["n"] for item in reset["items"]] == [24, 23, 22, 21, 20]
+        assert [item["payload"]["n"] for item in reset["items"]] == [24, 23, 22, 21, 20, *range(9, -1, -1)]
+        await native.wait_for_function("resets.length === 1 && source.readyState === 1")
+        assert await native.evaluate("resets[0].reason") == "unknown_epoch"
+        assert await _told_by_websocket(gateway, cursor) == "unknown_epoch"
+        assert await _told_by_long_poll(gateway, cursor) == "unknown_epoch"
         await until(page, "connected()")
         await publisher.send(5)
-        await until(page, "seen.length === 25")
-        assert await page.evaluate("seen.slice(20)") == [25, 26, 27, 28, 29]
+        for each in (page, native):
+            await each.wait_for_function("seen.length === 25", timeout=20_000)
+            assert await each.evaluate("seen.slice(20)") == [25, 26, 27, 28, 29]
         assert await _resumes_in_the_new_epoch(page)
+
+
+def _copy_of_the_database(gateway: Service) -> Path:
+    """While it is written to."""
+    copy = gateway.directory / "copy.db"
+    with (
+        contextlib.closing(sqlite3.connect(gateway.directory / "notify-sse.db")) as database,
+        contextlib.closing(sqlite3.connect(copy)) as other,
+    ):
+        database.backup(other)
+    return copy
+
+
+def _restore(gateway: Service, copy: Path) -> None:
+    for file in gateway.directory.glob("notify-sse.db*"):
+        file.unlink()
+    copy.rename(gateway.directory / "notify-sse.db")
+    command = [sys.executable, "-m", "notify_sse", "migrate", "--new-epoch", "--yes"]
+    subprocess.run(command, env=gateway.env, check=True, capture_output=True)
+
+
+async def _told_by_websocket(gateway: Service, cursor: str) -> str:
+    """The reason of the reset, for one that comes back with `cursor`."""
+    query = urlencode({"access_token": gateway.token("alice", ttl_s=200), "last_event_id": cursor})
+    async with websockets.connect(f"{gateway.url.replace('http', 'ws')}{SOCKET}?{query}", proxy=None) as socket:
+        while (told := json.loads(await socket.recv()))["event"] != "reset":
+            pass
+    return str(told["data"]["reason"])
+
+
+async def _told_by_long_poll(gateway: Service, cursor: str) -> str:
+    async with httpx.AsyncClient(base_url=gateway.url, headers=bearer(gateway.token("alice"))) as http:
+        answer = await http.get(HISTORY, params={"after": cursor, "wait": "20"}, timeout=30)
+    return str(answer.json()["reset"]["reason"])
 
 
 async def _resumes_in_the_new_epoch(page: Page) -> bool:

@@ -223,6 +223,23 @@ def test_token_check_says_what_a_token_grants_or_why_it_is_refused(tmp_path: Pat
     assert run("token", "--check", good, "--sub", "alice", env=env).returncode == 2
 
 
+def test_token_check_says_that_a_token_was_taken_back_or_that_nobody_looked(sqlite_url: str, free_port: int) -> None:
+    """The reason of the service. Of a database that is away it says so, and what else is known."""
+    env = environment({"DATABASE_URL": sqlite_url, "JWT_SECRET": SECRET})
+    token = done("token", "--sub", "alice", env=env).strip()
+    done("migrate", env=env)
+    assert "valid=True" in done("token", "--check", token, env=env)
+    done("revoke", "--sub", "alice", env=env)
+    ended = run("token", "--check", token, env=env)
+    assert (ended.returncode, ended.stderr) == (1, "notify-sse: the token is refused: revoked (it was taken back)\n")
+    assert "is refused: revoked" in run("doctor", "--token", token, env=env).stdout
+    away = environment({"DATABASE_URL": f"postgresql://u:canary@127.0.0.1:{free_port}/d", "JWT_SECRET": SECRET})
+    ended = run("token", "--check", token, env=away)
+    assert (ended.returncode, "valid=True" in ended.stdout) == (0, True)
+    assert ended.stderr.startswith("notify-sse: whether the token was taken back is not known: ")
+    assert "canary" not in ended.stderr
+
+
 def test_settings_tells_values_and_sources_and_no_secret() -> None:
     secrets = {
         "JWT_SECRET": "canary" * 8,

@@ -14,6 +14,8 @@ from tests.support.services.packages import executable
 from tests.support.services.processes import accepts, spawn, wait_ready
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+ESTABLISHED = "01"
+"""As in /proc/net/tcp."""
 YOURS = re.compile(r"^( *)(\S.*?;) +# yours$", re.MULTILINE)
 
 
@@ -61,6 +63,13 @@ class Proxy(ABC):
     def environment(self) -> Mapping[str, str]:
         """The variables that its file reads."""
         return {}
+
+    def connections(self) -> int:
+        """How many TCP connections are open to it, with TLS."""
+        rows = [
+            line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()[1:]
+        ]
+        return sum(row[1].endswith(f":{self.port:04X}") and row[3] == ESTABLISHED for row in rows)
 
     def reload(self) -> list[Process]:
         """Have it read its file again, as after a change; the processes that served until then."""

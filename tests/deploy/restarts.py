@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
 import httpx
@@ -28,6 +28,13 @@ LISTEN = """(url) => {
     source.onmessage = ({data}) => seen.push(JSON.parse(data).payload.n);
     source.addEventListener("closing", ({data}) => ends.push(JSON.parse(data).reason));
     source.addEventListener("reset", () => resets += 1);
+}"""
+TABS = 30
+MORE = """async (count) => {
+    window.heard = [];
+    const more = Array.from({length: count}, () => new EventSource(source.url));
+    for (const one of more) one.onmessage = ({data}) => heard.push(JSON.parse(data).payload.n);
+    await Promise.all(more.map((one) => new Promise((resolve) => one.addEventListener("connected", resolve))));
 }"""
 Gateways = tuple[Service, Service]
 
@@ -77,7 +84,8 @@ async def kill_both(gateways: Gateways, while_away: Callable[[], Awaitable[objec
 
 async def assert_nothing_is_lost(proxy: Proxy, gateways: Gateways, context: BrowserContext) -> None:
     """300 notifications around two restarts, a reload of the proxy and a kill of both gateways: the page has all, once,
-    in order, by one EventSource that was told no `reset`; and no log of the proxy has a token.
+    in order, by one EventSource that was told no `reset`. A publisher's idle connection outlives the kill. Thirty
+    streams share one connection of the browser. And no log of the proxy has a token.
     """
     reader, publisher = gateways[0].token("alice", ttl_s=290), gateways[0].token("shop", scope=PUBLISH)
     page = await listening(context, proxy.url, reader)
@@ -98,8 +106,10 @@ async def assert_nothing_is_lost(proxy: Proxy, gateways: Gateways, context: Brow
         await restart(gateways[1])
         await seen(90)
         await page.evaluate("ends.length = 0")
-        await kill_both(gateways, turned_away)
-        await publishing
+        async with idle_over_a_break(proxy, reader, publisher):
+            await kill_both(gateways, turned_away)
+            await publishing
+            await publish(proxy, publisher, 1)  # the first one again: once a gateway is found to be there
         await seen(COUNT)
     finally:
         publishing.cancel()
@@ -107,10 +117,47 @@ async def assert_nothing_is_lost(proxy: Proxy, gateways: Gateways, context: Brow
     # A stream never ends by itself: without a limit, each reload would leave processes that stay for ever.
     assert await becomes_true(lambda: not any(process.alive for process in retired), within_s=10)
     assert await page.evaluate("seen") == list(range(COUNT))
+    assert await stored(proxy, reader) == list(range(COUNT)), "published again, and stored twice"
     # The old processes of the proxy ended just now, perhaps with this stream: then it comes back.
     await page.wait_for_function("source.readyState === 1", timeout=15_000)
     assert await page.evaluate("resets") == 0
+    await assert_many_streams_share_a_connection(proxy, page, publisher)
     await assert_no_token_in_logs(proxy, [reader, publisher])
+
+
+async def stored(proxy: Proxy, reader: str) -> list[int]:
+    """What alice has in the log, in its order."""
+    async with httpx.AsyncClient(base_url=proxy.url, headers=bearer(reader), timeout=10, verify=False) as http:
+        page = (await http.get("/notifications/history", params={"limit": 500})).json()
+    return [item["payload"]["n"] for item in page["items"]]
+
+
+@contextlib.asynccontextmanager
+async def idle_over_a_break(proxy: Proxy, reader: str, publisher: str) -> AsyncIterator[None]:
+    """A connection to the proxy, used before and afterwards, and idle meanwhile: its next requests are answered.
+    Between proxy and gateway none is kept, so that no request can meet the end of one.
+    """
+    limits = httpx.Limits(max_connections=1, keepalive_expiry=300)
+    async with httpx.AsyncClient(base_url=proxy.url, verify=False, limits=limits, timeout=10) as http:
+        ports = []
+        for number in range(2):
+            document = notification("carol", notification_id=f"idle-{number}")
+            published = await http.post("/notifications", headers=bearer(publisher), json=document)
+            history = await http.get("/notifications/history", headers=bearer(reader))
+            assert [published.status_code, history.status_code] == [201, 200]
+            ports.append(history.extensions["network_stream"].get_extra_info("client_addr")[1])
+            if number == 0:
+                yield
+        assert ports[0] == ports[1], "it was opened anew"
+
+
+async def assert_many_streams_share_a_connection(proxy: Proxy, page: Page, publisher: str) -> None:
+    """HTTP/2: with HTTP/1.1, a browser has six for all streams of all tabs."""
+    await page.evaluate(MORE, TABS - 1)
+    assert proxy.connections() == 1
+    async with httpx.AsyncClient(base_url=proxy.url, headers=bearer(publisher), timeout=10, verify=False) as http:
+        assert await _accepted(http, notification("alice", notification_id="for-all", payload={"n": COUNT}))
+    await page.wait_for_function(f"heard.length === {TABS - 1} && seen.at(-1) === {COUNT}", timeout=15_000)
 
 
 async def assert_only_streams_are_answered_200(proxy: Proxy, reader: str, publisher: str) -> None:

@@ -111,7 +111,7 @@ def test_somebody_ingests(manifests: list[Manifest]) -> None:
 def test_the_schema_is_migrated_before_new_pods_start(manifests: list[Manifest]) -> None:
     (job,) = of_kind(manifests, "Job")
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
-    assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["notify-sse", "migrate"]
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["notify-sse", "migrate", "--yes"]
 
 
 def test_what_is_for_operators_is_not_let_in(manifests: list[Manifest]) -> None:

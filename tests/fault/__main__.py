@@ -17,7 +17,17 @@ import uvloop
 from tests.fault import crash_points
 from tests.fault.campaign import Goal, run
 from tests.fault.report import table, times_table
-from tests.fault.scenarios import half_open, reconnect, replay, rolling, rollout, stalled, without_ids, workers
+from tests.fault.scenarios import (
+    half_open,
+    reconnect,
+    replay,
+    rolling,
+    rollout,
+    stalled,
+    upgrade,
+    without_ids,
+    workers,
+)
 from tests.fault.world import Plan
 
 SCENARIOS = {
@@ -27,6 +37,7 @@ SCENARIOS = {
     "rolling": rolling,
     "rollout": rollout,
     "stalled": stalled,
+    "upgrade": upgrade,
     "without-ids": without_ids,
     "workers": workers,
 }

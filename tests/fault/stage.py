@@ -17,6 +17,7 @@ from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
 from tests.support.checker import Outcome, Violation, check
 from tests.support.polling import becomes_true
+from tests.support.service import Service
 from tests.support.services import free_port
 
 STEADY = Habits(stay_s=1e9)
@@ -40,7 +41,9 @@ class Stage:
         workers: int = 1,
         env: Mapping[str, str] | None = None,
         given: Given | None = None,
+        prepare: Callable[[Service], None] | None = None,
     ) -> None:
+        """`prepare` is given each gateway's process before it starts."""
         self.ledger = Ledger()
         self._servers = Servers()
         self._given = given
@@ -48,12 +51,13 @@ class Stage:
         self._count, self._workers, self._env = gateways, workers, dict(env or {})
         self._tasks: list[asyncio.Task[Any]] = []
         self._number = 0
+        self._prepare = prepare
 
     async def __aenter__(self) -> Self:
         if self._given is None:
             await self._servers.start()
         own = Given(self._servers.rabbitmq.url, self._servers.postgres.url, "stage")
-        given = self._given or own
+        self.given = given = self._given or own
         url = {"broker_url": given.broker_url, "database_url": given.database_url}
         self.fleet = Fleet(
             self._servers.directory,
@@ -65,6 +69,9 @@ class Stage:
             workers=[self._workers] * self._count,
         )
         self.gateways: list[Gateway] = self.fleet.gateways
+        if self._prepare:
+            for one in self.gateways:
+                self._prepare(one.service)
         await self.fleet.start()
         self.scribe = Scribe(given.database_url, self.ledger)
         self._ways = [Http(_always(one.service.port), self._publisher(one), self.ledger) for one in self.gateways]

@@ -15,7 +15,7 @@ import yaml
 
 from notify_sse.config import Settings, read_settings, variable
 from notify_sse.errors import BadConfiguration
-from tests.packaging.test_wheel import BUILT_FROM
+from tests.support.wheels import BUILT_FROM
 
 REPOSITORY = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())

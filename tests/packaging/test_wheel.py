@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-BUILT_FROM = ("LICENSE", "README.md", "migrations", "notify_sse", "pyproject.toml", "setup.cfg")
-"""What the Docker build sees too: see .dockerignore."""
+from tests.support.wheels import REPOSITORY, built, copy_sources
 
 
 def _run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -27,14 +25,7 @@ def _run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing is left beside the sources."""
-    sources = tmp_path_factory.mktemp("sources")
-    for name in BUILT_FROM:
-        place = REPOSITORY / name
-        (shutil.copytree if place.is_dir() else shutil.copy)(place, sources / name)
-    built = tmp_path_factory.mktemp("wheel")
-    _run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", built, ".", cwd=sources)
-    return next(built.glob("notify_sse-*.whl"))
+    return built(copy_sources(tmp_path_factory.mktemp("sources")), tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,13 @@
 """What `doctor` tells of the gateways that were heard of, on both databases."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 from notify_sse.core.journal import Beat, Entries, Gateway
+from notify_sse.core.trace import HEARD_OF_S
 from notify_sse.store import diagnose, open_journal
 from notify_sse.store.diagnosis import gateway_findings
 from tests.store.subject import Subject
@@ -39,6 +41,21 @@ def test_whoever_fell_silent_or_lost_entries_is_told_of() -> None:
     assert "dead (90 s ago)" in found["silent"].detail
     assert found["journal"].detail.startswith("2 entries")
     assert gateway_findings([]) == []
+
+
+@pytest.mark.parametrize(("ago_s", "told"), [(HEARD_OF_S - 60, True), (HEARD_OF_S + 60, False)])
+async def test_whoever_was_killed_is_told_of_for_ten_minutes(
+    sqlite_url: str, ago_s: float, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warning that stays for longer would hide the next one, and fail `doctor --strict` behind each replaced host."""
+    async with Subject(sqlite_url).opened():
+        journal = open_journal(sqlite_url)
+        await journal.write(Entries(beat=gateway("killed").beat))
+        await journal.close()
+        later = time.time() + ago_s
+        monkeypatch.setattr(time, "time", lambda: later)
+        found = {one.check async for one in diagnose(sqlite_url)}
+    assert ({"gateways", "silent"} & found == set()) is not told
 
 
 @pytest.mark.parametrize("kind", ["sqlite_url", "database_url"])

@@ -217,6 +217,17 @@ def test_every_revision_names_one_that_its_programs_can_be_mixed_with() -> None:
     assert schema.compatible_from() in order
 
 
+def test_a_schema_leaves_those_behind_whose_revision_is_older_than_the_oldest_that_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not schema.leaves_behind(None)
+    assert not schema.leaves_behind(schema.Schema("0001"))
+    monkeypatch.setattr(schema, "compatible_from", lambda: "0004")
+    assert schema.leaves_behind(schema.Schema("0003"))
+    assert not schema.leaves_behind(schema.Schema("0004"))
+    assert not schema.leaves_behind(schema.Schema("9999", "0001"))
+
+
 async def test_a_newer_schema_is_left_alone(
     subject: Subject, upgraded: Callable[..., AbstractContextManager[None]]
 ) -> None:

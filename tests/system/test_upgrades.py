@@ -1,4 +1,7 @@
-"""Versions side by side: one that is behind, one that is ahead, and the steps between them, under publishing."""
+"""Versions side by side: one that is behind, one that is ahead, and the steps between them, under publishing.
+
+`tests/fault/scenarios/upgrade.py` has three gateways, both versions as they are shipped, and a crash at every step.
+"""
 
 import asyncio
 import contextlib
@@ -6,6 +9,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -63,31 +68,6 @@ def stack(broker_url: str, database_url: str, amqp_prefix: str) -> Stack:
     return {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
 
 
-async def test_each_version_starts_beside_the_other_and_nothing_is_lost(
-    service: ServiceFactory, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two gateways go N, N+1, and one of them back to N, with a crash at each step, while one publishes all the time.
-    Each reader sees each notification once, in order.
-    """
-    this, further = Version(tmp_path / "this"), Version(tmp_path / "further")
-    further.upgrade()
-    one, other = [await asyncio.to_thread(service, wait_ready=False, env=DRAIN, **stack) for _ in range(2)]
-    for each in (one, other):
-        each.kill()
-        await this.start(each)
-    async with _reading([one, other]) as readers:
-        async with _published([one, other]) as published:
-            await further.migrate(stack["database_url"], monkeypatch)
-            await asyncio.to_thread(one.terminate, within_s=20)
-            await further.start(one)
-            other.kill()
-            await this.start(other)  # the host that crashed comes back as it was
-            await asyncio.to_thread(one.terminate, within_s=20)
-            await this.start(one)  # rolled back
-        assert "newer schema, which this version can use" in one.logged()
-        await _seen_by_all(readers, published)
-
-
 async def test_a_worker_that_cannot_start_never_ends_those_that_serve(
     service: ServiceFactory, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +106,26 @@ async def test_a_worker_that_cannot_start_never_ends_those_that_serve(
         assert supervisor.alive
         await _seen_by_all(readers, published)
     await asyncio.to_thread(running.terminate, within_s=20)
+
+
+def test_migrate_asks_before_it_leaves_running_versions_behind(database_url: str, tmp_path: Path) -> None:
+    """Without a yes nothing is changed; and what is done already is not asked for."""
+    asyncio.run(migrate(database_url))
+    others = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFY_SSE_")}
+    env = others | {"NOTIFY_SSE_DATABASE_URL": database_url}
+
+    def migrated(version: Version, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", *version.program, "migrate", *arguments]
+        return subprocess.run(command, env=env, input=answer, capture_output=True, text=True, check=False)
+
+    breaking = Version(tmp_path / "breaking")
+    breaking.upgrade('compatible_from = "9999"')
+    refused = migrated(breaking)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "cannot start again?" in refused.stderr
+    assert "nothing was changed" in refused.stderr
+    assert migrated(breaking, answer="y\n").stdout == f"schema 9999 (before: {schema.expected_revision()})\n"
+    assert migrated(breaking).stdout == "schema 9999: nothing to do\n"
 
 
 async def test_one_process_starts_anew_on_its_socket(service: ServiceFactory) -> None:

@@ -4,12 +4,15 @@ import asyncio
 import json
 import time
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from notify_sse.core.journal import Gateway
 from notify_sse.store import open_access_records
+from notify_sse.web.admin.overview import gateways_of
 from tests.support.amqp import publisher
 from tests.support.api import Api, bearer, fresh
 from tests.support.polling import eventually
@@ -63,6 +66,18 @@ async def test_the_overview_names_every_gateway_with_its_streams(shared: Service
         assert overview["degraded"] == []
         assert overview["queues"] == {"ingest": 0, "dead": 0}
         assert overview["cursor"].startswith(mine["epoch"] + ".")
+
+
+async def test_the_overview_forgets_a_gateway_that_died_ten_minutes_ago() -> None:
+    asked: list[int] = []
+
+    async def gateways(*, since_ms: int) -> list[Gateway]:
+        asked.append(since_ms)
+        return []
+
+    service: Any = SimpleNamespace(journal=SimpleNamespace(gateways=gateways))
+    assert await gateways_of(service) == []
+    assert time.time() - asked[0] / 1000 == pytest.approx(600, abs=5)
 
 
 async def test_who_holds_most_streams_is_told_and_one_of_them_ends(plain: Service) -> None:

@@ -8,7 +8,7 @@ import click
 from notify_sse.cli import Failed
 from notify_sse.cli.options import by_this_user
 from notify_sse.config import Settings, read_settings
-from notify_sse.store import migrate, open_access_records, open_store
+from notify_sse.store import leaves_behind, migrate, open_access_records, open_store
 from notify_sse.telemetry import logs
 
 
@@ -22,19 +22,29 @@ from notify_sse.telemetry import logs
 def command(*, new_epoch: bool, yes: bool) -> None:
     """Bring the database to the schema of this version. Safe to repeat, and while the service runs.
 
-    Prints what was done. The service does this by itself for an empty database and for SQLite.
+    Prints what was done. Asks first where older versions that still run could not start again on the new schema. The
+    service does this by itself for an empty database and for SQLite.
     """
     settings = read_settings(os.environ)
     logs.set_up(level=settings.log_level, log_format=settings.log_format)
-    if new_epoch and not yes:
-        _ask()
+    if not yes:
+        _ask(settings, new_epoch=new_epoch)
     asyncio.run(_migrate(settings, new_epoch=new_epoch))
 
 
-def _ask() -> None:
-    """Every client of a running service gets a `reset`, and most of them read their history anew."""
+def _ask(settings: Settings, *, new_epoch: bool) -> None:
+    """About each thing that hurts whoever runs: a process that is older than the schema goes on, until it has to start
+    again; and every client of a new epoch gets a `reset`, with which most of them read their history anew.
+    """
+    if asyncio.run(leaves_behind(settings.database_url)):
+        _ask_one("Make a schema on which the versions of before cannot start again?")
+    if new_epoch:
+        _ask_one("Tell every client that it may have missed something?")
+
+
+def _ask_one(question: str) -> None:
     try:
-        agreed = click.confirm("Tell every client that it may have missed something?", err=True)
+        agreed = click.confirm(question, err=True)
     except click.Abort:  # nobody is there to answer
         agreed = False
     if not agreed:

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from notify_sse.auth import ADMIN, PUBLISH, READ, check_token
+from notify_sse.auth import ADMIN, PUBLISH, READ
 from notify_sse.cli import Failed
 from notify_sse.cli.options import json_option, minted, names, print_json, print_line
 from notify_sse.config import read_settings
@@ -64,13 +64,17 @@ def command(
 
 
 def _check(token: str, *, as_json: bool) -> None:
-    """With the keys and rules of the service, and nothing of it sent anywhere."""
+    """With the keys and rules of the service, and what is revoked in its database. Nothing of the token is sent."""
+    from notify_sse.cli.examination import examined  # noqa: PLC0415  making a token needs no database's library
+
     try:
-        grant = asyncio.run(check_token(read_settings(os.environ), token.strip()))
+        grant, unknown = asyncio.run(examined(read_settings(os.environ), token.strip()))
     except TokenRefused as exc:
         if as_json:
             print_json({"valid": False, "reason": exc.reason, "detail": str(exc)})
         raise Failed(f"the token is refused: {exc.reason} ({exc})") from None
+    if unknown:
+        click.echo(f"notify-sse: {unknown}", err=True)
     found = {
         "valid": True,
         "sub": grant.subject,

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from notify_sse.core import journal
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.ports import Head, Queued
-from notify_sse.core.trace import is_up
+from notify_sse.core.trace import HEARD_OF_S, is_up
 from notify_sse.errors import BrokerUnavailable, StoreUnavailable
 from notify_sse.telemetry.metrics import DELIVERY_S
 from notify_sse.version import __version__
@@ -28,8 +28,6 @@ from notify_sse.web.service import Degraded, Service, Unready
 T = TypeVar("T")
 
 WAIT_S: Final = 1.5
-HEARD_OF_S: Final = 3600.0
-"""Gateways that were last heard of before are of no interest."""
 RESETS: Final = 50
 """So many of the newest are told."""
 
@@ -91,7 +89,7 @@ class Queues(msgspec.Struct, frozen=True):
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """`gateway` and `version` are those of the process that answers, and so are `streams`, `ready` and `degraded`.
-    `cursor` is the head of the log. `gateways` are those heard of within the last hour, the busiest first, and
+    `cursor` is the head of the log. `gateways` are those heard of within the last ten minutes, the busiest first, and
     `resets` the newest of all of them. `delivered_within_s` are the bounds of their figures `delivered`.
     """
 
@@ -132,7 +130,7 @@ async def overview(request: Request) -> Response:
 
 
 async def gateways_of(service: Service) -> list[journal.Gateway] | None:
-    """Those heard of within the last hour, this one included; None when the database does not tell."""
+    """Those heard of within `HEARD_OF_S`, this one included; None when the database does not tell."""
     since_ms = int((time.time() - HEARD_OF_S) * 1000)
     return await _known(service.journal.gateways(since_ms=since_ms))
 

@@ -1,5 +1,5 @@
 // Runs a k6 script: `node run.mjs <script> NAME=value …`. Prints the metrics as JSON; ends with 99 when a threshold is crossed, as
-// k6 does. Knows the two executors that the scripts use.
+// k6 does. Knows the two executors that the scripts use. Without values it starts no user: it prints the options, and what is missing.
 import { once } from "node:events";
 import { register } from "node:module";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
@@ -55,6 +55,14 @@ function holds(metric, threshold, all) {
   return { "<": value < Number(limit), ">": value > Number(limit), "==": value === Number(limit) }[sign];
 }
 
+function withoutValues() {
+  try {
+    module.setup();
+  } catch (error) {
+    console.log(JSON.stringify({ options: module.options, missing: error.message }));
+  }
+}
+
 async function main() {
   const all = { trends: {}, counters: {}, checks: [] };
   const given = Object.values(module.options.scenarios).flatMap(workers);
@@ -75,5 +83,6 @@ async function main() {
   process.exitCode = crossed.length ? 99 : 0;
 }
 
-if (isMainThread) await main();
+if (isMainThread && process.argv.length === 3) withoutValues();
+else if (isMainThread) await main();
 else await virtualUser(workerData);

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from playwright.async_api import Page, async_playwright
 
-from tests.support.api import STREAM, Api, notification
+from tests.support.api import STREAM, Api, bearer, notification
+from tests.support.polling import eventually
 from tests.support.service import Service, ServiceFactory, Stack
 from tests.support.services.browsers import Chromium
 
@@ -80,10 +82,16 @@ async def test_native_reconnect_brings_the_last_event_id(
         assert await page.evaluate("source.readyState") == 1
 
 
-async def test_a_refusal_for_load_does_not_end_an_event_source(service: ServiceFactory, chromium: Chromium) -> None:
-    """200, `retry:` and the end: it keeps trying until it is let in. (A 503 would end it for ever.)"""
+async def test_a_refusal_for_load_does_not_end_an_event_source_and_the_rollout_does(
+    service: ServiceFactory, chromium: Chromium
+) -> None:
+    """200, `retry:` and the end: it keeps trying until it is let in. (A 503 would end it for ever.) Once its recipient
+    is not enabled any more, its stream ends, it is answered 204, and asks no more: until the page is loaded again.
+    """
     running = await asyncio.to_thread(service, env=ENV | {"MAX_STREAMS": "1"})
     async with Api(running) as api, _page(chromium, running) as page:
+        answers: list[int] = []
+        page.on("response", lambda answer: answers.append(answer.status) if STREAM in answer.url else None)
         async with api.stream("bob") as bob:
             await bob.event("connected")
             await page.evaluate(LISTEN, f"{STREAM}?access_token={running.token('alice', ttl_s=290)}")
@@ -93,6 +101,25 @@ async def test_a_refusal_for_load_does_not_end_an_event_source(service: ServiceF
         published = await api.publish("alice")
         await _until(page, "message", 1)
         assert [cursor for _, cursor, _ in await _seen(page, "message")] == [published]
+        await _rollout(running, "0")
+        await page.wait_for_function("() => source.readyState === 2", timeout=WAIT_MS)
+        assert answers[-1] == 204
+        await _rollout(running, "100")
+        await eventually(lambda: _is_enabled(api), what="a stream to be meant again")
+        assert await page.evaluate("source.readyState") == 2
+        assert len(await _seen(page, "message")) == 1
+        assert set(answers[:-1]) == {200}
+
+
+async def _is_enabled(api: Api) -> bool:
+    answer = await api.http.get("/notifications/transport", headers=bearer(api.service.token("alice")))
+    return bool(answer.json()["transport"] == "stream")
+
+
+async def _rollout(service: Service, percent: str) -> None:
+    command = [sys.executable, "-m", "notify_sse", "rollout", "--percent", percent]
+    process = await asyncio.create_subprocess_exec(*command, env=service.env, stdout=asyncio.subprocess.DEVNULL)
+    assert await process.wait() == 0
 
 
 async def test_types_become_event_names_and_heartbeats_keep_the_cursor_young(
