@@ -17,6 +17,7 @@ import httpx
 from notify_sse import broker, store
 from notify_sse.auth import Verifier, mint
 from notify_sse.auth.keys import DEVELOPMENT_KEY_FILE
+from notify_sse.cli import stages
 from notify_sse.cli.examination import examined
 from notify_sse.cli.options import service_url
 from notify_sse.config import Settings, is_local_url, redacted_url
@@ -152,7 +153,7 @@ async def _service(settings: Settings) -> AsyncIterator[Finding]:
         return
     if response.status_code == httpx.codes.OK:
         yield Finding("service", "ok", f"ready at {url}")
-        for finding in told_by(exposition):
+        for finding in (*told_by(exposition), *stages.delivery(exposition)):
             yield finding
     elif response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
         reason = response.json().get("reason", "it does not say why")

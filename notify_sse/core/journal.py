@@ -146,7 +146,9 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification in the log. `accepted` is None when nobody noted how it came."""
+    """A notification in the log. `accepted` is None when nobody noted how it came. `recalled_ms`: when it was taken
+    back; 0 when it was not, or when that is not known.
+    """
 
     channel: str
     id: int
@@ -155,6 +157,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     committed_ms: int
     expires_ms: int
     accepted: Accepted | None
+    recalled_ms: int = 0
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):

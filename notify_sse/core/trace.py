@@ -12,6 +12,7 @@ import msgspec
 
 from notify_sse.core.channels import EVERYONE, named_topics
 from notify_sse.core.journal import Found, Gateway, Mark, Row
+from notify_sse.core.model import GONE
 
 STALE_S: Final = 5.0
 """A gateway that was not heard of for so long is gone, or cannot reach the database."""
@@ -22,11 +23,13 @@ long. It is long enough for whoever an alert calls to see which one it was.
 SILENT_MS: Final = 60_000
 CLOCKS_MS: Final = 2000
 """By how much the clocks of gateways and database may differ, and how late a row may be."""
+LATE_MS: Final = 60_000
+"""How long after it could be written it may be written at the latest: a frozen gateway, a replay that waits."""
 
-Verdict = Literal["written", "not_written", "not_yet", "expired", "received_before", "unknown"]
+Verdict = Literal["written", "not_written", "not_yet", "expired", "recalled", "received_before", "unknown"]
 """`written`: put on this connection. `not_written`: it ended before, or began after it without a cursor. `not_yet`: it
-is open, and its client is slow or a replay is under way. `expired`: its time was over when this connection began.
-`received_before`: the client brought a cursor beyond it.
+is open, and its client is slow or a replay is under way. `expired`, `recalled`: its time was over, or it was taken
+back, when this connection began. `received_before`: the client brought a cursor beyond it.
 """
 
 
@@ -120,19 +123,26 @@ def _verdict(row: Row, found: Found, gateway: Gateway | None, *, epoch: str) -> 
         return ("received_before", "") if opened.resumed_at >= found.id else ("not_written", "")
     reached, certain = _reached(row, gateway)
     if reached >= found.id:
-        return _passed(row, found)
+        return _passed(row, found, gateway)
     if not certain:
-        return "unknown", "its gateway was not heard of since: it died, or cannot reach the database"
+        return "unknown", "its gateway was not heard of since, or lost entries: it died, or cannot reach the database"
     return ("not_written", "") if row.closed else ("not_yet", "")
 
 
-def _passed(row: Row, found: Found) -> tuple[Verdict, str]:
-    """Of a connection that has passed the notification."""
+def _passed(row: Row, found: Found, gateway: Gateway | None) -> tuple[Verdict, str]:
+    """Of a connection that has passed the notification: at the latest when it ended, or when its gateway said so."""
+    opened_ms = row.opened.opened_ms
     if row.opened.filtered:
         return "unknown", "it asked for some types only"
-    if not found.expires_ms or max(row.opened.opened_ms, found.committed_ms) + CLOCKS_MS < found.expires_ms:
+    if found.type == GONE:
+        if found.recalled_ms and opened_ms - CLOCKS_MS > found.recalled_ms:
+            return "recalled", ""
+        return "unknown", "it was recalled or erased since, perhaps before this connection came to it"
+    by_ms = row.closed.closed_ms if row.closed else gateway.beat_ms if gateway else 0
+    latest_ms = min(by_ms + CLOCKS_MS, max(opened_ms, found.committed_ms) + LATE_MS)
+    if not found.expires_ms or latest_ms < found.expires_ms:
         return "written", ""
-    if row.opened.opened_ms - CLOCKS_MS > found.expires_ms:
+    if opened_ms - CLOCKS_MS > found.expires_ms:
         return "expired", ""
     return "unknown", "its time was over at about the same moment"
 
@@ -143,6 +153,8 @@ def _reached(row: Row, gateway: Gateway | None) -> tuple[int, bool]:
         return row.closed.position, True
     assert gateway is not None, "a row without an end is left out when its gateway is not known"
     beat = gateway.beat
+    if beat.lost:  # the row's end may be among what was lost
+        return row.opened.position, False
     lagging = next((one.position for one in beat.lagging if one.connection_id == row.opened.connection_id), None)
     reached = beat.position if lagging is None else lagging
     return (reached if beat.epoch == row.opened.epoch else row.opened.position), not _silent(gateway)
@@ -160,8 +172,8 @@ def _silent(gateway: Gateway) -> bool:
 def _gaps(found: Found, gateways: dict[str, Gateway]) -> Iterable[str]:
     """What may be missing among the rows."""
     for name, gateway in sorted(gateways.items()):
-        if gateway.beat_ms + CLOCKS_MS < found.committed_ms:
-            continue
+        if gateway.beat_ms + SILENT_MS < found.committed_ms:
+            continue  # it was no more when the notification came
         if gateway.beat.lost:
             yield f"gateway {name} could not keep {gateway.beat.lost} entries: connections of it may be missing"
         elif _silent(gateway) and not gateway.beat.stopped:

@@ -68,6 +68,7 @@ class JournalWriter:
         self._moves: dict[str, int] = {}
         """Of connections whose log broke off: how often. Each time is a row of its own."""
         self._lost = 0
+        self._begun = asyncio.Event()
 
     def opened(self, connection: Connection) -> None:
         """`connection` is about to be opened."""
@@ -112,10 +113,17 @@ class JournalWriter:
         )
 
     async def run(self) -> None:
-        """Write once a second, until cancelled."""
+        """Write at once, and then once a second, until cancelled."""
         while True:
-            await asyncio.sleep(EVERY_S)
             await self._write()
+            self._begun.set()
+            await asyncio.sleep(EVERY_S)
+
+    async def begun(self) -> None:
+        """Wait until the database has heard of this gateway, or could not be told. Whoever is let in before would be
+        known to nobody if the process died within its first second.
+        """
+        await self._begun.wait()
 
     async def finish(self) -> None:
         """Write what is left, and that this process has ended in order."""
@@ -180,11 +188,14 @@ class JournalWriter:
         )
         try:
             await self._journal.write(entries)
-        except StoreUnavailable:
+        except (StoreUnavailable, asyncio.CancelledError) as exc:
+            # Cancelled at the end of the process: what is under way may be lost, and is written again by `finish`.
             self._opened, self._closed = opened + self._opened, closed + self._closed
             self._accepted = (accepted + self._accepted)[-MAX_WAITING:]
             self._erased = erased + self._erased
             self._drop_erased()
+            if isinstance(exc, asyncio.CancelledError):
+                raise
         except StoreRefused as exc:
             # A name that is no text: whose it is cannot be told, so it is lost like one that found no room.
             self._lost += len(opened) + len(closed)

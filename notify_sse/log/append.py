@@ -175,7 +175,7 @@ class Appender:
         for caller in batch:
             own = list(outcomes[start : start + len(caller.notifications)])
             start += len(caller.notifications)
-            if self._spans:
+            if self._spans and self._spans.under_way:
                 self._note(self._spans, caller.notifications, own)
             if self.on_accepted is not None:
                 for first, last in _runs(own):
@@ -229,7 +229,8 @@ class Appender:
         )
         self.stored += len(events)
         if events:
-            committed_s, traces = time.time(), _traces(appended, together) if self._spans else ()
+            traced = self._spans and self._spans.under_way
+            committed_s, traces = time.time(), _traces(appended, together) if traced else ()
             announcement = Announcement(appended.epoch, events[0].id, events, committed_s=committed_s, traces=traces)
             with self._spans.announce(together) if self._spans else nullcontext():
                 self._on_committed(announcement)

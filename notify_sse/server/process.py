@@ -146,6 +146,8 @@ class Process:
             self._spawn(self.parts.retention.run())
         if self.settings.role != "ingest":
             await self.parts.way_out.relay.when_filled()
+            if self.parts.journal_writer:
+                await self.parts.journal_writer.begun()
         if self._on_ready:
             self._on_ready()
 

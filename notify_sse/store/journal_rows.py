@@ -11,6 +11,15 @@ from notify_sse.store.batch import sought_text
 MAX_FOUND: Final = 20
 ACCEPTED: Final = "first, last, way, gateway, committed_ms, announced"
 GATEWAY: Final = "gateway, version, epoch, position, lagging, lost, stopped, streams, lag, report, began_ms, beat_ms"
+FOUND: Final = """
+    found.channel, found.id, found.type, found.body, found.created_ms, found.expires_ms,
+    CASE WHEN found.type = '!gone' THEN (
+        SELECT min(told.created_ms) FROM log AS told
+         WHERE told.channel = found.channel AND told.id > found.id
+           AND told.type = '!recalled' AND told.erases = found.id)
+    END
+"""
+"""Of what was recalled, also when: the event that tells of it stands in the same channel."""
 CONNECTION: Final = (
     "id, recipient, gateway, transport, address_hash, topics, filtered, epoch, position, resumed_at, opened_ms, "
     "closed_position, closed_ms, reason"
@@ -124,7 +133,7 @@ def row(values: Sequence[Any]) -> Row:
 
 def found(event: Sequence[Any], runs: Sequence[Sequence[Any]]) -> Found:
     """From a row of the log, and the run of accepted notifications that begins nearest before it."""
-    channel, place, kind, body, committed_ms, expires_ms = event
+    channel, place, kind, body, committed_ms, expires_ms, recalled_ms = event
     ways = [dict(zip(ACCEPTED.split(", "), one, strict=True)) for one in runs if one[0] <= place <= one[1]]
     return Found(
         channel=bytes(channel).decode(),
@@ -134,6 +143,7 @@ def found(event: Sequence[Any], runs: Sequence[Sequence[Any]]) -> Found:
         committed_ms=committed_ms,
         expires_ms=expires_ms,
         accepted=Accepted(**{**ways[0], "announced": bool(ways[0]["announced"])}) if ways else None,
+        recalled_ms=recalled_ms or 0,
     )
 
 

@@ -50,6 +50,11 @@ def test_found_among_headers_of_every_kind(place: int) -> None:
         ({"traceparent": bytearray(PARENT.encode())}, TraceContext(PARENT)),
         ({"traceparent": PARENT, "tracestate": "s=" + "x" * 600}, TraceContext(PARENT)),
         ({"traceparent": PARENT, "tracestate": 7}, TraceContext(PARENT)),
+        ({"traceparent": "\xff" + PARENT[2:]}, TraceContext("\xff" + PARENT[2:])),
+        ({"traceparent": PARENT + "-more"}, TraceContext(PARENT + "-more")),
+        ({"traceparent": PARENT, "Z": "tracestate"}, TraceContext(PARENT)),
+        ({"a": "x", "traceparent": PARENT, "tracestate": "shop=1"}, TraceContext(PARENT, "shop=1")),
+        ({"app-of-shop": "x", "tracestat2": "y", "traceparent": PARENT}, TraceContext(PARENT)),
         ({"traceparent": ""}, None),
         ({"traceparent": "x" * 129}, None),
         ({"traceparent": 7}, None),
@@ -60,6 +65,17 @@ def test_found_among_headers_of_every_kind(place: int) -> None:
 )
 def test_what_is_taken_and_what_is_not(headers: dict[str, Any], found: TraceContext | None) -> None:
     assert context_in_table(table(headers), 0) == found
+
+
+@pytest.mark.parametrize("name", [*OTHERS, "text"])
+def test_what_looks_like_the_header_within_a_value_is_not_it(name: str) -> None:
+    """As it stands in a table, byte by byte, before the header itself and in place of it."""
+    inside = table({"traceparent": "00-" + "f" * 52})[4:].decode()
+    value = {"inner": {"traceparent": "00-" + "f" * 52}, "list": [inside], "bytes": bytearray(inside.encode())}
+    given = {name: value.get(name, inside)}
+    assert context_in_table(table(given | {"traceparent": PARENT}), 0) == TraceContext(PARENT)
+    assert context_in_table(table(given), 0) is None
+    assert context_in_table(b"\0\0\0", 0) is None
 
 
 def test_each_context_comes_back_as_it_was_sent() -> None:

@@ -81,7 +81,11 @@ def test_refused_messages_are_listed_shown_replayed_and_purged(
     missing = run("dlq", "purge", "--yes", "nosuch", env=env)
     assert (missing.returncode, missing.stdout) == (1, "0 removed\n")
     assert len(listed()) == 3
-    assert findings(env)["refused"]["status"] == "warning"
+    refused = findings(env)["refused"]
+    assert refused["status"] == "warning"
+    assert refused["detail"].startswith(f"3 refused messages in {amqp_prefix}.dead, the oldest since 20")
+    assert run("doctor", env=env).returncode == 0
+    assert run("doctor", "--strict", env=env).returncode == 1
     assert done("dlq", "replay", "--limit", "2", env=env) == "2 replayed\n"
     wait_until(lambda: len(listed()) == 3, within_s=20, what="those replayed to be refused again")
     anew = next(one["handle"] for one in listed() if one["reason"] == "key_mismatch")

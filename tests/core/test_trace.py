@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from notify_sse.core.journal import Accepted, Beat, Closed, Found, Gateway, Lagging, Mark, Opened, Row
-from notify_sse.core.trace import STALE_S, Verdict, is_open, is_up, read_by, traced
+from notify_sse.core.model import GONE
+from notify_sse.core.trace import LATE_MS, SILENT_MS, STALE_S, Verdict, is_open, is_up, read_by, traced
 
 EPOCH = "k3f9a1"
 AT = 100
@@ -45,9 +46,8 @@ def row(
         resumed_at=resumed_at,
         opened_ms=opened_ms,
     )
-    closed = (
-        Closed(connection_id="c1", position=closed_at, closed_ms=NOW + 1000, reason="client") if closed_at else None
-    )
+    closed_ms = max(opened_ms, NOW) + 1000
+    closed = Closed(connection_id="c1", position=closed_at, closed_ms=closed_ms, reason="client") if closed_at else None
     return Row(opened=opened, closed=closed)
 
 
@@ -81,6 +81,9 @@ def gateway(
         (row(50), gateway(99, age_s=STALE_S + 1), "unknown"),
         (row(50), gateway(100, age_s=STALE_S + 1), "written"),
         (row(50), gateway(500, epoch="other"), "not_yet"),
+        (row(50), gateway(500, lost=1), "unknown"),
+        (row(50, 99), gateway(500, lost=1), "not_written"),
+        (row(50, 100), gateway(500, lost=1), "written"),
         (row(50, 100, epoch="other"), gateway(), "unknown"),
         (row(50, 100, filtered=True), gateway(), "unknown"),
         (row(50, 99, filtered=True), gateway(), "not_written"),
@@ -108,6 +111,30 @@ def test_what_had_expired_was_passed_over(opened_ms: int, expires_ms: int, expec
     assert what.seen[0].verdict == expected
 
 
+def test_what_expired_while_it_may_have_waited_is_not_known() -> None:
+    """A gateway that was frozen, a replay that waited: it comes to what is over, and passes over it."""
+    expires = found(expires_ms=NOW + 5000)
+    for beat_ms, verdict in ((NOW + 2000, "written"), (NOW + 9000, "unknown")):
+        [seen] = traced(expires, [row(50)], [gateway(beat_ms=beat_ms)], epoch=EPOCH).seen
+        assert seen.verdict == verdict, "it had passed it by its gateway's last word"
+    later = found(expires_ms=NOW + LATE_MS + 1)
+    assert traced(later, [row(50)], [gateway(beat_ms=NOW + 10 * LATE_MS)], epoch=EPOCH).seen[0].verdict == "written"
+
+
+def test_what_was_recalled_since_may_have_been_passed_over() -> None:
+    """Its row does not say any more what stood there; whoever came later got nothing of it."""
+    recalled = msgspec.structs.replace(found(), type=GONE, expires_ms=1, recalled_ms=NOW + 60_000)
+    erased = msgspec.structs.replace(recalled, recalled_ms=0)
+    for what, opened_ms, verdict in (
+        (recalled, NOW - 5000, "unknown"),
+        (recalled, NOW + 90_000, "recalled"),
+        (erased, NOW + 90_000, "unknown"),
+    ):
+        [seen] = traced(what, [row(50, 200, opened_ms=opened_ms)], [gateway()], epoch=EPOCH).seen
+        assert (seen.verdict, bool(seen.why)) == (verdict, verdict == "unknown")
+    assert traced(recalled, [row(50, 99)], [gateway()], epoch=EPOCH).seen[0].verdict == "not_written"
+
+
 def test_only_a_cursor_that_comes_back_proves_that_it_was_received() -> None:
     rows = [row(50, 99), row(99, 150), row(150, resumed_at=150, opened_ms=NOW + 9000), row(160, resumed_at=160)]
     what = traced(found(), rows[:2], [gateway()], epoch=EPOCH)
@@ -131,7 +158,8 @@ def test_what_may_be_missing_is_said() -> None:
         (gateway(age_s=600, stopped=True), ()),
         (gateway(lost=3), ("could not keep 3 entries",)),
         (gateway(age_s=600), ("last heard of 600 s ago",)),
-        (gateway(lost=3, beat_ms=NOW - 600_000), ()),  # it was no more when the notification came
+        (gateway(age_s=600, beat_ms=NOW - SILENT_MS + 1), ("last heard of 600 s ago",)),  # did it live until then?
+        (gateway(lost=3, beat_ms=NOW - SILENT_MS - 1), ()),  # it was no more when the notification came
     ):
         unknown = traced(found(), [], [at], epoch=EPOCH).unknown
         assert len(unknown) == len(said)

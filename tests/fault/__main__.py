@@ -2,6 +2,7 @@
 
 python -m tests.fault --minutes 5 --seed 1
 python -m tests.fault crash --runs 20
+python -m tests.fault trace --minutes 3
 """
 
 import argparse
@@ -43,6 +44,21 @@ SCENARIOS = {
 }
 
 
+TRACING = (
+    "--traces",
+    "1000",
+    "--minutes",
+    "3",
+    "--retention",
+    "3600",
+    "--without",
+    "retention in replay",
+    "--fired",
+    "0",
+)
+"""A campaign that is about what `trace` answers. Nothing of it is too old at its end; so retention defends nothing."""
+
+
 def main(arguments: list[str]) -> int:
     """0 when the promise was kept and every fault and defence came into play."""
     for name in ("aiormq", "aio_pika", "notify_sse"):
@@ -51,6 +67,8 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # so that everything is stopped
     if arguments[:1] == ["crash"]:
         return _crash(arguments[1:])
+    if arguments[:1] == ["trace"]:
+        return _campaign([*TRACING, *arguments[1:]])
     if arguments and arguments[0] in SCENARIOS:
         return _scenario(*arguments)
     return _campaign(arguments)
@@ -99,6 +117,8 @@ def _campaign(arguments: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=2, help="of the last gateway, under the supervisor (default 2)")
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--without", action="append", default=[], help="leave a kind of fault out")
+    parser.add_argument("--traces", type=int, default=0, help="trace so many notifications at the end (default none)")
+    parser.add_argument("--retention", type=float, metavar="SECONDS", help="how long the log is kept")
     parser.add_argument("--json", type=Path, help="write the outcome there too")
     parser.add_argument("--keep", action="store_true", help="keep data and logs")
     options = parser.parse_args(arguments)
@@ -108,7 +128,9 @@ def _campaign(arguments: list[str]) -> int:
         supervised=options.workers,
         clients=options.clients,
         rate_per_s=options.rate,
-        retention_s=120.0 if options.minutes >= 3 else 25.0,
+        retention_s=options.retention or (120.0 if options.minutes >= 3 else 25.0),
+        traces=options.traces,
+        ghosts=10 if options.traces else 0,
     )
     goal = Goal(
         minutes=options.minutes,

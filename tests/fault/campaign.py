@@ -15,6 +15,7 @@ from tests.fault.dead_letters import wrong_dead_letters
 from tests.fault.nemesis import Nemesis
 from tests.fault.own_events import disagreements
 from tests.fault.schedule import KINDS, LASTING, Fault, schedule
+from tests.fault.tracing import SETTLED_S
 from tests.fault.world import Plan, World
 from tests.support.checker import Violation, check, counts
 
@@ -81,10 +82,16 @@ class Outcome(msgspec.Struct, kw_only=True):
     """Recoveries that took long, and what they waited for."""
     timeline: list[tuple[float, float, Fault]]
     fired: int
+    traces: dict[str, int]
+    """What `trace` answered, against what clients have heard."""
 
     @property
     def idle(self) -> list[str]:
-        """Defences that fired less often than they should, and kinds of faults that never struck."""
+        """Defences that fired less often than they should, and kinds of faults that never struck; none when nothing has
+        to (`fired` is 0).
+        """
+        if not self.fired:
+            return []
         rare = [name for name, count in self.defences.items() if count < self.fired]
         return rare + [f"fault: {kind}" for kind in KINDS if not self.faults.get(kind) and kind not in self.without]
 
@@ -149,6 +156,7 @@ async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset
     await world.stop_publishing()
     await asyncio.sleep(QUIET_S)
     other += [f"not converged: {line}" for line in await world.converge()]
+    other += await _traced(world, nemesis)
     other += await asyncio.to_thread(
         wrong_dead_letters, world.servers.rabbitmq.url, world.prefix, world.spoiler.confirmed
     )
@@ -158,6 +166,17 @@ async def _act(world: World, nemesis: Nemesis, goal: Goal, *, without: frozenset
     stored = await world.scribe.stored()
     other += islice(disagreements([*world.clients, *world.sloths], world.ledger, stored), 50)
     return other + nemesis.failed + world.scribe.gaps + world.fleet.died + world.errors
+
+
+async def _traced(world: World, nemesis: Nemesis) -> list[str]:
+    """What the service tells of what it did, against what clients have heard."""
+    if not world.plan.traces:
+        return []
+    last_fault_s = max((ended for _, ended, _ in nemesis.timeline), default=0.0)
+    await asyncio.sleep(max(0.0, last_fault_s + SETTLED_S - world.ledger.now()))
+    refused = sorted(world.spoiler.confirmed)
+    wrong, world.traces = await world.tracer.at_the_end(world.plan.traces, world.scribe, refused=refused)
+    return wrong
 
 
 NEVER: Final = (
@@ -215,6 +234,7 @@ def _outcome(
         slow=nemesis.slow,
         timeline=nemesis.timeline,
         fired=goal.fired,
+        traces=dict(sorted(world.traces.items())),
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from notify_sse.core.cursor import Cursor
 from tests.fault.ledger import Ledger, content_of
+from tests.fault.trace_judge import Attempt
 from tests.support.checker import Connected, ResetTold, Seen
 from tests.support.contract import channel_of, channels_of, cursor_of
 from tests.support.event_stream import Message
@@ -83,6 +84,8 @@ class Client:
         self.port = 0
         """Where it is connected, or was last."""
         self.opened = 0
+        self.attempts: list[Attempt] = []
+        """Every try to connect, the last one at the end."""
         self.reader = ledger.reader(name, channels_of(recipient, topics))
         self.holding = Holding(recipient, most=HELD)
         self._ledger = ledger
@@ -196,6 +199,7 @@ class Client:
             self._asked_at = None
         self.port = port = self._choose(self._habits.direct)
         self._stream = None
+        self._begin_attempt()
         stream = await open_stream(
             f"http://127.0.0.1:{port}/notifications/stream",
             on_message=hear,
@@ -224,6 +228,13 @@ class Client:
             self._retry_s = (stream.parser.retry_ms or 3000) / 1000
         elif stream.parser.retry_ms is not None and not self.calm:
             self._retry_s = min(1.0, stream.parser.retry_ms / 1000 * self._rng.random())
+
+    def _begin_attempt(self) -> None:
+        """Nothing more is heard on the connection before."""
+        if self.attempts and self.attempts[-1].reader is self.reader:
+            self.attempts[-1].last = len(self.reader.sightings)
+        where = f"port {self.port} from {self._ledger.now():.1f} s"
+        self.attempts.append(Attempt(self._brought, self.reader, len(self.reader.sightings), where=where))
 
     def _go_back(self, cursor: str) -> None:
         """Close the record of this reader where it stands, and begin another one."""
@@ -259,6 +270,8 @@ class Client:
         if message.event in ("read", "recalled"):
             self._hear_of(message, document)
             return
+        if message.event == "connected":
+            self.attempts[-1].connection_id = document["connection_id"]
         self.reader.sightings.append(control_sighting(message.event, document, brought=self._brought))
         if message.event == "reset":
             self.holding.reset()

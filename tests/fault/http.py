@@ -53,10 +53,12 @@ class Connection:
         self._streams = None
 
 
-async def fetch(port: int, path: str, *, within_s: float) -> tuple[int, bytes]:
+async def fetch(
+    port: int, path: str, *, within_s: float, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
     """GET on a connection of its own."""
     connection = Connection(port)
     try:
-        return await connection.request("GET", path, within_s=within_s)
+        return await connection.request("GET", path, headers=headers, within_s=within_s)
     finally:
         connection.close()

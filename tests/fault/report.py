@@ -36,6 +36,8 @@ def table(outcome: Outcome) -> str:
         "what clients met",
         *(_row(name, count) for name, count in outcome.clients.items()),
     ]
+    if outcome.traces:
+        lines += ["", "what `trace` told", *(_row(name, count) for name, count in outcome.traces.items())]
     lines += [f"slow: {line}" for line in outcome.slow]
     lines += [f"VIOLATION {line}" for line in outcome.violations[:50]]
     lines += [f"WRONG {line}" for line in outcome.other[:50]]

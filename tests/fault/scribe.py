@@ -37,6 +37,7 @@ class Stored(msgspec.Struct, frozen=True):
     rows: dict[int, Row]
     upto: dict[bytes, int]
     exceptions: set[tuple[bytes, int]]
+    epoch: str
 
     def is_read(self, place: int) -> bool:
         """Whether what stands there is read by the one whose it is."""
@@ -85,6 +86,7 @@ class Scribe:
                 {place: Row(kind, channel, expires) for place, kind, channel, expires in rows},
                 {row["channel"]: row["upto"] for row in upto},
                 {(channel, place) for channel, place in exceptions},
+                self.epoch,
             )
 
         stored: Stored = await self._run(work)

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.fault.own_events import Marker, Recaller
 from tests.fault.publishers import ForeignAmqp, Http, Lane, OurAmqp, Spoiler, Way
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
+from tests.fault.tracing import Tracer
 from tests.support.polling import becomes_true
 from tests.support.services import free_port
 
@@ -49,6 +51,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     most_streams: int = 6
     stay_s: float = 20.0
     small_disk: bool = True
+    ghosts: int = 0
+    """Recipients who get notifications, and never connect."""
+    traces: int = 0
+    """How many notifications are traced at the end; with any, some all the while too."""
 
     def env(self) -> dict[str, str]:
         """The service's settings that are not its default."""
@@ -74,6 +80,7 @@ class World:
         self.clients: list[Client] = []
         self.sloths: list[Client] = []
         self.errors: list[str] = []
+        self.traces: Counter[str] = Counter()
         self.prefix = f"fault-{uuid.uuid4().hex[:8]}"
         self.rng = Random(plan.seed)
         self.stopping = asyncio.Event()
@@ -183,6 +190,7 @@ class World:
         ways += [Http(lambda: self._any_port(self.rng), token, self.ledger) for _ in range(4)]
         self._ways = ways
         channels = [f"recipient:{recipient}" for recipient in self.recipients]
+        channels += [f"recipient:ghost-{number}" for number in range(self.plan.ghosts)]
         lanes = []
         for number, way in enumerate(ways):
             rng = Random(f"{self.plan.seed}/publisher-{number}")
@@ -221,7 +229,15 @@ class World:
             rng=Random(f"{seed}/marker"),
             every_s=0.25,
         )
-        self._publishing += [asyncio.create_task(one.run(self.stopping)) for one in (recaller, marker)]
+        self.tracer = Tracer(
+            [*self.clients, *self.sloths],
+            self.fleet.gateways,
+            self.ledger,
+            token=service.token("tracer", scope="notifications:admin"),
+            rng=Random(f"{seed}/tracer"),
+        )
+        users = (recaller, marker, self.tracer) if self.plan.traces else (recaller, marker)
+        self._publishing += [asyncio.create_task(one.run(self.stopping)) for one in users]
 
     async def stop_publishing(self) -> None:
         """Have every lane finish, then close their connections."""

@@ -91,6 +91,43 @@ async def test_what_cannot_be_written_is_written_with_the_next() -> None:
     assert [one.connection_id for one in entries.opened] == ["c"]
 
 
+async def test_the_first_beat_comes_at_once_and_is_not_waited_for_in_vain() -> None:
+    """Whoever is let in after it is known to somebody, even if the process dies within its first second."""
+    for fails in (None, StoreUnavailable("away")):
+        bench = Bench()
+        bench.journal.fails = fails
+        bench.journal.gate.clear()
+        writing = asyncio.ensure_future(bench.writer.run())
+        begun = asyncio.ensure_future(bench.writer.begun())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not begun.done()
+        bench.journal.gate.set()
+        async with asyncio.timeout(5):
+            await begun
+        assert len(bench.journal.written) == (0 if fails else 1)
+        writing.cancel()
+
+
+async def test_what_is_under_way_at_the_end_is_written_again() -> None:
+    """The task is cancelled in the middle of a write, of which nobody knows whether it was carried out."""
+    bench = Bench()
+    bench.writer.opened(bench.connection("c"))
+    bench.writer.accepted(1, 3, "http")
+    bench.journal.gate.clear()
+    writing = asyncio.ensure_future(bench.writer.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    bench.journal.gate.set()
+    entries = await bench.write()
+    assert entries
+    assert [one.connection_id for one in entries.opened] == ["c"]
+    assert ([one.last for one in entries.accepted], entries.beat.stopped) == ([3], True)
+
+
 async def test_an_erased_recipient_is_forgotten_with_what_was_not_written_yet() -> None:
     """Also what was under way to the database, and came back."""
     bench = Bench()

@@ -26,7 +26,7 @@ from tests.support.spans import PARENT, Recorder, attributes, failed, id_of, par
 class Bench:
     """An ingest and an appender whose spans are recorded, on a store and a broker in hand."""
 
-    def __init__(self, *, root: float = 1.0, follows: bool = True) -> None:
+    def __init__(self, *, root: float = 1.0, asks: bool = False) -> None:
         self.recorder = Recorder(root=root)
         self.store = HandStore()
         self.broker = HandBroker()
@@ -45,7 +45,12 @@ class Bench:
             metrics(),
             batch=50,
             max_bytes=16_384,
-            spans=IngestSpans(self.recorder.tracer, system="rabbitmq", queue="notifications.ingest", follows=follows),
+            spans=IngestSpans(
+                self.recorder.tracer,
+                system="rabbitmq",
+                queue="notifications.ingest",
+                head=self.recorder.asks if asks else self.recorder.head,
+            ),
         )
 
     def running(self) -> AbstractAsyncContextManager[None]:
@@ -87,10 +92,10 @@ async def test_each_trace_of_a_batch_has_its_own_stages() -> None:
     ]
 
 
-@pytest.mark.parametrize("follows", [True, False])
-async def test_what_is_not_sampled_costs_no_span_and_is_not_carried(follows: bool) -> None:
+@pytest.mark.parametrize("asks", [True, False])
+async def test_what_is_not_sampled_costs_no_span_and_is_not_carried(asks: bool) -> None:
     """What the publisher decided holds, asked for or not; without a publisher's word, the sampler's."""
-    bench = Bench(root=0.0, follows=follows)
+    bench = Bench(root=0.0, asks=asks)
     async with bench.running():
         await bench.take(traced("a", sent(1, sampled=False)), traced("b", None))
     assert bench.recorder.names == []

@@ -13,6 +13,7 @@ from notify_sse.core.journal import (
     Forgotten,
     Journal,
 )
+from notify_sse.core.model import GONE
 from notify_sse.core.ports import Store
 from notify_sse.store import open_journal, open_read_state
 from tests.store.subject import Subject, beat, connection, notification
@@ -49,6 +50,10 @@ async def test_a_connection_is_found_as_it_was_written(subject: Subject) -> None
         [row] = await journal.newest("älice\0", limit=9)
         assert (row.opened, row.closed) == (whole, None)
         await journal.write(Entries(beat=beat(), opened=(whole,), closed=(closed("c1"),)))
+        [row] = await journal.newest("älice\0", limit=9)
+        assert (row.opened, row.closed) == (whole, closed("c1")), "its end came with it, when it was there already"
+        await journal.write(Entries(beat=beat(), opened=(whole,), closed=(closed("c1", position=98),)))
+        await journal.write(Entries(beat=beat(), opened=(whole,)))
         await journal.write(Entries(beat=beat(), closed=(closed("c1"), closed("unknown"))))
         await journal.write(Entries(beat=beat(), closed=(closed("c1", position=99),)))
         [row] = await journal.newest("älice\0", limit=9)
@@ -116,6 +121,22 @@ async def test_a_notification_is_found_with_or_without_its_channel(subject: Subj
         assert [found[name].accepted for name in sorted(found)] == [run, run, None]
         assert await journal.find("other", None) == []
         assert await journal.epoch() == (await store.head()).epoch
+
+
+async def test_of_what_was_recalled_it_is_found_when(subject: Subject) -> None:
+    """By the event of its own channel, not by that of another notification; of what was erased, nobody knows."""
+    async with opened(subject) as (store, journal), subject.erasure() as erasure:
+        for name, channel in (("n1", "recipient:alice"), ("n2", "recipient:alice"), ("n1", "topic:all")):
+            await store.append([notification(name, channel=channel)])
+        assert await erasure.recall("recipient:alice", "n1")
+        [one] = await journal.find("n1", "recipient:alice")
+        assert (one.type, one.recalled_ms >= one.committed_ms > 1e12) == (GONE, True)
+        assert [other.recalled_ms for other in await journal.find("n2", None)] == [0]
+        assert sorted(other.recalled_ms for other in await journal.find("n1", None)) == [0, one.recalled_ms]
+        assert await erasure.recall("recipient:alice", "n2")
+        [two] = await journal.find("n2", None)
+        await subject.sql("UPDATE log SET created_ms = 7 WHERE id = 5")
+        assert [two.recalled_ms > 7, (await journal.find("n2", None))[0].recalled_ms] == [True, 7]
 
 
 async def test_what_a_recipient_marked_is_found_in_the_log(subject: Subject) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import format_span_id
 
 from notify_sse.core.model import TraceContext
+from notify_sse.telemetry.otel.sampling import HeadSampler, TraceIds
 
 PARENT = "00f067aa0ba902b7"
 
@@ -22,10 +23,14 @@ class Recorder:
     """Gives a tracer, and shows the spans that have ended. Of traces that begin here the share `root` is recorded."""
 
     def __init__(self, *, root: float = 1.0) -> None:
-        provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(root)), shutdown_on_exit=False)
+        sampler, ids = ParentBased(TraceIdRatioBased(root)), TraceIds()
+        provider = TracerProvider(sampler=sampler, id_generator=ids, shutdown_on_exit=False)
         self._exporter = InMemorySpanExporter()
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         self.tracer = provider.get_tracer("test")
+        self.head = HeadSampler(sampler, ids)
+        self.asks = HeadSampler(ALWAYS_ON, ids)
+        """Knows nothing before: the sampler is asked each time."""
 
     def spans(self, name: str) -> list[ReadableSpan]:
         """Those of that name, as they ended."""

@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -11,7 +14,7 @@ import httpx
 import pytest
 
 from tests.support.amqp import publisher
-from tests.support.api import Api, fresh, notification
+from tests.support.api import Api, bearer, fresh, notification
 from tests.support.polling import eventually
 from tests.support.service import Service, ServiceFactory, ServiceOptions, Stack
 from tests.support.services import PostgresServer, RabbitServer
@@ -89,6 +92,7 @@ async def test_rabbitmq_away_at_the_start_and_again_later(
         await asyncio.sleep(AWAY_S)
         _said_once(running, since=0, about="the broker is away")
         assert await api.metric("notify_sse_broker_connected") == 0
+        await _traced_without_the_broker(api)
 
         await asyncio.to_thread(rabbitmq_server.start)
         await _connected(api)
@@ -102,6 +106,7 @@ async def test_rabbitmq_away_at_the_start_and_again_later(
         running.thaw()
         await asyncio.sleep(AWAY_S)
         await _becomes(api, "broker")
+        await _traced_without_the_broker(api)
         over_http = await api.publish("alice")
         await asyncio.to_thread(rabbitmq_server.start)
         await _connected(api)
@@ -111,6 +116,35 @@ async def test_rabbitmq_away_at_the_start_and_again_later(
         _said_once(running, since=since, about="broker")
         await asyncio.to_thread(_publish, rabbitmq_server.url, amqp_prefix, _names("third"))
         await _receive(stream, _names("third"))
+
+
+async def _traced_without_the_broker(api: Api) -> None:
+    """At once: how it was accepted, where it was written; and what nobody can look at meanwhile is unknown."""
+    name, bob = fresh("traced"), fresh("bob")
+    admin = bearer(api.service.token("ops", scope="notifications:admin"))
+    async with api.stream(bob) as stream:
+        await stream.event("connected")
+        await api.publish(bob, notification_id=name)
+        await stream.event("message")
+
+        async def written() -> Any:
+            began = time.monotonic()
+            found = (await api.http.get(f"/admin/notifications/{name}", headers=admin)).json()
+            states = [one["state"] for one in found["items"][0]["connections"]]
+            return states == ["written"] and (found, time.monotonic() - began)
+
+        found, took_s = await eventually(written, what="the trace to tell of the stream")
+    assert took_s < 5, "within two seconds, and a slow machine's time"
+    [item] = found["items"]
+    assert (found["state"], found["refused"]) == ("stored", [])
+    assert (item["accepted"]["way"], item["accepted"]["announced"]) == ("http", False)
+    assert "whether it is among the dead letters: the broker is away" in found["unknown"]
+    by_command = [sys.executable, "-m", "notify_sse", "trace", name, "--to", bob]
+    ended = await asyncio.to_thread(
+        subprocess.run, by_command, env=api.service.env, capture_output=True, text=True, check=True
+    )
+    assert "written: sse" in ended.stdout
+    assert "not known: whether it is among the dead letters: the broker is away" in ended.stdout
 
 
 async def _connected(api: Api) -> None:

@@ -185,7 +185,7 @@ def test_a_publisher_sends_what_its_application_has_under_way() -> None:
 )
 def test_only_a_fault_of_ours_fails_the_span_of_a_request(status: int, code: str, fails: bool) -> None:
     recorder = Recorder()
-    with RequestSpans(recorder.tracer).publishing({}) as span:
+    with RequestSpans(recorder.tracer, head=recorder.head).publishing({}) as span:
         span.answered(status, code=code)
     made = recorder.only("POST /notifications")
     assert attributes(made)["http.response.status_code"] == status

@@ -2,18 +2,44 @@
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
+import databases
+import pytest
 import websockets
 from websockets.asyncio.client import connect
 
 from tests.support.amqp import publisher
-from tests.support.api import STREAM, Api, bearer, fresh, notification
+from tests.support.api import STREAM, Api, bearer, notification
+from tests.support.collector import Collector, collector
+from tests.support.polling import eventually
 from tests.support.refusals import REFUSALS, sent_with
 from tests.support.service import Service, ServiceFactory, Stack
 from tests.support.streams import Listening
+from tests.web.test_admin import ADMIN
 
 CANARY = "payload-canary-5f1d"
+PUBLISHED = "id-of-the-canary"
+ASKED: Final = (
+    f"/admin/notifications/{PUBLISHED}",
+    "/admin/recipients/alice/connections",
+    "/admin/overview",
+    "/admin/streams",
+    "/admin/settings",
+    "/admin/audit",
+    "/admin/revocations",
+)
+"""What no content belongs into, whoever asks."""
+SHOWN: Final = ("/admin/recipients/alice", "/admin/dead-letters", "/admin/dead-letters/x")
+"""What is there to show content, to those who may see it."""
+TABLES: Final = ("journal_connections", "journal_accepted", "journal_gateways", "audit", "revocations", "tickets")
+
+
+@pytest.fixture(scope="module")
+def collecting() -> Iterator[Collector]:
+    with collector() as running:
+        yield running
 
 
 class Said:
@@ -26,12 +52,17 @@ class Said:
         self.bodies.append(answer.text + str(answer.headers))
 
 
-async def test_no_token_or_payload_comes_out_anywhere(service: ServiceFactory, on_stack: Stack) -> None:
-    """Good, bad, expired and misplaced tokens, over each way in, at log level debug: in no log line, no metric, no
-    refusal; and nothing of a payload either, be it delivered or refused.
+@pytest.mark.deadline(90)
+async def test_no_token_or_payload_comes_out_anywhere(
+    service: ServiceFactory, on_stack: Stack, collecting: Collector
+) -> None:
+    """Good, bad, expired and misplaced tokens, over each way in, at log level debug: in no record, as text or as JSON,
+    no metric, no span, no row of the journal, no refusal, no answer to who may not ask; and nothing of a payload
+    either, be it delivered or refused.
     """
-    env = {"LOG_LEVEL": "debug", "HEARTBEAT_S": "0.2", "PUBLISH_TIMEOUT_S": "5"}
-    running = await asyncio.to_thread(service, env=env, **on_stack)
+    form = "json" if on_stack else "text"
+    env = {"LOG_LEVEL": "debug", "LOG_FORMAT": form, "HEARTBEAT_S": "0.2", "PUBLISH_TIMEOUT_S": "5"}
+    running = await asyncio.to_thread(service, env=env, variables=collecting.variables, **on_stack)
     tokens = _tokens(running)
     said = Said()
     async with Api(running) as api:
@@ -47,12 +78,50 @@ async def test_no_token_or_payload_comes_out_anywhere(service: ServiceFactory, o
                     pass
         said.note(await api.http.get("/metrics"))
         said.note(await api.http.get("/readyz"))
+        await _ask_as_administrator(api, tokens, said)
     await asyncio.to_thread(running.terminate, within_s=15)
     _search(running.logged(), tokens, "the log")
     for body in said.bodies:
         _search(body, tokens, "an answer")
+    _search(b"".join(collecting.raw).decode("latin-1"), tokens, "a span")
+    assert any(PUBLISHED.encode() in one for one in collecting.raw), "no span was sent: the search proves little"
+    _search(await _rows(running), tokens, "a row")
     assert "notify_sse" in running.logged()
-    assert " DEBUG " in running.logged(), "nothing was logged at debug: the search proves little"
+    debug = '"level":"debug"' if form == "json" else " DEBUG "
+    assert debug in running.logged().replace('": "', '":"'), "nothing at debug: the search proves little"
+
+
+async def _ask_as_administrator(api: Api, tokens: list[str], said: Said) -> None:
+    """Once the journal has the connections. Nobody but an administrator gets anything."""
+    admin = bearer(api.service.token("ops", scope=ADMIN, ttl_s=240))
+
+    async with api.stream("alice") as stream:  # every token that was tried was taken back by its session's end
+        await stream.event("connected")
+
+    async def told() -> bool:
+        found = (await api.http.get(ASKED[1], headers=admin)).json()
+        return any(one["closed_at"] for one in found["items"])
+
+    await eventually(told, what="the journal to have a connection")
+    for path in (*ASKED, *SHOWN):
+        for headers in ({}, *map(bearer, tokens), {"Cookie": f"notify_sse_session={tokens[0]}"}):
+            refused = await api.http.get(path, headers=headers, params={"recipient_id": "alice"})
+            assert refused.status_code in (401, 403), path
+            said.note(refused)
+    for path in ASKED:
+        answer = await api.http.get(path, headers=admin)
+        assert answer.status_code == 200, answer.text
+        said.note(answer)
+
+
+async def _rows(service: Service) -> str:
+    """All that the database has beside the log, as text."""
+    url = service.env["NOTIFY_SSE_DATABASE_URL"]
+    async with databases.Database(url) as database:
+        found = [await database.fetch_all(f"SELECT * FROM {table}") for table in TABLES]
+    tables = [str(tuple(row._mapping.values())) for rows in found for row in rows]
+    assert any("sse" in row for row in tables), "no connection was kept: the search proves little"
+    return "\n".join(tables)
 
 
 def _tokens(service: Service) -> list[str]:
@@ -116,8 +185,7 @@ async def _try_over_websocket(service: Service, token: str, said: Said) -> None:
 
 
 async def _publish_all_kinds(api: Api, tokens: list[str], said: Said) -> None:
-    name = fresh("id")
-    document = notification("alice", notification_id=name, payload={"secret": CANARY})
+    document = notification("alice", notification_id=PUBLISHED, payload={"secret": CANARY})
     for body in (document, document, document | {"payload": {"secret": CANARY, "other": CANARY}}):
         said.note(await api.post(body))
     for refusal in REFUSALS:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiormq import Channel, spec
-from aiormq.abc import DeliveredMessage
+from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from notify_sse.broker.rabbitmq import trace_headers
 from notify_sse.core.ports import Chosen, DeadLetter, Delivery, Message
@@ -99,7 +99,7 @@ def _broker_time(headers: dict[str, Any]) -> str:
     return times[0].isoformat(timespec="milliseconds") if times else ""
 
 
-async def peek(channel: Channel, queue: str, *, limit: int, timeout_s: float) -> list[DeadLetter]:
+async def peek(channel: AbstractChannel, queue: str, *, limit: int, timeout_s: float) -> list[DeadLetter]:
     """The oldest dead letters. They are got and not acked, so that closing `channel` puts them back in order."""
     found: list[DeadLetter] = []
     while len(found) < limit:
@@ -110,7 +110,7 @@ async def peek(channel: Channel, queue: str, *, limit: int, timeout_s: float) ->
     return found
 
 
-async def wait_until_back(channel: Channel, queue: str, count: int, *, timeout_s: float) -> None:
+async def wait_until_back(channel: AbstractChannel, queue: str, count: int, *, timeout_s: float) -> None:
     """Return once `count` messages are ready in `queue`.
 
     RabbitMQ puts messages back some time after their channel was closed. A replay or a purge right after a look must
@@ -122,7 +122,7 @@ async def wait_until_back(channel: Channel, queue: str, count: int, *, timeout_s
                 await asyncio.sleep(RETURN_POLL_S)
 
 
-async def _ready(channel: Channel, queue: str, timeout_s: float) -> int:
+async def _ready(channel: AbstractChannel, queue: str, timeout_s: float) -> int:
     return (await channel.queue_declare(queue, passive=True, timeout=timeout_s)).message_count or 0
 
 

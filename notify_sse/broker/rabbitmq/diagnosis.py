@@ -13,13 +13,15 @@ from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
 from yarl import URL
 
-from notify_sse.broker.rabbitmq import members, permissions, tls
+from notify_sse.broker.rabbitmq import dead_letters, members, permissions, tls
 from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.core.ports import Finding
 from notify_sse.telemetry.redaction import redacted_url
 
 TIMEOUT_S: Final = 5.0
 MANY_WAIT: Final = 10_000
+LOOK_AT: Final = 1000
+"""At so many dead letters."""
 
 
 async def diagnose(broker_url: str, *, prefix: str, management_url: str | None = None) -> AsyncIterator[Finding]:
@@ -77,7 +79,8 @@ async def _queues(connection: AbstractConnection, topology: Topology) -> AsyncIt
     dead, _ = await _queue(connection, topology.dead)
     if dead:
         advice = "`notify-sse dlq list` shows them, with reasons"
-        yield Finding("refused", "warning", f"{dead} refused messages in {topology.dead}", advice)
+        since = await _since(connection, topology.dead, dead)
+        yield Finding("refused", "warning", f"{dead} refused messages in {topology.dead}{since}", advice)
 
 
 def _ingest(name: str, waiting: int | None, consumers: int) -> Finding:
@@ -90,6 +93,20 @@ def _ingest(name: str, waiting: int | None, consumers: int) -> Finding:
     if waiting > MANY_WAIT:
         return Finding("queue", "warning", detail, "is the database away, or slow? the runbook: messages wait")
     return Finding("queue", "ok", detail)
+
+
+async def _since(connection: AbstractConnection, name: str, count: int) -> str:
+    """Since when the oldest of `count` dead letters is there, in words. All are put back, in some order; that queue has
+    no limit on how often it gives one out.
+    """
+    channel = await connection.channel()
+    letters = await dead_letters.peek(channel, name, limit=LOOK_AT, timeout_s=TIMEOUT_S)
+    await channel.close()
+    channel = await connection.channel()
+    await dead_letters.wait_until_back(channel, name, count, timeout_s=TIMEOUT_S)
+    await channel.close()
+    oldest = min((one.died_at for one in letters if one.died_at), default="")
+    return f", the oldest since {oldest}" if oldest else ""
 
 
 async def _queue(connection: AbstractConnection, name: str) -> tuple[int | None, int]:

@@ -16,6 +16,12 @@ LONG: Final = struct.Struct(">I")
 _NAME: Final = TRACEPARENT.encode()
 _STATE: Final = TRACESTATE.encode()
 _NAMES: Final = {_NAME: TRACEPARENT, _STATE: TRACESTATE}
+_NAME_BYTES: Final = frozenset(map(len, _NAMES))
+_LONG_FROM: Final = LONG.unpack_from
+USUAL_BYTES: Final = 55
+"""Of a `traceparent` of version 00, the only one that is defined."""
+_USUAL: Final = bytes((len(_NAME),)) + _NAME + b"S" + LONG.pack(USUAL_BYTES)
+"""The field of such a header, up to its value."""
 _TEXT: Final = b"Sx"
 """A long string, and bytes, which some libraries make of a text."""
 _COUNTED: Final = b"SxFA"
@@ -32,14 +38,18 @@ _BYTES: Final = {
 
 def context_in_table(payload: bytes, at: int) -> TraceContext | None:
     """The context in the table of headers that stands in `payload` from `at`; None when there is none."""
-    start = at + LONG.size
-    end = start + int.from_bytes(payload[at:start], "big")
-    if payload.find(_NAME, start, end) < 0:
-        return None
-    # No further than needed: most publishers set the first header only.
-    wanted = 1 if payload.find(_STATE, start, end) < 0 else 2
     try:
-        return context_in(_texts(payload, start, end, wanted=wanted))
+        start = at + LONG.size
+        end = start + _LONG_FROM(payload, at)[0]
+        name_at = payload.find(_NAME, start, end)
+        if name_at < 0:
+            return None
+        has_state = payload.find(_STATE, start, end) >= 0
+        if not has_state and payload.startswith(_USUAL, name_at - 1) and _is_field(payload, start, name_at - 1):
+            value_at = name_at - 1 + len(_USUAL)
+            return TraceContext(payload[value_at : value_at + USUAL_BYTES].decode("utf-8", "replace"))
+        # No further than needed: most publishers set the first header only.
+        return context_in(_texts(payload, start, end, wanted=2 if has_state else 1))
     except (IndexError, struct.error):  # it is no table
         return None
 
@@ -55,20 +65,36 @@ def headers_of(trace: TraceContext) -> dict[str, Any]:
     return headers | {TRACESTATE: trace.tracestate} if trace.tracestate else headers
 
 
+def _is_field(payload: bytes, at: int, place: int) -> bool:
+    """Whether a field of the table that begins `at` begins at `place`: what stands there may be within a value."""
+    while at < place:
+        at += 1 + payload[at]
+        kind = payload[at]
+        if kind in _COUNTED:
+            at += 1 + LONG.size + _LONG_FROM(payload, at + 1)[0]
+        elif kind in _BYTES:
+            at += 1 + _BYTES[kind]
+        else:
+            break
+    return at == place
+
+
 def _texts(payload: bytes, at: int, end: int, *, wanted: int) -> dict[str, Any]:
     """The trace's headers that are text, until `wanted` are found, or one of a kind comes that is not known."""
     found: dict[str, Any] = {}
     while at < end:
-        after = at + 1 + payload[at]
-        name, kind = payload[at + 1 : after], payload[after]
-        at = after + 1
+        name_at, name_bytes = at + 1, payload[at]
+        at = name_at + name_bytes + 1
+        kind = payload[at - 1]
         if kind in _COUNTED:
-            size = LONG.unpack_from(payload, at)[0]
+            size = _LONG_FROM(payload, at)[0]
             at += LONG.size
-            if name in _NAMES and kind in _TEXT:
-                found[_NAMES[name]] = payload[at : at + size].decode(errors="replace")
-                if len(found) == wanted:
-                    break
+            if name_bytes in _NAME_BYTES and kind in _TEXT:
+                name = _NAMES.get(payload[name_at : name_at + name_bytes])
+                if name is not None:
+                    found[name] = payload[at : at + size].decode(errors="replace")
+                    if len(found) == wanted:
+                        break
         elif kind in _BYTES:
             size = _BYTES[kind]
         else:

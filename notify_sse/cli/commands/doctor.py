@@ -26,8 +26,8 @@ def command(ctx: click.Context, *, token: str | None, strict: bool, as_json: boo
 
     Settings and keys; the database, its schema, privileges, sizes and clock; which gateways are up, with which
     versions; the broker, what its user may do there, its queues, on how many nodes they are and what waits in them;
-    limits of this machine; the running service. Says what to do about each thing that is wrong. Exit code 1 when there
-    is an error; warnings alone are 0.
+    limits of this machine; the running service, and how fast it is. Says what to do about each thing that is wrong.
+    Exit code 1 when there is an error; warnings alone are 0.
     """
     logging.disable()  # what the libraries would log, the findings say
     found = asyncio.run(_examine(token, as_json=as_json))

@@ -17,12 +17,8 @@ from notify_sse.store.postgres.pool import PostgresPool
 CONNECTIONS: Final = 2
 WAIT_S: Final = 2.0
 NOW_MS: Final = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-FIND: Final = """
-    SELECT channel, id, type, body, created_ms, expires_ms FROM log WHERE notification_id = $1 LIMIT $2
-"""
-FIND_ON: Final = """
-    SELECT channel, id, type, body, created_ms, expires_ms FROM log WHERE channel = $1 AND notification_id = $2
-"""
+FIND: Final = f"SELECT {rows.FOUND} FROM log AS found WHERE notification_id = $1 LIMIT $2"  # noqa: S608
+FIND_ON: Final = f"SELECT {rows.FOUND} FROM log AS found WHERE channel = $1 AND notification_id = $2"  # noqa: S608
 ACCEPTED: Final = f"SELECT {rows.ACCEPTED} FROM journal_accepted WHERE first <= $1 ORDER BY first DESC LIMIT 1"  # noqa: S608
 GATEWAYS: Final = f"SELECT {rows.GATEWAY}, {NOW_MS} - beat_ms FROM journal_gateways WHERE beat_ms >= $1"  # noqa: S608
 ERASE: Final = "DELETE FROM journal_connections WHERE recipient = $1 AND gateway = $2 AND opened_ms <= $3"

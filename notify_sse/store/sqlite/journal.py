@@ -16,7 +16,12 @@ from notify_sse.store.sqlite import file
 READS: Final = 2
 WAIT_S: Final = 2.0
 NOW_MS: Final = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
-OPEN: Final = f"INSERT OR IGNORE INTO journal_connections ({rows.CONNECTION}) VALUES ({', '.join('?' * 14)})"  # noqa: S608
+OPEN: Final = f"""
+    INSERT INTO journal_connections AS kept ({rows.CONNECTION}) VALUES ({", ".join("?" * 14)})
+    ON CONFLICT (id) DO UPDATE
+       SET closed_position = excluded.closed_position, closed_ms = excluded.closed_ms, reason = excluded.reason
+     WHERE kept.closed_ms IS NULL AND excluded.closed_ms IS NOT NULL
+"""  # noqa: S608
 ERASE: Final = "DELETE FROM journal_connections WHERE recipient = ? AND gateway = ? AND opened_ms <= ?"
 CLOSE: Final = """
     UPDATE journal_connections SET closed_position = ?, closed_ms = ?, reason = ? WHERE id = ? AND closed_ms IS NULL
@@ -29,12 +34,8 @@ BEAT: Final = f"""
            stopped = excluded.stopped, streams = excluded.streams, lag = excluded.lag, report = excluded.report,
            beat_ms = excluded.beat_ms
 """  # noqa: S608
-FIND: Final = """
-    SELECT channel, id, type, body, created_ms, expires_ms FROM log WHERE notification_id = ? LIMIT ?
-"""
-FIND_ON: Final = """
-    SELECT channel, id, type, body, created_ms, expires_ms FROM log WHERE notification_id = ? AND channel = ?
-"""
+FIND: Final = f"SELECT {rows.FOUND} FROM log AS found WHERE notification_id = ? LIMIT ?"  # noqa: S608
+FIND_ON: Final = f"SELECT {rows.FOUND} FROM log AS found WHERE notification_id = ? AND channel = ?"  # noqa: S608
 ACCEPTED: Final = f"SELECT {rows.ACCEPTED} FROM journal_accepted WHERE first <= ? ORDER BY first DESC LIMIT 1"  # noqa: S608
 GATEWAYS: Final = f"SELECT {rows.GATEWAY}, {NOW_MS} - beat_ms FROM journal_gateways WHERE beat_ms >= ?"  # noqa: S608
 NEWEST: Final = f"""

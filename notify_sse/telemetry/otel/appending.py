@@ -20,6 +20,11 @@ class AppendSpans:
         self._tracer = tracer
         self._spans: dict[TraceContext, Span] = {}
 
+    @property
+    def under_way(self) -> bool:
+        """Whether any trace of this batch is recorded: otherwise nothing is to be told of it."""
+        return bool(self._spans)
+
     def begin(self, callers: Iterable[tuple[Sequence[Notification], int]]) -> None:
         """The next batch: what each caller appends, and since when it waits, in nanoseconds of Unix time. May be told
         again, as the batch is tried again.
@@ -57,7 +62,7 @@ class AppendSpans:
 
     @contextmanager
     def _span_of_batch(self, name: str, kind: SpanKind, together: Sequence[Notification]) -> Iterator[None]:
-        traces = dict.fromkeys(one.trace for one in together if one.trace)
+        traces = dict.fromkeys(one.trace for one in together if one.trace) if self._spans else {}
         appends = [self._spans[trace] for trace in traces if trace in self._spans]
         if not appends:
             yield

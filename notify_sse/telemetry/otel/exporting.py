@@ -16,6 +16,7 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
 
+from notify_sse.telemetry.otel.sampling import TraceIds
 from notify_sse.telemetry.outage import Outage
 from notify_sse.version import __version__
 
@@ -26,7 +27,7 @@ FLUSH_S: Final = 2.0
 
 def provider_of(exporters: Sequence[str], *, role: str) -> TracerProvider:
     """A provider that sends to `exporters` (`otlp`, `console`). Raises ValueError for wrong OTEL_ variables."""
-    provider = TracerProvider(resource=_resource(role), shutdown_on_exit=False)
+    provider = TracerProvider(resource=_resource(role), shutdown_on_exit=False, id_generator=TraceIds())
     for name in exporters:
         exporter = WatchedExporter(OTLPSpanExporter()) if name == "otlp" else ConsoleSpanExporter(out=sys.stderr)
         provider.add_span_processor(BatchSpanProcessor(exporter))

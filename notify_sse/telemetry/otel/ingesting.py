@@ -10,18 +10,17 @@ from opentelemetry.trace import Span, SpanKind, Tracer, set_span_in_context
 from notify_sse.core.model import Notification, Recall
 from notify_sse.core.ports import Delivery
 from notify_sse.errors import BadNotification
-from notify_sse.telemetry.otel.context import context_of, failed, is_unsampled, trace_in
+from notify_sse.telemetry.otel.context import context_of, failed, trace_in
+from notify_sse.telemetry.otel.sampling import HeadSampler
 
 Checked = tuple[Delivery, Notification | Recall]
 
 
 class IngestSpans:
-    """Makes them. `queue` is the name of the ingest queue, `system` that of the broker's kind. `follows`: the sampler
-    records nothing of a trace that its beginner does not record, so it need not be asked.
-    """
+    """Makes them. `queue` is the name of the ingest queue, `system` that of the broker's kind."""
 
-    def __init__(self, tracer: Tracer, *, system: str, queue: str, follows: bool) -> None:
-        self._follows = follows
+    def __init__(self, tracer: Tracer, *, system: str, queue: str, head: HeadSampler) -> None:
+        self._leaves_out = head.leaves_out
         self._tracer = tracer
         self._attributes = {
             "messaging.system": system,
@@ -36,7 +35,7 @@ class IngestSpans:
         since_ns = time.time_ns() - time.monotonic_ns()
         spans: dict[int, Span] = {}
         for delivery, received_s in zip(deliveries, received_at, strict=True):
-            if self._follows and is_unsampled(delivery.trace):
+            if self._leaves_out(delivery.trace):
                 continue
             span = self._tracer.start_span(
                 "ingest",

@@ -6,24 +6,30 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from msgspec.structs import replace
-from opentelemetry.trace import Span, SpanKind, Tracer, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Tracer, set_span_in_context
 
 from notify_sse.core.model import Notification, TraceContext
 from notify_sse.telemetry.otel.context import TRACEPARENT, TRACESTATE, context_of, failed, trace_in
+from notify_sse.telemetry.otel.sampling import HeadSampler
 
 
 class RequestSpans:
     """Makes them."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, *, head: HeadSampler) -> None:
+        self._leaves_out = head.leaves_out
         self._tracer = tracer
 
     @contextmanager
     def publishing(self, headers: Mapping[str, str]) -> Iterator["RequestSpan"]:
         """For the time in which a request with these headers is answered."""
+        trace = TraceContext.of(headers.get(TRACEPARENT), headers.get(TRACESTATE))
+        if self._leaves_out(trace):
+            yield RequestSpan(INVALID_SPAN)
+            return
         span = self._tracer.start_span(
             "POST /notifications",
-            context=context_of(TraceContext.of(headers.get(TRACEPARENT), headers.get(TRACESTATE))),
+            context=context_of(trace),
             kind=SpanKind.SERVER,
             attributes={"http.request.method": "POST", "http.route": "/notifications"},
             start_time=time.time_ns(),

@@ -4,13 +4,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 
-from opentelemetry.sdk.trace.sampling import ParentBased
-
 from notify_sse.telemetry.otel.appending import AppendSpans
 from notify_sse.telemetry.otel.delivering import DeliverySpans
 from notify_sse.telemetry.otel.exporting import FLUSH_S, provider_of
 from notify_sse.telemetry.otel.ingesting import IngestSpans
 from notify_sse.telemetry.otel.requests import RequestSpans
+from notify_sse.telemetry.otel.sampling import HeadSampler
 from notify_sse.version import __version__
 
 
@@ -20,9 +19,9 @@ class Tracing:
     def __init__(self, exporters: Sequence[str], *, role: str, system: str, queue: str) -> None:
         self._provider = provider_of(exporters, role=role)
         self._tracer = tracer = self._provider.get_tracer("notify_sse", __version__)
-        self.requests = RequestSpans(tracer)
-        follows = isinstance(self._provider.sampler, ParentBased)
-        self.ingesting = IngestSpans(tracer, system=system, queue=queue, follows=follows)
+        head = HeadSampler(self._provider.sampler, self._provider.id_generator)
+        self.requests = RequestSpans(tracer, head=head)
+        self.ingesting = IngestSpans(tracer, system=system, queue=queue, head=head)
         self.appending = AppendSpans(tracer)
 
     def delivering(self, position: Callable[[], int]) -> DeliverySpans:

@@ -17,7 +17,7 @@ from notify_sse.core.channels import recipient_channel
 from notify_sse.core.journal import Accepted, Found, Gateway, Journal, Mark, Row
 from notify_sse.core.model import GONE
 from notify_sse.core.ports import Broker, DeadLetter
-from notify_sse.core.trace import SILENT_MS, Traced, Verdict, is_open, read_by, traced
+from notify_sse.core.trace import CLOCKS_MS, SILENT_MS, Traced, Verdict, is_open, read_by, traced
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.web.admin.answers import time_of
 from notify_sse.web.admin.asking import administrator
@@ -182,7 +182,7 @@ async def _told(
     if recipient_id is None:
         return _item(found, None, None, epoch=epoch), ["who has read the topic: name a recipient"]
     since_ms = found.committed_ms
-    rows = await journal.since(recipient_id, since_ms=since_ms, limit=MAX_CONNECTIONS + 1)
+    rows = await journal.since(recipient_id, since_ms=since_ms - CLOCKS_MS, limit=MAX_CONNECTIONS + 1)
     gateways = await journal.gateways(since_ms=since_ms - SILENT_MS)
     what = traced(found, rows[:MAX_CONNECTIONS], gateways, epoch=epoch)
     gaps = [*what.unknown]

@@ -1,14 +1,17 @@
 -- $1–$14: connections that were opened, as columns (closed already, or null); $15–$18: connections that ended, as columns;
 -- $19–$24: accepted runs, as columns; $25–$34: the gateway's beat. The parts of one statement do not see each other's
--- rows: a connection that was opened and has ended since the last beat comes with both.
+-- rows: a connection that was opened and has ended since the last beat comes with both. One that was written before, in
+-- an attempt whose outcome nobody heard, may come again, and with its end by then.
 WITH opened AS (
-    INSERT INTO journal_connections (
+    INSERT INTO journal_connections AS kept (
         id, recipient, gateway, transport, address_hash, topics, filtered, epoch, position, resumed_at, opened_ms,
         closed_position, closed_ms, reason)
     SELECT * FROM unnest(
         $1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[],
         $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[])
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT (id) DO UPDATE
+       SET closed_position = excluded.closed_position, closed_ms = excluded.closed_ms, reason = excluded.reason
+     WHERE kept.closed_ms IS NULL AND excluded.closed_ms IS NOT NULL
 ), closed AS (
     UPDATE journal_connections AS kept
        SET closed_position = given.position, closed_ms = given.closed_ms, reason = given.reason
