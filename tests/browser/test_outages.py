@@ -71,6 +71,26 @@ async def test_a_silent_stream_is_opened_anew_also_when_it_cannot_be_fetched_wha
         await assert_each_once_in_order(page, 50)
 
 
+async def test_the_newest_page_comes_late_when_what_reads_it_could_not_be_fetched_at_first(
+    service: ServiceFactory,
+) -> None:
+    """`initial`: the page is live without it. With the next connection it is read, and nothing is told twice."""
+    gateway = service()
+    publisher = Publisher(gateway)
+    await publisher.send(3)
+    async with proxied(gateway) as proxy, chromium() as browser:
+        proxy.refuse["/client/src/initial.js"] = 503
+        page = await opened(await browser.new_page(), proxy, initial=20)
+        await publisher.send(1)
+        await until(page, "seen.length === 1")
+        proxy.refuse.clear()
+        proxy.cut(STREAM)
+        await until(page, "seen.length === 4")
+        await publisher.send(1)
+        await until(page, "seen.length === 5")
+        assert await page.evaluate("seen") == [3, 0, 1, 2, 4]
+
+
 @pytest.mark.parametrize("share", ["none", "worker", "leader"])
 async def test_a_page_that_is_told_that_there_is_no_network_before_it_has_a_connection(
     service: ServiceFactory, share: str

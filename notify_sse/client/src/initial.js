@@ -2,45 +2,32 @@
 // what comes after them goes on without a gap: what the kept cursor has not reached yet comes by the stream.
 import { isAfter, isOfSameLog } from "./cursor.js";
 import "./history.js"; // the manager loads it for a page of the history: so it is there
-import { inTime } from "./in-time.js";
 
-/** @import { HistoryPage, Notification, NotificationConnectionManager } from "../notify-sse.js" */
+/** @import { Notification, NotificationConnectionManager } from "../notify-sse.js" */
 
 /**
- * Hands the newest page over. Returns the cursor from which the stream is to go on. When the page cannot be had now, the stream
- * begins without it, and it is handed over once there is a connection.
+ * Reads the newest page. Returns what hands it over to `tell`, as far as the cursor `begin`, from which the stream begins. That is the
+ * end of the page when it is null, or was kept for somebody else: `beginOf` says for whom. It returns where the stream goes on; null
+ * when the user was signed out meanwhile.
  *
- * @param {Pick<NotificationConnectionManager<any>, "cursor" | "history" | "onState" | "options">} manager
- * @param {(item: Notification) => void} tell does nothing when the page has turned to something else meanwhile
- * @returns {Promise<string | null>}
+ * @param {Pick<NotificationConnectionManager<any>, "history" | "options" | "signOuts">} manager
  */
-export async function handOverInitial(manager, tell) {
-  const { cursor } = manager;
-  const page = await inTime(readNewest(manager));
-  if (page) return handOver(page, cursor ?? page.cursor, tell);
-  const stop = manager.onState(async ({ status }) => {
-    if (status !== "connected") return;
-    stop();
-    await null; // the frame that came with the state is told first: it has the cursor from which the stream began
-    const from = cursor ?? manager.cursor;
-    const late = await readNewest(manager).catch(() => null);
-    if (late) handOver(late, from ?? late.cursor, tell);
-  });
-  return cursor;
-}
-
-/** @param {Pick<NotificationConnectionManager<any>, "history" | "options">} manager */
-function readNewest({ history, options }) {
-  return history({ limit: options.initial });
-}
-
-/**
- * @param {HistoryPage} page
- * @param {string} from
- * @param {(item: Notification) => void} tell
- */
-function handOver(page, from, tell) {
-  const seen = page.items.filter((item) => !isAfter(item.cursor, from) && isOfSameLog(item.cursor, from));
-  for (const item of seen.reverse()) tell({ ...item, initial: true });
-  return from;
+export async function readInitial(manager) {
+  const { options, signOuts } = manager;
+  const page = await manager.history({ limit: options.initial });
+  const isOurs = () => signOuts === manager.signOuts;
+  /**
+   * @param {string | null} begin
+   * @param {string | null} beginOf
+   * @param {(item: Notification) => void} tell
+   */
+  return (begin, beginOf, tell) => {
+    const isForeign = beginOf && page.recipient_id && beginOf !== page.recipient_id;
+    const from = (!isForeign && begin) || page.cursor;
+    const seen = page.items.filter((item) => !isAfter(item.cursor, from) && isOfSameLog(item.cursor, from));
+    for (const item of seen.reverse()) {
+      if (isOurs()) tell({ ...item, initial: true }); // a listener may sign the user out
+    }
+    return isOurs() ? from : null;
+  };
 }

@@ -31,15 +31,17 @@ export class NotificationConnectionManager {
   state = IDLE;
   /** @type {Map<string, Set<(value: any) => unknown>>} */
   #listeners = new Map();
-  #keeper;
+  #keeper = /** @type {ReturnType<typeof cursorKeeper>} */ (/** @type {unknown} */ (null));
   /** Whose the kept cursor is. @type {string | null} */
   #cursorOf = null;
   /** @type {Source | null} */
   #source = null;
   /** @type {(() => void) | null} */
   #unwatch = null;
-  /** Which user the newest stored notifications were handed over for. */
-  #begunFor = -1;
+  /** The newest stored notifications were handed over, and the stream goes on from there. @type {string | null} */
+  #begunAt = null;
+  /** Where the first stream of this user began: what is stored up to there does not come by it. @type {string | null} */
+  #from = null;
   /** Counts the sources. A source that was left, perhaps by what a listener just did, says nothing more. */
   #turn = 0;
   /** The browser said that there is no network: a source that begins now is told so. */
@@ -50,9 +52,7 @@ export class NotificationConnectionManager {
     bindMethods(this, NotificationConnectionManager);
     /** @type {SourceOptions} */
     this.options = completeOptions(options);
-    this.#keeper = this.#openKeeper();
-    if (options.cursor) this.cursor = options.cursor;
-    else this.#loadKept();
+    this.#openKeeper(options.cursor);
     if (options.debug) import("./debug.js").then(({ logTo }) => logTo(console, this));
   }
 
@@ -100,8 +100,7 @@ export class NotificationConnectionManager {
     const wasOpen = this.#unwatch !== null;
     this.#forget();
     this.options = { ...this.options, user: undefined, getToken: undefined, ...checkOptions({ user, getToken }) };
-    this.#keeper = this.#openKeeper();
-    this.#loadKept();
+    this.#openKeeper();
     this.#emit(SIGN_OUT, undefined);
     this.#tellClosed();
     return wasOpen ? this.connect() : this;
@@ -200,13 +199,15 @@ export class NotificationConnectionManager {
     return readOwnHistory(this, signOuts, query);
   }
 
-  #openKeeper() {
+  /**
+   * Opens what keeps this user's cursor, and goes on from there.
+   *
+   * @param {string} [given] the cursor that the page wants to go on from
+   */
+  #openKeeper(given) {
     const { resume, url, user = "" } = this.options;
-    return cursorKeeper(resume, `notify-sse:${url}:${user}`);
-  }
-
-  #loadKept() {
-    const { cursor, recipient } = this.#keeper.load();
+    this.#keeper = cursorKeeper(resume, `notify-sse:${url}:${user}`);
+    const { cursor, recipient = null } = given ? { cursor: given } : this.#keeper.load();
     this.cursor = cursor;
     this.#cursorOf = recipient;
   }
@@ -217,7 +218,10 @@ export class NotificationConnectionManager {
     const Chosen = await this.#chooseSource();
     const cursor = await this.#beginWithStored();
     if (turn !== this.#turn) return;
-    if (cursor) this.#keep(cursor);
+    if (cursor) {
+      this.#keep(cursor);
+      this.#cursorOf = null; // it is this user's
+    }
     const first = rememberedTransport(this.options.url);
     const options = { ...this.options, recipient: this.recipient, cursorOf: this.#cursorOf, first };
     this.#source = new Chosen(options, {
@@ -229,13 +233,22 @@ export class NotificationConnectionManager {
     if (this.#isOffline) this.#source.offline();
   }
 
-  /** The newest stored notifications come first, once for each user; then the stream. Returns where that goes on. */
-  async #beginWithStored() {
-    const { signOuts } = this;
-    if (!this.options.initial || this.#begunFor === signOuts) return null;
-    this.#begunFor = signOuts;
-    const loaded = await inTime(import("./initial.js"));
-    return loaded?.handOverInitial(this, (item) => signOuts === this.signOuts && this.#tell(item));
+  /**
+   * The newest stored notifications come first, once for each user; then the stream. What cannot be had in time comes once there is
+   * a connection. Returns where the stream goes on.
+   *
+   * @param {number} [limitMs]
+   */
+  async #beginWithStored(limitMs) {
+    this.#from ??= this.cursor;
+    if (!this.options.initial || this.#begunAt) return null;
+    const load = () => import("./initial.js");
+    const reading = load()
+      .catch(load)
+      .then(({ readInitial }) => readInitial(this));
+    const handOver = await inTime(reading, limitMs);
+    if (handOver && !this.#begunAt) this.#begunAt = handOver(this.#from, this.#cursorOf, (item) => this.#tell(item));
+    return this.#begunAt;
   }
 
   /** Tabs share only what is known to be the same user's: one tab must never see what another tab's token is for. */
@@ -255,7 +268,7 @@ export class NotificationConnectionManager {
   #forget() {
     this.#end();
     this.#keeper.forget();
-    this.cursor = this.recipient = this.#cursorOf = null;
+    this.cursor = this.recipient = this.#cursorOf = this.#from = this.#begunAt = null;
     this.signOuts += 1;
   }
 
@@ -281,7 +294,10 @@ export class NotificationConnectionManager {
     const { error, status, transport, reason, attempt } = this.state;
     const { url, transport: chosen = "auto" } = this.options;
     // One that was chosen is nothing to remember, and neither is one that is used only for want of room.
-    if (status === "connected" && chosen === "auto" && !reason) rememberTransport(url, transport);
+    if (status === "connected") {
+      if (chosen === "auto" && !reason) rememberTransport(url, transport);
+      this.#beginWithStored(1e9);
+    }
     if (error && isNews(error, before.error, attempt !== before.attempt)) this.#emit(":error", error);
     this.#emit(STATE, this.state);
   }
@@ -310,6 +326,7 @@ export class NotificationConnectionManager {
   /** @param {string} cursor */
   #keep(cursor) {
     this.cursor = cursor;
+    this.#from ??= cursor;
     this.#keeper.save(cursor, this.recipient);
   }
 

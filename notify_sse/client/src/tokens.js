@@ -31,8 +31,9 @@ function tokenSource(getToken) {
     } catch (cause) {
       throw new NotificationError("token", "", { cause });
     }
-    // Token servers whose session has ended like to answer with a sign-in page.
-    if (token && !/^[\w.~+/=-]+$/.test(token)) throw new NotificationError("token", "");
+    // Token servers whose session has ended like to answer with a sign-in page. No regular expression looks for that: any script may
+    // read in `RegExp.input` what the last one was matched with, and after a sign-out a worker would keep the token there.
+    if (token && encodeURI(token) !== token) throw new NotificationError("token", "");
     return token;
   };
 }

@@ -95,6 +95,11 @@ export class NotifyDevtools extends BaseElement {
         this.#counts.errors += 1;
         this.#note(["error:", code, status, detail].filter(Boolean).join(" "));
       }),
+      manager.onSignOut(() => {
+        this.#log.replaceChildren(); // nothing of the last user stays, not even where he was
+        this.#counts = { notifications: 0, reads: 0, resets: 0, errors: 0 };
+        this.#note("signed out");
+      }),
       readStateOf(manager).subscribe(() => this.#render()),
     ];
     this.#timer = setInterval(() => this.#refresh(), REFRESH_MS);
