@@ -1,15 +1,19 @@
 """The bundlers that the client is built with: how each makes a folder of files from the app in apps/."""
 
+import contextlib
+import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from tests.client import node
-from tests.support.services import CannotStart
+from tests.support.services import CannotStart, free_port, wait_until
+from tests.support.services.processes import spawn
 
 APPS = Path(__file__).with_name("apps")
 CLIENT = Path(__file__).parents[2] / "notify_sse/client"
@@ -74,6 +78,29 @@ def built(name: str, folder: Path, *, tarball: Path | None) -> dict[str, Path]:
         shutil.copy(folder / source, out / target)
     files = {f"/{path.relative_to(out).as_posix()}": path for path in out.rglob("*") if path.is_file()}
     return files | {"/": out / "index.html"}
+
+
+@contextlib.contextmanager
+def developed(folder: Path, *, behind: str, options: Mapping[str, object]) -> Iterator[str]:
+    """The app in Vite's development server, with the packages of tests/client and `options` in its configuration.
+
+    Yields its address. The routes of the service come from `behind`.
+    """
+    shutil.copytree(APPS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("next"))
+    (folder / "package.json").write_text('{"private": true, "type": "module"}\n')
+    (folder / "node_modules").symlink_to(node.FOLDER / "node_modules")
+    port, log = free_port(), folder / "vite.log"
+    routes = {path: {"target": behind, "ws": True} for path in ("/notifications", "/test")}
+    server = {"host": "127.0.0.1", "port": port, "strictPort": True, "proxy": routes, "fs": {"strict": False}}
+    configuration = {"server": server, "cacheDir": str(folder / "cache"), "clearScreen": False, **options}
+    (folder / "vite.config.js").write_text(f"export default {json.dumps(configuration)};\n")
+    process = spawn([folder / "node_modules/.bin/vite"], log=log, env=os.environ | {"NO_COLOR": "1"}, cwd=folder)
+    try:
+        ready = re.compile(rf"http://127\.0\.0\.1:{port}")
+        wait_until(lambda: ready.search(log.read_text(errors="replace")), within_s=60, what="Vite")
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.kill()
 
 
 def packed(folder: Path) -> Path:

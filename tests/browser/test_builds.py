@@ -13,8 +13,7 @@ import pytest
 from playwright.async_api import BrowserContext, ConsoleMessage, Page
 
 from tests.browser.bench import STREAM, Publisher, chromium, proxied
-from tests.browser.bundlers import BUNDLERS, IN_THE_SUITE, WORKER, built, packed
-from tests.browser.proxy import Proxy
+from tests.browser.bundlers import BUNDLERS, IN_THE_SUITE, WORKER, built, developed, packed
 from tests.client import node
 from tests.support.service import ServiceFactory
 
@@ -25,10 +24,8 @@ TABS = 8
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     node.prepared()
-    if ALL:
-        return packed(tmp_path_factory.mktemp("packed"))
     node.npm("run", "pretest")
-    return None
+    return packed(tmp_path_factory.mktemp("packed")) if ALL else None
 
 
 @pytest.mark.deadline(600)
@@ -45,7 +42,7 @@ async def test_a_bundled_app_shares_one_connection_between_eight_tabs(
         context.on("weberror", lambda error: said.append(str(error.error)))
         if bundler == "esbuild":  # it knows nothing of workers: its user copies the file, and says where it is
             await context.add_init_script(f"window.workerUrl = '/{WORKER}'")
-        tabs = [await _opened(context, proxy) for _ in range(TABS)]
+        tabs = [await _opened(context, f"{proxy.url}/") for _ in range(TABS)]
         assert {await tab.evaluate("manager.state.shared") for tab in tabs} == {"worker"}, said
         assert proxy.count_live(STREAM) == 1
         await Publisher(gateway).send(3)
@@ -56,9 +53,39 @@ async def test_a_bundled_app_shares_one_connection_between_eight_tabs(
     assert [line for line in said if line] == []
 
 
-async def _opened(context: BrowserContext, proxy: Proxy) -> Page:
+@pytest.mark.deadline(120)
+@pytest.mark.usefixtures("tarball")
+async def test_vites_development_server_finds_the_worker_once_it_does_not_bundle_the_package_beforehand(
+    service: ServiceFactory, tmp_path: Path
+) -> None:
+    """As docs/how-to/browser-builds.md says: without that, the tabs share all the same, by a leader tab."""
+    assert EXCLUDED in GUIDE.read_text(encoding="utf-8")
+    gateway = service()
+    async with proxied(gateway) as proxy, chromium() as browser:
+        for way, options in (("leader", {}), ("worker", {"optimizeDeps": {"exclude": ["notify-sse"]}})):
+            with developed(tmp_path / way, behind=proxy.url, options=options) as url:
+                context = await browser.new_context()
+                tabs = [await _opened(context, url) for _ in range(2)]
+                shared = {await tab.evaluate("manager.state.shared") for tab in tabs}
+                assert shared <= {way, "follower"}, shared
+                assert proxy.count_live(STREAM) == 1
+                await context.close()
+
+
+GUIDE = Path(__file__).parents[2] / "docs/how-to/browser-builds.md"
+EXCLUDED = '`optimizeDeps: { exclude: ["notify-sse"] }`'
+
+
+def test_the_guide_names_the_version_of_each_bundler_that_is_built_with() -> None:
+    table = GUIDE.read_text(encoding="utf-8")
+    for bundler in BUNDLERS.values():
+        name, version = bundler.packages[0].split("@")
+        assert f" {name} {version}" in table, name
+
+
+async def _opened(context: BrowserContext, url: str) -> Page:
     page = await context.new_page()
-    await page.goto(f"{proxy.url}/")
+    await page.goto(url)
     await page.wait_for_function("window.manager?.state.status === 'connected'")
     return page
 

@@ -66,6 +66,7 @@ async def _counts_are(page: Page, sent: int) -> None:
 
 async def test_each_type_is_drawn_as_what_it_is(development: Service) -> None:
     async with shown(development) as page:
+        assert "shared: leader" in await page.locator("#how").inner_text(), "tabs share, unless told otherwise"
         await page.click("#one-each")
         await _counts_are(page, 3)
         titles = await page.locator("#list .card strong").all_inner_texts()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.browser.bench import Publisher, chromium, proxied
+from tests.browser.bench import HISTORY, STREAM, Publisher, chromium, proxied
 from tests.browser.proxy import Proxy
 from tests.client import node
 from tests.support import polling
@@ -76,12 +76,25 @@ async def test_it_is_worked_by_keys_alone(service: ServiceFactory) -> None:
         await holds(page, "inbox.unread === 3")
         await page.keyboard.press("Enter")
         await holds(page, "inbox.unread === 4")
-        await page.evaluate("inside('[part=mark-all]')[0].focus()")
+        await page.keyboard.press("Home")
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("ArrowUp")
+        assert await _focused(page) == 4, "from an item's button the keys go on among the items"
+        await _back_to(page, "mark-all")
         await page.keyboard.press("Enter")
         await holds(page, "inbox.unread === 0 && inside('[part~=unread]').length === 0")
         await page.keyboard.press("Escape")
         assert await page.evaluate("inbox.shadowRoot.activeElement.part.value") == "bell"
         assert await page.evaluate("inside('[part=panel]')[0].checkVisibility()") is False
+
+
+async def _back_to(page: Page, part: str) -> None:
+    """Shift and Tab until the button `part` has the focus."""
+    for _ in range(6):
+        await page.keyboard.press("Shift+Tab")
+        if await page.evaluate("inbox.shadowRoot.activeElement?.part.value") == part:
+            return
+    pytest.fail(f"no way back to {part}")
 
 
 async def _focused(page: Page) -> int:
@@ -93,24 +106,51 @@ async def _focused(page: Page) -> int:
     return got
 
 
-@pytest.mark.deadline(90)
+@pytest.mark.deadline(120)
 async def test_axe_finds_nothing_in_the_light_the_dark_and_from_right_to_left(service: ServiceFactory) -> None:
+    """Whatever there is to see: nothing yet, what fails to load, items and toasts, the banner in trouble."""
     gateway = service()
-    async with shown(gateway) as (page, _, _proxy):
+    async with shown(gateway) as (page, _, proxy):
         assert await axe(page) == []
-        await Publisher(gateway).send(3)
         await page.evaluate("inbox.open()")
-        await holds(page, "inside('li').length === 3")
+        assert await page.evaluate("inside('[part=note]')[0].textContent") == "Nothing yet"
+        await finds_nothing(page, "empty")
+        proxy.refuse[HISTORY] = 503
+        await page.evaluate("inside('[part=older]')[0].click()")
+        await holds(page, "inside('[part=note]')[0].textContent.includes('cannot be loaded')")
+        await finds_nothing(page, "error")
+        proxy.refuse.clear()
+        await Publisher(gateway).send(2)
+        await _publish(gateway, "loud", title="Loud")
+        await holds(page, "inside('li').length === 3 && inside('[part=toast]').length === 1")
+        await page.evaluate("inside('[part=toast]')[0].dispatchEvent(new Event('pointerenter'))")  # it stays
         await page.evaluate("inside('[data-act=toggle]')[1].click()")
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            assert await axe(page) == [], scheme
+        await finds_nothing(page, "items and a toast")
+        assert await page.evaluate("inside('[part=toast]').length") == 1
         await page.evaluate("document.dir = 'rtl', document.documentElement.lang = 'de', inbox.lang = 'de'")
         assert await page.evaluate("inside('[part=mark-all]')[0].textContent") == "Alle als gelesen markieren"
         assert await axe(page) == []
         box = await page.evaluate("inside('[part=panel]')[0].getBoundingClientRect().toJSON()")
         assert box["left"] >= 0, "it is within the window"
         assert box["right"] <= (page.viewport_size or {"width": 0})["width"]
+        await page.evaluate("document.documentElement.lang = inbox.lang = 'es', inbox.close()")
+        assert await page.evaluate("inside('[part=mark-all]')[0].textContent") == "Marcar todo como leído"
+        assert await page.evaluate("inside('[part=bell]')[0].ariaLabel") == "Notificaciones, 2 sin leer"
+        proxy.refuse[""] = 503
+        proxy.cut(STREAM)
+        await holds(page, f"{BANNER}.dataset.status === 'reconnecting' && !{BANNER}.querySelector('button').hidden")
+        await finds_nothing(page, "a banner in trouble")
+
+
+BANNER = "document.querySelector('notify-status').shadowRoot.querySelector('[part=banner]')"
+
+
+async def finds_nothing(page: Page, what: str) -> None:
+    """axe, in the light and in the dark."""
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        assert await axe(page) == [], f"{what}, {scheme}"
+    await page.emulate_media(color_scheme="light")
 
 
 async def test_older_ones_come_page_by_page_and_a_reload_shows_what_is_stored(service: ServiceFactory) -> None:
@@ -135,7 +175,7 @@ async def test_what_fails_to_load_is_said_and_can_be_tried_again(service: Servic
     async with shown(gateway) as (page, _, proxy):
         await page.evaluate("inbox.open()")
         assert await page.evaluate("inside('[part=note]')[0].textContent") == "Nothing yet"
-        proxy.refuse["/notifications/history"] = 503
+        proxy.refuse[HISTORY] = 503
         await page.evaluate("inside('[part=older]')[0].click()")
         await holds(page, "inside('[part=note]')[0].textContent.includes('cannot be loaded')")
         proxy.refuse.clear()
@@ -143,10 +183,20 @@ async def test_what_fails_to_load_is_said_and_can_be_tried_again(service: Servic
         await holds(page, "inside('[part=note]')[0].textContent === 'Nothing yet'")
 
 
+TONES = """{
+  window.tones = 0;
+  const start = OscillatorNode.prototype.start;
+  OscillatorNode.prototype.start = function (...at) { tones += 1; return start.apply(this, at); };
+  null;
+}"""
+"""Counts what is played."""
+
+
 async def test_items_are_shown_as_the_page_wants_and_only_as_text(service: ServiceFactory) -> None:
     """A payload is text, whatever is in it. A page's own renderer, words and toasts take effect at once."""
     gateway = service()
     async with shown(gateway) as (page, _, _proxy):
+        await page.evaluate(TONES)
         await _publish(gateway, "plain", title="<img src=x onerror=alert(1)>")
         await _publish(gateway, "loud", title="Loud")
         await page.evaluate("inbox.open()")
@@ -158,9 +208,52 @@ async def test_items_are_shown_as_the_page_wants_and_only_as_text(service: Servi
         ]
         assert await page.evaluate("inside('[part=toast-open]').map((it) => it.textContent)") == ["Loud"]
         assert await page.evaluate("inside('[role=status]')[0].textContent") == "New notification: Loud"
+        assert await page.evaluate("tones") == 0, "no sound unless the page wants it"
+        await page.evaluate("inbox.setAttribute('sound', '')")
+        await _publish(gateway, "plain", title="Quiet")
+        await _publish(gateway, "loud", title="Louder")
+        await holds(page, "inside('li').length === 4 && inside('[part=toast]').length === 2")
+        assert await page.evaluate("tones") == 2, "two for the one toast"
         await page.evaluate("inbox.renderers = { plain: () => 'mine' }, inbox.texts = { title: 'Post' }")
         assert await page.evaluate("inside('h2')[0].textContent") == "Post"
         assert await page.evaluate("inside('[part=body]')[1].textContent.includes('mine')")
+
+
+DESKTOP = """{
+  Object.assign(window, { asked: 0, shownThere: [] });
+  window.Notification = class {
+    static permission = "default";
+    static requestPermission = async () => {
+      window.asked += 1;
+      Notification.permission = "granted";
+    };
+    constructor(title) { shownThere.push(title); }
+  };
+  null;
+}"""
+"""A desktop that notes what it is asked for, and grants it."""
+
+
+async def test_the_desktop_is_asked_for_by_a_click_only_and_used_while_the_page_is_hidden(
+    service: ServiceFactory,
+) -> None:
+    gateway = service()
+    async with shown(gateway) as (page, _, _proxy):
+        await page.evaluate(DESKTOP)
+        await page.evaluate("inbox.open()")
+        assert await page.evaluate("inside('[part=desktop]')[0].hidden"), "the page does not want it"
+        await page.evaluate("inbox.close(), inbox.setAttribute('desktop', ''), inbox.open()")
+        await _publish(gateway, "plain", title="Before")
+        await holds(page, "inside('li').length === 1")
+        assert await page.evaluate("[asked, shownThere, inside('[part=desktop]')[0].hidden]") == [0, [], False]
+        await page.locator("notify-inbox [part=desktop]").click()
+        await holds(page, "asked === 1 && inside('[part=desktop]')[0].hidden")
+        await _publish(gateway, "plain", title="Seen")
+        await holds(page, "inside('li').length === 2")
+        await page.evaluate("Object.defineProperty(document, 'hidden', { value: true })")
+        await _publish(gateway, "plain", title="Away")
+        await holds(page, "shownThere.length")
+        assert await page.evaluate("[asked, shownThere]") == [1, ["Away"]]
 
 
 async def test_nothing_of_a_user_who_signed_out_stays_in_it(service: ServiceFactory) -> None:

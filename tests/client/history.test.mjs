@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readHistory } from "../../notify_sse/client/src/history.js";
+import { NotificationConnectionManager } from "../../notify_sse/client/src/manager.js";
 
 /** What `fetch` was given as its signal, by a read that is never answered. */
 async function signalOf(t, signal) {
@@ -26,6 +27,28 @@ test("a read ends at once when its reader leaves", async (t) => {
   assert.ok(!given.aborted);
   reader.abort();
   assert.ok(given.aborted);
+});
+
+/** A service that answers only those who wait: as `fetch` does, it gives up what its reader left. */
+function neverAnswered(_, { signal }) {
+  return new Promise((_resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+}
+
+test("manager.history() takes an AbortSignal: what its reader left is given up, also on the next page", async () => {
+  const manager = new NotificationConnectionManager({ url: "http://x/notifications" });
+  const reader = new AbortController();
+  globalThis.fetch = async () => Response.json({ items: [{ cursor: "e.3" }], cursor: "e.3", more: true });
+  const page = await manager.history({ limit: 1, signal: reader.signal });
+  assert.deepEqual(page.items, [{ cursor: "e.3" }]);
+  globalThis.fetch = neverAnswered;
+  const reading = [manager.history({ signal: reader.signal }), page.next()];
+  for (let n = 0; n < 5; n++) await new Promise(setImmediate);
+  reader.abort();
+  for (const one of reading) await assert.rejects(one, { name: "AbortError" });
+  await assert.rejects(manager.history({ signal: AbortSignal.abort() }), { name: "AbortError" });
 });
 
 test("a refusal is an error with its code and its status", async () => {

@@ -39,6 +39,10 @@ manager.onReset(({ reason, items }) => reason === "expired" && items?.length);
 manager.on("new_mesage", () => {});
 // @ts-expect-error: not a field of its payload
 manager.on("new_message", ({ payload }) => payload.severity);
+// @ts-expect-error: its text is no number
+manager.on("new_message", ({ payload }) => payload.text.toFixed());
+// @ts-expect-error: not one of the severities
+manager.on("system_alert", ({ payload }) => payload.severity === "urgent");
 // @ts-expect-error: not a transport
 new NotificationConnectionManager({ transport: "carrier-pigeon" });
 // @ts-expect-error: state is the manager's
@@ -104,11 +108,15 @@ manager.on("*", (item) => item.notification_type === "new_message" && item.paylo
 manager.on("*", (item) => item.payload.from);
 // @ts-expect-error: not an option
 createNotifications<Types>({ usr: "alice" });
+// @ts-expect-error: not a field of every payload
+typed.store.getState().last?.payload.severity;
 const refs = createForVue<Types>().useNotifications();
 const first: "new_message" | "system_alert" | undefined = refs.items.value[0]?.notification_type;
 const stopSvelte: () => void = notificationStore(manager).subscribe(({ unread: count }) => console.log(count));
 const fake = createFakeManager<Types>({ stored: [{ notification_type: "new_message" }] });
 fake.receive({ payload: { from: "a", text: "b" } });
+// @ts-expect-error: no payload of any type
+fake.receive({ payload: { from: 1 } });
 const asManager: NotificationConnectionManager<Types> = fake;
 const left: Promise<number | null> = asManager.markRead(["id"]);
 const aborted: Promise<unknown> = asManager.history({ signal: new AbortController().signal });

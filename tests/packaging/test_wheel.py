@@ -1,11 +1,13 @@
 """What users install: the wheel holds everything, and works where the sources are not."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from email.parser import Parser
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,17 @@ def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     for_users = ("notify_sse/client/views/testing.js", "notify_sse/client/views/testing.d.ts")  # for their unit tests
     ours = [name for name in names if name not in for_users]
     assert [name for name in ours if "__pycache__" in name or "test" in name] == []
+
+
+def test_both_packages_say_where_they_come_from(wheel: Path) -> None:
+    """The wheel links what it is made from and what changed; the npm package in it names the same home."""
+    packed = zipfile.ZipFile(wheel)
+    [name] = [name for name in packed.namelist() if name.endswith(".dist-info/METADATA")]
+    metadata = Parser().parsestr(packed.read(name).decode())
+    links = dict(line.split(", ", 1) for line in metadata.get_all("Project-URL", []))
+    home = json.loads(packed.read("notify_sse/client/package.json"))["homepage"]
+    assert metadata["Home-page"] == home
+    assert {label: link.partition("#")[0] for label, link in links.items()} == {"Changes": home, "Source": home}
 
 
 def test_the_installed_command_works_without_the_sources(installed: Path, tmp_path: Path) -> None:

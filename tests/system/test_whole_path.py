@@ -9,7 +9,7 @@ import asyncio
 import asyncpg
 
 from tests.support.amqp import publisher
-from tests.support.api import Api
+from tests.support.api import Api, bearer
 from tests.support.service import ServiceFactory
 
 
@@ -49,8 +49,13 @@ async def test_the_whole_path(service: ServiceFactory, broker_url: str, database
         await connection.close()
 
         # Nobody listens now. The publisher, unsure, repeats itself; then something new happens, for alice and for bob.
-        for name, recipient in (("invoice-4711-paid", "alice"), ("for-bob", "bob"), ("for-alice", "alice")):
-            again = document | {"notification_id": name, "recipient_id": recipient}
+        # What is for alice is silent: it is delivered like any other, and does not count as unread.
+        for name, recipient, more in (
+            ("invoice-4711-paid", "alice", {}),
+            ("for-bob", "bob", {}),
+            ("for-alice", "alice", {"silent": True}),
+        ):
+            again = document | {"notification_id": name, "recipient_id": recipient} | more
             await asyncio.to_thread(_publish, broker_url, amqp_prefix, again)
 
         # alice comes back with the cursor she had: she gets what she missed, once, and nothing of bob's.
@@ -58,6 +63,7 @@ async def test_the_whole_path(service: ServiceFactory, broker_url: str, database
             assert (await stream.event("connected")).id == f"{epoch}.1"
             missed = await stream.event("message")
             assert (missed.id, missed.json()["notification_id"]) == (f"{epoch}.3", "for-alice")
+            assert missed.json()["silent"] is True
 
             # She is live again: what is published over HTTP goes the same way.
             cursor = await api.publish("alice", notification_type="system_alert")
@@ -66,6 +72,10 @@ async def test_the_whole_path(service: ServiceFactory, broker_url: str, database
         # Her history holds all three, the newest first.
         page = (await api.history("alice", order="desc")).json()
         assert [item["cursor"] for item in page["items"]] == [f"{epoch}.4", f"{epoch}.3", f"{epoch}.1"]
+
+        # Two of them are unread.
+        answer = await api.http.get("/notifications/unread", headers=bearer(running.token("alice")))
+        assert answer.json()["unread"] == 2
 
 
 def _publish(broker_url: str, prefix: str, document: dict[str, object]) -> None:

@@ -143,34 +143,22 @@ export class NotificationConnectionManager {
     return this.on(RESET, listener);
   }
 
-  /**
-   * Something went wrong. The connection goes on trying all the same, unless its state is `failed`.
-   * @param {(error: api.NotificationFailure) => unknown} listener
-   */
+  /** Something went wrong. It goes on trying, unless it is `failed`. @param {(error: api.NotificationFailure) => unknown} listener */
   onError(listener) {
     return this.on(":error", listener);
   }
 
-  /**
-   * The user has read something, here or on another device.
-   * @param {(mark: api.ReadMark) => unknown} listener
-   */
+  /** The user has read something, here or on another device. @param {(mark: api.ReadMark) => unknown} listener */
   onRead(listener) {
     return this.on(":read", listener);
   }
 
-  /**
-   * A notification was taken back: it is not to be shown any more.
-   * @param {(recalled: api.Recalled) => unknown} listener
-   */
+  /** A notification was taken back: show it no more. @param {(recalled: api.Recalled) => unknown} listener */
   onRecalled(listener) {
     return this.on(":recalled", listener);
   }
 
-  /**
-   * Marks notifications as read on all devices: all up to a cursor, or single ones by their ids.
-   * @param {api.Marking} what
-   */
+  /** Marks as read on all devices: all up to a cursor, or single ones by their ids. @param {api.Marking} what */
   async markRead(what) {
     const { markRead } = await import("./read-state.js");
     return markRead(this, what);
@@ -181,10 +169,7 @@ export class NotificationConnectionManager {
     return this.on(SIGN_OUT, listener);
   }
 
-  /**
-   * Reads these granted topics from now on, beside the user's own notifications.
-   * @param {readonly string[]} topics
-   */
+  /** Reads these granted topics from now on, beside the user's own notifications. @param {readonly string[]} topics */
   setTopics(topics) {
     this.options.topics = [...topics];
     if (!this.#unwatch) return;
@@ -199,11 +184,7 @@ export class NotificationConnectionManager {
     return readOwnHistory(this, signOuts, query);
   }
 
-  /**
-   * Opens what keeps this user's cursor, and goes on from there.
-   *
-   * @param {string} [given] the cursor that the page wants to go on from
-   */
+  /** Opens what keeps this user's cursor. @param {string} [given] the cursor to go on from, in place of the kept one */
   #openKeeper(given) {
     const { resume, url, user = "" } = this.options;
     this.#keeper = cursorKeeper(resume, `notify-sse:${url}:${user}`);
