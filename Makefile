@@ -64,7 +64,7 @@ mutants: $(VENV)/.test ## take the defences out one by one, and show which test 
 client-builds: $(VENV)/.test ## the browser client in apps built by Vite 6, 7, 8, webpack, esbuild and Next, each run in Chromium
 	@NOTIFY_SSE_CLIENT_BUILDS=all $(PYTHON_IN_VENV) -m pytest tests/browser/test_builds.py $(ARGS)
 
-clients: $(VENV)/.test ## other clients of the stream, npm, Python, Java and Go, each over a kill, a drain, a 502 and its token's end; writes docs/reference/clients.md
+clients: $(VENV)/.test ## other clients of the stream, and other publishers, npm, Python, Java and Go, each over kills and cuts; writes docs/reference/clients.md
 	@$(PYTHON_IN_VENV) -m tests.compatibility $(ARGS)
 
 constraints: $(VENV)/.run ## constraints.txt: the versions that are installed here, for installs that can be repeated

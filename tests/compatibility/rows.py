@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 BUILT = HERE.parents[1] / "build" / "clients"
 TOOLCHAIN_S = 300
 OWN_LOOP = "the loop is yours"
+COPY_LIBRARIES = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
 
 class Row(NamedTuple):
@@ -66,24 +67,75 @@ def _python(wanted: str) -> list[Row]:
     return [Row(f"Python {name}", [sys.executable, HERE / "listen.py", name], words) for name, words in set_up.items()]
 
 
+JAVA, JAVA_LIBRARIES = BUILT / "java", BUILT / "java-libraries"
+
+
 def _java(wanted: str) -> list[Row]:
-    name = "Java HttpClient"
-    if wanted not in name or not shutil.which("javac"):
+    set_up = {
+        "HttpClient": ("Listen", f"{OWN_LOOP}; `HTTP_1_1`"),
+        "okhttp-eventsource": (
+            "ListenOkHttp",
+            "an `ErrorStrategy` that goes on, but at 401; `readTimeout` over twice `heartbeat_s`",
+        ),
+    }
+    if not any(wanted in f"Java {name}" for name in set_up) or not _java_is_built():
         return []
-    _run(["javac", "-d", BUILT / "java", HERE / "Listen.java"])
-    return [Row(name, ["java", "-cp", BUILT / "java", "Listen"], f"{OWN_LOOP}; `HTTP_1_1`")]
+    return [Row(f"Java {name}", _java_command(main), words) for name, (main, words) in set_up.items()]
+
+
+def _java_command(main: str) -> list[str | Path]:
+    return ["java", "-cp", f"{JAVA}:{JAVA_LIBRARIES}/*", main]
+
+
+def _java_is_built() -> bool:
+    """Whether there are a JDK and Maven; then what is below java/ is compiled, with its libraries beside it."""
+    if not shutil.which("javac") or not shutil.which("mvn"):
+        return False
+    project, stamp = HERE / "java/pom.xml", JAVA_LIBRARIES / "pom.xml"
+    if not stamp.exists() or stamp.read_bytes() != project.read_bytes():
+        target = f"-DoutputDirectory={JAVA_LIBRARIES}"
+        _run(["mvn", "-q", "-B", "-f", project, COPY_LIBRARIES, target])
+        shutil.copy(project, stamp)
+    _run(["javac", "-cp", f"{JAVA_LIBRARIES}/*", "-d", JAVA, *sorted((HERE / "java").glob("*.java"))])
+    return True
 
 
 def _go(wanted: str) -> list[Row]:
-    name = "Go net/http"
-    if wanted not in name or not shutil.which("go"):
+    set_up = {
+        "net/http": OWN_LOOP,
+        "r3labs/sse": f"{OWN_LOOP}: a clean end ends it; a `ReconnectStrategy` that does not end after 15 minutes",
+        "tmaxmax/go-sse": f"{OWN_LOOP}: any status but 200 ends it",
+        "donovanhide/eventsource": "headers by `SubscribeWithRequest`; read `Errors`, or it stands still",
+        "launchdarkly/eventsource": "an error handler that closes at 401; a read timeout over twice `heartbeat_s`",
+    }
+    if not any(wanted in f"Go {name}" for name in set_up) or not _go_is_built():
         return []
-    _run(["go", "build", "-o", BUILT / "listen-go", HERE / "listen.go"])
-    return [Row(name, [BUILT / "listen-go"], OWN_LOOP)]
+    return [Row(f"Go {name}", [BUILT / "go/listen", name], words) for name, words in set_up.items()]
 
 
-def _run(command: Sequence[str | Path]) -> None:
+def _go_is_built() -> bool:
+    """Whether there is a Go; then what is below go/ is built."""
+    if not shutil.which("go"):
+        return False
+    (BUILT / "go").mkdir(parents=True, exist_ok=True)
+    _run(["go", "build", "-o", f"{BUILT / 'go'}/", "./..."], cwd=HERE / "go")
+    return True
+
+
+def publishers(wanted: str) -> list[Row]:
+    """As `rows`, of those who publish to RabbitMQ."""
+    found: list[Row] = []
+    java, go = "Java Spring RabbitTemplate", "Go amqp091-go"
+    if wanted in java and _java_is_built():
+        set_up = "confirms (`ConfirmType.SIMPLE`); a string goes out as `text/plain`; connects again by itself"
+        found.append(Row(java, _java_command("PublishSpring"), set_up))
+    if wanted in go and _go_is_built():
+        found.append(Row(go, [BUILT / "go/publish"], "confirms; no content type; connecting again is yours"))
+    return found
+
+
+def _run(command: Sequence[str | Path], *, cwd: Path | None = None) -> None:
     BUILT.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TOOLCHAIN_S, check=False)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=TOOLCHAIN_S, check=False)
     if done.returncode:
         raise CannotStart(f"{command[0]} failed: {done.stderr or done.stdout}")

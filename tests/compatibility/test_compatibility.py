@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from tests.compatibility import __main__ as command
+from tests.compatibility.publishing import COUNT, on_publishing
 from tests.compatibility.trial import BATCH, Seen
 from tests.compatibility.verdicts import MANY, on_coming_back, on_refusal
 
@@ -48,21 +50,51 @@ def test_a_client_that_is_refused_ends_or_goes_on_asking(seen: Seen, verdict: st
 
 def test_the_table_has_a_row_for_every_client_that_is_installed_and_each_was_tried() -> None:
     page = command.PAGE.read_text(encoding="utf-8")
-    table = page.partition(command.BEGIN)[2].partition(command.END)[0]
+    table, publishers = (
+        f"{head}{page.partition(command.BEGIN + head)[2].partition(command.END)[0]}"
+        for head in (command.HEAD, command.PUBLISHERS_HEAD)
+    )
     manifest = json.loads((HERE / "node/package.json").read_text(encoding="utf-8"))
     required = re.findall(r"^([\w-]+)==", (HERE / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     names = [f"npm {name}" for name in manifest["dependencies"]] + [f"Python {name}" for name in required]
-    assert len(names) >= 12
-    assert table.startswith(command.HEAD)
-    for name in [*names, "Java HttpClient", "Go net/http"]:
+    go = (HERE / "go/go.mod").read_text(encoding="utf-8")
+    libraries = re.findall(r"^\tgithub\.com/([\w-]+/[\w-]+)(?:/v2)? v[^/]*$", go, re.MULTILINE)
+    names += [f"Go {name}" for name in libraries if name != "rabbitmq/amqp091-go"]
+    assert len(names) >= 16
+    for name in [*names, "Java HttpClient", "Java okhttp-eventsource", "Go net/http"]:
         assert f"| {name} | " in table
+    for name in ["Java Spring RabbitTemplate", "Go amqp091-go"]:
+        assert f"| {name} | each once, in order | " in publishers
     assert "never came" not in table
 
 
-def test_the_table_is_put_where_it_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("numbers", "verdict"),
+    [
+        (range(COUNT), "each once, in order"),
+        ([], "never came"),
+        (range(1, COUNT), "some lost"),
+        ([*range(COUNT), 3], "some twice"),
+        (reversed(range(COUNT)), "out of order"),
+    ],
+)
+def test_a_publisher_is_good_when_each_arrived_once_and_in_order(numbers: Iterable[int], verdict: str) -> None:
+    assert on_publishing(list(numbers)) == verdict
+
+
+def test_each_table_is_put_where_it_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "clients.md"
-    page.write_text(f"before\n{command.BEGIN}old\n{command.END}after\n", encoding="utf-8")
+    heads = (command.HEAD, command.PUBLISHERS_HEAD)
+    old = [f"{command.BEGIN}{head}| old | 1 |\n{command.END}" for head in heads]
+    page.write_text(f"before\n{old[0]}between\n{old[1]}after\n", encoding="utf-8")
     monkeypatch.setattr(command, "PAGE", page)
-    command.write("| new |\n")
-    command.write("| newer |\n")
-    assert page.read_text(encoding="utf-8") == f"before\n{command.BEGIN}| newer |\n{command.END}after\n"
+    command.write(f"{heads[1]}| new | 2 |\n")
+    new = f"{command.BEGIN}{heads[1]}| new | 2 |\n{command.END}"
+    assert page.read_text(encoding="utf-8") == f"before\n{old[0]}between\n{new}after\n"
+
+
+def test_the_rows_of_a_few_take_the_place_of_the_ones_that_they_name() -> None:
+    old = "| Java a | 1 |\n| Go b | 1 |\n| Go c | 1 |\n| npm d | 1 |\n"
+    new = "| Go b | 2 |\n| Go e | 2 |\n| Ruby f | 2 |\n"
+    expected = "| Java a | 1 |\n| Go b | 2 |\n| Go c | 1 |\n| Go e | 2 |\n| npm d | 1 |\n| Ruby f | 2 |\n"
+    assert command.merged(old, new) == expected
