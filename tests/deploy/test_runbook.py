@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import pytest
 
-from tests.deploy.pages import shown
 from tests.support.amqp import publisher
 from tests.support.api import Api, bearer, notification
+from tests.support.pages import shown
 from tests.support.polling import eventually
 from tests.support.service import Service, ServiceFactory
 
