@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import cast
 
 import httpx
+import msgspec
 import pytest
 
+from notify_sse.core.model import Notification
+from notify_sse.core.ports import Store
 from notify_sse.errors import StoreUnavailable
+from notify_sse.store import open_store
 from notify_sse.store.postgres.diagnosis import diagnose
 from notify_sse.store.postgres.pool import PostgresPool, connect
 from tests.deploy.replicas import CERTIFIED, Replicating, Standby, of_pid_file
@@ -19,6 +23,7 @@ from tests.deploy.test_server_pages import pasted
 from tests.support.api import Api, notification
 from tests.support.certificate import Authority
 from tests.support.event_stream import Message
+from tests.support.notifications import parsed
 from tests.support.pages import shown
 from tests.support.polling import eventually, until
 from tests.support.service import Service, ServiceFactory
@@ -276,23 +281,35 @@ async def test_recovery_to_a_moment_by_the_page(primary: Replicating, service: S
     await paste(base.commands)
     url, port = primary.create_database(), free_port()
     name = url.rpartition("/")[2]
-    running = await asyncio.to_thread(service, database_url=url)
     try:
-        async with Api(running) as api:
-            await api.publish_many([notification("alice", notification_id=f"n{n}") for n in range(3)])
+        async with _opened(url) as store:
+            await store.append([_parsed(n) for n in range(3)])
             moment = primary.sql("SELECT clock_timestamp()")
-            cursor = (await api.publish_many([notification("alice", notification_id=f"n{n}") for n in (3, 4)]))[-1]
-        await asyncio.to_thread(running.terminate, within_s=15)
+            last = await store.append([_parsed(n) for n in (3, 4)])
         await paste(epoch.commands, **{"2026-11-26 10:00:00+00": moment, "5433": str(port)})
         there = f"postgresql://{USER}@127.0.0.1:{port}/{name}"
         program = new_epoch.commands.replace("postgresql://push_owner:CHANGE-ME-1@restored.example.test/push", there)
         await pasted(program, env, tmp_path)
         again = await asyncio.to_thread(service, database_url=there)
-        await _is_as_it_was_then(again, cursor)
+        await _is_as_it_was_then(again, f"{last.epoch}.{last.stored[-1].id}")
         await asyncio.to_thread(again.terminate, within_s=15)
     finally:
         if process := of_pid_file(restored):
             process.kill()
+
+
+@contextlib.asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[Store]:
+    store = open_store(url)
+    try:
+        await store.open()
+        yield store
+    finally:
+        await store.close()
+
+
+def _parsed(number: int) -> Notification:
+    return parsed(msgspec.json.encode(notification("alice", notification_id=f"n{number}")))
 
 
 async def _is_as_it_was_then(again: Service, cursor: str) -> None:
