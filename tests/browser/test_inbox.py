@@ -212,7 +212,7 @@ async def test_items_are_shown_as_the_page_wants_and_only_as_text(service: Servi
         await page.evaluate("inbox.setAttribute('sound', '')")
         await _publish(gateway, "plain", title="Quiet")
         await _publish(gateway, "loud", title="Louder")
-        await holds(page, "inside('li').length === 4 && inside('[part=toast]').length === 2")
+        await holds(page, "inside('li').length === 4 && inside('[part=toast-open]').at(-1)?.textContent === 'Louder'")
         assert await page.evaluate("tones") == 2, "two for the one toast"
         await page.evaluate("inbox.renderers = { plain: () => 'mine' }, inbox.texts = { title: 'Post' }")
         assert await page.evaluate("inside('h2')[0].textContent") == "Post"

@@ -93,6 +93,20 @@ test("a sign-in page in place of a token is recognised, and never repeated", asy
   assert.deepEqual(sources, [], "no stream was opened with it");
 });
 
+test("a token is not left where any script may read it: in the last input of a regular expression", async (t) => {
+  /** @type {string[]} */
+  const last = [];
+  globalThis.EventSource = class extends FakeEventSource {
+    constructor(url) {
+      last.push(RegExp.input);
+      super(url);
+    }
+  };
+  await begun(t, { getToken: () => "head.claims.canary" });
+  assert.equal(sources[0].query.access_token, "head.claims.canary");
+  assert.ok(!last[0].includes("canary"), last[0]);
+});
+
 test("a token page that answers with HTML is told from a bug, where it was read as JSON", async (t) => {
   const { manager } = await begun(t, { getToken: () => JSON.parse("<html>") });
   assert.match(manager.state.error.detail, /sign-in page/);

@@ -19,6 +19,12 @@ const { NotificationConnectionManager } = await import("../../notify_sse/client/
 const sources = FakeEventSource.all;
 const turn = () => new Promise(setImmediate);
 
+/** Returns once `condition` holds, or after so many turns that it never will: modules come from another thread. */
+async function until(condition) {
+  const began = performance.now();
+  while (!condition() && performance.now() - began < 5000) await turn();
+}
+
 /** The newest page of a log of `n` notifications. */
 function stored(n) {
   const items = Array.from({ length: n }, (_, index) => ({ cursor: `e.${n - index}`, notification_type: "x" }));
@@ -40,13 +46,13 @@ test("a module that hangs holds nothing up; the newest page comes late, without 
   await turn();
   assert.equal(sources.length, 0);
   t.mock.timers.tick(2000);
-  while (!sources.length) await turn();
+  await until(() => sources.length);
   sources[0].connected("e.30", "alice");
   sources[0].say("message", "e.31", { notification_type: "x" });
   await turn();
   assert.deepEqual(told, [["e.31", false]]);
   Atomics.store(isGiven, 0, 1);
-  while (told.length < 3) await turn();
+  await until(() => told.length === 3);
   assert.deepEqual(told.slice(1), [
     ["e.29", true],
     ["e.30", true],
@@ -70,7 +76,7 @@ test("a cursor that was kept for somebody else holds nothing back: the stream go
   const told = [];
   manager.onAll(({ cursor }) => told.push(cursor));
   manager.connect();
-  while (!sources.length) await turn();
+  await until(() => sources.length);
   sources[0].connected("e.31", "alice");
   await turn();
   assert.deepEqual(told, ["e.29", "e.30", "e.31"]);
