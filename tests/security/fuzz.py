@@ -20,8 +20,9 @@ from tests.support.service import Service
 WARM_UP: Final = 0.1
 """The share of the count that runs before memory is measured: caches fill, and code is loaded."""
 WARM_UP_SERVICE: Final = 0.5
-"""The same at a service, whose collector lets garbage grow up to a bound before it works: some 10,000 connections. What
-leaks grows in the second half as well.
+WARM_UP_CONNECTIONS: Final = 12_000
+"""The same at a service, whose collector lets garbage grow up to a bound before it works. What leaks grows in the
+second half as well.
 """
 GROWTH: Final = 0.05
 GROWTH_KB: Final = 8_192
@@ -126,7 +127,7 @@ async def amqp(service: Service, url: str, exchange: str, counts: Counts, *, see
 
 
 async def _watched(watchdog: Watchdog, kind: str, attempt: live.Attempt, count: int, seed: int) -> Finding:
-    warm = max(1, int(count * WARM_UP_SERVICE))
+    warm = max(1, int(count * WARM_UP_SERVICE), min(WARM_UP_CONNECTIONS, int(count * 0.9)))
     first = await live.run(attempt, count=warm, seed=seed)
     await asyncio.sleep(LINGER_S)
     before = await asyncio.to_thread(watchdog.settled, within_s=SETTLE_S)
