@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 import resource
+import stat
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,7 @@ from notify_sse.cli.options import service_url
 from notify_sse.config import Settings, is_local_url, redacted_url
 from notify_sse.core.ports import Finding
 from notify_sse.errors import NotifyError, TokenRefused
-from notify_sse.server.listening import local_url
+from notify_sse.server.listening import local_url, without_brackets
 from notify_sse.telemetry import tracing
 
 TIMEOUT_S: Final = 5.0
@@ -31,6 +32,8 @@ SAMPLE: Final = re.compile(r"^notify_sse_(\w+) (\S+)$", re.MULTILINE)
 """In the service's metrics: one without labels."""
 WAITS_S: Final = 60.0
 OVERDUE_S: Final = 3600.0
+LONGEST_NAME: Final = 255
+"""Of a file, on the usual file systems."""
 SPARE_FILES: Final = 500
 """For the database, the broker, logs and libraries, beside the streams' sockets."""
 
@@ -126,7 +129,11 @@ async def _state(settings: Settings) -> AsyncIterator[Finding]:
     if not (settings.development or settings.embedded_store):
         return
     mode = await asyncio.to_thread(_mode, Path(settings.state_dir))
-    if mode is None:
+    place = await asyncio.to_thread(_made_in, Path(settings.state_dir)) if mode is None else None
+    if mode is None and place is not None:
+        advice = "give NOTIFY_SSE_STATE_DIR another value"
+        yield Finding("state", "error", f"{settings.state_dir} cannot be made in {place}", advice)
+    elif mode is None:
         yield Finding("state", "ok", f"{settings.state_dir} is not there yet", "`notify-sse serve` makes it")
     elif mode & 0o022:
         advice = f"chmod 700 {settings.state_dir}"
@@ -135,11 +142,36 @@ async def _state(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("state", "ok", settings.state_dir)
 
 
+def _made_in(path: Path) -> Path | None:
+    """The place in which this directory cannot be made; None when it can."""
+    for place in path.parents:
+        try:
+            found = place.stat()
+        except OSError:
+            continue
+        can = stat.S_ISDIR(found.st_mode) and os.access(place, os.W_OK | os.X_OK)
+        return None if can and len(path.name) <= LONGEST_NAME else place
+    return path
+
+
 def _mode(path: Path) -> int | None:
     try:
         return path.stat().st_mode
     except OSError:
         return None
+
+
+async def _address(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether `serve` would find its own address. Whether it is free, `service` says."""
+    for name, host, port in (
+        ("HOST", settings.host, settings.port),
+        ("ADMIN_HOST", settings.admin_host, settings.admin_port),
+    ):
+        try:
+            await asyncio.get_running_loop().getaddrinfo(without_brackets(host), port)
+        except OSError as exc:
+            detail = f"NOTIFY_SSE_{name}: {host} is no address ({exc.strerror})"
+            yield Finding("address", "error", detail, "give it an address of this machine, such as 0.0.0.0")
 
 
 async def _service(settings: Settings) -> AsyncIterator[Finding]:
@@ -182,4 +214,4 @@ def told_by(exposition: str) -> Iterator[Finding]:
         yield Finding("retention", "error", detail, "see `grants`: the database user needs DELETE on the log's tables")
 
 
-CHECKS: Final[tuple[Check, ...]] = (_keys, _database, _broker, _traces, _files, _state, _service)
+CHECKS: Final[tuple[Check, ...]] = (_keys, _database, _broker, _traces, _files, _state, _address, _service)

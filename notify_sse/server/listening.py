@@ -36,7 +36,9 @@ def _listen(host: str, port: int, *, names: str, stall_s: float) -> socket.socke
     does not take what was sent, be it gone or only reading nothing (tcp(7)).
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, _, _, _, address = socket.getaddrinfo(
+            without_brackets(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         listening_socket = socket.socket(family, socket.SOCK_STREAM)
         listening_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -56,6 +58,11 @@ def _listen(host: str, port: int, *, names: str, stall_s: float) -> socket.socke
     return listening_socket
 
 
+def without_brackets(host: str) -> str:
+    """An address of IPv6 without the brackets that it has in a URL."""
+    return host.removeprefix("[").removesuffix("]")
+
+
 def url_of(listening_socket: socket.socket) -> str:
     """The base URL at which `listening_socket` is reached from this machine."""
     host, port = listening_socket.getsockname()[:2]
@@ -64,5 +71,6 @@ def url_of(listening_socket: socket.socket) -> str:
 
 def local_url(host: str, port: int) -> str:
     """The base URL at which a service that listens on `host` and `port` is reached from this machine."""
+    host = without_brackets(host)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

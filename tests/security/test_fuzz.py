@@ -102,7 +102,7 @@ async def test_growth_of_a_service_is_seen(monkeypatch: pytest.MonkeyPatch) -> N
         def errors(self) -> list[str]:
             return ["ERROR planted"]
 
-    finding = await fuzz._watched(cast(Watchdog, Growing()), "planted", attempt, 50, SEED)
+    finding = await fuzz._watched(cast(Watchdog, Growing()), "planted", attempt, 200, SEED)
     told = "\n".join(finding.wrong)
     for wrong in ("streams on 0 sockets", "streams of clients", "open files grew", "memory grew", "ERROR planted"):
         assert wrong in told
