@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from notify_sse.gateway.relay import COMPARE_S, GRACE_S
 from tests.support.api import Api, bearer
 from tests.support.polling import eventually
 from tests.support.service import Service, ServiceFactory
@@ -30,6 +31,7 @@ async def test_what_is_erased_is_served_by_no_gateway_within_a_second(
     """Neither by a stream, nor by a replay, the history or the admin API. Her streams end, bob's go on, and he has all
     that he had. What is left of her in the database has no content, and does not say when she was connected.
     """
+    assert COMPARE_S + GRACE_S < WITHIN_S, "what nobody announces, as here, would be late by itself"
     starting = [asyncio.to_thread(service, broker_url=NO_BROKER, database_url=database_url) for _ in range(3)]
     gateways = await asyncio.gather(*starting)
     async with AsyncExitStack() as opened:
