@@ -1,5 +1,6 @@
 """A short campaign. The long ones are `make fault`; their tables are in docs/explanation/guarantee.md."""
 
+import msgspec
 import pytest
 import uvloop
 
@@ -14,13 +15,18 @@ SLOW = frozenset(
 
 @pytest.mark.deadline(240)
 def test_a_short_campaign_keeps_the_promise() -> None:
-    """Half a minute of faults on three gateways: nothing lost, repeated, reordered, leaked or made up, all converge."""
+    """Half a minute of faults on three gateways: nothing lost, repeated, reordered, leaked or made up, all converge.
+    And what the service tells of that afterwards, and told meanwhile, is what the clients have heard.
+    """
     plan = Plan(seed=7, clients=30, rate_per_s=60, heartbeat_s=1.0, retention_s=30.0, stay_s=8.0)
+    plan = msgspec.structs.replace(plan, traces=60, ghosts=3)
     goal = Goal(minutes=0.5, mean_gap_s=0.7, at_most_s=150)
     outcome = uvloop.run(run(plan, goal, without=SLOW))
     assert not outcome.violations, table(outcome)
     assert not outcome.other, table(outcome)
     assert sum(outcome.faults.values()) >= 8, table(outcome)
     assert outcome.accepted > 300, table(outcome)
+    assert outcome.traces["answers at the end"] >= 20, table(outcome)
+    assert outcome.traces["wrong"] == 0, table(outcome)
     for defence in ("duplicates not appended again", "holes found", "resumed with something missed"):
         assert outcome.defences[defence], table(outcome)

@@ -91,8 +91,9 @@ async def test_what_cannot_be_written_is_written_with_the_next() -> None:
     assert [one.connection_id for one in entries.opened] == ["c"]
 
 
-async def test_the_first_beat_comes_at_once_and_is_not_waited_for_in_vain() -> None:
+async def test_the_first_beat_comes_at_once_and_is_not_waited_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is let in after it is known to somebody, even if the process dies within its first second."""
+    monkeypatch.setattr(journal_writer, "EVERY_S", 1000.0)
     for fails in (None, StoreUnavailable("away")):
         bench = Bench()
         bench.journal.fails = fails

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from notify_sse.core.journal import Entries
+from notify_sse.store.sqlite.journal import SqliteJournal
 from tests.cli import running as command
 from tests.server.in_process import running
 from tests.support.api import Api, bearer, notification
@@ -150,6 +152,22 @@ async def test_the_commands_read_the_database_without_the_service(tmp_path: Path
     assert "expires" not in text
     missing = await asyncio.to_thread(lambda: command.run("trace", "nowhere", env=env))
     assert missing.returncode == 1
+
+
+async def test_a_gateway_is_known_as_soon_as_it_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it died within its first second, a trace would have to name it: nobody is let in before its first beat."""
+    monkeypatch.setattr("notify_sse.gateway.journal_writer.EVERY_S", 1000.0)
+    written = SqliteJournal.write
+
+    async def slow(journal: SqliteJournal, entries: Entries) -> None:
+        await asyncio.sleep(0.3)
+        await written(journal, entries)
+
+    monkeypatch.setattr(SqliteJournal, "write", slow)
+    async with running(tmp_path) as service, Api(service) as api:
+        token = service.token("root", scope=ADMIN)
+        overview = (await api.http.get("/admin/overview", headers=bearer(token))).json()
+    assert [(one["gateway"], one["state"]) for one in overview["gateways"]] == [(overview["gateway"], "up")]
 
 
 async def test_without_a_journal_a_trace_says_that_it_does_not_know(tmp_path: Path) -> None:

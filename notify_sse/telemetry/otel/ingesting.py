@@ -69,12 +69,12 @@ class TakenSpans:
 
     def carried(self, checked: list[Checked]) -> list[Checked]:
         """`checked`, and each notification knows the span of its delivery."""
-        return [self._carried(delivery, message) for delivery, message in checked] if self._spans else checked
+        if not self._spans:
+            return checked
+        spans = self._spans
+        return [one if id(one[0]) not in spans else self._carried(*one, spans[id(one[0])]) for one in checked]
 
-    def _carried(self, delivery: Delivery, message: Notification | Recall) -> Checked:
-        span = self._spans.get(id(delivery))
-        if span is None:
-            return delivery, message
+    def _carried(self, delivery: Delivery, message: Notification | Recall, span: Span) -> Checked:
         span.set_attribute("messaging.message.id", message.notification_id)
         if isinstance(message, Recall):
             span.set_attribute("notify_sse.recall", value=True)
