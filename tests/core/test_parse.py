@@ -409,6 +409,9 @@ def test_silent_is_a_boolean_and_goes_to_the_client() -> None:
     with pytest.raises(BadNotification) as caught:
         parsed(json.dumps({**document, "silent": 1}).encode())
     assert caught.value.field == "silent"
+    said, unsaid = (parsed(json.dumps(one).encode()) for one in ({**document, "silent": False}, document))
+    assert "silent" not in json.loads(said.body)
+    assert said.digest == unsaid.digest, "the same content, however it is written"
 
 
 def test_what_is_broken_first_and_nested_without_end_behind_is_blamed_for_its_depth() -> None:
