@@ -38,7 +38,6 @@ SEEN_AT: Final = {
     "page's epoch not passed on": 2045,
     "head of another epoch overlooked": 1259,
     "sleepers not told of a break": 773,
-    "log that went back not told": 638,
     "halves of a refused batch swapped": 604,
     "head that went back overlooked": 311,
     "join after reading": 269,

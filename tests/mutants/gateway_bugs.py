@@ -5,8 +5,9 @@ from typing import Final
 from tests.mutants.planting import Change, Mutant
 
 
-def _bug(name: str, row: int, defence: str, *changes: tuple[str, str, str]) -> Mutant:
-    return Mutant(name, row, defence, tuple(Change(f"notify_sse.{where}", old, new) for where, old, new in changes))
+def _bug(name: str, row: int, defence: str, *changes: tuple[str, str, str], simulated: bool = True) -> Mutant:
+    planted = tuple(Change(f"notify_sse.{where}", old, new) for where, old, new in changes)
+    return Mutant(name, row, defence, planted, simulated=simulated)
 
 
 TAIL: Final = (
@@ -68,6 +69,7 @@ TAIL: Final = (
         12,
         "a tail that begins anew has no last one",
         ("core.tail:Tail.skip", "self._alone = None", "pass"),
+        simulated=False,  # no stream asks behind a break
     ),
     _bug(
         "last of several taken for the only one",
@@ -119,6 +121,7 @@ STREAM: Final = (
         12,
         "a stream ahead of the log is reset",
         ("core.stream:Stream._after_break", "if self.position > tail.position:", "if False:"),
+        simulated=False,  # such a log has got a new epoch there
     ),
     _bug(
         "cursor past the page",
