@@ -34,8 +34,6 @@ BUGS: Final[tuple[Mutant, ...]] = (
 )
 MAX_SEEDS: Final = 3000
 SEEN_AT: Final = {
-    "page of another log taken": 2045,
-    "page's epoch not passed on": 2045,
     "head of another epoch overlooked": 1259,
     "sleepers not told of a break": 773,
     "halves of a refused batch swapped": 604,
