@@ -36,6 +36,8 @@ class Victim:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1)
         try:
             for part in parts:
+                if writer.transport.is_closing():
+                    return  # cut off, as it should be
                 writer.write(part)
                 await asyncio.sleep(0)
             async with asyncio.timeout(hold_s):

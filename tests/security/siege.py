@@ -201,14 +201,18 @@ async def _under_attack(service: Service, watchdog: Watchdog, healthy: Healthy, 
     command = [sys.executable, "-m", "tests.security.attacks", str(service.port), *tokens]
     attackers = spawn(command, log=service.directory / "attackers.log", env=service.env, cwd=Path.cwd())
     looks = []
+    publishing = asyncio.create_task(healthy.publish(seconds))
     try:
-        publishing = asyncio.create_task(healthy.publish(seconds))
         while not publishing.done():
             with contextlib.suppress(OSError):  # refused for load, as it may be
                 looks.append(await asyncio.to_thread(watchdog.look))
             await asyncio.wait([publishing], timeout=1)
+            if not attackers.alive:
+                said = (service.directory / "attackers.log").read_text()[-2000:]
+                raise RuntimeError(f"the attackers have ended, and nobody besieges:\n{said}")
         await publishing
     finally:
+        publishing.cancel()
         attackers.kill()
     return looks
 
