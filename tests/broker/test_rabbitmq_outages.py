@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from aiormq.connection import TCPTransportFactory
 
 from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection
 from notify_sse.errors import BrokerUnavailable
@@ -49,6 +50,28 @@ async def test_every_kind_of_loss_is_recovered_from(open_broker: Open, server: R
 
 def _live_queues(server: RabbitServer) -> set[str]:
     return {name for name in server.ctl("list_queues", "name").splitlines() if ".live." in name}
+
+
+async def test_a_connection_that_is_lost_in_the_moment_it_is_made(
+    open_broker: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its socket is closed before it is told how to notice a cut: a loss like others, and nothing unexpected."""
+    create, lost = TCPTransportFactory.create, list[asyncio.StreamWriter]()
+
+    async def created(*args: Any, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await create(*args, **options)
+        if len(lost) < 2:
+            lost.append(writer)
+            writer.transport.abort()
+            await until(lambda: writer.get_extra_info("socket").fileno() == -1, what="the socket's end")
+        return reader, writer
+
+    monkeypatch.setattr(TCPTransportFactory, "create", created)
+    async with running(open_broker(), consumes=True, acks=True) as process:
+        await published(process.broker, "after all")
+        assert texts(await process.takes(1)) == ["after all"]
+    assert len(lost) == 2
+    assert not passed(caplog.records, "broker_error")
 
 
 @pytest.mark.deadline(90)

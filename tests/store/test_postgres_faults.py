@@ -5,8 +5,9 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sized
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sized
 from functools import partial
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -16,7 +17,7 @@ from notify_sse.errors import StoreUnavailable
 from notify_sse.store import open_store
 from notify_sse.store.postgres import pool
 from tests.store.subject import OUR_CONNECTIONS, Subject, ids, several, until_stored, whole_log
-from tests.support.polling import eventually
+from tests.support.polling import eventually, until
 from tests.support.services import PostgresServer
 
 TERMINATE = f"SELECT pg_terminate_backend(pid) FROM {OUR_CONNECTIONS}"
@@ -52,6 +53,30 @@ async def test_a_backend_that_is_killed_within_an_append(subject: Subject) -> No
                 await append
         stored = (await until_stored(store, several("killed", 3))).stored
         assert [(one.outcome, one.id) for one in stored] == [("new", 3), ("new", 4), ("new", 5)]
+
+
+async def test_a_connection_that_is_lost_in_the_moment_it_is_made(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket is closed before it is told how to notice a cut. The store is away then; a crash would end a gateway
+    that starts just now.
+    """
+    connect: Callable[..., Awaitable[asyncpg.Connection]] = asyncpg.connect
+
+    async def lost(*args: Any, **options: Any) -> asyncpg.Connection:
+        connection = await connect(*args, **options)
+        transport = cast("Any", connection)._transport
+        transport.abort()
+        await until(lambda: transport.get_extra_info("socket").fileno() == -1, what="the socket's end")
+        return connection
+
+    monkeypatch.setattr(asyncpg, "connect", lost)
+    store = open_store(subject.url)
+    with pytest.raises(StoreUnavailable):
+        await store.open()
+    monkeypatch.undo()
+    await store.open()
+    await store.close()
 
 
 async def test_connections_that_are_cut_while_idle_are_replaced(subject: Subject) -> None:

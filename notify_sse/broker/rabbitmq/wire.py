@@ -75,7 +75,7 @@ class Wire(TransportFactory):
         reader, self._writer = await factory.create(url, **options)
         self._reader = AmqpFrameReader(reader)
         sock = self._writer.get_extra_info("socket")
-        with suppress(OSError, AttributeError):
+        with suppress(OSError, AttributeError, ValueError):  # it may be lost already: its reader finds out
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNANSWERED_S * 1000))
         return self._reader, self._writer
 

@@ -306,9 +306,11 @@ def _is_broken(exc: BaseException) -> bool:
 
 
 def _watch(sock: Any) -> None:
-    if sock.family == socket.AF_UNIX:
+    """Have `sock` notice a silent cut. One that was lost in the moment it was made is whoever uses it to find out."""
+    if sock is None or sock.family == socket.AF_UNIX:
         return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in _NOTICES_A_CUT.items():
-        with contextlib.suppress(AttributeError, OSError):  # not every system has each
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    options = [(socket.SOL_SOCKET, "SO_KEEPALIVE", 1)]
+    options += [(socket.IPPROTO_TCP, option, value) for option, value in _NOTICES_A_CUT.items()]
+    for level, option, value in options:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # not every system has each; no socket any more
+            sock.setsockopt(level, getattr(socket, option), value)

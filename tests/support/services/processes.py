@@ -5,19 +5,23 @@ that a pid which the kernel gave to somebody else in the meantime is never signa
 """
 
 import contextlib
+import functools
+import itertools
 import os
 import random
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 PORTS = range(20_000, 30_000)
 """Below the kernel's ephemeral range: a server that was killed finds its port free when it is started again, and
 a client that calls while it is down cannot connect to itself."""
+SHARES = 16
+"""Processes that test at the same time take their ports from different shares of them, as far as there are so many."""
 
 
 class CannotStart(Exception):
@@ -163,10 +167,20 @@ def accepts(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@functools.cache
+def _ports_of(pid: int) -> Iterator[int]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", f"gw{pid}")
+    share = PORTS[int(worker.removeprefix("gw")) % SHARES :: SHARES]
+    first = random.randrange(len(share))
+    return itertools.cycle([*share[first:], *share[:first]])
+
+
 def free_port() -> int:
-    """A loopback port that nobody uses, outside the ephemeral range."""
+    """A loopback port that nobody uses, outside the ephemeral range. None twice, as long as there are others: what is
+    to listen there may start much later.
+    """
     while True:
-        port = random.choice(PORTS)
+        port = next(_ports_of(os.getpid()))
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
