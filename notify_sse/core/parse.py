@@ -6,7 +6,7 @@ costs little. Pure: the caller gives the time and the id to fill in.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
@@ -18,14 +18,12 @@ from notify_sse.core.channels import recipient_channel, topic_channel
 from notify_sse.core.faults import (
     MAX_DEPTH,
     UNSAFE_DIGITS,
-    Fault,
     blame,
-    blame_batch,
     fault_in,
     scalar_fault,
     unsafe_number_in,
 )
-from notify_sse.core.media import JSON, MSGPACK, Kind
+from notify_sse.core.media import JSON, NOT_MSGPACK, Kind
 from notify_sse.core.model import Notification, Recall
 from notify_sse.errors import BadNotification
 
@@ -39,8 +37,6 @@ _FIELDS: Final = frozenset(
 )
 _OPTIONAL: Final = frozenset(("notification_id", "recipient_id", "topic", "timestamp", "expires_at", "silent"))
 """The fields that may be absent, and so may be null."""
-_NOT_MSGPACK: Final = ("body", "malformed", "is not valid MessagePack")
-_MSGPACK_ARRAYS: Final = frozenset([*(bytes([first]) for first in range(0x90, 0xA0)), b"\xdc", b"\xdd"])
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
@@ -170,30 +166,6 @@ def _notification(
     )
 
 
-def is_batch(raw: bytes, content_type: Kind) -> bool:
-    """Whether `raw` is an array, by its first byte."""
-    if content_type == MSGPACK:
-        return raw[:1] in _MSGPACK_ARRAYS
-    return raw.lstrip()[:1] == b"["
-
-
-def split_batch(raw: bytes, content_type: Kind) -> list[msgspec.Raw] | None:
-    """The items of an array, each as the bytes that were sent, so that each is measured as published. None for what is
-    no array: `faults_of_batch` says why.
-    """
-    codec = msgspec.msgpack if content_type == MSGPACK else msgspec.json
-    try:
-        items: list[msgspec.Raw] = codec.decode(raw, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return items
-
-
-def faults_of_batch(raw: bytes, content_type: Kind, *, max_items: int) -> Iterator[Fault | None]:
-    """Why `raw` cannot be split, in steps of which each costs little: None until it is known."""
-    return iter((_NOT_MSGPACK,)) if content_type == MSGPACK else blame_batch(raw, max_items=max_items)
-
-
 @lru_cache(maxsize=1)
 def rfc3339(moment: datetime) -> str:
     """`moment` (aware) in UTC with milliseconds, the form of our own timestamps (RFC 3339)."""
@@ -214,7 +186,7 @@ def _decode(raw: bytes | memoryview, content_type: Kind, *, max_bytes: int) -> d
         detail = f"is nested over {MAX_DEPTH} levels"
         raise BadNotification(field="body", reason="too_deep", detail=detail) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, TypeError) as exc:
-        field, reason, detail = blame(bytes(raw)) if content_type == JSON else _NOT_MSGPACK
+        field, reason, detail = blame(bytes(raw)) if content_type == JSON else NOT_MSGPACK
         raise BadNotification(field=field, reason=reason, detail=detail) from exc
     if not isinstance(given, dict):
         _refuse("body", "malformed", "must be an object")

@@ -12,22 +12,25 @@ DEAR_STEP_S: Final = 0.00025
 
 
 class Pace:
-    """For one piece of work. `rest` after each step."""
+    """For one piece of work. `rest` after each step.
 
-    __slots__ = ("_since", "_steps")
+    Work of dear steps rests `rests` times as long as it worked: with 1.0 it has half of the process at most.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_rests", "_since", "_steps")
+
+    def __init__(self, rests: float = 1.0) -> None:
+        self._rests = rests
         self._since = time.monotonic()
         self._steps = 0
 
     async def rest(self) -> None:
         """Let everybody else have a turn, if this work had more than `MAX_STRETCH_S` since the last.
 
-        One turn each, which costs plain work nothing. Work of dear steps rests for as long as it worked, so it has half
-        of the process at most: what others do takes several turns.
+        One turn each, which costs plain work nothing. What others do takes several turns: dear steps leave them time.
         """
         self._steps += 1
         worked_s = time.monotonic() - self._since
         if worked_s > MAX_STRETCH_S:
-            await asyncio.sleep(worked_s if worked_s > self._steps * DEAR_STEP_S else 0)
+            await asyncio.sleep(self._rests * worked_s if worked_s > self._steps * DEAR_STEP_S else 0)
             self._since, self._steps = time.monotonic(), 0

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from notify_sse.gateway.registry import Registry
+from notify_sse.server import allocator
 
 STATM: Final = Path("/proc/self/statm")
 YOUNG: Final = 10_000
@@ -31,11 +32,13 @@ COLLECT_EVERY_S: Final = 900.0
 GROWN_BYTES: Final = 134_217_728
 """More memory than after the last collection, which makes another worth it: at most each `GROWN_EVERY_S`."""
 GROWN_EVERY_S: Final = 10.0
+SWOLLEN_BYTES: Final = 16_777_216
+"""More memory than when it was last given back, which makes it worth to ask the C library for what is free of it."""
 
 
 class GarbagePolicy:
     """Takes over the collector of this process for as long as `run` runs. `passed_on` counts Hypercorn's connections
-    that have ended, `resident` is the memory of the process in bytes.
+    that have ended, `resident` is the memory of the process in bytes, `give_back` gives the system what is free of it.
     """
 
     def __init__(
@@ -44,18 +47,21 @@ class GarbagePolicy:
         *,
         passed_on: Callable[[], int] = lambda: 0,
         resident: Callable[[], int] | None = None,
+        give_back: Callable[[], None] = allocator.give_back,
     ) -> None:
         self._registry = registry
         self._passed_on = passed_on
         self._resident = resident or resident_bytes
-        self._resident_after = 0
+        self._give_back = give_back
+        self._resident_after = self._resident_given_back = 0
         self._opened = self._closed = 0
-        self._collected_at = time.monotonic()
+        self._collected_at = self._given_back_at = time.monotonic()
 
     async def run(self) -> None:
         """Look once a second, until cancelled."""
         before = gc.get_threshold()
         gc.set_threshold(YOUNG, MIDDLE, NEVER)
+        allocator.keep_large_blocks_apart()
         self._collect_all()
         try:
             while True:
@@ -66,14 +72,18 @@ class GarbagePolicy:
             gc.unfreeze()
 
     def look(self) -> None:
-        """Collect or freeze, if there is a reason."""
+        """Collect, freeze, or give memory back, if there is a reason."""
         registry = self._registry
         worth = max(COLLECT_AT, COLLECT_SHARE * len(registry))
-        since_s = time.monotonic() - self._collected_at
-        grown = since_s > GROWN_EVERY_S and self._resident() - self._resident_after > GROWN_BYTES
+        now, resident = time.monotonic(), self._resident()
+        since_s = now - self._collected_at
+        grown = since_s > GROWN_EVERY_S and resident - self._resident_after > GROWN_BYTES
         if grown or since_s > COLLECT_EVERY_S or registry.closed + self._passed_on() - self._closed >= worth:
             self._collect_all()
-        elif registry.opened - self._opened >= FREEZE_AT:
+            return
+        if now - self._given_back_at > GROWN_EVERY_S and resident - self._resident_given_back > SWOLLEN_BYTES:
+            self._shrink()
+        if registry.opened - self._opened >= FREEZE_AT:
             self._opened = registry.opened
             gc.freeze()
 
@@ -83,7 +93,13 @@ class GarbagePolicy:
         gc.unfreeze()
         gc.collect()
         gc.freeze()
-        self._resident_after = self._resident()
+        self._shrink()
+        self._resident_after = self._resident_given_back
+
+    def _shrink(self) -> None:
+        self._give_back()
+        self._given_back_at = time.monotonic()
+        self._resident_given_back = self._resident()
 
 
 def resident_bytes() -> int:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notify_sse.core.faults import BLAMED_BYTES, MAX_DEPTH, Fault, fault_in
+from notify_sse.core.faults import BLAMED_BYTES, MAX_DEPTH, fault_in
 from notify_sse.core.media import JSON, MSGPACK, Kind
 from notify_sse.core.model import Notification, Recall
-from notify_sse.core.parse import faults_of_batch, is_batch, parse_message, split_batch
+from notify_sse.core.parse import parse_message
 from notify_sse.errors import BadNotification
 from tests.support.notifications import MAX_BYTES, NOW, documents, ids, parsed
 
@@ -259,58 +259,6 @@ def test_a_damaged_document_is_refused_or_passes_and_nothing_else(document: dict
         notification = parsed(bytes(raw), content_type=content_type)
         json.loads(notification.body)
         notification.channel.encode()
-
-
-@given(st.lists(documents(), max_size=5))
-def test_a_batch_splits_into_its_items(items: list[dict[str, Any]]) -> None:
-    """Each as the bytes that were sent, in order, in either encoding."""
-    kinds: list[tuple[Any, Any, Kind]] = [
-        (msgspec.json.encode, msgspec.json.decode, JSON),
-        (msgspec.msgpack.encode, msgspec.msgpack.decode, MSGPACK),
-    ]
-    for encode, decode, content_type in kinds:
-        raw = encode(items)
-        assert is_batch(raw, content_type)
-        split = split_batch(raw, content_type)
-        assert split is not None
-        assert [decode(item) for item in split] == [decode(encode(item)) for item in items]
-        assert not is_batch(encode(GOOD), content_type)
-
-
-def _blamed(raw: bytes, content_type: Kind = JSON, *, max_items: int = 500) -> Fault:
-    """What is said of an array that does not split."""
-    assert split_batch(raw, content_type) is None
-    [*nothing, fault] = faults_of_batch(raw, content_type, max_items=max_items)
-    assert not any(nothing)
-    assert fault
-    return fault
-
-
-@pytest.mark.parametrize(
-    ("raw", "field", "reason"),
-    [
-        (b"[{]", "body", "malformed"),
-        (b"[1", "body", "malformed"),
-        (b"[" * 9000, "[0].body", "too_deep"),
-        (b"[NaN]", "body", "malformed"),
-        (b'[{"payload":{"x":NaN}}]', "[0].payload.x", "invalid_field"),
-        (b' [ {} ,\n{"payload":{"\xc3\xa9":NaN}} ]', "[1].payload.\u00e9", "invalid_field"),
-        (b"[{},{}", "body", "malformed"),
-        (b"[{},{}] x", "body", "malformed"),
-        (b"[{} {}]", "body", "malformed"),
-        (b'[{},"' + b"x" * BLAMED_BYTES + b'",NaN]', "body", "malformed"),
-    ],
-)
-def test_a_batch_that_does_not_decode_names_what_can_be_said(raw: bytes, field: str, reason: str) -> None:
-    assert _blamed(raw)[:2] == (field, reason)
-
-
-def test_a_batch_that_does_not_decode_is_not_searched_beyond_its_limits() -> None:
-    """In items, and in bytes of one of them. Each step is small, whatever the whole is."""
-    many = b"[" + b"{}," * 2_000_000 + b"NaN]"
-    assert _blamed(many, max_items=7)[:2] == ("body", "malformed")
-    assert len(list(faults_of_batch(many, JSON, max_items=7))) == 8
-    assert _blamed(b"\xdd\x00", MSGPACK)[:2] == ("body", "malformed")
 
 
 def test_a_document_that_does_not_decode_is_searched_only_when_it_is_small() -> None:

@@ -20,7 +20,11 @@ from tests.security.inputs import HANDSHAKE
 HOLD_S: Final = 2.0
 """How long an attacker keeps what it has got, before it goes and begins again."""
 WORKERS: Final = 6
+PACKED: Final = gzip.compress(bytes(60_000_000), 9)[10:-8]
+"""Made once: attackers that compute would take the time of healthy clients on the same machine."""
 ZEROS: Final = b'{"payload":{"a":[' + b"0," * 7999 + b"0]}}"
+
+MANY: Final = b"[" + b"0," * 4_000_000 + b"0]"
 
 Attack = Callable[["Victim", Random], Awaitable[None]]
 
@@ -125,9 +129,8 @@ async def inflated(victim: Victim, _: Random) -> None:
     offer = HANDSHAKE.format(victim.reads).replace(
         "Upgrade: websocket", "Sec-WebSocket-Extensions: permessage-deflate\r\nUpgrade: websocket"
     )
-    packed = gzip.compress(bytes(60_000_000), 9)[10:-8]
-    size = len(packed).to_bytes(8, "big")
-    await victim.send(offer.encode(), b"\xc2\xff" + size + bytes(4) + packed)
+    size = len(PACKED).to_bytes(8, "big")
+    await victim.send(offer.encode(), b"\xc2\xff" + size + bytes(4) + PACKED)
 
 
 async def zeros(victim: Victim, _: Random) -> None:
@@ -138,6 +141,11 @@ async def zeros(victim: Victim, _: Random) -> None:
 async def broken_array(victim: Victim, _: Random) -> None:
     """A large array with its fault at the end."""
     await victim.send(victim.post(b"[" + b",".join([ZEROS] * 400) + b",{]"), hold_s=3.0, read=True)
+
+
+async def many_items(victim: Victim, _: Random) -> None:
+    """An array of millions of items, each of which is nothing."""
+    await victim.send(victim.post(MANY), hold_s=3.0, read=True)
 
 
 async def held_back(victim: Victim, _: Random) -> None:
@@ -171,6 +179,7 @@ ATTACKS: Final[tuple[Attack, ...]] = (
     inflated,
     zeros,
     broken_array,
+    many_items,
     held_back,
     bad_tokens,
     noise,
@@ -181,6 +190,7 @@ async def attack(victim: Victim) -> None:
     """All of them, each by several attackers, for ever."""
 
     async def attacker(work: Attack, random: Random) -> None:
+        await asyncio.sleep(random.random() * HOLD_S)  # they are many, and no choir
         while True:
             try:
                 await work(victim, random)

@@ -11,11 +11,12 @@ import msgspec
 
 from notify_sse.auth import Verifier
 from notify_sse.config import read_settings
+from notify_sse.core.batch import faults_of_batch, is_batch, split_batch
 from notify_sse.core.cursor import parse_cursor
 from notify_sse.core.frames import encode_frames, frame
 from notify_sse.core.media import JSON, MSGPACK, Kind
 from notify_sse.core.model import Event
-from notify_sse.core.parse import faults_of_batch, is_batch, parse, split_batch
+from notify_sse.core.parse import parse
 from notify_sse.errors import BadNotification, Unauthorized
 from tests.security import inputs
 from tests.support.event_stream import EventStreamParser
@@ -67,10 +68,15 @@ def body(random: Random) -> str:
     kind: Kind = random.choice((JSON, JSON, MSGPACK))
     raw = inputs.json_body(random) if kind == JSON else inputs.msgpack_body(random)
     try:
-        items = split_batch(raw, kind) if is_batch(raw, kind) else [raw]
-        if items is None:
-            (fault,) = filter(None, faults_of_batch(raw, kind, max_items=MAX_ITEMS))
-            return fault[1] if all(fault) else "nameless"
+        items: list[bytes | msgspec.Raw] = []
+        if is_batch(raw, kind):
+            for some in split_batch(raw, kind, max_items=MAX_ITEMS, max_bytes=MAX_BYTES):
+                if some is None:
+                    (fault,) = filter(None, faults_of_batch(raw, kind, max_items=MAX_ITEMS))
+                    return fault[1] if all(fault) else "nameless"
+                items += some
+        else:
+            items = [raw]
         for item in items:
             made = parse(
                 bytes(item), max_bytes=MAX_BYTES, now=datetime.now(UTC), new_id=lambda: "new", content_type=kind

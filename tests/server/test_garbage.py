@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from notify_sse.server import garbage
-from notify_sse.server.garbage import COLLECT_AT, GROWN_BYTES, GarbagePolicy, resident_bytes
+from notify_sse.server.garbage import COLLECT_AT, GROWN_BYTES, SWOLLEN_BYTES, GarbagePolicy, resident_bytes
 
 
 async def _collections(monkeypatch: pytest.MonkeyPatch, **changes: int) -> int:
@@ -66,3 +66,23 @@ async def test_a_full_collection_has_a_reason_and_comes_once(
 
 def test_the_memory_of_the_process_is_known() -> None:
     assert 10_000_000 < resident_bytes() < 10_000_000_000
+
+
+def test_memory_is_given_back_once_it_has_swollen_and_not_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a collection: that is for what only the collector finds."""
+    world = {"resident": 10 * GROWN_BYTES, "given_back": 0, "collected": 0}
+
+    def give_back() -> None:
+        world["given_back"] += 1
+
+    monkeypatch.setattr(gc, "collect", lambda: world.update(collected=world["collected"] + 1))
+    monkeypatch.setattr(garbage, "GROWN_EVERY_S", 0)
+    registry = _Sized(SimpleNamespace(opened=0, closed=0))
+    policy = GarbagePolicy(cast(Any, registry), resident=lambda: world["resident"], give_back=give_back)
+    policy._collect_all()
+    for more, times in ((SWOLLEN_BYTES, 1), (1, 2), (0, 2)):
+        world["resident"] += more
+        policy.look()
+        assert world["given_back"] == times
+    gc.unfreeze()
+    assert world["collected"] == 1

@@ -17,6 +17,8 @@ import msgspec
 from notify_sse.web.door.handshake import wants_websocket
 
 MAX_HEAD_BYTES: Final = 16_384
+MAX_FIELDS: Final = 128
+"""Header fields of a request, whoever reads it. Each layer looks through all of them: a thousand are milliseconds."""
 _WHOLE_LINES: Final = re.compile(rb"(?:[!-~][ -~]*\r\n)*")
 _START_OF_LINE: Final = re.compile(rb"(?:[!-~][ -~]*)?\r?")
 _TARGET: Final = re.compile(rb"[!-~]+")
@@ -175,7 +177,7 @@ def _query(request: _Request, head: bytes, start: bytes, *, foreign: frozenset[b
     if not head.startswith(b"%b %b HTTP/1.1\r\n" % (method, request.target)) or not _TARGET.fullmatch(request.target):
         return None
     names = [name for name, _ in request.headers]
-    if names.count(b"host") != 1 or not foreign.isdisjoint(names):
+    if len(names) > MAX_FIELDS or names.count(b"host") != 1 or not foreign.isdisjoint(names):
         return None
     target_path, _, query = request.target.partition(b"?")
     return query if target_path == path else None

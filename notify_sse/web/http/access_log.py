@@ -35,7 +35,8 @@ def is_stream(scope: Scope) -> bool:
 
 def note_error(scope: Scope, exc: NotifyError) -> None:
     """The request of `scope` is refused with `exc`: its record will say so."""
-    scope[_ERROR] = exc
+    # Not the exception: the frames of its traceback hold `scope`, and so the body, until the collector comes by.
+    scope[_ERROR] = exc.code
 
 
 class Requests:
@@ -48,9 +49,9 @@ class Requests:
     def note(self, scope: Scope, *, route: str, status: int, duration_s: float) -> None:
         """A request was answered."""
         self._metrics.answered(route, status)
-        exc: NotifyError | None = scope.get(_ERROR)
-        if exc or (status >= REFUSED and route not in QUIET):
-            code = exc.code if exc else f"http_{status}"
+        code: str | None = scope.get(_ERROR)
+        if code or (status >= REFUSED and route not in QUIET):
+            code = code or f"http_{status}"
             self._refusals.note(f"{route} {code}", route=route, status=status, code=code, **_who(scope))
         if logger.isEnabledFor(logging.DEBUG) and route not in QUIET:
             extra = {

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from notify_sse.errors import VersionNotSupported
 from notify_sse.web.door.door import address_of
 from notify_sse.web.door.handshake import wants_websocket
-from notify_sse.web.door.head import UpgradeRequest
+from notify_sse.web.door.head import MAX_FIELDS, UpgradeRequest
 from notify_sse.web.door.loop import ServerLoop
 from notify_sse.web.door.patience import Patience
 from notify_sse.web.http.problems import refusal
@@ -110,7 +110,13 @@ class Http1(H11Protocol):
         """Where Hypercorn changes to HTTP/2. An offer may be ignored (RFC 9110, 7.8); a preface is a request to us."""
 
     async def _create_stream(self, request: h11.Request) -> None:
-        """Where Hypercorn serves a WebSocket: the door gets it, when it is ours; else the wish is ignored."""
+        """Where Hypercorn has a whole head. One with too many fields is refused (RFC 6585, 5). A WebSocket is the
+        door's when it is ours; else the wish for it is ignored.
+        """
+        if len(request.headers) > MAX_FIELDS:
+            await self._send_error_response(431)
+            await self.send(Closed())
+            return
         if self._doors is not None:
             self._doors.sockets.asks(cast(asyncio.Transport, _server_of(self).writer.transport))
         if not wants_websocket(request.headers):

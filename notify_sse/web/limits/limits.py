@@ -7,6 +7,7 @@ from notify_sse.telemetry.metrics import Metrics
 from notify_sse.web.door.arrivals import Arrivals
 from notify_sse.web.limits.address import Proxies
 from notify_sse.web.limits.budget import Budget
+from notify_sse.web.limits.large_bodies import LargeBodies
 from notify_sse.web.limits.rates import LIMITS, Rates
 
 RESERVED_FILES: Final = 256
@@ -38,6 +39,7 @@ class Limits:
             most=most, per_address=settings.max_connections_per_address, proxies=self.proxies, on_limited=count
         )
         self.bodies = Budget("body_bytes", most=BODY_BYTES, each=BODY_BYTES // 2, on_limited=count)
+        self.large_bodies = LargeBodies()
         self.answers = Budget("answer_bytes", most=ANSWER_BYTES, each=ANSWER_BYTES // 4, on_limited=count)
         metrics.gauge("body_bytes", "Bytes of request bodies under way.", lambda: self.bodies.held_bytes)
         metrics.gauge("answer_bytes", "Bytes of answers under way.", lambda: self.answers.held_bytes)

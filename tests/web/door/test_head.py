@@ -2,7 +2,15 @@
 
 import pytest
 
-from notify_sse.web.door.head import MAX_HEAD_BYTES, PlainRequest, PublishRequest, Undecided, UpgradeRequest, read
+from notify_sse.web.door.head import (
+    MAX_FIELDS,
+    MAX_HEAD_BYTES,
+    PlainRequest,
+    PublishRequest,
+    Undecided,
+    UpgradeRequest,
+    read,
+)
 from tests.web.door.heads import HEAD, OTHERS, PATH, PATHS, head, publish, upgrade
 
 
@@ -46,6 +54,14 @@ def test_a_websocket_is_taken_with_what_comes_behind_it(behind: bytes) -> None:
 def test_whatever_else_it_is_goes_to_hypercorn(other: bytes) -> None:
     """Legal or not: nothing that two readers could read in two ways is read here."""
     assert read(other, paths=PATHS) is Undecided.OTHER
+
+
+def test_a_head_of_too_many_fields_is_not_read_here() -> None:
+    """Whatever it asks for. Hypercorn's side refuses it."""
+    for make in (head, upgrade, lambda *lines: publish(b"{}", *lines)):
+        several = [b"X-%d: y" % number for number in range(MAX_FIELDS)]
+        assert read(make(*several[:-8]), paths=PATHS) is not Undecided.OTHER
+        assert read(make(*several), paths=PATHS) is Undecided.OTHER
 
 
 def test_the_first_byte_that_differs_decides() -> None:
