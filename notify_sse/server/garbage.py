@@ -32,7 +32,10 @@ COLLECT_EVERY_S: Final = 900.0
 GROWN_BYTES: Final = 134_217_728
 """More memory than after the last collection, which makes another worth it: at most each `GROWN_EVERY_S`."""
 GROWN_EVERY_S: Final = 10.0
-SWOLLEN_BYTES: Final = 16_777_216
+TIDY_AT: Final = 200
+"""Connections that have ended, which make a collection worth it of what is not frozen: a few milliseconds."""
+TIDY_EVERY_S: Final = 10.0
+SWOLLEN_BYTES: Final = 8_388_608
 """More memory than when it was last given back, which makes it worth to ask the C library for what is free of it."""
 
 
@@ -54,8 +57,8 @@ class GarbagePolicy:
         self._resident = resident or resident_bytes
         self._give_back = give_back
         self._resident_after = self._resident_given_back = 0
-        self._opened = self._closed = 0
-        self._collected_at = self._given_back_at = time.monotonic()
+        self._opened = self._closed = self._tidied = 0
+        self._collected_at = self._tidied_at = time.monotonic()
 
     async def run(self) -> None:
         """Look once a second, until cancelled."""
@@ -72,24 +75,30 @@ class GarbagePolicy:
             gc.unfreeze()
 
     def look(self) -> None:
-        """Collect, freeze, or give memory back, if there is a reason."""
+        """Collect all, or what is new; freeze; give memory back: if there is a reason."""
         registry = self._registry
         worth = max(COLLECT_AT, COLLECT_SHARE * len(registry))
-        now, resident = time.monotonic(), self._resident()
+        closed, now = registry.closed + self._passed_on(), time.monotonic()
         since_s = now - self._collected_at
-        grown = since_s > GROWN_EVERY_S and resident - self._resident_after > GROWN_BYTES
-        if grown or since_s > COLLECT_EVERY_S or registry.closed + self._passed_on() - self._closed >= worth:
+        grown = since_s > GROWN_EVERY_S and self._resident() - self._resident_after > GROWN_BYTES
+        if grown or since_s > COLLECT_EVERY_S or closed - self._closed >= worth:
             self._collect_all()
             return
-        if now - self._given_back_at > GROWN_EVERY_S and resident - self._resident_given_back > SWOLLEN_BYTES:
-            self._shrink()
+        if now - self._tidied_at > TIDY_EVERY_S:
+            self._tidied_at = now
+            if closed - self._tidied >= TIDY_AT:
+                self._tidied = closed
+                gc.collect()
+            if self._resident() - self._resident_given_back > SWOLLEN_BYTES:
+                self._shrink()
         if registry.opened - self._opened >= FREEZE_AT:
             self._opened = registry.opened
             gc.freeze()
 
     def _collect_all(self) -> None:
         self._opened, self._closed = self._registry.opened, self._registry.closed + self._passed_on()
-        self._collected_at = time.monotonic()
+        self._tidied = self._closed
+        self._collected_at = self._tidied_at = time.monotonic()
         gc.unfreeze()
         gc.collect()
         gc.freeze()
@@ -98,7 +107,6 @@ class GarbagePolicy:
 
     def _shrink(self) -> None:
         self._give_back()
-        self._given_back_at = time.monotonic()
         self._resident_given_back = self._resident()
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from notify_sse.server import garbage
-from notify_sse.server.garbage import COLLECT_AT, GROWN_BYTES, SWOLLEN_BYTES, GarbagePolicy, resident_bytes
+from notify_sse.server.garbage import COLLECT_AT, GROWN_BYTES, SWOLLEN_BYTES, TIDY_AT, GarbagePolicy, resident_bytes
 
 
 async def _collections(monkeypatch: pytest.MonkeyPatch, **changes: int) -> int:
@@ -21,6 +21,7 @@ async def _collections(monkeypatch: pytest.MonkeyPatch, **changes: int) -> int:
     )
     monkeypatch.setattr(gc, "collect", lambda: counted.append(1))
     monkeypatch.setattr(garbage, "GROWN_EVERY_S", 0)
+    monkeypatch.setattr(garbage, "TIDY_EVERY_S", 0)
     running = asyncio.create_task(policy.run())
     await asyncio.sleep(0)
     assert len(counted) == 1
@@ -50,7 +51,8 @@ class _Sized:
 @pytest.mark.parametrize(
     ("changes", "collections"),
     [
-        ({"closed": COLLECT_AT - 1}, 0),
+        ({"closed": TIDY_AT - 1}, 0),
+        ({"closed": TIDY_AT}, 1),
         ({"closed": COLLECT_AT}, 1),
         ({"passed_on": COLLECT_AT}, 1),
         ({"closed": COLLECT_AT // 2, "passed_on": COLLECT_AT // 2}, 1),
@@ -58,7 +60,7 @@ class _Sized:
         ({"resident": GROWN_BYTES + 1}, 1),
     ],
 )
-async def test_a_full_collection_has_a_reason_and_comes_once(
+async def test_a_collection_has_a_reason_and_comes_once(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, int], collections: int
 ) -> None:
     assert await _collections(monkeypatch, **changes) == collections
@@ -76,7 +78,7 @@ def test_memory_is_given_back_once_it_has_swollen_and_not_again_at_once(monkeypa
         world["given_back"] += 1
 
     monkeypatch.setattr(gc, "collect", lambda: world.update(collected=world["collected"] + 1))
-    monkeypatch.setattr(garbage, "GROWN_EVERY_S", 0)
+    monkeypatch.setattr(garbage, "TIDY_EVERY_S", 0)
     registry = _Sized(SimpleNamespace(opened=0, closed=0))
     policy = GarbagePolicy(cast(Any, registry), resident=lambda: world["resident"], give_back=give_back)
     policy._collect_all()
@@ -86,3 +88,13 @@ def test_memory_is_given_back_once_it_has_swollen_and_not_again_at_once(monkeypa
         assert world["given_back"] == times
     gc.unfreeze()
     assert world["collected"] == 1
+
+
+async def test_what_few_connections_leave_is_collected_without_a_look_at_what_is_frozen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So it costs by what is new, however many streams are open."""
+    thawed: list[int] = []
+    monkeypatch.setattr(gc, "unfreeze", lambda: thawed.append(1))
+    assert await _collections(monkeypatch, passed_on=TIDY_AT) == 1
+    assert len(thawed) == 2, "at the start and at the end"
