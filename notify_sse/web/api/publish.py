@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from msgspec import UNSET, Raw
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -119,23 +119,16 @@ async def _parsed(raw: bytes, kind: Kind, *, max_bytes: int, strict_numbers: boo
         return False, [one(raw)]
     notifications: list[Notification] = []
     pace = Pace()
-    for place, item in enumerate(await _items(raw, kind, pace, max_bytes=max_bytes)):
-        await pace.rest()
-        try:
-            notifications.append(one(memoryview(item)))
-        except BadNotification as exc:
-            raise exc.within(f"[{place}]") from None
-    return True, notifications
-
-
-async def _items(raw: bytes, kind: Kind, pace: Pace, *, max_bytes: int) -> list[Raw]:
-    items: list[Raw] = []
-    for some in split_batch(raw, kind, max_items=MAX_BATCH, max_bytes=max_bytes):
-        if some is None:
+    for items in split_batch(raw, kind, max_items=MAX_BATCH, max_bytes=max_bytes):
+        if items is None:
             raise await _explained(raw, kind)
-        items += some
-        await pace.rest()
-    return items
+        for item in items:
+            await pace.rest()
+            try:
+                notifications.append(one(memoryview(item)))
+            except BadNotification as exc:
+                raise exc.within(f"[{len(notifications)}]") from None
+    return True, notifications
 
 
 async def _explained(raw: bytes, kind: Kind) -> BadNotification:
