@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from notify_sse.core.faults import Fault, blame_batch
-from notify_sse.core.media import MSGPACK, NOT_MSGPACK, Kind
+from notify_sse.core.faults import NOT_MSGPACK, Fault, after_blank, blame_batch
+from notify_sse.core.media import MSGPACK, Kind
 from notify_sse.errors import BadNotification
 
 AT_ONCE_BYTES: Final = 262_144
@@ -20,7 +20,6 @@ _MSGPACK_ARRAYS: Final = frozenset([*(bytes([first]) for first in range(0x90, 0x
 _FIXARRAY: Final = 0x90
 _SIZES: Final = {0xDC: 2, 0xDD: 4}
 """How many bytes behind the first one say how many items there are."""
-_BLANK: Final = re.compile(rb"[ \t\r\n]*")
 _STRUCTURE: Final = re.compile(rb'[^"\[\]{}]*+(?:"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|([\[\]{}])|\Z)', re.DOTALL)
 """Up to the end of a string, of one that does not end, or of the next bracket. Each byte is looked at once."""
 _SCALAR: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[^,\]\[{}" \t\r\n]+', re.DOTALL)
@@ -73,7 +72,7 @@ def _at_once(decode: Callable[..., Any], raw: bytes, max_items: int) -> Iterator
 
 
 def _step_through_json(raw: bytes, max_items: int, max_bytes: int) -> Iterator[list[msgspec.Raw] | None]:
-    at, count = _after_blank(raw, _after_blank(raw, 0) + 1), 0
+    at, count = after_blank(raw, after_blank(raw, 0) + 1), 0
     if _ends(raw, at):
         _check(0, max_items)
     while True:
@@ -88,17 +87,17 @@ def _step_through_json(raw: bytes, max_items: int, max_bytes: int) -> Iterator[l
             break
         yield [item]
         count += 1
-        at = _after_blank(raw, end)
+        at = after_blank(raw, end)
         if _ends(raw, at):
             return
         if raw[at : at + 1] != b",":
             break
-        at = _after_blank(raw, at + 1)
+        at = after_blank(raw, at + 1)
     yield None
 
 
 def _ends(raw: bytes, at: int) -> bool:
-    return raw[at : at + 1] == b"]" and _after_blank(raw, at + 1) == len(raw)
+    return raw[at : at + 1] == b"]" and after_blank(raw, at + 1) == len(raw)
 
 
 def _item(raw: bytes) -> msgspec.Raw | None:
@@ -122,11 +121,6 @@ def _end_of_item(raw: bytes, at: int, *, limit: int) -> int:
         if not depth:
             return token.end()
     return limit
-
-
-def _after_blank(raw: bytes, at: int) -> int:
-    blank = _BLANK.match(raw, at)
-    return blank.end() if blank else at
 
 
 def _check(count: int, max_items: int) -> None:

@@ -21,6 +21,7 @@ T = TypeVar("T")
 Fault = tuple[str, str, str]
 """Field, reason and detail, as of `BadNotification`."""
 NOT_JSON: Final[Fault] = ("body", "malformed", "is not valid JSON")
+NOT_MSGPACK: Final[Fault] = ("body", "malformed", "is not valid MessagePack")
 
 _MIN_INT: Final = -(2**63)
 _MAX_INT: Final = 2**64 - 1
@@ -147,9 +148,9 @@ def blame_batch(raw: bytes, *, max_items: int) -> Iterator[Fault | None]:
 
     Each step costs no more than `BLAMED_BYTES`, so that others can have their turn in between.
     """
-    at = _after_blank(raw, 0) + 1
+    at = after_blank(raw, 0) + 1
     for place in range(max_items):
-        at = _after_blank(raw, at)
+        at = after_blank(raw, at)
         if at > BLAMED_BATCH_BYTES:
             break
         text = raw[at : at + BLAMED_BYTES].decode("utf-8", "surrogateescape")
@@ -164,7 +165,7 @@ def blame_batch(raw: bytes, *, max_items: int) -> Iterator[Fault | None]:
             yield fault
             return
         yield None
-        at = _after_blank(raw, at + len(text[:end].encode("utf-8", "surrogateescape")))
+        at = after_blank(raw, at + len(text[:end].encode("utf-8", "surrogateescape")))
         if raw[at : at + 1] != b",":
             break
         at += 1
@@ -176,7 +177,8 @@ def _first_of(text: str) -> tuple[Any, int]:
     return _leniently(lambda decoder: decoder.raw_decode(text))
 
 
-def _after_blank(raw: bytes, at: int) -> int:
+def after_blank(raw: bytes, at: int) -> int:
+    """Behind the blank space of JSON that begins at `at`."""
     blank = _BLANK.match(raw, at)
     return blank.end() if blank else at
 

@@ -12,8 +12,6 @@ from notify_sse.errors import BadNotification
 Kind = Literal["application/json", "application/msgpack"]
 JSON: Final = "application/json"
 MSGPACK: Final = "application/msgpack"
-NOT_MSGPACK: Final = ("body", "malformed", "is not valid MessagePack")
-"""Field, reason and detail."""
 CONTENT_TYPES: Final = (JSON, MSGPACK)
 """The names of the contract."""
 

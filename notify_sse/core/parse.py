@@ -17,13 +17,14 @@ import msgspec
 from notify_sse.core.channels import recipient_channel, topic_channel
 from notify_sse.core.faults import (
     MAX_DEPTH,
+    NOT_MSGPACK,
     UNSAFE_DIGITS,
     blame,
     fault_in,
     scalar_fault,
     unsafe_number_in,
 )
-from notify_sse.core.media import JSON, NOT_MSGPACK, Kind
+from notify_sse.core.media import JSON, Kind
 from notify_sse.core.model import Notification, Recall
 from notify_sse.errors import BadNotification
 

@@ -3,8 +3,9 @@
 A full collection looks at every object of every stream (0.2 s at 10,000), and the automatic one comes again and again
 while streams open: half the cost of a connect, and a stall for everyone. So what is open is frozen (`gc.freeze`), which
 takes it out of the collector's sight, and a full collection runs only when enough streams have closed to be worth it:
-one that Hypercorn served leaves about 14 KB of cycles behind, and so does any other connection of Hypercorn's. Whatever
-else piles up shows in the memory of the process. docs/adr/0007-garbage.md has the figures.
+one that Hypercorn served leaves about 14 KB of cycles behind, and so does any other connection of Hypercorn's. What
+is not frozen is collected sooner: it is little. Whatever else piles up shows in the memory of the process.
+docs/adr/0007-garbage.md has the figures.
 """
 
 import asyncio

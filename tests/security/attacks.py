@@ -23,7 +23,6 @@ WORKERS: Final = 6
 PACKED: Final = gzip.compress(bytes(60_000_000), 9)[10:-8]
 """Made once: attackers that compute would take the time of healthy clients on the same machine."""
 ZEROS: Final = b'{"payload":{"a":[' + b"0," * 7999 + b"0]}}"
-
 MANY: Final = b"[" + b"0," * 4_000_000 + b"0]"
 
 Attack = Callable[["Victim", Random], Awaitable[None]]

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from notify_sse.server import garbage
+from notify_sse.server import allocator, garbage
 from notify_sse.server.garbage import COLLECT_AT, GROWN_BYTES, SWOLLEN_BYTES, TIDY_AT, GarbagePolicy, resident_bytes
 
 
@@ -98,3 +98,10 @@ async def test_what_few_connections_leave_is_collected_without_a_look_at_what_is
     monkeypatch.setattr(gc, "unfreeze", lambda: thawed.append(1))
     assert await _collections(monkeypatch, passed_on=TIDY_AT) == 1
     assert len(thawed) == 2, "at the start and at the end"
+
+
+async def test_large_blocks_are_kept_apart_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(allocator, "keep_large_blocks_apart", lambda: asked.append(1))
+    await _collections(monkeypatch)
+    assert asked == [1]
