@@ -194,7 +194,7 @@ async def _told(
     if not gateways:
         gaps.append("whether anybody was connected: no gateway keeps a journal (NOTIFY_SSE_JOURNAL)")
     if found.accepted is None:
-        gaps.append("by which way it was accepted: the gateway that took it did not note it")
+        gaps.append("by which way it was accepted: the gateway that took it has not noted it, or not yet")
     return _item(found, what, read_by(found, notification_id, marks), epoch=epoch), gaps
 
 
