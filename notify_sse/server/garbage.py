@@ -36,6 +36,11 @@ GROWN_EVERY_S: Final = 10.0
 TIDY_AT: Final = 200
 """Connections that have ended, which make a collection worth it of what is not frozen: a few milliseconds."""
 TIDY_EVERY_S: Final = 10.0
+CALM_BELOW: Final = 50
+"""It is calm when fewer connections have ended within TIDY_EVERY_S."""
+CALM_AT: Final = 1000
+CALM_SHARE: Final = 0.1
+"""As COLLECT_AT and COLLECT_SHARE, once it is calm."""
 SWOLLEN_BYTES: Final = 8_388_608
 """More memory than when it was last given back, which makes it worth to ask the C library for what is free of it."""
 
@@ -58,7 +63,7 @@ class GarbagePolicy:
         self._resident = resident or resident_bytes
         self._give_back = give_back
         self._resident_after = self._resident_given_back = 0
-        self._opened = self._closed = self._tidied = 0
+        self._opened = self._closed = self._tidied = self._seen = 0
         self._collected_at = self._tidied_at = time.monotonic()
 
     async def run(self) -> None:
@@ -87,6 +92,10 @@ class GarbagePolicy:
             return
         if now - self._tidied_at > TIDY_EVERY_S:
             self._tidied_at = now
+            calm, self._seen = closed - self._seen < CALM_BELOW, closed
+            if calm and closed - self._closed >= max(CALM_AT, CALM_SHARE * len(registry)):
+                self._collect_all()  # what ended lies among what is frozen, and nothing else would come for it
+                return
             if closed - self._tidied >= TIDY_AT:
                 self._tidied = closed
                 gc.collect()
@@ -98,7 +107,7 @@ class GarbagePolicy:
 
     def _collect_all(self) -> None:
         self._opened, self._closed = self._registry.opened, self._registry.closed + self._passed_on()
-        self._tidied = self._closed
+        self._tidied = self._seen = self._closed
         self._collected_at = self._tidied_at = time.monotonic()
         gc.unfreeze()
         gc.collect()

@@ -61,12 +61,12 @@ def test_doctor_tells_how_fast_each_stage_is(
 ) -> None:
     """Of 95 in 100: one that was late is no reason to say that all are. Nothing before the first delivery."""
     measured = Metrics()
-    assert list(stages.delivery(measured.render("")[0].decode())) == []
+    assert list(stages.delivery(b"".join(measured.render("")[0]).decode())) == []
     measured.since_committed.note(committed_s, 99)
     measured.since_committed.note(40.0)
     measured.since_published.note(published_s, 100)
     for _ in range(50):
         measured.append_seconds.observe(append_s)
-    [found] = stages.delivery(measured.render("")[0].decode())
+    [found] = stages.delivery(b"".join(measured.render("")[0]).decode())
     assert (found.check, found.status, bool(found.advice)) == ("delivery", status, status != "ok")
     assert all(part in found.detail for part in told), found.detail

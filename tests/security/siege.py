@@ -198,7 +198,7 @@ async def besiege(service: Service, *, seconds: float, streams: int, rate: float
 
 async def _under_attack(service: Service, watchdog: Watchdog, healthy: Healthy, seconds: float) -> Sequence[Vitals]:
     tokens = [service.token("attacker"), service.token("attacker", scope="notifications:publish")]
-    command = [sys.executable, "-m", "tests.security.attacks", str(service.port), *tokens]
+    command = ["nice", sys.executable, "-m", "tests.security.attacks", str(service.port), *tokens]
     attackers = spawn(command, log=service.directory / "attackers.log", env=service.env, cwd=Path.cwd())
     looks = []
     publishing = asyncio.create_task(healthy.publish(seconds))

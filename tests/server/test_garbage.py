@@ -8,7 +8,15 @@ from typing import Any, cast
 import pytest
 
 from notify_sse.server import allocator, garbage
-from notify_sse.server.garbage import COLLECT_AT, GROWN_BYTES, SWOLLEN_BYTES, TIDY_AT, GarbagePolicy, resident_bytes
+from notify_sse.server.garbage import (
+    CALM_AT,
+    COLLECT_AT,
+    GROWN_BYTES,
+    SWOLLEN_BYTES,
+    TIDY_AT,
+    GarbagePolicy,
+    resident_bytes,
+)
 
 
 async def _collections(monkeypatch: pytest.MonkeyPatch, **changes: int) -> int:
@@ -53,6 +61,8 @@ class _Sized:
     [
         ({"closed": TIDY_AT - 1}, 0),
         ({"closed": TIDY_AT}, 1),
+        ({"closed": CALM_AT - 1}, 1),
+        ({"closed": CALM_AT}, 2),
         ({"closed": COLLECT_AT}, 1),
         ({"passed_on": COLLECT_AT}, 1),
         ({"closed": COLLECT_AT // 2, "passed_on": COLLECT_AT // 2}, 1),

@@ -63,7 +63,7 @@ def _parts(tmp_path: Path, **overrides: Any) -> Parts:
 
 def _values(parts: Parts) -> dict[str, float]:
     """Each metric with its labels' values behind its name: `queue_messages dead`."""
-    exposition = parts.metrics.render("")[0].decode()
+    exposition = b"".join(parts.metrics.render("")[0]).decode()
     return {
         " ".join([sample.name.removeprefix("notify_sse_"), *(sample.labels[name] for name in sorted(sample.labels))]): (
             sample.value

@@ -6,6 +6,7 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
+from notify_sse.log.pace import Pace
 from notify_sse.web.http.answers import Health, Readiness, answer
 from notify_sse.web.service import Service
 
@@ -35,5 +36,9 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus text, or OpenMetrics when asked for."""
     service: Service = request.app.state.service
-    body, media_type = service.metrics.render(request.headers.get("accept", ""))
-    return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
+    rendered, media_type = service.metrics.render(request.headers.get("accept", ""))
+    parts, pace = [], Pace()
+    for part in rendered:
+        parts.append(part)
+        await pace.rest()
+    return Response(b"".join(parts), headers={"Content-Type": media_type, "Cache-Control": "no-store"})

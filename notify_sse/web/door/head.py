@@ -7,7 +7,7 @@ found after.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Final
 
@@ -19,6 +19,8 @@ from notify_sse.web.door.handshake import wants_websocket
 MAX_HEAD_BYTES: Final = 16_384
 MAX_FIELDS: Final = 128
 """Header fields of a request, whoever reads it. Each layer looks through all of them: a thousand are milliseconds."""
+LINES_AT_ONCE: Final = 256
+_FEW_LINES: Final = re.compile(rb"(?:[^\n]*+\n){%d}+" % LINES_AT_ONCE)
 _WHOLE_LINES: Final = re.compile(rb"(?:[!-~][ -~]*\r\n)*")
 _START_OF_LINE: Final = re.compile(rb"(?:[!-~][ -~]*)?\r?")
 _TARGET: Final = re.compile(rb"[!-~]+")
@@ -111,6 +113,15 @@ def read(data: bytes, *, paths: Paths) -> Request | Undecided:
         if start.startswith(data):
             return Undecided.INCOMPLETE
     return Undecided.OTHER
+
+
+def few_lines(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """`data` in parts of `LINES_AT_ONCE` lines at most, each with what is behind it."""
+    at, whole = 0, memoryview(data)
+    while (part := _FEW_LINES.match(data, at)) and part.end() < len(data):
+        at = part.end()
+        yield part.group(), whole[at:]
+    yield data[at:], whole[:0]
 
 
 def _read(data: bytes, start: bytes, kind: Callable[[bytes, bytes, bytes], Request | Undecided]) -> Request | Undecided:

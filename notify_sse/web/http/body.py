@@ -10,7 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from notify_sse.errors import BadRequest, BodyTooLarge, TooSlow
 from notify_sse.web.limits.budget import Share
 
+IN_THREAD_BYTES: Final = 1_048_576
+"""From this size on, `bytes.join` lets other threads run."""
+MAX_PARTS: Final = 4096
+BYTES_A_PART: Final = 64
+"""A body may come in MAX_PARTS parts, and one more for each BYTES_A_PART: each part costs as much as some kilobytes."""
 DISCARDED_BYTES: Final = 33_554_432
+DISCARDED_PARTS: Final = 1024
 """Of a request that is refused, at most so much is read and thrown away."""
 
 
@@ -33,11 +39,14 @@ async def read_body(request: Request, *, max_bytes: int, share: Share | None = N
                 if share is not None:
                     share.take(len(part))
                 parts.append(part)
+                if len(parts) > MAX_PARTS + size // BYTES_A_PART:
+                    raise BadRequest("body", f"has over {MAX_PARTS} parts, with under {BYTES_A_PART} bytes in most")
     except TimeoutError:
         raise TooSlow(f"the body was not complete after {within_s:g} seconds") from None
     except ClientDisconnect:
         raise BadRequest("body", "is not complete") from None
-    return b"".join(parts)
+    # A thread copies a large one, without the interpreter's lock: 8 MiB take milliseconds.
+    return b"".join(parts) if size < IN_THREAD_BYTES else await asyncio.to_thread(b"".join, parts)
 
 
 class ReadToTheEnd:
@@ -76,9 +85,9 @@ class ReadToTheEnd:
             await send(message)
 
         async def discard() -> None:
-            left = DISCARDED_BYTES
-            while not read and left > 0:
-                left -= len((await receiving()).get("body", b""))
+            left, parts = DISCARDED_BYTES, 0
+            while not read and left > 0 and parts <= DISCARDED_PARTS + (DISCARDED_BYTES - left) // BYTES_A_PART:
+                left, parts = left - len((await receiving()).get("body", b"")), parts + 1
 
         await self._app(scope, receiving, sending)
 

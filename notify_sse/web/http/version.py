@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from notify_sse.errors import VersionNotSupported
 from notify_sse.web.door.door import address_of
 from notify_sse.web.door.handshake import wants_websocket
-from notify_sse.web.door.head import MAX_FIELDS, UpgradeRequest
+from notify_sse.web.door.head import MAX_FIELDS, UpgradeRequest, few_lines
 from notify_sse.web.door.loop import ServerLoop
 from notify_sse.web.door.patience import Patience
 from notify_sse.web.http.problems import refusal
@@ -39,11 +39,15 @@ class Http1(H11Protocol):
         self._doors = cast(ServerLoop, asyncio.get_running_loop()).doors
         self._waits_for_head = False
         self._giving_up: asyncio.Task[None] | None = None
-        self._is_cut_short = False
+        self._is_cut_short = self._is_refused = False
+        self._untaken = memoryview(b"")
 
     async def handle(self, event: Event) -> None:
         """Take what came in, or the end of the connection."""
-        await super().handle(event)
+        if isinstance(event, RawData):
+            await self._take_in_turns(event.data)
+        else:
+            await super().handle(event)
         waits = isinstance(event, RawData) and self._is_within_head()
         if waits and not self._waits_for_head:
             self._patience.begin(self)
@@ -54,6 +58,21 @@ class Http1(H11Protocol):
             self._answered()
             # Else Hypercorn keeps the socket of a client that has gone as long as that of one that is idle.
             await self.send(Updated(idle=False))
+
+    async def _take_in_turns(self, data: bytes) -> None:
+        """A few lines at a time, and others have their turn in between: h11 reads all that it has in one step, and each
+        line (a field, a trailer, the head of a chunk) costs it some microseconds. One line over a limit ends it.
+        """
+        for part, self._untaken in few_lines(data):
+            await super().handle(RawData(part))
+            connection = self.connection
+            if not isinstance(connection, h11.Connection) or connection.their_state is h11.ERROR or self._is_refused:
+                return
+            if connection.trailing_data[0].count(b"\n") > MAX_FIELDS + 1:
+                await self._refuse(431)
+                return
+            if self._untaken:
+                await asyncio.sleep(0)
 
     async def stream_send(self, event: StreamEvent) -> None:
         """Send a part of an answer. A refused upgrade ends its connection: Hypercorn would keep that for ever. And so
@@ -75,10 +94,13 @@ class Http1(H11Protocol):
 
     def give_up(self) -> None:
         """Refuse the request: its head is not complete, and will not be waited for."""
-        self._giving_up = asyncio.get_running_loop().create_task(self._refuse())
+        self._giving_up = asyncio.get_running_loop().create_task(self._refuse(408))
 
-    async def _refuse(self) -> None:
-        await self._send_error_response(408)
+    async def _refuse(self, status_code: int) -> None:
+        """Before an app has begun to answer; once it has, the connection ends without a further word."""
+        self._is_refused = True
+        if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            await self._send_error_response(status_code)
         await self.send(Closed())
 
     async def _send_error_response(self, status_code: int) -> None:
@@ -114,8 +136,7 @@ class Http1(H11Protocol):
         door's when it is ours; else the wish for it is ignored.
         """
         if len(request.headers) > MAX_FIELDS:
-            await self._send_error_response(431)
-            await self.send(Closed())
+            await self._refuse(431)
             return
         if self._doors is not None:
             self._doors.sockets.asks(cast(asyncio.Transport, _server_of(self).writer.transport))
@@ -140,7 +161,7 @@ class Http1(H11Protocol):
         self.connection = cast(Any, _Over())
         server.writer = cast(Any, _NoWriter())
         server.reader.feed_eof()
-        behind += await server.reader.read()
+        behind += bytes(self._untaken) + await server.reader.read()
         doors.sockets.take_back(transport)
         doors.upgrade(UpgradeRequest(query, list(request.headers), behind), transport, keeps=writer)
 
