@@ -162,8 +162,11 @@ class Jwks:
         self._failing = True
 
     async def _fetch(self) -> bytes:
+        trust_env = not is_local_url(self._source)
+        # Reading the authorities of a system takes 25 ms, for which every stream would wait.
+        verify = await asyncio.to_thread(httpx.create_ssl_context, trust_env=trust_env)
         async with (
-            httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=not is_local_url(self._source)) as client,
+            httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=trust_env, verify=verify) as client,
             client.stream("GET", self._source, headers={"Accept": "application/json"}) as response,
         ):
             if response.status_code != httpx.codes.OK:

@@ -2,9 +2,8 @@
 
 A full collection looks at every object of every stream (0.2 s at 10,000), and the automatic one comes again and again
 while streams open: half the cost of a connect, and a stall for everyone. So what is open is frozen (`gc.freeze`), which
-takes it out of the collector's sight, and a full collection runs only when enough streams have closed to be worth it:
-one that Hypercorn served leaves about 14 KB of cycles behind, and so does any other connection of Hypercorn's. What
-is not frozen is collected sooner: it is little. Whatever else piles up shows in the memory of the process.
+takes it out of the collector's sight. What ends well leaves no cycles behind, but what was refused or cut off does.
+What is not frozen is collected soon, since it is little, and all when it is calm, or when memory grows.
 docs/adr/0007-garbage.md has the figures.
 """
 
@@ -26,9 +25,6 @@ MIDDLE: Final = 20
 NEVER: Final = 1_000_000
 FREEZE_AT: Final = 100
 """Streams opened since the last freeze."""
-COLLECT_AT: Final = 4000
-COLLECT_SHARE: Final = 0.5
-"""A full collection waits for this share of the open streams to have closed, and for no fewer than COLLECT_AT."""
 COLLECT_EVERY_S: Final = 900.0
 GROWN_BYTES: Final = 134_217_728
 """More memory than after the last collection, which makes another worth it: at most each `GROWN_EVERY_S`."""
@@ -40,7 +36,7 @@ CALM_BELOW: Final = 50
 """It is calm when fewer connections have ended within TIDY_EVERY_S."""
 CALM_AT: Final = 1000
 CALM_SHARE: Final = 0.1
-"""As COLLECT_AT and COLLECT_SHARE, once it is calm."""
+"""Once it is calm, a full collection is worth it when so many have ended since the last, and so many of the open."""
 SWOLLEN_BYTES: Final = 8_388_608
 """More memory than when it was last given back, which makes it worth to ask the C library for what is free of it."""
 
@@ -83,11 +79,10 @@ class GarbagePolicy:
     def look(self) -> None:
         """Collect all, or what is new; freeze; give memory back: if there is a reason."""
         registry = self._registry
-        worth = max(COLLECT_AT, COLLECT_SHARE * len(registry))
         closed, now = registry.closed + self._passed_on(), time.monotonic()
         since_s = now - self._collected_at
         grown = since_s > GROWN_EVERY_S and self._resident() - self._resident_after > GROWN_BYTES
-        if grown or since_s > COLLECT_EVERY_S or closed - self._closed >= worth:
+        if grown or since_s > COLLECT_EVERY_S:
             self._collect_all()
             return
         if now - self._tidied_at > TIDY_EVERY_S:

@@ -24,6 +24,7 @@ PACKED: Final = gzip.compress(bytes(60_000_000), 9)[10:-8]
 """Made once: attackers that compute would take the time of healthy clients on the same machine."""
 ZEROS: Final = b'{"payload":{"a":[' + b"0," * 7999 + b"0]}}"
 MANY: Final = b"[" + b"0," * 4_000_000 + b"0]"
+CRUMBS: Final = b"1\r\n0\r\n" * 200_000
 
 Attack = Callable[["Victim", Random], Awaitable[None]]
 
@@ -152,6 +153,18 @@ async def held_back(victim: Victim, _: Random) -> None:
     await victim.send(victim.post(b"[" + b"0," * 500_000 + b"0]")[:-1])
 
 
+async def crumbs(victim: Victim, _: Random) -> None:
+    """A body in chunks of one byte."""
+    head = victim.post(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+    await victim.send(head, CRUMBS, hold_s=3.0, read=True)
+
+
+async def many_trailers(victim: Victim, _: Random) -> None:
+    """Trailers that nobody asked for, behind a body that is nothing."""
+    head = victim.post(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+    await victim.send(head, b"1\r\n1\r\n0\r\n", b"a:\r\n" * 16_000 + b"\r\n", hold_s=0.2, read=True)
+
+
 async def bad_tokens(victim: Victim, random: Random) -> None:
     """A token that was made up."""
     made = victim.get("/notifications/stream", token=inputs.token(random, victim.reads).encode().hex())
@@ -180,6 +193,8 @@ ATTACKS: Final[tuple[Attack, ...]] = (
     broken_array,
     many_items,
     held_back,
+    crumbs,
+    many_trailers,
     bad_tokens,
     noise,
 )

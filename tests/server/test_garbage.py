@@ -10,7 +10,6 @@ import pytest
 from notify_sse.server import allocator, garbage
 from notify_sse.server.garbage import (
     CALM_AT,
-    COLLECT_AT,
     GROWN_BYTES,
     SWOLLEN_BYTES,
     TIDY_AT,
@@ -63,9 +62,8 @@ class _Sized:
         ({"closed": TIDY_AT}, 1),
         ({"closed": CALM_AT - 1}, 1),
         ({"closed": CALM_AT}, 2),
-        ({"closed": COLLECT_AT}, 1),
-        ({"passed_on": COLLECT_AT}, 1),
-        ({"closed": COLLECT_AT // 2, "passed_on": COLLECT_AT // 2}, 1),
+        ({"passed_on": CALM_AT}, 2),
+        ({"closed": CALM_AT // 2, "passed_on": CALM_AT // 2}, 2),
         ({"resident": GROWN_BYTES}, 0),
         ({"resident": GROWN_BYTES + 1}, 1),
     ],

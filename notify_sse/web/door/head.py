@@ -19,7 +19,7 @@ from notify_sse.web.door.handshake import wants_websocket
 MAX_HEAD_BYTES: Final = 16_384
 MAX_FIELDS: Final = 128
 """Header fields of a request, whoever reads it. Each layer looks through all of them: a thousand are milliseconds."""
-LINES_AT_ONCE: Final = 256
+LINES_AT_ONCE: Final = 128
 _FEW_LINES: Final = re.compile(rb"(?:[^\n]*+\n){%d}+" % LINES_AT_ONCE)
 _WHOLE_LINES: Final = re.compile(rb"(?:[!-~][ -~]*\r\n)*")
 _START_OF_LINE: Final = re.compile(rb"(?:[!-~][ -~]*)?\r?")

@@ -6,12 +6,15 @@ it stores a message before it measures it, and inflates without end (docs/adr/00
 """
 
 import asyncio
+import re
+import time
 from functools import partial
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
 import h11
 from hypercorn import protocol
+from hypercorn.asyncio import run
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import EndBody, Response, StreamClosed
@@ -26,6 +29,9 @@ from notify_sse.web.door.head import MAX_FIELDS, UpgradeRequest, few_lines
 from notify_sse.web.door.loop import ServerLoop
 from notify_sse.web.door.patience import Patience
 from notify_sse.web.http.problems import refusal
+from notify_sse.web.limits.small_lines import SmallLines
+
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#@]+)([/?].*)?", re.IGNORECASE)
 
 
 class Http1(H11Protocol):
@@ -33,9 +39,10 @@ class Http1(H11Protocol):
     Hypercorn itself waits for a head as long as it keeps an idle connection.
     """
 
-    def __init__(self, patience: "Patience[Http1]", *args: Any) -> None:
+    def __init__(self, patience: "Patience[Http1]", small_lines: SmallLines, *args: Any) -> None:
         super().__init__(*args)
         self._patience = patience
+        self._small_lines = small_lines
         self._doors = cast(ServerLoop, asyncio.get_running_loop()).doors
         self._waits_for_head = False
         self._giving_up: asyncio.Task[None] | None = None
@@ -60,10 +67,11 @@ class Http1(H11Protocol):
             await self.send(Updated(idle=False))
 
     async def _take_in_turns(self, data: bytes) -> None:
-        """A few lines at a time, and others have their turn in between: h11 reads all that it has in one step, and each
-        line (a field, a trailer, the head of a chunk) costs it some microseconds. One line over a limit ends it.
+        """A few lines at a time, with a rest in between: h11 reads all that it has in one step, and each line (a field,
+        a trailer, the head of a chunk) costs it some microseconds. Too many that are incomplete end it.
         """
         for part, self._untaken in few_lines(data):
+            since = time.monotonic()
             await super().handle(RawData(part))
             connection = self.connection
             if not isinstance(connection, h11.Connection) or connection.their_state is h11.ERROR or self._is_refused:
@@ -72,16 +80,17 @@ class Http1(H11Protocol):
                 await self._refuse(431)
                 return
             if self._untaken:
-                await asyncio.sleep(0)
+                await self._small_lines.rest(since)
 
     async def stream_send(self, event: StreamEvent) -> None:
         """Send a part of an answer. A refused upgrade ends its connection: Hypercorn would keep that for ever. And so
         does each answer of a process that ends: the next request would meet a socket that is about to close.
 
         An app that ended while the head of its answer was being written has none for Hypercorn, which then begins a
-        second one, a 500. There is no place for that: the connection ends.
+        second one, a 500. There is no place for that, nor for any answer behind the refusal of what cannot be read: the
+        connection ends.
         """
-        if isinstance(event, Response) and self._has_begun_to_answer():
+        if isinstance(event, Response) and self._is_answered():
             self._is_cut_short = True
             await self.send(Closed())
         if self._is_cut_short and not isinstance(event, StreamClosed):
@@ -99,7 +108,7 @@ class Http1(H11Protocol):
     async def _refuse(self, status_code: int) -> None:
         """Before an app has begun to answer; once it has, the connection ends without a further word."""
         self._is_refused = True
-        if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        if not self._is_answered():
             await self._send_error_response(status_code)
         await self.send(Closed())
 
@@ -118,9 +127,9 @@ class Http1(H11Protocol):
         if self._doors is not None:
             self._doors.sockets.rests(cast(asyncio.Transport, _server_of(self).writer.transport))
 
-    def _has_begun_to_answer(self) -> bool:
+    def _is_answered(self) -> bool:
         connection = self.connection
-        return isinstance(connection, h11.Connection) and connection.our_state in (h11.SEND_BODY, h11.DONE)
+        return isinstance(connection, h11.Connection) and connection.our_state not in (h11.IDLE, h11.SEND_RESPONSE)
 
     def _is_within_head(self) -> bool:
         connection = self.connection
@@ -140,6 +149,7 @@ class Http1(H11Protocol):
             return
         if self._doors is not None:
             self._doors.sockets.asks(cast(asyncio.Transport, _server_of(self).writer.transport))
+        request = _in_origin_form(request)
         if not wants_websocket(request.headers):
             await super()._create_stream(request)
             return
@@ -164,6 +174,29 @@ class Http1(H11Protocol):
         behind += bytes(self._untaken) + await server.reader.read()
         doors.sockets.take_back(transport)
         doors.upgrade(UpgradeRequest(query, list(request.headers), behind), transport, keeps=writer)
+
+
+def _in_origin_form(request: h11.Request) -> h11.Request:
+    """A target that names its host, as for a proxy, is to be taken, and its host to be believed (RFC 9112, 3.2.2)."""
+    absolute = _ABSOLUTE.fullmatch(request.target)
+    if absolute is None:
+        return request
+    host, rest = absolute.group(1), absolute.group(2) or b"/"
+    headers = [(b"host", host), *(header for header in request.headers if header[0] != b"host")]
+    target = rest if rest.startswith(b"/") else b"/" + rest
+    return h11.Request(method=request.method, headers=headers, target=target, http_version=request.http_version)
+
+
+class _Connection(TCPServer):
+    """Hypercorn's server of one connection. In the end it lets go of what holds it: else the collector has to find all
+    that the connection was made of.
+    """
+
+    async def run(self) -> None:
+        try:
+            await super().run()
+        finally:
+            vars(self).clear()
 
 
 class _Over:
@@ -202,8 +235,9 @@ def _server_of(http: H11Protocol) -> TCPServer:
 def keep_to_http1(*, request_timeout_s: float) -> None:
     """Have Hypercorn serve its connections with `Http1`; 0: a head may take for ever."""
     patience: Patience[Http1] = Patience(request_timeout_s, Http1.give_up)
-    # A name that the module does not export.
-    setattr(protocol, H11Protocol.__name__, partial(Http1, patience))
+    # Names that the modules do not export.
+    setattr(run, TCPServer.__name__, _Connection)
+    setattr(protocol, H11Protocol.__name__, partial(Http1, patience, SmallLines()))
 
 
 class Http1Only:

@@ -3,12 +3,14 @@
 import pytest
 
 from notify_sse.web.door.head import (
+    LINES_AT_ONCE,
     MAX_FIELDS,
     MAX_HEAD_BYTES,
     PlainRequest,
     PublishRequest,
     Undecided,
     UpgradeRequest,
+    few_lines,
     read,
 )
 from tests.web.door.heads import HEAD, OTHERS, PATH, PATHS, head, publish, upgrade
@@ -102,3 +104,18 @@ def test_every_beginning_of_a_publish_is_waited_for() -> None:
         assert read(whole[:end], paths=PATHS) is Undecided.INCOMPLETE
     large = read(publish(b"a" * 100_000), paths=PATHS)
     assert isinstance(large, PublishRequest), "the limit is that of the head"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"a" * 70_000, b"\n" * 1000, b"a:\r\n" * LINES_AT_ONCE, b"a:\r\n" * LINES_AT_ONCE + b"b", b"a:\r\n" * 16_384],
+    ids=lambda data: str(len(data)),
+)
+def test_a_few_lines_at_a_time_are_all_that_was_read(data: bytes) -> None:
+    """And each part knows what is behind it. Without a line end, however long, it is one part."""
+    read_so_far = b""
+    for part, behind in few_lines(data):
+        assert part.count(b"\n") <= LINES_AT_ONCE
+        read_so_far += part
+        assert read_so_far + behind == data
+    assert read_so_far == data
