@@ -123,9 +123,7 @@ class Verifier:
             if found.via == "query":
                 self._check_query_lifetime(grant)
         except TokenRefused as exc:
-            unauthorized = self._unauthorized(exc)
-            self._on_unauthorized(scope)
-            raise unauthorized from None
+            raise self._refused(exc, scope) from None
         return grant
 
     async def _grant_by(self, found: Credentials) -> Grant:
@@ -184,6 +182,12 @@ class Verifier:
                 "send this one in the Authorization header",
                 told=True,
             )
+
+    def _refused(self, refused: TokenRefused, scope: Mapping[str, Any]) -> Unauthorized:
+        """In a frame of its own: one that raises what it still names is a cycle, with all of the request in it."""
+        unauthorized = self._unauthorized(refused)
+        self._on_unauthorized(scope)
+        return unauthorized
 
     def _unauthorized(self, refused: TokenRefused) -> Unauthorized:
         """One answer for whatever is wrong with a token itself."""

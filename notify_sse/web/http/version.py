@@ -7,6 +7,7 @@ it stores a message before it measures it, and inflates without end (docs/adr/00
 
 import asyncio
 import re
+import sys
 import time
 from functools import partial
 from typing import Any, Final, cast
@@ -114,6 +115,8 @@ class Http1(H11Protocol):
 
     async def _send_error_response(self, status_code: int) -> None:
         """Where Hypercorn refuses what it cannot read, and what no app hears of."""
+        if isinstance(error := sys.exception(), h11.RemoteProtocolError):
+            error.__traceback__ = None  # its frames name it and all of the connection, a cycle
         await super()._send_error_response(status_code)
         if self._doors is not None and self.stream is None:
             self._doors.on_unread(address_of(_server_of(self).writer.transport), status_code)
