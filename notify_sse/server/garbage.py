@@ -2,7 +2,7 @@
 
 A full collection looks at every object of every stream (0.2 s at 10,000), and the automatic one comes again and again
 while streams open: half the cost of a connect, and a stall for everyone. So what is open is frozen (`gc.freeze`), which
-takes it out of the collector's sight. What ends well leaves no cycles behind, but what was refused or cut off does.
+takes it out of the collector's sight. What ends well leaves no cycles behind; an error that keeps its frames does.
 What is not frozen is collected soon, since it is little, and all when it is calm, or when memory grows.
 docs/adr/0007-garbage.md has the figures.
 """

@@ -71,6 +71,10 @@ class Victim:
         ]
         return "\r\n".join(sent).encode() + b"\r\n\r\n" + body
 
+    def post_in_chunks(self) -> bytes:
+        """The head of a publish whose body comes in chunks."""
+        return self.post(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+
 
 async def slow_head(victim: Victim, _: Random) -> None:
     """A head that never ends."""
@@ -155,14 +159,12 @@ async def held_back(victim: Victim, _: Random) -> None:
 
 async def crumbs(victim: Victim, _: Random) -> None:
     """A body in chunks of one byte."""
-    head = victim.post(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
-    await victim.send(head, CRUMBS, hold_s=3.0, read=True)
+    await victim.send(victim.post_in_chunks(), CRUMBS, hold_s=3.0, read=True)
 
 
 async def many_trailers(victim: Victim, _: Random) -> None:
     """Trailers that nobody asked for, behind a body that is nothing."""
-    head = victim.post(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
-    await victim.send(head, b"1\r\n1\r\n0\r\n", b"a:\r\n" * 16_000 + b"\r\n", hold_s=0.2, read=True)
+    await victim.send(victim.post_in_chunks(), b"1\r\n1\r\n0\r\n", b"a:\r\n" * 16_000 + b"\r\n", hold_s=0.2, read=True)
 
 
 async def bad_tokens(victim: Victim, random: Random) -> None:

@@ -2,12 +2,17 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 import notify_sse
+from notify_sse.log import pace
+from notify_sse.telemetry.metrics import Metrics
+from notify_sse.web.api.operations import metrics
 from tests.support.api import Api, fresh
 from tests.support.service import Service, ServiceFactory
 
@@ -63,6 +68,25 @@ async def test_metrics_are_openmetrics_when_asked_for(plain: Service) -> None:
     families = openmetrics.text_string_to_metric_families(answer.text)  # type: ignore[no-untyped-call]  # it has no types
     names = {family.name for family in families}
     assert {"notify_sse_streams", "notify_sse_appended", "notify_sse_append_seconds"} <= names
+
+
+async def test_the_exposition_is_written_a_metric_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And everybody else has a turn in between: all together are ten milliseconds."""
+    monkeypatch.setattr(pace, "MAX_STRETCH_S", -1.0)
+    measured, turns = Metrics(), 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    app = SimpleNamespace(state=SimpleNamespace(service=SimpleNamespace(metrics=measured)))
+    background = asyncio.create_task(others())
+    answer = await metrics(cast(Any, SimpleNamespace(app=app, headers={})))
+    background.cancel()
+    await asyncio.gather(background, return_exceptions=True)
+    assert turns > bytes(answer.body).count(b"# HELP notify_sse_") / 2 > 20
 
 
 @pytest.mark.parametrize("path", ["/nope", "/notifications/nope", "/notifications/stream/", "/notifications/stream/x"])
