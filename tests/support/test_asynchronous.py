@@ -2,12 +2,17 @@
 
 import asyncio
 import contextlib
+import socket
+import ssl
+import threading
 import time
+from pathlib import Path
 
 import pytest
 import uvloop
 
 from tests.support import asynchronous
+from tests.support.certificate import CERTIFICATE, KEY, write_certificate
 
 
 def test_a_clean_test_passes_on_uvloop() -> None:
@@ -62,6 +67,32 @@ def test_a_failing_test_keeps_its_own_error() -> None:
 
     with pytest.raises(AssertionError, match="its own"):
         asynchronous.run(fails(), deadline_s=5)
+
+
+def test_a_server_that_says_goodbye_late_is_waited_for(tmp_path: Path) -> None:
+    """Else the loop ends with a connection that its test has closed, and uvloop complains in the next test."""
+    write_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / CERTIFICATE, tmp_path / KEY)
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.load_verify_locations(tmp_path / CERTIFICATE)
+
+    def serve(listener: socket.socket) -> None:
+        with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+            connection.recv(1)  # its goodbye
+            time.sleep(0.1)
+            connection.unwrap()
+
+    async def connects(port: int) -> None:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(asyncio.Protocol, "localhost", port, ssl=trusting)
+        transport.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        asynchronous.run(connects(listener.getsockname()[1]), deadline_s=5)
+        server.join()
 
 
 def test_the_alarm_stops_code_that_blocks() -> None:
