@@ -7,7 +7,6 @@ verified a moment ago. Only a token that names an unknown key may wait, for one 
 import hashlib
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
@@ -22,13 +21,14 @@ from notify_sse.auth.keys import Key, KeyFinder, public_key, secret_key, signing
 from notify_sse.auth.origin import is_foreign
 from notify_sse.auth.revoked import Revoked
 from notify_sse.auth.tickets import Tickets
+from notify_sse.auth.verified import Verified, digest_of
 from notify_sse.config import Settings
 from notify_sse.errors import TokenRefused, TokenRevoked, Unauthorized
 
 MAX_TOKEN_BYTES: Final = 8192
-CACHED_TOKENS: Final = 8192
 _REFUSAL: Final = "the token is not valid"
 # Exactly three base64url parts. Five would be an encrypted token; and python-jose ignores foreign characters.
+_CLAIMS: Final = msgspec.json.Decoder(dict[str, Any])
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
@@ -68,7 +68,7 @@ class Verifier:
         self._clock = clock
         self._on_refused = on_refused
         self._on_unauthorized = on_unauthorized
-        self._verified: OrderedDict[bytes, Grant] = OrderedDict()
+        self._verified = Verified()
         self._jwks: Jwks | None = None
         self._find = self._key_finder(settings)
         previous = settings.jwt_secret_previous
@@ -207,18 +207,14 @@ class Verifier:
     def _granted(self, token: str) -> Grant:
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
             raise TokenRefused("malformed", "too large or not ASCII")
-        digest = hashlib.blake2b(token.encode(), digest_size=32).digest()
-        known = self._verified.get(digest)
-        if known is not None:
-            if known.expires_at <= self._clock():
-                del self._verified[digest]
-                raise TokenRefused("expired", "expired")
-            self._verified.move_to_end(digest)
-            return known
-        grant = self._checked(token)
-        self._verified[digest] = grant
-        if len(self._verified) > CACHED_TOKENS:
-            self._verified.popitem(last=False)
+        digest = digest_of(token)
+        grant = self._verified.get(digest)
+        if grant is None:
+            grant = self._checked(token)
+            self._verified.put(digest, grant, size=len(token))
+        elif grant.expires_at <= self._clock():
+            self._verified.drop(digest)
+            raise TokenRefused("expired", "expired")
         return grant
 
     def _checked(self, token: str) -> Grant:
@@ -230,7 +226,7 @@ class Verifier:
             # Not jwt.decode: it accepts times that are strings, and ignores missing claims. `grant_of` is strict.
             signed = self._signed(token, key)
             grant = grant_of(
-                msgspec.json.decode(signed, type=dict[str, Any]),
+                _CLAIMS.decode(signed),
                 audience=self._audience,
                 issuer=self._issuer,
                 now=self._clock(),
