@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -14,6 +15,8 @@ EVERYONE: Final = "topic:all"
 
 MAX_KEY_PART_BYTES: Final = 150
 _KEY_SAFE: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+_KEY_PART: Final = re.compile(rf"[A-Za-z0-9_-]{{0,{MAX_KEY_PART_BYTES}}}")
+"""What stands in a key as it is."""
 
 
 def recipient_channel(recipient_id: str) -> str:
@@ -43,6 +46,8 @@ def routing_key(channel: str, notification_type: str) -> str:
 
 
 def _key_part(recipient_id: str) -> str:
+    if _KEY_PART.fullmatch(recipient_id):
+        return recipient_id
     raw = recipient_id.encode()
     part = "".join(chr(byte) if byte in _KEY_SAFE else f"%{byte:02X}" for byte in raw)
     return part if len(part) <= MAX_KEY_PART_BYTES else "~" + hashlib.sha256(raw).hexdigest()

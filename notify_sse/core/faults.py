@@ -29,8 +29,8 @@ _PLAIN: Final = frozenset((type(None), bool, int, float, str))
 _CONTAINERS: Final = frozenset((dict, list))
 _KNOWN: Final = _PLAIN | _CONTAINERS
 MAX_SAFE_INTEGER: Final = 2**53 - 1
-UNSAFE_DIGITS: Final = re.compile(rb"[0-9]{16}")
-"""What JSON has to hold for an integer to be beyond that."""
+UNSAFE_DIGITS: Final = re.compile(rb"[:,\[-][0-9]{16}")
+"""What JSON without blanks has to hold for an integer to be beyond that. In a string it may stand as well."""
 _BLANK: Final = re.compile(rb"[ \t\r\n]*")
 
 

@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from notify_sse.core.channels import named_topics
@@ -46,7 +46,7 @@ class JournalWriter:
         tail: Tail,
         metrics: Metrics,
         *,
-        connections: Callable[[], Iterable[Connection]],
+        connections: Callable[[], Sequence[Connection]],
         announces: Callable[[], bool],
         lag_events: Callable[[], int],
         reporter: Reporter,
@@ -205,7 +205,7 @@ class JournalWriter:
     def _beat(self, *, stopped: bool) -> Beat:
         """Who is not asleep has not written all that is in the tail."""
         position, epoch = self._tail.position, self._tail.epoch
-        connections = list(self._connections())
+        connections = self._connections()
         awake = [one for one in connections if not one.stream.asleep]
         lagging: tuple[Lagging, ...] = ()
         if len(awake) > MAX_LAGGING:

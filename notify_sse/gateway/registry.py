@@ -19,6 +19,7 @@ from notify_sse.core.frames import Frame
 from notify_sse.core.hub import Hub
 from notify_sse.core.model import ERASED
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.holders import Holders
 from notify_sse.gateway.pump import Pump
 from notify_sse.telemetry.metrics import Metrics
 
@@ -55,6 +56,7 @@ class Registry:
     ) -> None:
         self._log_level = log_level
         self.journal: JournalOfConnections | None = None
+        self.holders = Holders()
         self._pump = pump
         self._hub = hub
         self._metrics = metrics
@@ -78,6 +80,7 @@ class Registry:
         self._record("stream opened", connection)
         # Join before the first read: what is committed between the two must wake it.
         self._hub.join(connection.stream, connection)
+        self.holders.opened(connection.recipient_id, self._number_of(connection.recipient_id))
         self._pump.start(connection)
         # It was admitted before the drain or the revocation came, and their lists do not have it.
         if self._draining:
@@ -93,6 +96,7 @@ class Registry:
         del self._connections[connection]
         self.closed += 1
         self._hub.leave(connection.stream)
+        self.holders.left(connection.recipient_id, self._number_of(connection.recipient_id))
         self._metrics.stream_seconds.observe(time.monotonic() - connection.timing.opened_at)
         self._metrics.streams_closed.labels(connection.close_reason or "client").inc()
         if self.journal is not None:
@@ -133,6 +137,9 @@ class Registry:
     def of_recipient(self, recipient_id: str) -> list[Connection]:
         """The open connections of one recipient."""
         return list(self._hub.readers(recipient_channel(recipient_id)))
+
+    def _number_of(self, recipient_id: str) -> int:
+        return len(self._hub.readers(recipient_channel(recipient_id)))
 
     def connections(self) -> list[Connection]:
         """The open connections, as they are now."""

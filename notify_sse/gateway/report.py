@@ -1,29 +1,29 @@
 """What a gateway tells of itself with each beat of the journal: who holds most of its streams, the newest resets, and
 its figures. So whoever is asked can show all gateways.
 
-Nothing is counted on the hot path: the connections are looked at once a second.
+Who holds most is kept as streams come and go; the rest is looked up once a second.
 """
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
-from operator import attrgetter
 from typing import Final
 
 from notify_sse.core.control import Reset
-from notify_sse.core.journal import Figures, Holder, Report, ResetTold
+from notify_sse.core.journal import Figures, Report, ResetTold
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.holders import Holders
 
 HOLDERS: Final = 20
 RESETS: Final = 20
-_recipient_id = attrgetter("recipient_id")
 
 
 class Reporter:
     """`note_reset` is synchronous and cheap. `figures` gives how much this process did since it began."""
 
-    def __init__(self, figures: Callable[[], Figures]) -> None:
+    def __init__(self, figures: Callable[[], Figures], holders: Holders) -> None:
         self._figures = figures
+        self._holders = holders
         self._resets: deque[ResetTold] = deque(maxlen=RESETS)
 
     def note_reset(self, connection: Connection, reset: Reset) -> None:
@@ -44,10 +44,9 @@ class Reporter:
 
     def report(self, connections: Iterable[Connection]) -> Report:
         """As of now, of those that are open."""
-        held = Counter(map(_recipient_id, connections))
         return Report(
-            recipients=len(held),
-            holders=tuple(Holder(*one) for one in held.most_common(HOLDERS)),
+            recipients=self._holders.recipients,
+            holders=self._holders.most(HOLDERS, connections),
             resets=tuple(self._resets),
             figures=self._figures(),
         )

@@ -158,11 +158,11 @@ class Ingest:
         self._metrics.ingested.inc(len(deliveries))
         good: list[tuple[Delivery, Notification | Recall]] = []
         bad: list[tuple[Delivery, BadNotification]] = []
-        pace = Pace()
+        pace, now = Pace(), datetime.now(UTC)
         for delivery in deliveries:
             await pace.rest()
             try:
-                good.append((delivery, self._checked(delivery)))
+                good.append((delivery, self._checked(delivery, now)))
             except BadNotification as exc:
                 # Without its traceback, whose frames hold the message: such a cycle is freed only by the collector.
                 bad.append((delivery, BadNotification(field=exc.field, reason=exc.reason, detail=exc.detail)))
@@ -184,11 +184,11 @@ class Ingest:
         except BrokerUnavailable as exc:
             logger.warning("acks lost; the broker redelivers", extra={"action": "ack", "error": str(exc)})
 
-    def _checked(self, delivery: Delivery) -> Notification | Recall:
+    def _checked(self, delivery: Delivery, now: datetime) -> Notification | Recall:
         message = parse_message(
             unpacked(delivery.body, delivery.content_encoding, max_bytes=self._max_bytes),
             max_bytes=self._max_bytes,
-            now=_sent_at(delivery.timestamp) or datetime.now(UTC),
+            now=_sent_at(delivery.timestamp) or now,
             new_id=new_id,
             content_type=kind_of(delivery.content_type),
             message_id=delivery.message_id,

@@ -219,10 +219,10 @@ class Parts:
             self.journal,
             out.tail,
             self.metrics,
-            connections=lambda: out.registry,
+            connections=out.registry.connections,
             announces=lambda: self.broker.connected,
             lag_events=lambda: out.relay.lag_events,
-            reporter=Reporter(partial(figures_of, self.metrics)),
+            reporter=Reporter(partial(figures_of, self.metrics), out.registry.holders),
             salt=settings.database_url,
         )
         out.registry.journal = writer

@@ -22,6 +22,8 @@ SLOTS: Final = HOURS + 1
 """The hour that has begun, and the 24 before it."""
 BITS: Final = 12
 REGISTERS: Final = 1 << BITS
+RANKS: Final = 64 - BITS + 2
+"""A rank is at most 64 - BITS + 1; 0: no name was shown to the register."""
 STAMP_BYTES: Final = 8
 """Before the registers of a slot: the number of its hour since 1970."""
 SLOT_BYTES: Final = STAMP_BYTES + REGISTERS
@@ -94,7 +96,7 @@ def _larger(one: bytes, other: bytes) -> bytes:
 
 
 def _estimate(registers: bytes) -> int:
-    raw = _ALPHA * REGISTERS**2 / sum(2.0**-rank for rank in registers)
+    raw = _ALPHA * REGISTERS**2 / sum(registers.count(rank) * 2.0**-rank for rank in range(RANKS))
     empty = registers.count(0)
     if raw <= 2.5 * REGISTERS and empty:
         return round(REGISTERS * math.log(REGISTERS / empty))

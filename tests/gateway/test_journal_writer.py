@@ -13,6 +13,7 @@ from notify_sse.core.tail import Tail
 from notify_sse.errors import StoreRefused, StoreUnavailable
 from notify_sse.gateway import journal_writer
 from notify_sse.gateway.connection import Connection
+from notify_sse.gateway.holders import Holders
 from notify_sse.gateway.journal_writer import JournalWriter
 from notify_sse.gateway.report import HOLDERS, RESETS, Reporter
 from tests.gateway.test_pump import SlowTransport
@@ -41,6 +42,7 @@ class Bench:
         self.tail = Tail(max_events=10, max_bytes=10**6)
         self.tail.restart("e", start=3)
         self.open: list[Connection] = []
+        self.holders = Holders()
         self.writer = JournalWriter(
             cast("Journal", self.journal),
             self.tail,
@@ -48,7 +50,7 @@ class Bench:
             connections=lambda: self.open,
             announces=lambda: True,
             lag_events=lambda: 4,
-            reporter=Reporter(lambda: Figures(stored=7)),
+            reporter=Reporter(lambda: Figures(stored=7), self.holders),
             salt="s",
         )
 
@@ -189,6 +191,8 @@ async def test_a_beat_tells_who_holds_most_streams_and_what_was_done() -> None:
     """The busiest first, and not more than whoever looks would read."""
     bench = Bench()
     bench.open = [bench.connection(f"c{n}", recipient=f"r{n // 2 if n < 4 else n}") for n in range(HOLDERS + 9)]
+    for n, connection in enumerate(bench.open):
+        bench.holders.opened(connection.recipient_id, 2 if n in (1, 3) else 1)
     entries = await bench.write()
     assert entries
     report = entries.beat.report

@@ -148,7 +148,13 @@ class AmqpFrameReader(asyncio.StreamReader):
 
     def _sort_frames(self) -> None:
         """Give every complete frame to the tap of its channel, or to aiormq."""
-        received, start, end = self._received, 0, len(self._received)
+        with memoryview(self._received) as received:
+            complete = self._sort_complete_frames(received)
+        del self._received[:complete]
+
+    def _sort_complete_frames(self, received: memoryview) -> int:
+        """Returns where the first frame begins that is not complete."""
+        start, end = 0, len(received)
         # Not a frame: the broker wants another protocol version, and closes. aiormq reports it.
         if received[0] == PROTOCOL_HEADER:
             self._for_aiormq += received
@@ -166,7 +172,7 @@ class AmqpFrameReader(asyncio.StreamReader):
             else:
                 self._for_aiormq += received[start:after]
             start = after
-        del received[:start]
+        return start
 
     def _pass_heartbeat(self) -> None:
         """Give aiormq a heartbeat: a broker that delivers without pause sends none, and aiormq would find it silent."""
