@@ -27,12 +27,12 @@ async def told(url: str, prefix: str) -> dict[str, Finding]:
     return {one.check: one async for one in diagnose(url, prefix=prefix)}
 
 
-async def names(server: RabbitServer) -> set[str]:
-    listed = [
-        await asyncio.to_thread(server.ctl, *what)
-        for what in (("list_queues", "name", "messages", "consumers"), ("list_exchanges", "name"))
-    ]
-    return {line for text in listed for line in text.splitlines()}
+async def everything(server: RabbitServer, prefix: str) -> set[str]:
+    """All queues and exchanges; of those of `prefix` also how many messages and consumers they have."""
+    queues = await asyncio.to_thread(server.ctl, "list_queues", "name", "messages", "consumers")
+    exchanges = await asyncio.to_thread(server.ctl, "list_exchanges", "name")
+    shown = [line if line.startswith(prefix) else line.partition("\t")[0] for line in queues.splitlines()]
+    return {*shown, *exchanges.splitlines()}
 
 
 async def test_what_a_user_may_not_do_is_named_with_the_command(
@@ -49,22 +49,22 @@ async def test_what_a_user_may_not_do_is_named_with_the_command(
         return found.detail.partition("may not: ")[2]
 
     every, none = f"^{amqp_prefix}", "^$"
-    before = await names(server)
+    before = await everything(server, amqp_prefix)
     assert f"configure {amqp_prefix}.ingest" in await lacking(rf"{every}\.live", every, every)
     assert await lacking(every, every, every) == ""
     found = await told(user_url, amqp_prefix)
     assert (found["topology"].status, "not there yet" in found["topology"].detail) == ("ok", True)
-    assert await names(server) == before
+    assert await everything(server, amqp_prefix) == before
     async with running(open_broker(), consumes=True):
         pass
-    before = await names(server)
+    before = await everything(server, amqp_prefix)
     assert await lacking(rf"{every}\.live", every, every) == "", "looked for instead of declared"
     assert await lacking(none, every, every) == f"configure {amqp_prefix}.live.*"
     writes = await lacking(every, none, every)
     assert [f"write {amqp_prefix}{end}" in writes for end in ("", ".dlx", ".live")] == [True] * 3
     assert f"read {amqp_prefix}.ingest" in await lacking(every, every, none)
     assert "topology" not in await told(user_url, amqp_prefix)
-    assert await names(server) == before
+    assert await everything(server, amqp_prefix) == before
 
 
 async def test_a_queue_of_another_kind_is_told(server: RabbitServer, amqp_prefix: str) -> None:

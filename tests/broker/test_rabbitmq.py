@@ -219,6 +219,7 @@ async def test_a_user_who_may_not_declare_works_where_everything_is_there(
         async with running(open_broker(url), consumes=True, listens=True, acks=True) as process:
             await process.broker.publish(message("a"))
             await process.until(lambda: process.heard == ["a"])
+            assert await process.broker.dead_letters(limit=1) == []
             await process.broker.announce(b"told")
             if hears:
                 await process.until(lambda: process.announcements == [b"told"])

@@ -111,7 +111,8 @@ async def test_growth_of_a_service_is_seen(monkeypatch: pytest.MonkeyPatch) -> N
 GOOD = Siege(
     published=100,
     received=100,
-    p99_before=0.02,
+    p99_quiet=0.01,
+    p99_beside=0.02,
     p99_within=0.03,
     dropped=0,
     wrong=(),

@@ -17,6 +17,7 @@ from notify_sse.broker import DEFAULT_HELD_BYTES, DEFAULT_MESSAGE_BYTES
 from notify_sse.broker.rabbitmq import dead_letters
 from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, one_line, translated
 from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, Budget, IngestConsumer, ack_all, listen_live
+from notify_sse.broker.rabbitmq.dead_letter_queue import DeadLetterQueue
 from notify_sse.broker.rabbitmq.link import Link
 from notify_sse.broker.rabbitmq.publishing import PublishingChannels, deadline_after, remaining_s
 from notify_sse.broker.rabbitmq.topology import Topology
@@ -69,6 +70,7 @@ class RabbitMQBroker:
         self._beginning = asyncio.Lock()
         self._connected = False
         self._declaring = asyncio.Lock()
+        self._dead = DeadLetterQueue(self._topology.dead, timeout_s=publish_timeout_s)
 
     @property
     def connected(self) -> bool:
@@ -169,13 +171,7 @@ class RabbitMQBroker:
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         connection = await self._publishing.connection(timeout_s=self._publish_timeout_s)
-        with translated():
-            queue, timeout_s = self._topology.dead, self._publish_timeout_s
-            async with connection.temporary_channel() as channel:
-                found = await dead_letters.peek(channel, queue, limit=limit, timeout_s=timeout_s)
-            async with connection.temporary_channel() as channel:
-                await dead_letters.wait_until_back(channel, queue, len(found), timeout_s=timeout_s)
-        return found
+        return await self._dead.look(connection, limit=limit)
 
     async def replay_dead_letters(self, *, limit: int, chosen: Chosen | None = None) -> int:
         channels = await self._publishing_channels(deadline_after(self._publish_timeout_s))
@@ -184,34 +180,13 @@ class RabbitMQBroker:
             message = dead_letters.message_of(letter)
             await channels.publish(self._topology.notifications, message, timeout_s=self._publish_timeout_s)
 
-        return await self._take_dead_letters(channels.connection, publish, limit=limit, chosen=chosen)
+        return await self._dead.take(channels.connection, publish, limit=limit, chosen=chosen)
 
     async def purge_dead_letters(self, *, chosen: Chosen | None = None) -> int:
         connection = await self._publishing.connection(timeout_s=self._publish_timeout_s)
         if chosen is not None:
-            return await self._take_dead_letters(connection, None, limit=None, chosen=chosen)
-        with translated():
-            async with connection.temporary_channel() as channel:
-                purged = await channel.queue_purge(self._topology.dead, timeout=self._publish_timeout_s)
-        return purged.message_count or 0
-
-    async def _take_dead_letters(
-        self,
-        connection: AmqpConnection,
-        publish: Callable[[DeadLetter], Awaitable[None]] | None,
-        *,
-        limit: int | None,
-        chosen: Chosen | None,
-    ) -> int:
-        queue, timeout_s = self._topology.dead, self._publish_timeout_s
-        with translated():
-            async with connection.temporary_channel() as channel:
-                taken, left = await dead_letters.take(
-                    channel, queue, publish, limit=limit, chosen=chosen, timeout_s=timeout_s
-                )
-            async with connection.temporary_channel() as channel:
-                await dead_letters.wait_until_back(channel, queue, left, timeout_s=timeout_s)
-        return taken
+            return await self._dead.take(connection, None, limit=None, chosen=chosen)
+        return await self._dead.purge(connection)
 
     async def _publishing_channels(self, deadline_s: float) -> PublishingChannels:
         await self._publishing.connection(timeout_s=remaining_s(deadline_s))

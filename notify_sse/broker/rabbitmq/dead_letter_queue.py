@@ -1,0 +1,106 @@
+"""The dead-letter queue, at which one looks at a time.
+
+Who looks holds the messages meanwhile: they are got, and not acked. A second look would miss what the first one holds,
+and say that it is not there; a purge would leave it. So each waits for the one before, here and in other processes.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from aiormq import ChannelAccessRefused, ChannelLockedResource
+
+from notify_sse.broker.rabbitmq.amqp_connection import FOREIGN_ERRORS, AmqpConnection, translated
+from notify_sse.broker.rabbitmq.dead_letters import peek, take, wait_until_back
+from notify_sse.core.ports import Chosen, DeadLetter
+
+WAIT_S: Final = 10.0
+"""For a look of another process. After that both look: one that hangs keeps nobody from the dead letters."""
+POLL_S: Final = 0.02
+
+
+class DeadLetterQueue:
+    """`name` is the queue's. Each method raises `BrokerUnavailable` when the connection is lost."""
+
+    def __init__(self, name: str, *, timeout_s: float) -> None:
+        self._name = name
+        self._timeout_s = timeout_s
+        self._looking = asyncio.Lock()
+
+    async def look(self, connection: AmqpConnection, *, limit: int) -> list[DeadLetter]:
+        """The oldest dead letters, which stay there."""
+        async with self._alone(connection):
+            async with connection.temporary_channel() as channel:
+                found = await peek(channel, self._name, limit=limit, timeout_s=self._timeout_s)
+            await self._back(connection, len(found))
+        return found
+
+    async def take(
+        self,
+        connection: AmqpConnection,
+        publish: Callable[[DeadLetter], Awaitable[None]] | None,
+        *,
+        limit: int | None,
+        chosen: Chosen | None,
+    ) -> int:
+        """See `dead_letters.take`. Returns how many were taken."""
+        async with self._alone(connection):
+            async with connection.temporary_channel() as channel:
+                taken, left = await take(
+                    channel, self._name, publish, limit=limit, chosen=chosen, timeout_s=self._timeout_s
+                )
+            await self._back(connection, left)
+        return taken
+
+    async def purge(self, connection: AmqpConnection) -> int:
+        """Remove all. Returns how many."""
+        async with self._alone(connection), connection.temporary_channel() as channel:
+            purged = await channel.queue_purge(self._name, timeout=self._timeout_s)
+        return purged.message_count or 0
+
+    async def _back(self, connection: AmqpConnection, count: int) -> None:
+        async with connection.temporary_channel() as channel:
+            await wait_until_back(channel, self._name, count, timeout_s=self._timeout_s)
+
+    @asynccontextmanager
+    async def _alone(self, connection: AmqpConnection) -> AsyncIterator[None]:
+        async with self._looking:
+            with translated():
+                held = await self._hold(connection)
+                try:
+                    yield
+                finally:
+                    if held:
+                        await self._let_go(connection)
+
+    async def _hold(self, connection: AmqpConnection) -> bool:
+        """Make a queue that is ours alone: no other connection can, while we have it. It goes with the connection.
+
+        Returns whether we have it: a user who may not make queues looks all the same.
+        """
+        until = time.monotonic() + WAIT_S
+        while time.monotonic() < until:
+            try:
+                async with connection.temporary_channel() as channel:
+                    # The type is named: the virtual host's default may be another, and a quorum queue is no one's own.
+                    await channel.queue_declare(
+                        self._lock, exclusive=True, arguments={"x-queue-type": "classic"}, timeout=self._timeout_s
+                    )
+            except ChannelLockedResource:
+                await asyncio.sleep(POLL_S)
+            except ChannelAccessRefused:
+                return False
+            else:
+                return True
+        return False
+
+    async def _let_go(self, connection: AmqpConnection) -> None:
+        with suppress(*FOREIGN_ERRORS):  # lost with its connection
+            async with connection.temporary_channel() as channel:
+                await channel.queue_delete(self._lock, timeout=self._timeout_s)
+
+    @property
+    def _lock(self) -> str:
+        return f"{self._name}.look"
