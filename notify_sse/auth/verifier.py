@@ -27,8 +27,8 @@ from notify_sse.errors import TokenRefused, TokenRevoked, Unauthorized
 
 MAX_TOKEN_BYTES: Final = 8192
 _REFUSAL: Final = "the token is not valid"
-# Exactly three base64url parts. Five would be an encrypted token; and python-jose ignores foreign characters.
 _CLAIMS: Final = msgspec.json.Decoder(dict[str, Any])
+# Exactly three base64url parts. Five would be an encrypted token; and python-jose ignores foreign characters.
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 

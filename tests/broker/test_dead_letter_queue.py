@@ -60,3 +60,17 @@ async def test_one_that_hangs_keeps_nobody_from_the_dead_letters(
             assert len(await one.broker.dead_letters(limit=100)) == LETTERS
         finally:
             await hanging.close()
+
+
+async def test_a_look_that_is_cut_short_keeps_nobody_waiting(brokers: Brokers) -> None:
+    """At whichever step: what it held is free again."""
+    async with running(brokers.open(), consumes=True) as one, running(brokers.open()) as other:
+        await _refused(one)
+        for steps in range(0, 60, 3):
+            look = asyncio.create_task(one.broker.dead_letters(limit=100))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            look.cancel()
+            await asyncio.wait([look])
+            async with asyncio.timeout(5):
+                await other.broker.dead_letters(limit=1)

@@ -68,17 +68,16 @@ class DeadLetterQueue:
     async def _alone(self, connection: AmqpConnection) -> AsyncIterator[None]:
         async with self._looking:
             with translated():
-                held = await self._hold(connection)
                 try:
+                    await self._hold(connection)
                     yield
                 finally:
-                    if held:
-                        await self._let_go(connection)
+                    await self._let_go(connection)
 
-    async def _hold(self, connection: AmqpConnection) -> bool:
+    async def _hold(self, connection: AmqpConnection) -> None:
         """Make a queue that is ours alone: no other connection can, while we have it. It goes with the connection.
 
-        Returns whether we have it: a user who may not make queues looks all the same.
+        A user who may not make queues looks all the same.
         """
         until = time.monotonic() + WAIT_S
         while time.monotonic() < until:
@@ -91,13 +90,13 @@ class DeadLetterQueue:
             except ChannelLockedResource:
                 await asyncio.sleep(POLL_S)
             except ChannelAccessRefused:
-                return False
+                return
             else:
-                return True
-        return False
+                return
 
     async def _let_go(self, connection: AmqpConnection) -> None:
-        with suppress(*FOREIGN_ERRORS):  # lost with its connection
+        """Also one that was being made when we were told to stop. One of another process is refused to us."""
+        with suppress(*FOREIGN_ERRORS):
             async with connection.temporary_channel() as channel:
                 await channel.queue_delete(self._lock, timeout=self._timeout_s)
 
