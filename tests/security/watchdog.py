@@ -53,6 +53,11 @@ class Watchdog:
             answered_s=answered_s,
         )
 
+    def memory_kb(self) -> int:
+        """Cheap, and for whoever measures times: the kernel's table that `look` reads is long under attack."""
+        assert self._service.process is not None, "the service does not run"
+        return resident_kb(self._service.process.pid)
+
     def errors(self) -> list[str]:
         """The records that want a person, since the watchdog began."""
         logged = self._service.logged()[self._logged :]
