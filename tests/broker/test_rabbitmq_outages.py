@@ -151,7 +151,7 @@ async def test_announcing_never_waits_for_a_broker_that_does_not_read(open_broke
 
 
 async def test_announcing_while_disconnected_refuses_at_once(open_broker: Open, server: RabbitServer) -> None:
-    """From when its connection is known to be lost. The other one may be known before: it counts as disconnected then."""
+    """From when its connection is known to be lost. Disconnected it counts already when the other one is."""
 
     async def refused() -> bool:
         async with asyncio.timeout(1):
