@@ -15,24 +15,33 @@ ReaderT = TypeVar("ReaderT")
 
 
 class Hub(Generic[ReaderT]):
-    """Channel → the streams that read it, each with its reader."""
+    """Channel → the streams that read it, each with its reader.
+
+    Most channels are one recipient's, and most recipients have one stream: such a channel has a pair, and no dictionary
+    of its own, which would take three times as much.
+    """
 
     def __init__(self) -> None:
-        self._channels: dict[str, dict[Stream, ReaderT]] = {}
+        self._channels: dict[str, tuple[Stream, ReaderT] | dict[Stream, ReaderT]] = {}
 
     def join(self, stream: Stream, reader: ReaderT) -> None:
         """Wake `reader` for the channels of `stream` from now on. Join before the first read."""
         for channel in stream.channels:
-            self._channels.setdefault(channel, {})[stream] = reader
+            known = self._channels.get(channel)
+            if known is None:
+                self._channels[channel] = stream, reader
+                continue
+            if isinstance(known, tuple):
+                known = self._channels[channel] = dict([known])
+            known[stream] = reader
 
     def leave(self, stream: Stream) -> None:
         """Forget `stream`. Idempotent."""
         for channel in stream.channels:
-            readers = self._channels.get(channel)
-            if readers is None:
-                continue
-            readers.pop(stream, None)
-            if not readers:
+            known = self._channels.get(channel)
+            if isinstance(known, dict):
+                known.pop(stream, None)
+            if known == {} or (isinstance(known, tuple) and known[0] is stream):
                 del self._channels[channel]
 
     def wake(self, frames: Iterable[Frame], *, before: int) -> list[ReaderT]:
@@ -41,12 +50,8 @@ class Hub(Generic[ReaderT]):
         Call it in the same step as `Tail.extend`. A stream that is awake already pulls on by itself.
         """
         woken: list[ReaderT] = []
-        channels = self._channels
         for frame in frames:
-            readers = channels.get(frame.channel)
-            if readers is None:
-                continue
-            for stream, reader in readers.items():
+            for stream, reader in self._pairs(frame.channel):
                 if stream.asleep:
                     stream.wake(before)
                     woken.append(reader)
@@ -61,11 +66,21 @@ class Hub(Generic[ReaderT]):
                 woken.append(reader)
         return woken
 
-    def readers(self, channel: str) -> Collection[ReaderT]:
+    def readers(self, channel: str) -> list[ReaderT]:
         """The readers of `channel` now."""
-        return self._channels.get(channel, {}).values()
+        return [reader for _, reader in self._pairs(channel)]
+
+    def number_of_readers(self, channel: str) -> int:
+        """How many readers `channel` has now."""
+        return len(self._pairs(channel))
+
+    def _pairs(self, channel: str) -> Collection[tuple[Stream, ReaderT]]:
+        known = self._channels.get(channel)
+        if known is None:
+            return ()
+        return (known,) if isinstance(known, tuple) else known.items()
 
     def _all(self) -> Iterator[tuple[Stream, ReaderT]]:
         """Every stream, once for each of its channels."""
-        for readers in self._channels.values():
-            yield from readers.items()
+        for channel in self._channels:
+            yield from self._pairs(channel)

@@ -136,10 +136,10 @@ class Registry:
 
     def of_recipient(self, recipient_id: str) -> list[Connection]:
         """The open connections of one recipient."""
-        return list(self._hub.readers(recipient_channel(recipient_id)))
+        return self._hub.readers(recipient_channel(recipient_id))
 
     def _number_of(self, recipient_id: str) -> int:
-        return len(self._hub.readers(recipient_channel(recipient_id)))
+        return self._hub.number_of_readers(recipient_channel(recipient_id))
 
     def connections(self) -> list[Connection]:
         """The open connections, as they are now."""

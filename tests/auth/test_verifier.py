@@ -56,6 +56,13 @@ def test_scope_may_be_a_list() -> None:
     assert verifier().verify(token(scope=[])).scopes == frozenset()
 
 
+def test_thousands_of_grants_share_their_sets() -> None:
+    """Each is kept with its stream, and a set of its own would take more than the rest of the grant."""
+    alice, bob = (verifier().verify(token(sub=sub, scope=READ)) for sub in ("alice", "bob"))
+    assert alice.scopes is bob.scopes
+    assert alice.topics is bob.topics
+
+
 @pytest.mark.parametrize(
     ("made", "reason"),
     [

@@ -9,13 +9,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import Any, Final, NewType
 
 from notify_sse.web.door.patience import Patience
 from notify_sse.web.limits.address import Proxies, counted_as
 
-Socket = tuple[str, int, str, int]
-"""Both ends of a connection: what tells it from any other."""
+Socket = NewType("Socket", str)
+"""Both ends of a connection, as one text: what tells it from any other, in a third of a tuple's memory."""
 
 REFUSED_AT_ONCE: Final = 64
 """Sockets beyond the limit that wait for their refusal: the reserve of files has room for them."""
@@ -57,10 +57,10 @@ class Arrivals:
 
     def enter(self, transport: asyncio.Transport) -> None:
         """A socket was accepted. It is cut off here when there is no room even for its refusal."""
-        socket = _socket(transport.get_extra_info)
+        client, socket = transport.get_extra_info("peername"), _socket_of(transport)
         if socket is None:  # it has gone already
             return
-        address = None if self._proxies.trusts(socket[0]) else counted_as((socket[0], socket[1]))
+        address = None if self._proxies.trusts(client[0]) else counted_as((client[0], client[1]))
         limit = self._limit_for(address)
         if limit is None:
             self._sockets[socket] = None
@@ -69,7 +69,7 @@ class Arrivals:
         self._on_limited(limit)
         if len(self._refused) >= REFUSED_AT_ONCE:
             transport.abort()
-            self.on_cut_off(socket[0], limit)
+            self.on_cut_off(client[0], limit)
             return
         self._refused[socket] = limit
         self._impatient.begin(transport)
@@ -77,7 +77,7 @@ class Arrivals:
     def leave(self, transport: asyncio.Transport) -> None:
         """A socket has ended. Idempotent."""
         self._impatient.end(transport)
-        socket = _socket(transport.get_extra_info)
+        socket = _socket_of(transport)
         if socket is not None:
             self._handed_over.pop(socket, None)
         if socket is not None and (task := self._tasks.pop(socket, None)):
@@ -88,12 +88,12 @@ class Arrivals:
 
     def hand_over(self, transport: asyncio.Transport) -> None:
         """Another server has this socket from now on."""
-        if socket := _socket(transport.get_extra_info):
+        if socket := _socket_of(transport):
             self._handed_over[socket] = transport
 
     def take_back(self, transport: asyncio.Transport) -> None:
         """It has it no more. Idempotent."""
-        if socket := _socket(transport.get_extra_info):
+        if socket := _socket_of(transport):
             self._handed_over.pop(socket, None)
 
     @contextmanager
@@ -104,14 +104,15 @@ class Arrivals:
         not tell of a client that went away. Once it has so much of it that the socket is not read any more, nobody
         could hear of that: so that is the end, too.
         """
-        task, socket = asyncio.current_task(), cast(Socket, (*(client or ()), *(server or ())))
-        if task is not None and socket in self._sockets:
+        task, socket = asyncio.current_task(), _socket(client, server)
+        if task is not None and socket is not None and socket in self._sockets:
             self._tasks[socket] = task
             asyncio.get_running_loop().call_later(LOOK_S, self._look_whether_it_is_read, socket, task)
         try:
             yield
         finally:
-            self._tasks.pop(socket, None)
+            if socket is not None:
+                self._tasks.pop(socket, None)
 
     def _look_whether_it_is_read(self, socket: Socket, task: asyncio.Task[Any]) -> None:
         transport = self._handed_over.get(socket)
@@ -124,15 +125,16 @@ class Arrivals:
 
     def limit_of(self, client: Any, server: Any) -> str | None:
         """The limit over which the socket between these two ends is; None when it may go on."""
-        return self._refused.get((*client, *server)) if self._refused and client and server else None
+        socket = _socket(client, server) if self._refused else None
+        return None if socket is None else self._refused.get(socket)
 
     def serve(self, client: Any, server: Any, *, address: str | None) -> str | None:
         """A proxy's socket serves a request of `address` from now on, or of nobody (None).
 
         Returns the limit over which that address is: then it is not to be served.
         """
-        socket = (*client, *server)
-        if socket not in self._sockets:
+        socket = _socket(client, server)
+        if socket is None or socket not in self._sockets:
             return None
         self._set_address(socket, None)
         if address is not None and 0 < self._per_address <= self._of_address[address]:
@@ -159,8 +161,14 @@ class Arrivals:
             self._of_address[address] += 1
 
 
-def _socket(info: Callable[[str], Any]) -> Socket | None:
-    client, server = info("peername"), info("sockname")
-    if not isinstance(client, tuple) or not isinstance(server, tuple):
+def _socket_of(transport: asyncio.BaseTransport) -> Socket | None:
+    return _socket(transport.get_extra_info("peername"), transport.get_extra_info("sockname"))
+
+
+def _socket(client: Any, server: Any) -> Socket | None:
+    """The socket between two ends, as asyncio or as ASGI names them; None for one of another family, or one that has
+    gone.
+    """
+    if not isinstance(client, tuple | list) or not isinstance(server, tuple | list):
         return None
-    return (client[0], client[1], server[0], server[1])
+    return Socket(f"{client[0]} {client[1]} {server[0]} {server[1]}")
