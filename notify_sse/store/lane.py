@@ -3,15 +3,37 @@
 A unit that has begun runs to its end even if its caller is cancelled: a cancelled COMMIT or a cancelled release would
 leak the connection (`databases` keeps one for each task, in a state that the task could not use again). So whatever a
 unit awaits must have a time limit of its own, and no lane may wait for another.
+
+A unit answers before its end: to give its connection back takes four turns of the event loop, and in a busy process
+each of them is milliseconds in which a commit is known and nobody told.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from notify_sse.errors import StoreUnavailable
 
 T = TypeVar("T")
+
+
+class Answer(Generic[T]):
+    """What a unit's caller waits for."""
+
+    def __init__(self) -> None:
+        self.given: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def give(self, value: T) -> None:
+        """The caller goes on with `value`, if it still waits."""
+        if not self.given.done():
+            self.given.set_result(value)
+
+    def fail(self, task: asyncio.Task[None]) -> None:
+        """The unit has ended. What it raised is the caller's, unless it was answered before."""
+        if task.cancelled():
+            self.given.cancel()
+        elif (exc := task.exception()) and not self.given.done():
+            self.given.set_exception(exc)
 
 
 class Lane:
@@ -20,11 +42,11 @@ class Lane:
     def __init__(self, *, width: int, wait_s: float) -> None:
         self._turns = asyncio.Semaphore(width)
         self._wait_s = wait_s
-        self._units: set[asyncio.Task[Any]] = set()
+        self._units: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def run(self, unit: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `unit()` returns or raises. Cancelled while it waits for its slot, nothing was begun."""
+    async def run(self, unit: Callable[[Answer[T]], Coroutine[Any, Any, None]]) -> T:
+        """What `unit` gives as its answer, or raises. Cancelled while it waits for its slot, nothing was begun."""
         if self._turns.locked():
             await self._wait()
         else:
@@ -32,10 +54,12 @@ class Lane:
         if self._closed:
             self._turns.release()
             raise StoreUnavailable("the store is closed")
-        task = asyncio.get_running_loop().create_task(unit())
+        answer: Answer[T] = Answer()
+        task = asyncio.get_running_loop().create_task(unit(answer))
         self._units.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        task.add_done_callback(answer.fail)
+        return await answer.given
 
     def open(self) -> None:
         """Take units again after `close`."""
@@ -58,8 +82,6 @@ class Lane:
         except TimeoutError as exc:
             raise StoreUnavailable("too many units of work wait for the database") from exc
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
         self._units.discard(task)
         self._turns.release()
-        if not task.cancelled():
-            task.exception()  # seen: its caller may have been cancelled, and then nobody else looks

@@ -22,7 +22,7 @@ from databases import Database
 from notify_sse.config.certificates import holds_certificates
 from notify_sse.config.database_url import each_host, options_of
 from notify_sse.errors import BadConfiguration, NotifyError, StoreRefused, StoreUnavailable
-from notify_sse.store.lane import Lane
+from notify_sse.store.lane import Answer, Lane
 from notify_sse.store.postgres import pooler
 from notify_sse.store.postgres.hosts import first_of
 
@@ -201,7 +201,7 @@ class PostgresPool:
 
         Raises `StoreUnavailable` or `StoreRefused`. When cancelled, `work` goes on to its end all the same.
         """
-        return await self._lane.run(lambda: self._unit(work))
+        return await self._lane.run(lambda answer: self._unit(work, answer))
 
     async def close(self) -> None:
         """Close every connection; at the latest after `2 * CLOSE_TIMEOUT_S`. Idempotent."""
@@ -220,13 +220,13 @@ class PostgresPool:
         """Take work again after `close`."""
         self._lane.open()
 
-    async def _unit(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    async def _unit(self, work: Callable[[asyncpg.Connection], Awaitable[T]], answer: Answer[T]) -> None:
         try:
             database = await self._opened()
             async with database.connection() as pooled:
                 connection = pooled.raw_connection
                 try:
-                    return await self._carry_out(work, connection)
+                    answer.give(await self._carry_out(work, connection))
                 except BaseException as exc:
                     if _is_broken(exc):
                         self._discard(database, connection)

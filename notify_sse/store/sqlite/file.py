@@ -18,7 +18,7 @@ import aiosqlite
 from databases import Database
 
 from notify_sse.errors import BadConfiguration, NotifyError, StoreRefused, StoreUnavailable
-from notify_sse.store.lane import Lane
+from notify_sse.store.lane import Answer, Lane
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ class Reader:
 
     async def run(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
         """What `work(connection)` returns, all of it read in one snapshot. When cancelled, it goes on to its end."""
-        return await self._lane.run(lambda: self._unit(work))
+        return await self._lane.run(lambda answer: self._unit(work, answer))
 
     def open(self) -> None:
         """Take work again after `close`."""
@@ -116,13 +116,13 @@ class Reader:
         """Take no more work, and end what is under way. Idempotent."""
         await self._lane.close(within_s=CLOSE_TIMEOUT_S)
 
-    async def _unit(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+    async def _unit(self, work: Callable[[aiosqlite.Connection], Awaitable[T]], answer: Answer[T]) -> None:
         try:
             async with self._database.connection() as pooled:
                 connection: aiosqlite.Connection = pooled.raw_connection
                 await connection.execute("PRAGMA query_only = ON")
                 await connection.execute("BEGIN")
-                return await work(connection)  # closing the connection ends its snapshot
+                answer.give(await work(connection))  # closing the connection ends its snapshot
         except FOREIGN as exc:
             raise translated(exc) from exc
 
@@ -140,7 +140,7 @@ class Writer:
 
         When cancelled, it goes on to its end. When it raises, everything of it is rolled back.
         """
-        return await self._lane.run(lambda: self._unit(work))
+        return await self._lane.run(lambda answer: self._unit(work, answer))
 
     def open(self) -> None:
         """Take work again after `close`."""
@@ -151,7 +151,7 @@ class Writer:
         await self._lane.close(within_s=CLOSE_TIMEOUT_S)
         await self._drop()
 
-    async def _unit(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+    async def _unit(self, work: Callable[[aiosqlite.Connection], Awaitable[T]], answer: Answer[T]) -> None:
         try:
             connection = await self._opened()
             await connection.execute("BEGIN IMMEDIATE")
@@ -164,7 +164,7 @@ class Writer:
                 ours = translated(exc)
                 raise ours from (None if isinstance(ours, StoreRefused) else exc)
             raise
-        return result
+        answer.give(result)
 
     async def _opened(self) -> aiosqlite.Connection:
         if self._connection is None:
