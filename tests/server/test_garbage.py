@@ -29,6 +29,7 @@ async def _collections(monkeypatch: pytest.MonkeyPatch, **changes: int) -> int:
     monkeypatch.setattr(gc, "collect", lambda: counted.append(1))
     monkeypatch.setattr(garbage, "GROWN_EVERY_S", 0)
     monkeypatch.setattr(garbage, "TIDY_EVERY_S", 0)
+    monkeypatch.setattr(garbage, "CALM_EVERY_S", 0)
     running = asyncio.create_task(policy.run())
     await asyncio.sleep(0)
     assert len(counted) == 1
@@ -86,7 +87,7 @@ def test_memory_is_given_back_once_it_has_swollen_and_not_again_at_once(monkeypa
         world["given_back"] += 1
 
     monkeypatch.setattr(gc, "collect", lambda: world.update(collected=world["collected"] + 1))
-    monkeypatch.setattr(garbage, "TIDY_EVERY_S", 0)
+    monkeypatch.setattr(garbage, "CALM_EVERY_S", 0)
     registry = _Sized(SimpleNamespace(opened=0, closed=0))
     policy = GarbagePolicy(cast(Any, registry), resident=lambda: world["resident"], give_back=give_back)
     policy._collect_all()

@@ -1,5 +1,6 @@
 """`/openapi.json`: the HTTP contract, made from the structs that are sent and the constants that are checked with."""
 
+from functools import cache
 from typing import Final
 
 from starlette.requests import Request
@@ -48,11 +49,16 @@ def documented_statuses(settings: Settings) -> dict[str, set[str]]:
 
 
 def openapi(*, max_bytes: int, session_cookie: str, root: str = "") -> Document:
-    """The HTTP contract as OpenAPI 3.1, of a service that is seen under the path `root`."""
+    """The HTTP contract as OpenAPI 3.1, of a service that is seen under the path `root`. Not to be changed."""
+    return {**_made(max_bytes, session_cookie), "servers": [{"url": root or "/"}]}
+
+
+@cache
+def _made(max_bytes: int, session_cookie: str) -> Document:
+    """Once: it takes milliseconds, and anybody may ask for it, as often as they please."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "notify-sse", "version": __version__},
-        "servers": [{"url": root or "/"}],
         "security": [{"bearer": [READ]}, {"cookie": []}, {"query": []}, {"ticket": []}],
         "paths": {
             "/notifications/stream": {"get": _stream()},

@@ -77,6 +77,8 @@ class Http1(H11Protocol):
             connection = self.connection
             if not isinstance(connection, h11.Connection) or connection.their_state is h11.ERROR or self._is_refused:
                 return
+            if _server_of(self).writer.transport.is_closing():  # nobody is there to whom the rest would matter
+                return
             if connection.trailing_data[0].count(b"\n") > MAX_FIELDS + 1:
                 await self._refuse(431)
                 return
@@ -154,7 +156,7 @@ class Http1(H11Protocol):
             self._doors.sockets.asks(cast(asyncio.Transport, _server_of(self).writer.transport))
         request = _in_origin_form(request)
         if not wants_websocket(request.headers):
-            await super()._create_stream(request)
+            await self._begin(request)
             return
         doors = self._doors
         path, _, query = request.target.partition(b"?")
@@ -162,7 +164,7 @@ class Http1(H11Protocol):
         is_ours = doors is not None and asked.removeprefix(doors.paths.root) == doors.paths.websocket
         if doors is None or not is_ours or request.method != b"GET" or request.http_version != b"1.1":
             headers = [header for header in request.headers if header[0] != b"upgrade"]
-            await super()._create_stream(
+            await self._begin(
                 h11.Request(
                     method=request.method, headers=headers, target=request.target, http_version=request.http_version
                 )
@@ -177,6 +179,24 @@ class Http1(H11Protocol):
         behind += bytes(self._untaken) + await server.reader.read()
         doors.sockets.take_back(transport)
         doors.upgrade(UpgradeRequest(query, list(request.headers), behind), transport, keeps=writer)
+
+    async def _begin(self, request: h11.Request) -> None:
+        """Hand `request` to the app."""
+        await super()._create_stream(request)
+        stream = self.stream
+        if stream is not None and stream.app_put is not None:
+            stream.app_put = partial(_put, cast(Any, stream.app_put).__self__)
+
+
+async def _put(queue: "asyncio.Queue[Any]", message: Any) -> None:
+    """What Hypercorn puts into the app's queue, which holds a few parts of a body. The end of the connection needs no
+    room, and takes the place of what was not read: the one who finds it is often the app, by writing its answer, and it
+    would wait for ever until somebody reads, which is itself.
+    """
+    if message["type"] == "http.disconnect":
+        while not queue.empty():
+            queue.get_nowait()
+    await queue.put(message)
 
 
 def _in_origin_form(request: h11.Request) -> h11.Request:
