@@ -6,6 +6,7 @@ from typing import Any, Self
 import httpx
 from jsonschema import Draft202012Validator
 
+from notify_sse.web.contract.openapi import openapi
 from tests.support.api import Api, bearer, fresh, notification
 from tests.support.polling import eventually
 from tests.support.service import Service, ServiceFactory
@@ -139,3 +140,10 @@ async def test_a_process_without_its_database_answers_as_the_contract_says(
         problem = contract.holds(await api.post(notification("alice", notification_id="mine")), status=503).json()
         assert (problem["code"], problem["notification_ids"]) == ("store_unavailable", ["mine"])
         assert contract.holds(await api.history("alice"), status=503).json()["code"] == "overloaded"
+
+
+def test_the_document_is_made_once_for_all_who_ask() -> None:
+    """It takes milliseconds, and needs no token. Only where it is seen differs."""
+    here, there = (openapi(max_bytes=16_384, session_cookie="session", root=root) for root in ("", "/push"))
+    assert here["paths"] is there["paths"]
+    assert [one["servers"] for one in (here, there)] == [[{"url": "/"}], [{"url": "/push"}]]

@@ -99,10 +99,28 @@ async def _publish(job: _Job, stream: IO[bytes] | None) -> None:
 
 async def _published(job: _Job, sender: Sender, stream: IO[bytes]) -> AsyncIterator[list[Line]]:
     """Publish the lines of `stream`; yields each batch once it is safe."""
-    async for batch in batches(stream):
-        lines = [_identified(parsed(number, raw, job.given)) for number, raw in batch]
-        _show(job, await sender.send(lines))
-        yield lines
+    read: asyncio.Queue[list[Line] | Exception] = asyncio.Queue(maxsize=1)
+    reading = asyncio.create_task(_read(job, stream, read))
+    try:
+        while lines := await read.get():
+            if isinstance(lines, Exception):
+                raise lines
+            _show(job, await sender.send(lines))
+            yield lines
+    finally:
+        reading.cancel()
+
+
+async def _read(job: _Job, stream: IO[bytes], into: "asyncio.Queue[list[Line] | Exception]") -> None:
+    """Read a batch while the one before is on its way; an empty one is the end. What cannot be read is told after what
+    came before it.
+    """
+    try:
+        async for batch in batches(stream):
+            await into.put([_identified(parsed(number, raw, job.given)) for number, raw in batch])
+        await into.put([])
+    except Exception as exc:  # noqa: BLE001  it is raised where they are published
+        await into.put(exc)
 
 
 async def _sender(job: _Job, stack: AsyncExitStack) -> Sender:
@@ -133,10 +151,10 @@ def _show(job: _Job, accepted: list[Accepted]) -> None:
     if job.quiet:
         return
     try:
-        for one in accepted:
-            if job.as_json:
+        if job.as_json:
+            for one in accepted:
                 print_json(one)
-            else:
-                click.echo("  ".join(part for part in (one.notification_id, one.cursor) if part))
+        else:
+            click.echo("\n".join("  ".join(filter(None, (one.notification_id, one.cursor))) for one in accepted))
     except BrokenPipeError:
         discard_stdout()
