@@ -5,7 +5,6 @@ Who changes what: the stream moves its own cursor, `Timing` is told by the pump,
 """
 
 from collections.abc import Awaitable, Sequence
-from enum import IntFlag
 from typing import Final, Protocol
 
 import msgspec
@@ -19,19 +18,21 @@ NEVER: Final = float("inf")
 FIRST_PAGE_EVENTS: Final = 128
 
 
-class Due(IntFlag):
-    """What is due for a connection. The first five are written to it; each control event is built at write time, so
-    that it carries the current cursor. The last two are deadlines that end it.
+class Due:
+    """What is due for a connection, as bits. The first five are written to it; each control event is built at write
+    time, so that it carries the current cursor. The last two are deadlines that end it.
+
+    Plain numbers: each `&` of an `enum.Flag` takes a microsecond, and a heartbeat has eight of them.
     """
 
-    NOTHING = 0
-    CONNECTED = 1
-    RESET = 2
-    EXPIRING = 4
-    CLOSING = 8
-    HEARTBEAT = 16
-    TOKEN_END = 32
-    STALL = 64
+    NOTHING: Final = 0
+    CONNECTED: Final = 1
+    RESET: Final = 2
+    EXPIRING: Final = 4
+    CLOSING: Final = 8
+    HEARTBEAT: Final = 16
+    TOKEN_END: Final = 32
+    STALL: Final = 64
 
 
 class Transport(Protocol):
@@ -159,7 +160,7 @@ class Connection:
         self.resumed = resumed
         self.timing = Timing()
         self.opened_at = 0
-        self.due = Due.NOTHING
+        self.due: int = Due.NOTHING
         self.busy = self.gone = False
         self.page_events = FIRST_PAGE_EVENTS
         self.close_reason: CloseReason | None = None

@@ -30,8 +30,8 @@ class Deadlines:
         """Look after `connection` until it is gone. Again, when what was due at some time is due at another."""
         self._put(connection, self._next(connection, now))
 
-    def due(self, now: float) -> Iterator[tuple[Connection, Due]]:
-        """What is due at `now`: each connection at most once, with the gravest."""
+    def due(self, now: float) -> Iterator[tuple[Connection, int]]:
+        """What is `Due` at `now`: each connection at most once, with the gravest."""
         for connection in self._take_due(now):
             if connection.gone:
                 continue
@@ -54,7 +54,7 @@ class Deadlines:
                 if connection.timing.bucket == bucket:  # else it was put into another since
                     yield connection
 
-    def _due(self, connection: Connection, now: float) -> Due:
+    def _due(self, connection: Connection, now: float) -> int:
         timing = connection.timing
         if now - timing.writing_since > self._stall_s:
             return Due.STALL

@@ -67,6 +67,7 @@ class Pump:
         self._frames_sent = 0
         self._delivery_times = delivery_times or DeliveryTimes(metrics)
         self._slow: set[Connection] = set()
+        self._heartbeat = Heartbeat(tail.cursor)
         self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
         self.deadlines = Deadlines(heartbeat_s=heartbeat_s, stall_s=stall_s)
         self.on_moved: Callable[[Connection, Reset], None] | None = None
@@ -125,16 +126,16 @@ class Pump:
         """How many bytes they hold that their clients have not taken."""
         return sum(connection.transport.buffered_bytes for connection in self._slow)
 
-    def _on_deadline(self, connection: Connection, due: Due) -> None:
-        if due is Due.STALL:
+    def _on_deadline(self, connection: Connection, due: int) -> None:
+        if due == Due.STALL:
             connection.close("slow_consumer")
             connection.abandon()
-        elif due is Due.TOKEN_END:
+        elif due == Due.TOKEN_END:
             self.close(connection, "token_expired")
         else:
             self._schedule(connection, due)
 
-    def _schedule(self, connection: Connection, due: Due) -> None:
+    def _schedule(self, connection: Connection, due: int) -> None:
         connection.due |= due
         self.drive((connection,))
 
@@ -248,7 +249,9 @@ class Pump:
         connection.due = Due.NOTHING
         if due & Due.CLOSING and connection.close_reason:
             return self._end(connection, cursor, connection.close_reason)
-        return self._taken(connection, transport.write_control(Heartbeat(cursor)))
+        if cursor != self._heartbeat.cursor:
+            self._heartbeat = Heartbeat(cursor)  # one for all who have seen as much
+        return self._taken(connection, transport.write_control(self._heartbeat))
 
     def _greet(self, connection: Connection) -> Coroutine[Any, Any, None] | None:
         """Write the greeting: at once when it is known what is unread, or when nobody is told."""

@@ -232,12 +232,12 @@ async def test_a_connection_whose_end_was_cancelled_gets_nothing_more() -> None:
     assert not bench.connection.gone
 
 
-def _falls_due(bench: Bench, *, within_s: float) -> list[tuple[float, Due]]:
+def _falls_due(bench: Bench, *, within_s: float) -> list[tuple[float, int]]:
     """What the deadlines say of the connection in each tenth of a second from now on, but for heartbeats."""
     now, deadlines = time.monotonic(), bench.pump.deadlines
     steps = [round(step * 0.1, 1) for step in range(int(within_s * 10) + 1)]
     found = [(step, due) for step in steps for _, due in deadlines.due(now + step)]
-    return [(step, due) for step, due in found if due is not Due.HEARTBEAT]
+    return [(step, due) for step, due in found if due != Due.HEARTBEAT]
 
 
 @pytest.mark.parametrize(("before_s", "after_s"), [(8.0, 4.0), (4.0, 8.0)], ids=["sooner", "later"])
@@ -250,9 +250,9 @@ async def test_a_new_token_ends_when_it_ends(before_s: float, after_s: float) ->
     bench.registry.renew(bench.connection, token=TokenFacts("alice", "new"), expires_at=time.time() + after_s)
     assert bench.connection.token.token_id == "new"
     due = _falls_due(bench, within_s=after_s + 0.5)
-    assert [what for _, what in due if what is not Due.TOKEN_END] == [Due.EXPIRING]
+    assert [what for _, what in due if what != Due.TOKEN_END] == [Due.EXPIRING]
     assert after_s * 0.75 <= due[0][0] < after_s * 0.75 + 0.3
-    assert due[1][1] is Due.TOKEN_END
+    assert due[1][1] == Due.TOKEN_END
     assert after_s <= due[1][0] < after_s + 0.3
     bench.registry.leave(bench.connection)
 

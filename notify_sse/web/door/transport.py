@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
-from notify_sse.core.control import CloseReason, ControlEvent, under
+from notify_sse.core.control import CloseReason, ControlEvent, Heartbeat, under
 from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.registry import Registry
@@ -82,18 +82,27 @@ def chunk(data: bytes) -> bytes:
 
 
 class _Newest:
-    """The last chunk of frames: a broadcast is one chunk for every stream."""
+    """The last chunk of frames, and the last heartbeat: a broadcast is one chunk for every stream, and so are the
+    heartbeats of all who have seen as much.
+    """
 
-    __slots__ = ("_chunk", "_data")
+    __slots__ = ("_chunk", "_data", "_heartbeat", "_heartbeat_chunk")
 
     def __init__(self) -> None:
-        self._data = self._chunk = b""
+        self._data = self._chunk = self._heartbeat_chunk = b""
+        self._heartbeat: Heartbeat | None = None
 
     def chunk(self, data: bytes) -> bytes:
         """As `chunk`; not made again for the same object."""
         if data is not self._data:
             self._data, self._chunk = data, chunk(data)
         return self._chunk
+
+    def heartbeat(self, event: Heartbeat) -> bytes:
+        """`event` as a chunk; not made again for the same object."""
+        if event is not self._heartbeat:
+            self._heartbeat, self._heartbeat_chunk = event, chunk(encode_control(event))
+        return self._heartbeat_chunk
 
 
 _newest: Final = _Newest()
@@ -114,6 +123,8 @@ class EventStreamTransport(DoorTransport):
         return self.put(_newest.chunk(encode_frames(frames, event_names=self.event_names)))
 
     def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
+        if isinstance(event, Heartbeat):
+            return self.put(_newest.heartbeat(event))
         return self.put(chunk(encode_control(under(event, self.root))))
 
     def finish(self, reason: CloseReason) -> Awaitable[None] | None:
