@@ -115,15 +115,23 @@ async def at_a_service(service: Service, counts: Counts, *, seed: int) -> list[F
 
 
 async def amqp(service: Service, url: str, exchange: str, counts: Counts, *, seed: int) -> Finding:
-    """The ingest queue: everything is either in the log or in the dead letters, and the consumer lives."""
+    """The ingest queue: everything is either in the log or in the dead letters, and the consumer lives. The good ones
+    among them are in the log, once and in order.
+    """
     watchdog = Watchdog(service)
-    await asyncio.to_thread(live.publish_amqp, url, exchange, count=counts.amqp, seed=seed)
+    good = await asyncio.to_thread(live.publish_amqp, url, exchange, count=counts.amqp, seed=seed)
     left = await asyncio.to_thread(live.wait_until_ingested, url, exchange)
     ends = Counter(left)
     wrong = [f"an error record: {line[:300]}" for line in watchdog.errors()]
     if ends["waiting"]:
         wrong.append("messages were left in the queue")
-    return Finding("AMQP", ends, tuple(wrong))
+    async with httpx.AsyncClient(base_url=service.url, timeout=live.ANSWER_S) as client:
+        target = Target(service, client)
+        target.epoch = await _epoch(client, service)
+        stored = await target.stored(live.GOOD_RECIPIENT)
+    if stored != good:
+        wrong.append(f"{len(good)} good messages were published, and {len(stored)} of them stored, or in another order")
+    return Finding("AMQP", {**ends, "good": len(stored)}, tuple(wrong))
 
 
 async def _watched(watchdog: Watchdog, kind: str, attempt: live.Attempt, count: int, seed: int) -> Finding:

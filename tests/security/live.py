@@ -1,6 +1,7 @@
 """Hostile bytes at a running service: queries, bodies, raw HTTP, raw WebSockets, AMQP. It answers each, and lives."""
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,8 @@ FIRST_SERVER_ERROR: Final = 500
 MEANT: Final = ("501", "503", "505")
 """Answers that say what is not done here."""
 INGESTED_S: Final = 120.0
+GOOD_RECIPIENT: Final = "fuzz-good"
+GOOD_EVERY: Final = 20
 
 Attempt = Callable[[Random], Awaitable[str]]
 
@@ -74,6 +77,20 @@ class Target:
         answer = await self._client.get("/notifications/history", headers=header)
         assert answer.status_code in (200, 401), (answer.status_code, answer.text)
         return str(answer.status_code)
+
+    async def stored(self, recipient_id: str) -> list[str]:
+        """The notification_ids in the log of one recipient, in order."""
+        headers = {"Authorization": f"Bearer {self._service.token(recipient_id)}"}
+        ids: list[str] = []
+        after = "0"
+        while True:
+            query = f"after={self.epoch}.{after}&limit=500"
+            answer = await self._client.get(f"/notifications/history?{query}", headers=headers)
+            page = answer.json()
+            ids += (item["notification_id"] for item in page["items"])
+            if not page["items"]:
+                return ids
+            after = page["items"][-1]["cursor"].rpartition(".")[2]
 
     async def raw_http(self, random: Random) -> str:
         """The bytes of a request, sent as they are."""
@@ -140,8 +157,11 @@ def properties(random: Random) -> pika.BasicProperties:
     )
 
 
-def publish_amqp(url: str, exchange: str, *, count: int, seed: int) -> None:
-    """Give the service `count` hostile messages to ingest."""
+def publish_amqp(url: str, exchange: str, *, count: int, seed: int) -> list[str]:
+    """Give the service `count` hostile messages to ingest, and good ones between them, to `GOOD_RECIPIENT`. Returns the
+    ids of those, in order.
+    """
+    good: list[str] = []
     parameters = pika.URLParameters(url)
     with pika.BlockingConnection(parameters) as connection:
         channel = connection.channel()
@@ -151,6 +171,12 @@ def publish_amqp(url: str, exchange: str, *, count: int, seed: int) -> None:
             body = inputs.msgpack_body(random) if random.random() < 0.3 else inputs.json_body(random)
             key = random.choice(("", "recipient.fuzz.note", "k" * 255, "é", "#", "*"))
             channel.basic_publish(exchange, key, body, properties(random))
+            if number % GOOD_EVERY == 0:
+                good.append(f"good-{number}")
+                document = {"notification_id": good[-1], "notification_type": "note", "payload": {}}
+                body = json.dumps(document | {"recipient_id": GOOD_RECIPIENT}).encode()
+                channel.basic_publish(exchange, f"recipient.{GOOD_RECIPIENT}.note", body)
+    return good
 
 
 def wait_until_ingested(url: str, exchange: str) -> dict[str, int]:
