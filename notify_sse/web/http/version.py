@@ -20,7 +20,9 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import EndBody, Response, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import Request as HeadOfRequest
 from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.http_stream import HTTPStream
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notify_sse.errors import VersionNotSupported
@@ -76,8 +78,6 @@ class Http1(H11Protocol):
             await super().handle(RawData(part))
             connection = self.connection
             if not isinstance(connection, h11.Connection) or connection.their_state is h11.ERROR or self._is_refused:
-                return
-            if _server_of(self).writer.transport.is_closing():  # nobody is there to whom the rest would matter
                 return
             if connection.trailing_data[0].count(b"\n") > MAX_FIELDS + 1:
                 await self._refuse(431)
@@ -156,7 +156,7 @@ class Http1(H11Protocol):
             self._doors.sockets.asks(cast(asyncio.Transport, _server_of(self).writer.transport))
         request = _in_origin_form(request)
         if not wants_websocket(request.headers):
-            await self._begin(request)
+            await super()._create_stream(request)
             return
         doors = self._doors
         path, _, query = request.target.partition(b"?")
@@ -164,7 +164,7 @@ class Http1(H11Protocol):
         is_ours = doors is not None and asked.removeprefix(doors.paths.root) == doors.paths.websocket
         if doors is None or not is_ours or request.method != b"GET" or request.http_version != b"1.1":
             headers = [header for header in request.headers if header[0] != b"upgrade"]
-            await self._begin(
+            await super()._create_stream(
                 h11.Request(
                     method=request.method, headers=headers, target=request.target, http_version=request.http_version
                 )
@@ -180,24 +180,6 @@ class Http1(H11Protocol):
         doors.sockets.take_back(transport)
         doors.upgrade(UpgradeRequest(query, list(request.headers), behind), transport, keeps=writer)
 
-    async def _begin(self, request: h11.Request) -> None:
-        """Hand `request` to the app."""
-        await super()._create_stream(request)
-        stream = self.stream
-        if stream is not None and stream.app_put is not None:
-            stream.app_put = partial(_put, cast(Any, stream.app_put).__self__)
-
-
-async def _put(queue: "asyncio.Queue[Any]", message: Any) -> None:
-    """What Hypercorn puts into the app's queue, which holds a few parts of a body. The end of the connection needs no
-    room, and takes the place of what was not read: the one who finds it is often the app, by writing its answer, and it
-    would wait for ever until somebody reads, which is itself.
-    """
-    if message["type"] == "http.disconnect":
-        while not queue.empty():
-            queue.get_nowait()
-    await queue.put(message)
-
 
 def _in_origin_form(request: h11.Request) -> h11.Request:
     """A target that names its host, as for a proxy, is to be taken, and its host to be believed (RFC 9112, 3.2.2)."""
@@ -208,6 +190,34 @@ def _in_origin_form(request: h11.Request) -> h11.Request:
     headers = [(b"host", host), *(header for header in request.headers if header[0] != b"host")]
     target = rest if rest.startswith(b"/") else b"/" + rest
     return h11.Request(method=request.method, headers=headers, target=target, http_version=request.http_version)
+
+
+class _Request(HTTPStream):
+    """Hypercorn's request and its app, whose queue holds a few parts of a body. What the app will not read any more is
+    thrown away. It stood in the way of the end, and nobody else would ever take it: neither for the app, which is told
+    by whoever finds out, and often finds out itself, by writing, nor for the one who reads.
+    """
+
+    _reader: asyncio.Task[Any] | None = None
+
+    async def handle(self, event: StreamEvent) -> None:
+        if isinstance(event, HeadOfRequest):
+            self._reader = asyncio.current_task()
+        # A client that has sent all, and says nothing more, may wait for its answer: then the reader tells, and waits.
+        if isinstance(event, StreamClosed) and asyncio.current_task() is not self._reader:
+            self._throw_away()
+        await super().handle(event)
+
+    async def app_send(self, message: Any) -> None:
+        if message is None:  # the app has ended
+            self._throw_away()
+        await super().app_send(message)
+
+    def _throw_away(self) -> None:
+        if self.app_put is not None:
+            queue: asyncio.Queue[Any] = cast(Any, self.app_put).__self__
+            while not queue.empty():
+                queue.get_nowait()
 
 
 class _Connection(TCPServer):
@@ -261,6 +271,7 @@ def keep_to_http1(*, request_timeout_s: float) -> None:
     # Names that the modules do not export.
     setattr(run, TCPServer.__name__, _Connection)
     setattr(protocol, H11Protocol.__name__, partial(Http1, patience, SmallLines()))
+    setattr(protocol.h11, HTTPStream.__name__, _Request)
 
 
 class Http1Only:
