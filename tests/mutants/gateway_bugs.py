@@ -164,7 +164,7 @@ HUB: Final = (
         "leave removes the others",
         7,
         "a leave takes only its own stream",
-        ("core.hub:Hub.leave", "readers.pop(stream, None)", "readers.clear()"),
+        ("core.hub:Hub.leave", "known.pop(stream, None)", "known.clear()"),
     ),
     _bug(
         "only the first frame wakes",
