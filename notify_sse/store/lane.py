@@ -28,7 +28,7 @@ class Answer(Generic[T]):
         if not self.given.done():
             self.given.set_result(value)
 
-    def fail(self, task: asyncio.Task[None]) -> None:
+    def settle(self, task: asyncio.Task[None]) -> None:
         """The unit has ended. What it raised is the caller's, unless it was answered before."""
         if task.cancelled():
             self.given.cancel()
@@ -58,7 +58,7 @@ class Lane:
         task = asyncio.get_running_loop().create_task(unit(answer))
         self._units.add(task)
         task.add_done_callback(self._ended)
-        task.add_done_callback(answer.fail)
+        task.add_done_callback(answer.settle)
         return await answer.given
 
     def open(self) -> None:

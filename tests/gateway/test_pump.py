@@ -9,7 +9,7 @@ import pytest
 
 from notify_sse.auth.grant import TokenFacts
 from notify_sse.auth.revoked import Revoked
-from notify_sse.core.control import CloseReason, Connected, ControlEvent, Reset
+from notify_sse.core.control import CloseReason, Connected, ControlEvent, Heartbeat, Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame, frame
 from notify_sse.core.hub import Hub
@@ -127,6 +127,23 @@ async def test_an_administrator_ends_one_connection_by_its_id() -> None:
     await until(lambda: bench.connection.gone)
     assert bench.connection.close_reason == "drain"
     assert bench.transport.sent == ["connected", "closing", "end"]
+    bench.registry.leave(bench.connection)
+
+
+async def test_heartbeats_are_one_for_all_who_have_seen_as_much_and_of_now() -> None:
+    """One object is told again, and encoded once; what was published since, for others too, moves its cursor on."""
+    bench = Bench()
+    told: list[Heartbeat] = []
+    bench.transport.write_control = told.append  # type: ignore[assignment, method-assign]
+    bench.registry.open(bench.connection)
+    told.clear()
+    for place, channel in ((4, "recipient:somebody"), (5, "recipient:else")):
+        bench.tail.extend(place, [frame(Event(place, channel, "t", b"{}"), "e")])
+        for _ in range(2):
+            bench.pump._on_deadline(bench.connection, Due.HEARTBEAT)
+    assert [one.cursor.position for one in told] == [4, 4, 5, 5]
+    assert told[0] is told[1]
+    assert told[2] is told[3]
     bench.registry.leave(bench.connection)
 
 
