@@ -31,8 +31,8 @@ GROWN_BYTES: Final = 134_217_728
 GROWN_EVERY_S: Final = 10.0
 TIDY_AT: Final = 200
 """Connections that have ended, which make a collection worth it of what is not frozen: a few milliseconds."""
-TIDY_EVERY_S: Final = 2.0
-"""Often, and so little each time: what clients that come and go leave within ten seconds takes 20 ms."""
+TIDY_EVERY_S: Final = 10.0
+"""Seldom: it costs by what is open and not frozen, and finds little."""
 CALM_EVERY_S: Final = 10.0
 CALM_BELOW: Final = 50
 """It is calm when fewer connections have ended within CALM_EVERY_S."""

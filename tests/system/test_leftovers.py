@@ -1,10 +1,12 @@
-"""What ends well leaves no cycles behind, and neither does what is refused: a full collection stops every stream, so
-nobody who connects again and again may make one necessary.
+"""What ends well leaves no cycles behind, and neither does what is refused, or reset: a full collection stops every
+stream, so nobody who connects again and again may make one necessary.
 """
 
 import asyncio
 import os
 import signal
+import socket
+import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -39,6 +41,9 @@ async def test_what_has_ended_leaves_no_cycles(tmp_path: Path, service: ServiceF
         left[name] = await _collected(running, counts, sockets=sockets)
     assert left == dict.fromkeys(requests, 0)
     assert await _collected(running, counts, sockets=sockets) == 0
+    for name in ("the history", "another path", "a stream", "a WebSocket"):
+        await _reset(running, requests[name].replace(ENDS, ""))
+        assert await _collected(running, counts, sockets=sockets) == 0, f"{name}, and a reset"
 
 
 def _requests(running: Service) -> dict[str, str]:
@@ -54,15 +59,30 @@ def _requests(running: Service) -> dict[str, str]:
         "a stream without a token": "GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\n",
         "too many fields": "GET / HTTP/1.1\r\nHost: x\r\n" + "a:\r\n" * 3000 + "\r\n",
         "a head that cannot be read": "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
+        "more behind the last request": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\0" * 450,
     }
 
 
 async def _ask(running: Service, request: str) -> None:
-    """And take all of the answer: a connection that is reset leaves its error behind."""
+    """And take all of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
     writer.write(request.encode())
     assert await (reader.read() if ENDS in request else reader.read(65_536))
     writer.close()
+
+
+async def _reset(running: Service, request: str) -> None:
+    """Ask, and reset the connection once the answer has come, unread."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setblocking(False)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await loop.sock_connect(client, ("127.0.0.1", running.port))
+        await loop.sock_sendall(client, request.encode())
+        came = asyncio.Event()
+        loop.add_reader(client, came.set)
+        await came.wait()
+        loop.remove_reader(client)
 
 
 async def _collected(running: Service, counts: Path, *, sockets: int) -> int:

@@ -7,7 +7,6 @@ it stores a message before it measures it, and inflates without end (docs/adr/00
 
 import asyncio
 import re
-import sys
 import time
 from functools import partial
 from typing import Any, Final, cast
@@ -44,6 +43,7 @@ class Http1(H11Protocol):
 
     def __init__(self, patience: "Patience[Http1]", small_lines: SmallLines, *args: Any) -> None:
         super().__init__(*args)
+        self.connection = _Reading(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
         self._patience = patience
         self._small_lines = small_lines
         self._doors = cast(ServerLoop, asyncio.get_running_loop()).doors
@@ -117,8 +117,6 @@ class Http1(H11Protocol):
 
     async def _send_error_response(self, status_code: int) -> None:
         """Where Hypercorn refuses what it cannot read, and what no app hears of."""
-        if isinstance(error := sys.exception(), h11.RemoteProtocolError):
-            error.__traceback__ = None  # its frames name it and all of the connection, a cycle
         await super()._send_error_response(status_code)
         if self._doors is not None and self.stream is None:
             self._doors.on_unread(address_of(_server_of(self).writer.transport), status_code)
@@ -192,6 +190,19 @@ def _in_origin_form(request: h11.Request) -> h11.Request:
     return h11.Request(method=request.method, headers=headers, target=target, http_version=request.http_version)
 
 
+class _Reading(h11.Connection):
+    """h11's connection. Its errors name the frames that raised them, and those the error and all of the connection:
+    such a cycle is freed only by the collector.
+    """
+
+    def next_event(self) -> Any:
+        try:
+            return super().next_event()
+        except h11.RemoteProtocolError as error:
+            error.__traceback__ = None
+            raise
+
+
 class _Request(HTTPStream):
     """Hypercorn's request and its app, whose queue holds a few parts of a body. What the app will not read any more is
     thrown away. It stood in the way of the end, and nobody else would ever take it: neither for the app, which is told
@@ -229,6 +240,8 @@ class _Connection(TCPServer):
         try:
             await super().run()
         finally:
+            if (lost := self.reader.exception()) is not None:
+                lost.__traceback__ = None  # whoever met it raised it, and is named there, and names the reader
             vars(self).clear()
 
 
