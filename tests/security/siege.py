@@ -219,7 +219,7 @@ async def _under_attack(service: Service, watchdog: Watchdog, healthy: Healthy, 
     that the service of those had.
     """
     tokens = [service.token("attacker"), service.token("attacker", scope="notifications:publish")]
-    command = ["nice", sys.executable, "-m", "tests.security.attacks", str(service.port), *tokens]
+    command = ["nice", "-n", "19", sys.executable, "-m", "tests.security.attacks", str(service.port), *tokens]
     attackers = spawn(command, log=service.directory / "attackers.log", env=service.env, cwd=Path.cwd())
     most_kb = 0
     publishing = asyncio.create_task(healthy.publish(seconds))
