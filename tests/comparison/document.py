@@ -65,15 +65,16 @@ class Promise(msgspec.Struct, frozen=True):
 
 
 PROMISES: Final = (
-    Promise("idle", "memory_kb_each", 22, "memory of an idle stream, at most 22 KB"),
-    Promise("idle", "connects_per_s_last", 1500, "streams opened a second, at least 1,500", more=True),
-    Promise("idle", "server_cpu_percent", 15, "15,000 streams at rest for 10 minutes, under 15 % of a core"),
-    Promise("steady", "p95_ms", 15, "10,000 streams and 1,000 a second: p95 at most 15 ms"),
-    Promise("steady", "p99_ms", 50, "and p99 at most 50 ms"),
-    Promise("ramp", "sustained_per_s", 4000, "sustained with p95 within 100 ms: at least 4,000 a second", more=True),
+    Promise("idle", "memory_kb_each", 4, "memory of an idle stream, at most 4 KB"),
+    Promise("idle", "connects_per_s_last", 2500, "streams opened a second, at least 2,500", more=True),
+    Promise("idle", "server_cpu_percent", 3, "15,000 streams at rest for 10 minutes, at most 3 % of a core"),
+    Promise("steady", "p95_ms", 6, "10,000 streams and 1,000 a second: p95 at most 6 ms"),
+    Promise("steady", "p99_ms", 15, "and p99 at most 15 ms"),
+    Promise("ramp", "sustained_per_s", 11_000, "sustained with p95 within 100 ms: at least 11,000 a second", more=True),
     Promise("ramp", "p95_at_80_percent_ms", 100, "latency flat up to there: p95 at 80 % of it within the same limit"),
-    Promise("broadcast", "p95_ms", 300, "broadcast to 10,000 streams: p95 at most 300 ms"),
-    Promise("herd", "caught_up_s", 8, "herd of 10,000: live and caught up within 8 s"),
+    Promise("broadcast", "p95_ms", 150, "broadcast to 10,000 streams: p95 at most 150 ms"),
+    Promise("broadcast", "server_cpu_us_each", 15, "and at most 15 µs of the server's CPU for a delivery"),
+    Promise("herd", "caught_up_s", 3.6, "herd of 10,000: live and caught up within 3.6 s"),
     Promise("herd", "log_queries", 0, "and without a read of the log"),
     Promise("replay", "replayed_per_s", 30_000, "replay of 100,000: at least 30,000 events a second", more=True),
 )
