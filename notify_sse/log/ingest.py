@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, assert_never
 
+from notify_sse import eager
 from notify_sse.core.channels import routing_key
 from notify_sse.core.media import kind_of, unpacked
 from notify_sse.core.model import Notification, Recall
@@ -134,9 +135,14 @@ class Ingest:
                 task.cancel()
 
     async def _take_unless_returned(self, deliveries: Sequence[Delivery], received_at: Sequence[float]) -> bool:
-        """`_take` in a task of its own, which `returned` can cancel. Returns whether it was done."""
-        taking = self._take_with_spans(self._spans, deliveries, received_at) if self._spans else self._take(deliveries)
-        self._taking = asyncio.get_running_loop().create_task(taking)
+        """`_take`, once it waits in a task of its own, which `returned` can cancel. Returns whether it was done."""
+        if self._spans:  # whose context is that of one task
+            taking = self._take_with_spans(self._spans, deliveries, received_at)
+            self._taking = asyncio.get_running_loop().create_task(taking)
+        else:
+            self._taking = eager.start(self._take(deliveries))
+        if self._taking is None:
+            return True
         try:
             await asyncio.wait((self._taking,))
             if self._taking.cancelled():
@@ -213,6 +219,7 @@ class Ingest:
             if isinstance(message, Notification):
                 appending.append((delivery, message))
                 continue
+            await asyncio.sleep(0)  # into a task of its own: what follows has time limits
             # Whatever came before it is in the log first: it may be what is recalled.
             bad += await self._append_all(appending)
             appending = []

@@ -1,17 +1,19 @@
-"""A lane: units of work on the database, a bounded number at a time. Each runs in a task of its own.
+"""A lane: units of work on the database, a bounded number at a time. Each goes on in a task of its own once it waits.
 
 A unit that has begun runs to its end even if its caller is cancelled: a cancelled COMMIT or a cancelled release would
 leak the connection (`databases` keeps one for each task, in a state that the task could not use again). So whatever a
 unit awaits must have a time limit of its own, and no lane may wait for another.
 
-A unit answers before its end: to give its connection back takes four turns of the event loop, and in a busy process
-each of them is milliseconds in which a commit is known and nobody told.
+A unit begins within its caller's turn, and answers before its end: to begin in a task costs one turn of the event loop,
+to give its connection back four, and in a busy process each of them is milliseconds for which a commit waits, or is
+known and nobody told. So up to its first wait a unit must not use what asks for the current task (`notify_sse.eager`).
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from notify_sse import eager
 from notify_sse.errors import StoreUnavailable
 
 T = TypeVar("T")
@@ -55,10 +57,17 @@ class Lane:
             self._turns.release()
             raise StoreUnavailable("the store is closed")
         answer: Answer[T] = Answer()
-        task = asyncio.get_running_loop().create_task(unit(answer))
-        self._units.add(task)
-        task.add_done_callback(self._ended)
-        task.add_done_callback(answer.settle)
+        try:
+            task = eager.start(unit(answer))
+        except BaseException:
+            self._turns.release()
+            raise
+        if task is None:
+            self._turns.release()
+        else:
+            self._units.add(task)
+            task.add_done_callback(self._ended)
+            task.add_done_callback(answer.settle)
         return await answer.given
 
     def open(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from notify_sse.gateway import eager
+from notify_sse import eager
 
 
 async def test_a_coroutine_that_does_not_wait_is_done_at_once() -> None:
@@ -53,3 +53,34 @@ async def test_a_cancellation_of_the_wait_reaches_it() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended == [1]
+
+
+async def test_a_cancellation_before_its_task_begins_reaches_it_and_what_it_waits_for() -> None:
+    """Whoever looks at the future sees that nobody waits: what nobody waits for is not stored."""
+    waited_for: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    ended = []
+
+    async def work() -> None:
+        try:
+            await waited_for
+        finally:
+            ended.append(1)
+
+    waiting = eager.start(work())
+    assert waiting is not None
+    waiting.cancel()
+    assert waited_for.cancelled()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert ended == [1]
+
+
+async def test_a_cancellation_before_its_task_begins_ends_a_turn_too() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    waiting = eager.start(work())
+    assert waiting is not None
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from notify_sse import eager
 from notify_sse.auth.grant import TokenFacts
 from notify_sse.auth.revoked import Revoked
 from notify_sse.core.control import CloseReason, Connected, ControlEvent, Heartbeat, Reset
@@ -18,7 +19,7 @@ from notify_sse.core.read_state import Unread
 from notify_sse.core.rollout import Rollout
 from notify_sse.core.stream import Stream
 from notify_sse.core.tail import Hole, Tail
-from notify_sse.gateway import eager, rollout
+from notify_sse.gateway import rollout
 from notify_sse.gateway.connection import Connection, Due
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from notify_sse import eager
 from notify_sse.config import read_settings
 from notify_sse.core.control import ControlEvent
 from notify_sse.core.cursor import Cursor
@@ -17,7 +18,6 @@ from notify_sse.core.journal import Journal
 from notify_sse.core.model import Announcement, Event
 from notify_sse.core.ports import Broker, Queued
 from notify_sse.core.stream import Stream
-from notify_sse.gateway import eager
 from notify_sse.gateway.connection import Connection
 from notify_sse.server.parts import Parts
 from notify_sse.server.process import Process

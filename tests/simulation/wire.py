@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from notify_sse import eager
 from notify_sse.core.control import CloseReason, ControlEvent, Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.core.stream import Stream, StreamState
 from notify_sse.core.tail import Tail
-from notify_sse.gateway import eager
 from tests.simulation.database import Database
 from tests.simulation.loop import SimLoop
 

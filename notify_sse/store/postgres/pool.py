@@ -17,12 +17,12 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import asyncpg
-from databases import Database
 
 from notify_sse.config.certificates import holds_certificates
 from notify_sse.config.database_url import each_host, options_of
 from notify_sse.errors import BadConfiguration, NotifyError, StoreRefused, StoreUnavailable
 from notify_sse.store.lane import Answer, Lane
+from notify_sse.store.per_use import PerUse
 from notify_sse.store.postgres import pooler
 from notify_sse.store.postgres.hosts import first_of
 
@@ -191,7 +191,7 @@ class PostgresPool:
         self._url = url
         self._size = size
         self._lane = Lane(width=size, wait_s=wait_s)
-        self._database: Database | None = None
+        self._database: PerUse | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self.pooled = False
         """Whether a connection pooler was found before the server. Known after the first unit of work."""
@@ -249,10 +249,10 @@ class PostgresPool:
         await connection.execute("COMMIT")
         return result
 
-    async def _opened(self) -> Database:
+    async def _opened(self) -> PerUse:
         if self._database is None:
             # The URL names no server: `databases` logs it, and understands fewer forms than asyncpg does.
-            self._database = Database(
+            self._database = PerUse(
                 "postgresql://log",
                 min_size=0,
                 max_size=self._size,
@@ -263,6 +263,7 @@ class PostgresPool:
         return self._database
 
     async def _connect(self, *_: Any, **__: Any) -> asyncpg.Connection:
+        await asyncio.sleep(0)  # into a task of its own: what follows has time limits
         connection, pooled = await reach(
             self._url, settings=SERVER_SETTINGS, command_timeout_s=COMMAND_TIMEOUT_S, pooled=self.pooled
         )
@@ -271,7 +272,7 @@ class PostgresPool:
         self.pooled = pooled
         return connection
 
-    def _discard(self, database: Database, connection: asyncpg.Connection) -> None:
+    def _discard(self, database: PerUse, connection: asyncpg.Connection) -> None:
         """Drop a connection that failed, and with it the idle ones: they lead to where it led."""
         with contextlib.suppress(asyncpg.InterfaceError):  # the pool has let go of it already
             connection.terminate()
@@ -279,7 +280,7 @@ class PostgresPool:
             self._database = None
             self._retire(database)
 
-    def _retire(self, database: Database) -> None:
+    def _retire(self, database: PerUse) -> None:
         task = asyncio.get_running_loop().create_task(_disconnect(database))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
@@ -289,7 +290,7 @@ async def _nothing_to_reset(_: asyncpg.Connection) -> None:
     """No session is ever changed: asyncpg's own statement would be one more round trip for each use."""
 
 
-async def _disconnect(database: Database) -> None:
+async def _disconnect(database: PerUse) -> None:
     """Close `database` once its units are done; cancelled, asyncpg cuts what is left."""
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S + COMMAND_TIMEOUT_S + CLOSE_TIMEOUT_S):

@@ -15,10 +15,10 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import aiosqlite
-from databases import Database
 
 from notify_sse.errors import BadConfiguration, NotifyError, StoreRefused, StoreUnavailable
 from notify_sse.store.lane import Answer, Lane
+from notify_sse.store.per_use import PerUse
 
 T = TypeVar("T")
 
@@ -82,9 +82,9 @@ def _create(path: Path) -> None:
             os.link(made, path)
 
 
-def database(path: Path) -> Database:
+def database(path: Path) -> PerUse:
     """`databases` for the file, waiting `BUSY_TIMEOUT_S` for the write lock."""
-    return Database(f"sqlite:///{quote(str(path))}", timeout=BUSY_TIMEOUT_S)
+    return PerUse(f"sqlite:///{quote(str(path))}", timeout=BUSY_TIMEOUT_S)
 
 
 def translated(exc: Exception) -> NotifyError:

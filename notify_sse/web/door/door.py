@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from starlette.types import ASGIApp
 
-from notify_sse.gateway import eager
+from notify_sse import eager
 from notify_sse.web.door import head
 from notify_sse.web.door.arrivals import Arrivals
 from notify_sse.web.door.exchange import Exchange, PublishExchange, UpgradeExchange, refusal, scope_of

@@ -14,11 +14,11 @@ from sse_starlette import EventSourceResponse
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
+from notify_sse import eager
 from notify_sse.auth import READING, Grant
 from notify_sse.core.control import Busy, CloseReason, ControlEvent, under
 from notify_sse.core.frames import Frame, encode_control, encode_frames
 from notify_sse.errors import BadRequest, NotEnabled, NotifyError, Overloaded, VersionNotSupported
-from notify_sse.gateway import eager
 from notify_sse.gateway.connection import Connection
 from notify_sse.web.door.exchange import EXTENSION
 from notify_sse.web.door.transport import EventStreamTransport

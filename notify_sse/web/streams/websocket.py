@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from notify_sse import eager
 from notify_sse.auth import READING, Grant
 from notify_sse.core.control import Busy
 from notify_sse.errors import BadRequest, Forbidden, Limited, NotEnabled, NotifyError, Overloaded
-from notify_sse.gateway import eager
 from notify_sse.gateway.connection import Connection
 from notify_sse.web.door import handshake
 from notify_sse.web.door.exchange import EXTENSION
