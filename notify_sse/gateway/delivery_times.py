@@ -37,6 +37,12 @@ class DeliveryTimes:
         self._since_published = metrics.since_published
         self._since_committed = metrics.since_committed
         self._written: list[Frame] = []
+        self._looked_into: tuple[int, float] = (0, 0.0)
+        """The frame that was looked into last, by its id and the time of its commit: slice after slice of a broadcast
+        has the same one. Not the frame itself, whose content may be recalled.
+        """
+        self._published_s = 0.0
+        """When that one was published."""
 
     def note(self, frames: Sequence[Frame], *, opened_at: int) -> None:
         """`frames` were written to a stream that was opened when the log had reached the position `opened_at`."""
@@ -57,7 +63,7 @@ class DeliveryTimes:
             self._spans.settle(served=served)
 
     def _observe(self, written: Sequence[Frame]) -> None:
-        now, last, published_s = time.time(), None, 0.0
+        now = time.time()
         total = len(written)
         samples = min(total, MAX_SAMPLES)
         for sample in range(samples):
@@ -66,10 +72,11 @@ class DeliveryTimes:
             frame = written[(start + end) // 2]
             if frame.committed_s:
                 self._since_committed.note(now - frame.committed_s, end - start)
-            if frame is not last:
-                last, published_s = frame, _published_s(frame)
-            if published_s:
-                self._since_published.note(now - published_s, end - start)
+            which = frame.id, frame.committed_s
+            if which != self._looked_into:
+                self._looked_into, self._published_s = which, _published_s(frame)
+            if self._published_s:
+                self._since_published.note(now - self._published_s, end - start)
 
 
 def _published_s(frame: Frame) -> float:

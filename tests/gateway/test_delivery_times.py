@@ -7,6 +7,7 @@ import pytest
 
 from notify_sse.core.frames import Frame, frame
 from notify_sse.core.model import Event
+from notify_sse.gateway import delivery_times
 from notify_sse.gateway.delivery_times import DeliveryTimes
 from notify_sse.telemetry.metrics import Metrics
 
@@ -43,6 +44,28 @@ def test_each_delivery_is_counted_once(written: Sequence[Sequence[Frame]]) -> No
     assert _count(metrics, since="committed") == _count(metrics, since="published") == total
     assert _count(metrics, since="committed", name=f"{SERIES}_bucket", le="0.1") == 0
     assert _count(metrics, since="published", name=f"{SERIES}_bucket", le="300.0") == 0, "it was published years ago"
+
+
+def test_a_broadcast_is_looked_into_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many slices it takes; and what has its id after the log went back is another one."""
+    looked: list[Frame] = []
+    when = {0.5: time.time() - 1, 0.4: time.time() - 50}
+
+    def look(one: Frame) -> float:
+        looked.append(one)
+        return when[one.committed_s]
+
+    monkeypatch.setattr(delivery_times, "_published_s", look)
+    first, again = (frame(Event(7, "topic:all", "note", b"{}"), "k3f9a1", committed_s=at) for at in when)
+    metrics = Metrics()
+    times = DeliveryTimes(metrics)
+    for one in (first, first, again):
+        for _ in range(64):
+            times.note([one], opened_at=0)
+        times.settle()
+    assert looked == [first, again]
+    assert _count(metrics, since="published", name=f"{SERIES}_bucket", le="5.0") == 128
+    assert _count(metrics, since="published") == 192
 
 
 def test_what_a_stream_resumes_is_not_counted() -> None:
