@@ -40,8 +40,8 @@ ROW_BYTES: Final = 500
 """What a notification has in the database beside its payload, indexes included."""
 DISK_SLACK: Final = 1.5
 """Rows that wait for vacuum, the journal, the write-ahead log."""
-DATABASE_CONNECTIONS: Final = 10
-"""Of each process."""
+DATABASE_CONNECTIONS: Final = 18
+"""Of each process, at most; 12 are usual under load."""
 OTHER_CONNECTIONS: Final = 20
 """Of people, backups, migrations."""
 BROKER_CONNECTIONS: Final = 2

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from notify_sse.bench import capacity
 from notify_sse.bench.capacity import Load, need
 from notify_sse.cli.commands.bench import command
+from notify_sse.config import Settings
+from notify_sse.server.parts import HISTORY_CONNECTIONS
+from notify_sse.store.postgres import access, journal, read_state, store
 from tests.comparison.scaling import growth, measured_us, one_cell
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -25,6 +28,14 @@ LOADS = st.builds(
     daily=st.floats(1, 1e10),
     retention_days=st.floats(0.1, 400),
 )
+
+
+def test_a_process_takes_no_more_connections_than_are_planned_for_it() -> None:
+    """The sum of its pools. Erasure and the rollout have one each."""
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    replays = defaults["max_replays"] + HISTORY_CONNECTIONS
+    pools = (store.APPEND_CONNECTIONS, store.READ_CONNECTIONS, replays, access.CONNECTIONS, journal.CONNECTIONS)
+    assert sum(pools) + 2 * read_state.CONNECTIONS + 1 + 1 == capacity.DATABASE_CONNECTIONS
 
 
 def _said(*arguments: str) -> str:
