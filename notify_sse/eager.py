@@ -2,8 +2,8 @@
 
 A write to a stream nearly always finishes without waiting; a task for each would cost more than the write. And a task
 begins one turn of the event loop later, which is milliseconds in a busy process. What does have to wait goes on in a
-task of its own. Until then the coroutine runs inside its caller's task, so it must not use
-what asks for the current task (timeouts, cancel scopes); `await asyncio.sleep(0)` moves it into its own.
+task of its own. Until then the coroutine runs inside its caller's task, so it must not use what asks for the current
+task (timeouts, cancel scopes); `await asyncio.sleep(0)` moves it into its own.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
 """A lane: units of work on the database, a bounded number at a time. Each goes on in a task of its own once it waits.
 
 A unit that has begun runs to its end even if its caller is cancelled: a cancelled COMMIT or a cancelled release would
-leak the connection (`databases` keeps one for each task, in a state that the task could not use again). So whatever a
-unit awaits must have a time limit of its own, and no lane may wait for another.
+leak the connection. So whatever a unit awaits must have a time limit of its own, and no lane may wait for another.
 
 A unit begins within its caller's turn, and answers before its end: to begin in a task costs one turn of the event loop,
 to give its connection back four, and in a busy process each of them is milliseconds for which a commit waits, or is
