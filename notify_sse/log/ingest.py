@@ -226,7 +226,6 @@ class Ingest:
             if isinstance(message, Notification):
                 appending.append((delivery, message))
                 continue
-            await asyncio.sleep(0)  # into a task of its own: what follows has time limits
             # Whatever came before it is in the log first: it may be what is recalled.
             bad += await self._append_all(appending)
             appending = []

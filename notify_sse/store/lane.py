@@ -84,6 +84,7 @@ class Lane:
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _wait(self) -> None:
+        await asyncio.sleep(0)  # a caller that was begun without a task (`eager`) has one now, as a time limit needs it
         try:
             async with asyncio.timeout(self._wait_s):
                 await self._turns.acquire()

@@ -31,12 +31,7 @@ async def test_behind_a_large_batch_the_next_gathers(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "GATHER_S", A_WHILE_S)
     bench = Bench()
     async with bench.running():
-        bench.store.gate.clear()
-        bench.deliver(*_names(0, GATHER_FROM))
-        await until(lambda: bench.store.batches)
-        bench.deliver(*_names(100, 2))
-        bench.store.gate.set()
-        await until(lambda: len(bench.broker.acked) == GATHER_FROM)
+        await _large_batch(bench, "first", "second")
         bench.deliver(*_names(200, 3))
         await until(lambda: len(bench.broker.acked) == GATHER_FROM + 5)
     assert [len(batch) for batch in bench.store.batches] == [GATHER_FROM, 5]
@@ -57,12 +52,17 @@ async def test_what_is_returned_meanwhile_is_forgotten(monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "GATHER_S", A_WHILE_S)
     bench = Bench()
     async with bench.running():
-        bench.store.gate.clear()
-        bench.deliver(*_names(0, GATHER_FROM))
-        await until(lambda: bench.store.batches)
-        bench.deliver("back")
-        bench.store.gate.set()
-        await until(lambda: len(bench.broker.acked) == GATHER_FROM)
+        await _large_batch(bench, "back")
         bench.ingest.returned()
         await bench.ingest.finish()
     assert bench.stored == _names(0, GATHER_FROM)
+
+
+async def _large_batch(bench: Bench, *meanwhile: str) -> None:
+    """One that is stored and acked, while these are delivered."""
+    bench.store.gate.clear()
+    bench.deliver(*_names(0, GATHER_FROM))
+    await until(lambda: bench.store.batches)
+    bench.deliver(*meanwhile)
+    bench.store.gate.set()
+    await until(lambda: len(bench.broker.acked) == GATHER_FROM)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from notify_sse import eager
 from notify_sse.errors import StoreUnavailable
 from notify_sse.store.lane import Answer, Lane
 
@@ -75,6 +76,27 @@ async def test_a_unit_that_does_not_end_in_time_is_cancelled_with_its_caller() -
     await lane.close(within_s=0.01)
     with pytest.raises(asyncio.CancelledError):
         await caller
+
+
+async def test_a_caller_without_a_task_waits_for_its_slot_as_others_do() -> None:
+    """The door begins its requests in a callback of the loop: nothing there has a task yet."""
+    lane, given_back, refused = Lane(width=1, wait_s=0.05), asyncio.Event(), asyncio.Event()
+
+    async def unit(answer: Answer[str]) -> None:
+        answer.give("committed")
+        await given_back.wait()
+
+    async def request() -> None:
+        with pytest.raises(StoreUnavailable, match="too many"):
+            await lane.run(_answering("never"))
+        refused.set()
+
+    assert await lane.run(unit) == "committed"
+    asyncio.get_running_loop().call_soon(eager.start, request())
+    async with asyncio.timeout(10):
+        await refused.wait()
+    given_back.set()
+    await lane.close(within_s=1)
 
 
 def _answering(value: str) -> Callable[[Answer[str]], Coroutine[Any, Any, None]]:

@@ -263,7 +263,6 @@ class PostgresPool:
         return self._database
 
     async def _connect(self, *_: Any, **__: Any) -> asyncpg.Connection:
-        await asyncio.sleep(0)  # into a task of its own: what follows has time limits
         connection, pooled = await reach(
             self._url, settings=SERVER_SETTINGS, command_timeout_s=COMMAND_TIMEOUT_S, pooled=self.pooled
         )
