@@ -466,3 +466,20 @@ async def test_a_recall_waits_for_the_store() -> None:
         bench.deliver(_recall("a"))
         await until(lambda: "recall-a" in bench.broker.acked)
     assert bench.store.calls["recall"] == 3
+
+
+async def test_a_batch_that_waits_for_nothing_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it refused, by a broker that takes acks without a wait: the next batch is taken all the same."""
+    bench = Bench(batch=1)
+    ack = bench.broker.ack
+
+    async def at_once(deliveries: list[Delivery]) -> None:
+        if deliveries:
+            await ack(deliveries)
+
+    monkeypatch.setattr(bench.broker, "ack", at_once)
+    async with bench.running():
+        bench.deliver(delivery("bad", b"{"), "good")
+        await until(lambda: len(bench.broker.acked) == 2)
+        await bench.ingest.finish()
+    assert bench.stored == ["good"]
