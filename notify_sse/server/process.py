@@ -23,6 +23,7 @@ from notify_sse.errors import BadConfiguration, BrokerUnavailable, SchemaOutdate
 from notify_sse.log.watch import watch
 from notify_sse.server import reload
 from notify_sse.server.admin import AdminServer
+from notify_sse.server.ending import END_S, Deadline, cancelled
 from notify_sse.server.garbage import GarbagePolicy
 from notify_sse.server.listening import BACKLOG, url_of
 from notify_sse.server.members_watch import MembersWatch
@@ -46,6 +47,7 @@ class Process:
         *,
         on_ready: Callable[[], None] | None = None,
         successor: Successor | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self.settings = settings
         self.parts = Parts(settings, spawn=self._spawn)
@@ -56,6 +58,7 @@ class Process:
         )
         self._on_ready = on_ready
         self._successor = successor
+        self._deadline = deadline
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._exit_code = 0
@@ -198,6 +201,8 @@ class Process:
         began = loop.time()
         self.parts.doors.ending = True
         logger.info("draining", extra={"action": "drain", "streams": len(self.parts.way_out.registry)})
+        if self._deadline:
+            self._deadline.begin(max(self.settings.drain_s, self.settings.drain_min_s) + END_S)
         self.parts.way_out.admission.draining = True
         within_s = max(0.0, self.settings.drain_s - 2 * GRACE_S)
         await asyncio.gather(
@@ -222,21 +227,17 @@ class Process:
             logger.warning("some deliveries were not finished; the broker redelivers", extra={"action": "drain"})
 
     async def _close(self) -> None:
-        for task in (tasks := list(self._tasks)):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self.parts.journal_writer and self.parts.store_outage.reached("open"):
-            await self.parts.journal_writer.finish()
-        await self.parts.broker.close()
-        await self.parts.rollout_records.close()
-        await self.parts.records.close()
-        await self.parts.journal.close()
-        await self.parts.store.close()
-        await self.parts.erasure.close()
-        await self.parts.reads.close()
-        await self.parts.verifier.close()
-        if self.parts.tracing:
-            await self.parts.tracing.close()
+        parts = self.parts
+        await cancelled(self._tasks)
+        if parts.journal_writer and parts.store_outage.reached("open"):
+            await parts.journal_writer.finish()
+        await parts.broker.close()
+        # At once: each waits a while for its database, and that may be away.
+        pools = (parts.rollout_records, parts.records, parts.journal, parts.store, parts.erasure, parts.reads)
+        await asyncio.gather(*(pool.close() for pool in pools))
+        await parts.verifier.close()
+        if parts.tracing:
+            await parts.tracing.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -284,13 +285,17 @@ def run(
     `on_ready` is called once, when it could serve streams. With a `successor`, SIGHUP asks for that and drains, unless
     the program that is installed now could not start.
     """
+    deadline = Deadline()
 
     async def main() -> int:
-        process = Process(settings, on_ready=on_ready, successor=successor)
+        process = Process(settings, on_ready=on_ready, successor=successor, deadline=deadline)
         return await process.run(listening_socket, admin_socket=admin_socket)
 
-    with asyncio.Runner(loop_factory=ServerLoop) as runner:
-        return runner.run(main())
+    try:
+        with asyncio.Runner(loop_factory=ServerLoop) as runner:
+            return runner.run(main())
+    finally:
+        deadline.met()
 
 
 def _server_config(listening_socket: socket.socket, settings: Settings) -> Config:

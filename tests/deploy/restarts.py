@@ -70,7 +70,7 @@ async def _accepted(http: httpx.AsyncClient, document: dict[str, object]) -> boo
 
 async def restart(gateway: Service) -> None:
     """SIGTERM, its drain, and a new process in its place."""
-    await asyncio.to_thread(gateway.terminate, within_s=15)
+    await asyncio.to_thread(gateway.terminate, within_s=30)
     await asyncio.to_thread(gateway.start)
 
 

@@ -30,6 +30,7 @@ class Sockets:
         self._handed_over: WeakSet[asyncio.Transport] = WeakSet()
         self._asking: set[asyncio.Transport] = set()
         self._empty = asyncio.Event()
+        self._is_cut = False
 
     def __len__(self) -> int:
         return len(self._held)
@@ -37,6 +38,8 @@ class Sockets:
     def hold(self, socket: Abortable) -> None:
         """The door has it, until `let_go`."""
         self._held.add(socket)
+        if self._is_cut:
+            socket.abort()
 
     def let_go(self, socket: Abortable) -> None:
         """The door has it no more. Idempotent."""
@@ -100,10 +103,11 @@ class Sockets:
             await self._empty.wait()
 
     def cut(self) -> None:
-        """Reset every one of them.
+        """Reset every one of them, and each that the door would have from now on.
 
         A client that has not read its bytes yet would otherwise delay the shutdown for ever.
         """
+        self._is_cut = True
         for socket in [*self._held, *self._handed_over]:
             socket.abort()
 

@@ -222,6 +222,13 @@ async def test_an_app_that_waits_does_not_hold_up_the_others() -> None:
     assert goes.writes == []
 
 
+async def test_who_comes_after_the_cut_is_cut_off() -> None:
+    """The process waits until the door holds nobody: one more would keep it from its end."""
+    doors = _doors()
+    doors.sockets.cut()
+    assert _arrive(doors)[0].aborted
+
+
 async def test_at_the_end_everybody_is_cut_off() -> None:
     """Those at the door, those it serves, and those that Hypercorn has; only the first two are waited for."""
 
