@@ -55,13 +55,19 @@ class Stream:
         if self.position < tail.start:
             return StreamState.COLD
         # Falling asleep belongs to the same step as the comparison: an await in between would lose what comes then.
-        if self.position >= tail.position:
-            self.asleep = True
+        if self.sleeps(tail):
             return StreamState.ASLEEP
         frames, self.position = tail.after(
             self.position, self.channels, max_events=MAX_PULL_EVENTS, max_bytes=MAX_PULL_BYTES
         )
         return _alive(frames, now_ms)
+
+    def sleeps(self, tail: Tail) -> bool:
+        """Fall asleep if all that the tail has was pulled. In the same step as the `pull`."""
+        if self.position >= tail.position:
+            self.asleep = True
+            return True
+        return False
 
     def read(self, frames: list[Frame], *, epoch: str, floor: int, upto: int, now_ms: int) -> list[Frame] | Reset:
         """Take a page of the log that was read from this cursor; returns what to send of it.

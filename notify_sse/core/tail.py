@@ -171,6 +171,7 @@ class Tail:
             self._by_channel.setdefault(channel, _ChannelFrames()).prepend(of_channel)
         if taken:
             self.start = taken[0].id - 1
+            self._alone = None
         self._order.extendleft(reversed(taken))
         self._erase_again(known)
         return len(taken)

@@ -30,6 +30,13 @@ class Deadlines:
         """Look after `connection` until it is gone. Again, when what was due at some time is due at another."""
         self._put(connection, self._next(connection, now))
 
+    def wait(self, connection: Connection, now: float) -> None:
+        """A write began that the client does not take at once: look again in time for a stall."""
+        connection.timing.wait(now)
+        stalls_at = now + self._stall_s
+        if self._bucket(stalls_at) < connection.timing.bucket:
+            self._put(connection, stalls_at)
+
     def due(self, now: float) -> Iterator[tuple[Connection, int]]:
         """What is `Due` at `now`: each connection at most once, with the gravest."""
         for connection in self._take_due(now):
@@ -40,10 +47,12 @@ class Deadlines:
             self._put(connection, self._next(connection, now))
 
     def _put(self, connection: Connection, at: float) -> None:
-        # What is late already goes into the next bucket, or a look that is under way would never end.
-        bucket = max(int(at / self.resolution_s) + 1, self._looked_at + 1)
-        connection.timing.bucket = bucket
+        connection.timing.bucket = bucket = self._bucket(at)
         self._buckets.setdefault(bucket, []).append(connection)
+
+    def _bucket(self, at: float) -> int:
+        # What is late already goes into the next bucket, or a look that is under way would never end.
+        return max(int(at / self.resolution_s) + 1, self._looked_at + 1)
 
     def _take_due(self, now: float) -> Iterator[Connection]:
         """Those whose bucket has come, taken out of the wheel."""
@@ -66,11 +75,11 @@ class Deadlines:
         return Due.HEARTBEAT if now - timing.last_sent >= self._heartbeat_s else Due.NOTHING
 
     def _next(self, connection: Connection, now: float) -> float:
-        if connection.close_reason:
-            return now + self._stall_s
         timing = connection.timing
+        if connection.close_reason:
+            return min(now, timing.writing_since) + self._stall_s
         token_at = timing.ends_at - (0 if timing.warned else _lead_s(connection))
-        return min(timing.last_sent + self._heartbeat_s, token_at, now + self._stall_s)
+        return min(timing.last_sent + self._heartbeat_s, token_at, timing.writing_since + self._stall_s)
 
 
 def _lead_s(connection: Connection) -> float:

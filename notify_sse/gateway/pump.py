@@ -68,6 +68,8 @@ class Pump:
         self._delivery_times = delivery_times or DeliveryTimes(metrics)
         self._slow: set[Connection] = set()
         self._heartbeat = Heartbeat(tail.cursor)
+        self._slice_at, self._slice_ms = 0.0, 0
+        """When the slice that is served began: monotonic seconds, and Unix milliseconds."""
         self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
         self.deadlines = Deadlines(heartbeat_s=heartbeat_s, stall_s=stall_s)
         self.on_moved: Callable[[Connection, Reset], None] | None = None
@@ -140,6 +142,7 @@ class Pump:
         self.drive((connection,))
 
     def _serve_slice(self) -> None:
+        self._slice_at, self._slice_ms = time.monotonic(), int(time.time() * 1000)
         for _ in range(min(SLICE, len(self._ready))):
             connection = self._ready.popleft()
             # A busy connection is not served twice at once: it goes on by itself, and pulls what came meanwhile.
@@ -188,27 +191,17 @@ class Pump:
         if connection.close_reason:
             return StreamState.ASLEEP
         # Pulling and falling asleep are one step: nothing can arrive in between.
-        pulled = connection.stream.pull(self._tail, now_ms=int(time.time() * 1000))
+        pulled = connection.stream.pull(self._tail, now_ms=self._slice_ms)
         if isinstance(pulled, list):
-            return self._write_frames(connection, pulled)
-        if pulled is StreamState.COLD:
-            return self._replay(connection)
-        if pulled is StreamState.ASLEEP:
-            return pulled
-        return self._write(connection, pulled)
-
-    def _write(self, connection: Connection, pulled: list[Frame] | Reset) -> Coroutine[Any, Any, None] | None:
+            waiting = self._write_frames(connection, pulled)
+            return StreamState.ASLEEP if waiting is None and connection.stream.sleeps(self._tail) else waiting
         if isinstance(pulled, Reset):
-            if self.on_moved is not None:
-                self.on_moved(connection, pulled)
-            return self._write_reset(connection, pulled)
-        return self._write_frames(connection, pulled)
+            return self._move(connection, pulled)
+        return pulled if pulled is StreamState.ASLEEP else self._replay(connection)
 
     def _write_frames(self, connection: Connection, frames: list[Frame]) -> Coroutine[Any, Any, None] | None:
-        """Send `frames` piece by piece.
-
-        When the client keeps us waiting, what is left is forgotten, and pulled again when it goes on: a stalled client
-        holds one piece in memory, not a page.
+        """Send `frames` piece by piece. What is left when the client keeps us waiting is forgotten, and pulled again
+        when it goes on: a stalled client holds one piece in memory, not a page.
         """
         sent, total = 0, len(frames)
         while sent < total:
@@ -224,8 +217,13 @@ class Pump:
                 replay.shrink(connection, taken=sent)
             return self._taken(connection, waiting)
         if total:
-            connection.timing.wrote(time.monotonic())
+            connection.timing.wrote(self._slice_at)
         return None
+
+    def _move(self, connection: Connection, reset: Reset) -> Coroutine[Any, Any, None] | None:
+        if self.on_moved is not None:
+            self.on_moved(connection, reset)
+        return self._write_reset(connection, reset)
 
     def _write_reset(self, connection: Connection, reset: Reset) -> Coroutine[Any, Any, None] | None:
         self._metrics.resets.labels(reset.reason).inc()
@@ -286,7 +284,7 @@ class Pump:
         if waiting is None:
             connection.timing.wrote(time.monotonic())
             return None
-        connection.timing.wait(time.monotonic())
+        self.deadlines.wait(connection, time.monotonic())
         self._slow.add(connection)
         return self._until_taken(connection, waiting)
 
@@ -310,7 +308,9 @@ class Pump:
             reading.cancel()
         if connection.gone:
             return
-        if step := self._write(connection, replay.take(connection.stream, reading.result())):
+        taken = replay.take(connection.stream, reading.result())
+        step = self._move(connection, taken) if isinstance(taken, Reset) else self._write_frames(connection, taken)
+        if step:
             await step
         else:
             replay.grow(connection)

@@ -133,7 +133,7 @@ STREAM: Final = (
         "asleep one short",
         5,
         "a stream sleeps only at the position",
-        ("core.stream:Stream.pull", "if self.position >= tail.position:", "if self.position >= tail.position - 1:"),
+        ("core.stream:Stream.sleeps", "if self.position >= tail.position:", "if self.position >= tail.position - 1:"),
     ),
     _bug(
         "cold stream reads the tail",
@@ -332,13 +332,12 @@ PUMP: Final = (
         "a cursor moves in the step that writes what it passes",
         (
             "gateway.pump:Pump._replay",
-            "if step := self._write(connection, replay.take(connection.stream, reading.result())):",
+            "taken = replay.take(connection.stream, reading.result())",
             (
-                "turn = replay.take(connection.stream, reading.result())\n"
+                "taken = replay.take(connection.stream, reading.result())\n"
                 "    await asyncio.sleep(2 * self.deadlines.resolution_s)\n"
                 "    if connection.due and (step := self._write_due_control(connection)):\n"
-                "        await step\n"
-                "    if step := self._write(connection, turn):"
+                "        await step"
             ),
         ),
     ),

@@ -114,9 +114,12 @@ class CountedStream(Stream):
             self.tally["warm pulls"] += 1
             if self.database.own.any_recalled and tail.epoch == self.database.epoch:
                 self._look_for_recalled(turn, tail)
-        elif turn is StreamState.ASLEEP:
-            self.tally["fell asleep"] += 1
         return turn
+
+    def sleeps(self, tail: Tail) -> bool:
+        asleep = super().sleeps(tail)
+        self.tally["fell asleep"] += asleep
+        return asleep
 
     def _look_for_recalled(self, frames: list[Frame], tail: Tail) -> None:
         for frame in frames:
