@@ -192,7 +192,7 @@ class Settings(LimitSettings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=3600,
-            description="Seconds from SIGTERM over which streams are closed; then the process ends.",
+            description="Seconds from SIGTERM over which streams are closed. The process ends within 10 s after that.",
         ),
     ] = 10.0
     drain_min_s: Annotated[
