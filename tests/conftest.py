@@ -1,8 +1,8 @@
 """What every test can ask for: real servers (started only when a test asks), fresh names in them, the service as a
 process, and `async def` tests.
 
-An `async def` test runs on a uvloop loop of its own, with a deadline (60 s, or `@pytest.mark.deadline(seconds)`), and
-fails when it leaves a task behind or an exception that nobody saw. A plain `def` test has 300 s by default.
+An `async def` test runs on a uvloop loop of its own, with a deadline (twice 60 s, or `@pytest.mark.deadline(seconds)`),
+and fails when it leaves a task behind or an exception that nobody saw. A plain `def` test has twice 300 s by default.
 """
 
 import contextlib
@@ -274,5 +274,6 @@ def _kill(started: list[Service]) -> None:
 
 
 def _deadline_s(item: pytest.Item, default_s: float) -> float:
+    """That of the test, twice: the machine may be half as fast as the one on which it was set."""
     marker = item.get_closest_marker("deadline")
-    return float(marker.args[0]) if marker else default_s
+    return 2 * (float(marker.args[0]) if marker else default_s)

@@ -7,6 +7,9 @@ import { FakeEventSource, settled } from "./fake-eventsource.mjs";
 const SECRET = "token-canary";
 const TEXT = "payload-canary";
 
+/** Resolved when the manager tells of it for the first time: on a busy machine that is not at once. */
+const once = (manager, on) => new Promise((resolve) => manager[on](resolve));
+
 /** What the console was told of a connection, its notification, its reset, its failure and its sign-out. */
 async function said(t, options) {
   const lines = [];
@@ -21,6 +24,8 @@ async function said(t, options) {
     ...options,
   });
   await import("../../notify_sse/client/src/debug.js");
+  const reset = once(manager, "onReset");
+  const failed = once(manager, "onError");
   manager.connect();
   await settled();
   const source = FakeEventSource.all.at(-1);
@@ -28,9 +33,9 @@ async function said(t, options) {
   const item = { notification_id: "n4", notification_type: "new_message", payload: { text: TEXT } };
   source.say("message", "e.4", item);
   source.say("reset", "e.9", { reason: "expired", from: "e.4", to: "e.9", history: "/notifications/history" });
-  for (let n = 0; n < 5; n++) await new Promise(setImmediate);
+  await reset;
   source.fail();
-  for (let n = 0; n < 5; n++) await new Promise(setImmediate);
+  await failed;
   manager.signOut();
   return lines;
 }
