@@ -1,6 +1,6 @@
 """`python -m tests.security.siege`: every attack at once, beside healthy streams and a publisher.
 
-The attackers are a process of their own, and a nice one: they have the machine's spare time, since real ones are on
+The attackers are a process of their own, and an idle one: they have the machine's spare time, since real ones are on
 machines of their own. Even so they take some of it. So they besiege a neighbour first, another service on the same
 broker and database server: what healthy streams notice of that is the machine, and what they notice more of a siege of
 their own is the service. They must notice little, and lose nothing.
