@@ -19,7 +19,7 @@ async def becomes_true(condition: Callable[[], object], *, within_s: float, ever
 
 
 async def until(
-    condition: Callable[[], object], *, what: str = "a condition", within_s: float = 5, every_s: float = 0.002
+    condition: Callable[[], object], *, what: str = "a condition", within_s: float = 20, every_s: float = 0.002
 ) -> None:
     """Returns once `condition()` holds. AssertionError, naming `what`, once `within_s` have passed."""
     assert await becomes_true(condition, within_s=within_s, every_s=every_s), (

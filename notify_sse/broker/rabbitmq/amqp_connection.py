@@ -80,7 +80,9 @@ class AmqpConnection:
         url = url.update_query(heartbeat=HEARTBEAT_S)
         connection = _AioPikaConnection(url, client_properties={"connection_name": name}, transport_factory=wire)
         try:
-            await connection.connect(timeout=CONNECT_TIMEOUT_S)
+            # Not aio-pika's own limit: that is a task inside, whose error nobody sees when this one is cancelled.
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await connection.connect()
         except BaseException as exc:
             wire.abort()
             await connection.close()
