@@ -68,8 +68,7 @@ class Pump:
         self._delivery_times = delivery_times or DeliveryTimes(metrics)
         self._slow: set[Connection] = set()
         self._heartbeat = Heartbeat(tail.cursor)
-        self._slice_at, self._slice_ms = 0.0, 0
-        """When the slice that is served began: monotonic seconds, and Unix milliseconds."""
+        self._slice_at, self._slice_ms = 0.0, 0  # when it began: monotonic seconds, Unix milliseconds
         self._jitter = random.Random()  # noqa: S311 - spreads load, keeps no secret
         self.deadlines = Deadlines(heartbeat_s=heartbeat_s, stall_s=stall_s)
         self.on_moved: Callable[[Connection, Reset], None] | None = None
@@ -308,6 +307,7 @@ class Pump:
             reading.cancel()
         if connection.gone:
             return
+        self._slice_at = time.monotonic()  # the last slice may have been a while ago
         taken = replay.take(connection.stream, reading.result())
         step = self._move(connection, taken) if isinstance(taken, Reset) else self._write_frames(connection, taken)
         if step:

@@ -71,6 +71,7 @@ async def _accepted(http: httpx.AsyncClient, document: dict[str, object]) -> boo
 async def restart(gateway: Service) -> None:
     """SIGTERM, its drain, and a new process in its place."""
     await asyncio.to_thread(gateway.terminate, within_s=30)
+    assert "did not end within" not in gateway.logged()
     await asyncio.to_thread(gateway.start)
 
 
