@@ -10,7 +10,7 @@ from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
 from notify_sse.core.ports import Broker, Delivery, Listener, Message
 from tests.support.services import RabbitServer
 
-DEADLINE_S = 45.0
+DEADLINE_S = 100.0
 KEY = "recipient.alice.new_message"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiormq.connection import TCPTransportFactory
 
-from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection
+from notify_sse.broker.rabbitmq.amqp_connection import CONNECT_TIMEOUT_S, AmqpConnection
 from notify_sse.errors import BrokerUnavailable
 from tests.broker.brokers import message, publishing, running, texts
 from tests.broker.rabbitmq import Open, entered, passed, published, silent
@@ -165,7 +165,7 @@ async def test_announcing_while_disconnected_refuses_at_once(open_broker: Open, 
 
     async with running(open_broker(), listens=True) as process:
         await asyncio.to_thread(server.kill)
-        await eventually(refused, within_s=5)
+        await eventually(refused, within_s=30)
         assert not process.broker.connected
 
 
@@ -185,6 +185,23 @@ async def test_an_outage_is_told_once_and_its_end_once(
     assert len(passed(caplog.records, "away")) == 1
     (back,) = passed(caplog.records, "back")
     assert vars(back)["outage_s"] > 1
+
+
+async def test_a_broker_that_is_slow_with_a_queue_is_not_asked_again_meanwhile(
+    open_broker: Open, server: RabbitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right after its start it takes seconds for a consumer: who gives up and connects anew makes that longer."""
+    consume = AmqpConnection.consume
+    async with tcp_proxy(server.port) as proxy:
+
+        async def slowly(*args: Any, **options: Any) -> Any:
+            proxy.silence()
+            asyncio.get_running_loop().call_later(CONNECT_TIMEOUT_S + 1.5, proxy.resume)
+            return await consume(*args, **options)
+
+        monkeypatch.setattr(AmqpConnection, "consume", slowly)
+        async with running(open_broker(f"amqp://guest:guest@127.0.0.1:{proxy.port}/"), consumes=True):
+            assert proxy.accepted == 2
 
 
 async def test_a_broker_that_is_down_at_the_start_is_waited_for(open_broker: Open, server: RabbitServer) -> None:
@@ -228,5 +245,5 @@ async def test_closing_while_connecting_ends_at_once(open_broker: Open) -> None:
         broker = open_broker()
         await broker.start(silent())
         await asyncio.sleep(pause_s)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await broker.close()

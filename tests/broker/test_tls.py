@@ -79,7 +79,7 @@ async def test_a_certificate_that_is_not_trusted_is_named_as_the_cause(
         await broker.start(Listener(on_connected=lambda: None, on_delivery=lambda _: None))
         try:
             for one in (broker._consuming, broker._publishing):
-                await until(partial(getattr, one, "_loss"), within_s=10)
+                await until(partial(getattr, one, "_loss"), within_s=30)
         finally:
             await broker.close()
     assert len([one for one in caplog.records if NOT_TRUSTED in one.getMessage()]) == 1

@@ -87,7 +87,7 @@ async def test_an_operator_sees_and_does_everything_on_the_page(service: Service
             await expect(page.get_by_role("alert")).to_contain_text("401")
             await sign_in(page, running.url, token)
             await expect(page.get_by_role("cell", name="up", exact=True)).to_be_visible()
-            await expect(page.get_by_text("written / s, at most")).to_be_visible(timeout=20_000)
+            await expect(page.get_by_text("written / s, at most")).to_be_visible(timeout=60_000)
             await page.get_by_role("link", name=HOSTILE).click()
             await page.get_by_role("button", name="End", exact=True).click()
             assert (await stream.event("closing")).json()["reason"] == "drain"
@@ -140,7 +140,7 @@ async def test_an_operator_looks_after_the_refused_messages(
         page = await browser.new_page(color_scheme="light")
         page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
         await sign_in(page, running.url, running.token("ops", scope="notifications:admin"))
-        await expect(page.locator("dl").first).to_contain_text("dead letters2", timeout=20_000)
+        await expect(page.locator("dl").first).to_contain_text("dead letters2", timeout=60_000)
         await page.get_by_role("link", name="Dead letters", exact=True).click()
         message = page.get_by_role("row").filter(has=page.get_by_role("cell", name="recipient.alice.t", exact=True))
         await message.get_by_role("button", name="Show").click()

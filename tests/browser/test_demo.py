@@ -49,7 +49,7 @@ async def shown(service: Service, **options: Any) -> AsyncIterator[Page]:
 
 
 async def _log_has(page: Page, text: str) -> None:
-    await page.locator("#log li", has_text=text).first.wait_for(timeout=15_000)
+    await page.locator("#log li", has_text=text).first.wait_for(timeout=60_000)
 
 
 async def _counts_are(page: Page, sent: int) -> None:
@@ -147,7 +147,7 @@ async def test_what_the_client_closed_is_no_connection_to_cut(development: Servi
 async def _connections_are(page: Page, count: int) -> None:
     """The demo knows of so many connections of its page."""
     await page.wait_for_function(
-        "async (count) => (await import('/demo/breaks.js')).connections() === count", arg=count, timeout=5_000
+        "async (count) => (await import('/demo/breaks.js')).connections() === count", arg=count, timeout=60_000
     )
 
 

@@ -111,7 +111,7 @@ async def _assert_nothing_of_alice(page: Page) -> None:
         heaps = await shared_worker_heaps(browser)
         return "test-alice-" not in heaps and not any(sub.startswith("alice-") for sub in subjects(heaps))
 
-    await polling.eventually(is_forgotten, what="a worker without a notification or a token of hers", within_s=5)
+    await polling.eventually(is_forgotten, what="a worker without a notification or a token of hers", within_s=30)
 
 
 @pytest.mark.deadline(60)

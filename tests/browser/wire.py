@@ -94,7 +94,7 @@ class ChromiumTab(Tab):
 
     async def goto(self, url: str) -> None:
         await self.wire.call("Page.navigate", session=self.session, url=url)
-        await self.wait_for_function("document.readyState === 'complete' && window.ready", timeout=20_000)
+        await self.wait_for_function("document.readyState === 'complete' && window.ready", timeout=60_000)
 
     async def freeze(self) -> None:
         await self.wire.call("Page.setWebLifecycleState", session=self.session, state="frozen")

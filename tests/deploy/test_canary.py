@@ -45,7 +45,7 @@ async def test_a_cookie_chooses_the_version_and_the_weight_all_others(
         return [int(port) for port in re.findall(r"GET /client/.* to=127.0.0.1:(\d+)", canary.access_log.read_text())]
 
     async def all_went(count: int) -> list[int]:
-        await becomes_true(lambda: len(went_to()) >= count, within_s=10)
+        await becomes_true(lambda: len(went_to()) >= count, within_s=30)
         return went_to()
 
     for _ in range(3):

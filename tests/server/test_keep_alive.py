@@ -79,7 +79,7 @@ async def _publish(service: Service, reader: asyncio.StreamReader, writer: async
     body = b'{"recipient_id": "alice", "notification_type": "note", "payload": {}}'
     head = f"POST /notifications HTTP/1.1\r\nHost: push\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}"
     writer.write(head.encode() + b"\r\n\r\n" + body)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         answered = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         assert "connection: close" not in answered
         length = next(line for line in answered.splitlines() if line.startswith("content-length:"))

@@ -34,7 +34,7 @@ async def test_large_bodies_are_checked_one_at_a_time_and_small_ones_side_by_sid
         nonlocal now
         now += 1
         seen.append(now)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await all_are_here.wait()
         await asyncio.sleep(0)  # the last one is about to begin, if it may
         result = await parsed(*args, **options)

@@ -93,7 +93,7 @@ async def test_a_caller_without_a_task_waits_for_its_slot_as_others_do() -> None
 
     assert await lane.run(unit) == "committed"
     asyncio.get_running_loop().call_soon(eager.start, request())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await refused.wait()
     given_back.set()
     await lane.close(within_s=1)

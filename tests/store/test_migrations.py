@@ -348,7 +348,7 @@ async def test_a_running_postgres_is_migrated_beside_its_writers(
     await backup.fetch("SELECT count(*) FROM log")
     migrating = asyncio.ensure_future(migrate(database_url))
     for number in range(30):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert (await older.append([notification(f"b-{number}")])).stored[0].outcome == "new"
         await asyncio.sleep(0.02)
     assert not migrating.done()

@@ -51,7 +51,7 @@ async def test_replays_do_not_keep_appends_or_repairs_waiting(subject: Subject) 
         quick, store._ascending = store._ascending, slow
         replays = [asyncio.create_task(store.after(0, ["topic:all"], limit=5)) for _ in range(4)]
         await eventually(lambda: subject.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' OFFSET 1"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await store.append(several("a", 5))
             assert len((await store.stretch(0, limit=9)).events) == 5
         store._ascending = quick
@@ -88,7 +88,7 @@ async def test_retention_does_not_wait_for_retention(subject: Subject) -> None:
         try:
             async with other.transaction():
                 assert await other.fetchval("SELECT log_expire(0, 2)") == 2
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(20):
                     assert await store.expire(retention_s=0, limit=2) == 0
             assert await store.expire(retention_s=0, limit=9) == 3
         finally:

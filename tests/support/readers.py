@@ -63,7 +63,7 @@ class ResumingReader:
             params=self._params,
             headers=self._headers,
             last_event_id=self._last_event_id,
-            within_s=5,
+            within_s=30,
         )
         self._stream = stream
         self.statuses.add(stream.status)

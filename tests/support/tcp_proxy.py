@@ -35,7 +35,7 @@ class TcpProxy:
     async def attempts(self, count: int) -> None:
         """Wait until `count` more connections were accepted."""
         until = self.accepted + count
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while self.accepted < until:  # noqa: ASYNC110  a counter has no event
                 await asyncio.sleep(0.05)
 

@@ -144,7 +144,7 @@ async def test_one_process_starts_anew_on_its_socket(service: ServiceFactory) ->
         await _seen_by_all(readers, published)
         pid.send(signal.SIGHUP)
         await _logs(running, "draining", times=2)  # which takes a while: there are readers
-        await asyncio.to_thread(running.terminate, within_s=10)
+        await asyncio.to_thread(running.terminate, within_s=30)
 
 
 async def test_a_setting_that_is_wrong_by_now_stops_no_running_service(service: ServiceFactory, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def _for(request: pytest.FixtureRequest, running: Service) -> Iterator[Service]:
     yield running
     if running.running:
         # A stream that Hypercorn carries hears of its end a moment after its socket.
-        wait_until(lambda: _one_socket_each(_gauges(running)), within_s=5, what="no more streams than connections")
+        wait_until(lambda: _one_socket_each(_gauges(running)), within_s=30, what="no more streams than connections")
 
 
 def _one_socket_each(gauges: dict[str, float]) -> bool:

@@ -92,7 +92,7 @@ async def test_an_admin_port_has_admin_and_metrics_and_the_main_port_has_neither
         assert (await admin.post("/notifications", headers=headers, json={})).status_code == 404
         for path in (AUDIT, "/metrics", "/admin"):
             assert (await api.http.get(path, headers=headers)).status_code == 404
-    await asyncio.to_thread(running.terminate, within_s=10)
+    await asyncio.to_thread(running.terminate, within_s=30)
     assert "Traceback" not in running.logged()
 
 

@@ -176,4 +176,4 @@ async def _until_expired(api: Api, count: int) -> None:
     async def forgotten() -> bool:
         return await api.metric("notify_sse_tail_events") <= 1
 
-    await eventually(forgotten, what="the tail to follow retention", within_s=5)
+    await eventually(forgotten, what="the tail to follow retention", within_s=30)

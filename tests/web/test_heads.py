@@ -23,7 +23,7 @@ async def _answer(service: Service, head: bytes, *, after: bytes = b"") -> bytes
     """What is answered to `head`, the second request of its connection when there is one before it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             if after:
                 writer.write(after)
                 assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")

@@ -28,7 +28,7 @@ class _Kept:
 
     async def answer(self) -> tuple[int, str, bytes]:
         """Status, head and body of the next answer."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
             length = re.search(r"(?i)content-length: (\d+)", head)
             assert length
@@ -78,7 +78,7 @@ async def test_who_answers_a_publish_shows_nowhere(plain: Service, headers: dict
         lines = bearer(plain.token("backend", scope="notifications:publish")) | headers | more
         kept.send("POST", "/notifications", lines, body)
         if "Expect" in more:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 assert b" 100 " in await kept._reader.readuntil(b"\r\n\r\n")
         status, head, answer = await kept.answer()
         await kept.close()

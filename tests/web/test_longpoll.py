@@ -73,7 +73,7 @@ async def test_a_page_that_is_read_but_not_written_moves_no_cursor() -> None:
         return page
 
     start = Cursor(bench.tail.epoch, 0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         bench.pump.replays.read = slowly  # type: ignore[method-assign]
         first = await bench.polled(str(start), wait_s=WAIT_S)
         assert (first.frames, first.cursor) == ([], start)
@@ -85,7 +85,7 @@ async def test_a_page_that_is_read_but_not_written_moves_no_cursor() -> None:
 
 async def test_what_is_beyond_the_limit_comes_with_the_next_poll() -> None:
     bench = Bench(rows=5)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         first = await bench.polled(f"{bench.tail.epoch}.0", wait_s=5, limit=3)
         second = await bench.polled(str(first.cursor), wait_s=5, limit=3)
     assert [one.id for one in first.frames] == [1, 2, 3]
@@ -98,7 +98,7 @@ async def test_what_is_beyond_so_many_bytes_comes_with_the_next_poll(monkeypatch
     """However large one is, it comes."""
     bench = Bench(rows=5)
     monkeypatch.setattr(longpoll, "PAGE_BYTES", 1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         first = await bench.polled(f"{bench.tail.epoch}.0", wait_s=5, limit=3)
         second = await bench.polled(str(first.cursor), wait_s=5, limit=3)
     assert ([one.id for one in first.frames], first.more) == ([1], True)
@@ -120,6 +120,6 @@ async def test_a_poll_that_has_something_takes_no_more() -> None:
 async def test_a_client_that_leaves_ends_its_poll() -> None:
     """It counts as an open stream until then."""
     bench = Bench()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await bench.polled("", wait_s=30, leaves=True)
     assert len(bench.registry) == 0

@@ -348,7 +348,7 @@ async def test_a_drain_ends_it_as_1012(service: ServiceFactory) -> None:
         for websocket in (first, second):
             assert (await _event(websocket, "closing"))["data"]["reason"] == "drain"
             assert await _closed(websocket) == 1012
-        await asyncio.to_thread(running.terminate, within_s=10)
+        await asyncio.to_thread(running.terminate, within_s=30)
         with pytest.raises(websockets.ConnectionClosed):
             await waiting.recv()
     assert "stopped action=stop exit_code=0" in running.logged()

@@ -21,6 +21,10 @@ from notify_sse.errors import BrokerUnavailable
 HEARTBEAT_S: Final = 10
 SILENCE_S: Final = 12.0
 CONNECT_TIMEOUT_S: Final = 5.0
+QUEUE_TIMEOUT_S: Final = 15.0
+"""For what needs a queue. A broker that has just started takes longer for one than for anything else: who asks again
+meanwhile makes it slower.
+"""
 CLOSE_TIMEOUT_S: Final = 2.0
 FRAME_BUFFER: Final = 1000
 MAX_UNSENT_BYTES: Final = 1_048_576
@@ -207,7 +211,7 @@ class AmqpConnection:
             lambda _: self.mark_lost(aiormq.ChannelClosed(None, f"{queue} was removed"))
         )
         self._wire.tap(channel.number, DeliveryTap(on_message, has_room=has_room, traces=traces))
-        await channel.basic_consume(queue, _unused_consumer, no_ack=no_ack, timeout=CONNECT_TIMEOUT_S)
+        await channel.basic_consume(queue, _unused_consumer, no_ack=no_ack, timeout=QUEUE_TIMEOUT_S)
 
         async def close_channel() -> None:
             closing.remove_done_callback(self._on_closing)

@@ -15,7 +15,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from notify_sse.broker import DEFAULT_HELD_BYTES, DEFAULT_MESSAGE_BYTES
 from notify_sse.broker.rabbitmq import dead_letters
-from notify_sse.broker.rabbitmq.amqp_connection import AmqpConnection, one_line, translated
+from notify_sse.broker.rabbitmq.amqp_connection import QUEUE_TIMEOUT_S, AmqpConnection, one_line, translated
 from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, Budget, IngestConsumer, ack_all, listen_live
 from notify_sse.broker.rabbitmq.dead_letter_queue import DeadLetterQueue
 from notify_sse.broker.rabbitmq.link import Link
@@ -28,7 +28,6 @@ from notify_sse.telemetry.outage import Outage
 logger = logging.getLogger(__name__)
 
 PUBLISH_TIMEOUT_S: Final = 10.0
-DECLARE_TIMEOUT_S: Final = 15.0
 
 
 class RabbitMQBroker:
@@ -248,11 +247,11 @@ class RabbitMQBroker:
         async with self._declaring:
             try:
                 async with connection.temporary_channel() as channel:
-                    await self._topology.declare(channel, timeout_s=DECLARE_TIMEOUT_S)
+                    await self._topology.declare(channel, timeout_s=QUEUE_TIMEOUT_S)
             except ChannelAccessRefused:
                 # This user may not make anything. That is no matter where everything was made by another.
                 async with connection.temporary_channel() as channel:
-                    await self._topology.find(channel, timeout_s=DECLARE_TIMEOUT_S)
+                    await self._topology.find(channel, timeout_s=QUEUE_TIMEOUT_S)
 
     def _link_changed(self) -> None:
         was, self._connected = self._connected, all(link.up for link in self._links)

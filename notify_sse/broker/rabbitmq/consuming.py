@@ -14,7 +14,12 @@ from typing import Final
 import msgspec
 from aiormq import Channel
 
-from notify_sse.broker.rabbitmq.amqp_connection import CONNECT_TIMEOUT_S, FOREIGN_ERRORS, AmqpConnection
+from notify_sse.broker.rabbitmq.amqp_connection import (
+    CONNECT_TIMEOUT_S,
+    FOREIGN_ERRORS,
+    QUEUE_TIMEOUT_S,
+    AmqpConnection,
+)
 from notify_sse.broker.rabbitmq.topology import LIVE_KEY, Topology
 from notify_sse.broker.rabbitmq.wire import Received
 from notify_sse.core.ports import Delivery, Listener
@@ -222,9 +227,9 @@ async def listen_live(
         exclusive=True,
         # The type is named: the virtual host's default may be another, and a quorum queue cannot be exclusive.
         arguments={"x-queue-type": "classic", "x-max-length": max_messages, "x-overflow": "drop-head"},
-        timeout=CONNECT_TIMEOUT_S,
+        timeout=QUEUE_TIMEOUT_S,
     )
-    await channel.queue_bind(queue, topology.live, LIVE_KEY, timeout=CONNECT_TIMEOUT_S)
+    await channel.queue_bind(queue, topology.live, LIVE_KEY, timeout=QUEUE_TIMEOUT_S)
     await connection.consume(channel, queue, on_message=lambda message: on_announcement(message.body), no_ack=True)
 
 

@@ -53,9 +53,9 @@ class Process(NamedTuple):
 
     @property
     def frozen(self) -> bool:
-        """Whether it was stopped by SIGSTOP."""
-        stat = _stat(self.pid)
-        return bool(stat) and stat[0] == "T"
+        """Whether it was stopped by SIGSTOP, with all its threads."""
+        threads = [_stat(f"{self.pid}/task/{thread}") for thread in _threads(self.pid)]
+        return bool(threads) and all(not stat or stat[0] == "T" for stat in threads)
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it still runs."""
@@ -77,10 +77,20 @@ class Process(NamedTuple):
         return found
 
     def freeze(self) -> None:
-        """SIGSTOP it and everything below it; the parent first, so that no new child appears."""
+        """SIGSTOP it and everything below it; the parent first, so that no new child appears. Returns once each stands
+        still: a thread that runs goes on for a moment after the signal.
+        """
         self.send(signal.SIGSTOP)
-        for process in self.descendants():
+        below = self.descendants()
+        for process in below:
             process.send(signal.SIGSTOP)
+        stopped = (self, *below)
+        wait_until(
+            lambda: all(process.frozen or not process.alive for process in stopped),
+            within_s=20,
+            what="SIGSTOP",
+            every_s=0.001,
+        )
 
     def thaw(self) -> None:
         """SIGCONT it and everything below it."""
@@ -108,7 +118,15 @@ class Process(NamedTuple):
             process.send(signal.SIGKILL)
 
 
-def _stat(pid: int) -> list[str]:
+def _threads(pid: int) -> list[str]:
+    """The ids of its threads, or nothing when there is no such process."""
+    try:
+        return [thread.name for thread in Path(f"/proc/{pid}/task").iterdir()]
+    except FileNotFoundError:
+        return []
+
+
+def _stat(pid: int | str) -> list[str]:
     """The fields of /proc/<pid>/stat from the state on, or nothing when there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

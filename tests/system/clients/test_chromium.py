@@ -69,7 +69,7 @@ async def test_native_reconnect_brings_the_last_event_id(
         if end == "kill":
             await asyncio.to_thread(running.kill)
         else:
-            await asyncio.to_thread(running.terminate, within_s=10)
+            await asyncio.to_thread(running.terminate, within_s=30)
         await asyncio.to_thread(running.start)
         published += await api.publish_many([notification("alice", payload={"n": n}) for n in range(20, 40)])
         await _until(page, "message", 40)

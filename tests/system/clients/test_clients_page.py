@@ -47,7 +47,7 @@ async def test_the_documented_clients_show_each_notification_once(
             return all(len(log.read_text().split()) >= published for log in logs)
 
         try:
-            for end in (None, running.kill, lambda: running.terminate(within_s=10)):
+            for end in (None, running.kill, lambda: running.terminate(within_s=30)):
                 if end:
                     await asyncio.to_thread(end)
                     await asyncio.to_thread(running.start)

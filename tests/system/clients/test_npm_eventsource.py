@@ -34,7 +34,7 @@ async def test_it_comes_back_by_itself_and_misses_nothing(
             if end == "kill":
                 await asyncio.to_thread(running.kill)
             else:
-                await asyncio.to_thread(running.terminate, within_s=10)
+                await asyncio.to_thread(running.terminate, within_s=30)
             await asyncio.to_thread(running.start)
             missed = [notification("alice", payload={"n": n}) for n in range(20, 40)]
             published += await api.publish_many(missed)

@@ -74,7 +74,7 @@ async def test_a_socket_that_is_refused_has_little_time_and_beyond_a_number_none
     sockets = _enter(arrivals, *[("192.0.2.1", n) for n in range(REFUSED_AT_ONCE + 2)])
     assert cut_off == [("192.0.2.1", "max_connections")]
     assert [socket.aborted for socket in sockets] == [*[False] * (REFUSED_AT_ONCE + 1), True]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await sockets[1].closed.wait()
     assert sockets[1].aborted
     assert not sockets[0].aborted

@@ -173,7 +173,7 @@ async def test_a_client_that_does_not_answer_a_close_is_cut_off() -> None:
     failed.websocket.data_received(b"\xff\xff")
     gone.websocket.finish("revoked")
     gone.websocket.connection_lost(None)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await finished.hand.closed.wait()
         await failed.hand.closed.wait()
     assert finished.hand.aborted

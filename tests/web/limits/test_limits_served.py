@@ -259,7 +259,7 @@ async def _answer(service: Service, *parts: bytes) -> bytes:
     """All that is answered to a request that is never complete, to the end of the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             for part in parts:
                 writer.write(part)
                 await writer.drain()
