@@ -7,7 +7,6 @@ nothing: the log knows the id.
 
 import asyncio
 import random
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from notify_sse.core.model import TraceContext
 from notify_sse.core.parse import parse, rfc3339
 from notify_sse.core.ports import Listener, Message
 from notify_sse.errors import BadConfiguration, BadNotification, BrokerUnavailable, NotAllPublished
+from notify_sse.log.new_id import new_id
 from notify_sse.telemetry.tracing import open_publish_spans
 
 DEFAULT_MAX_BYTES: Final = 16_384
@@ -175,7 +175,7 @@ class Publisher:
     def _message(self, fields: Mapping[str, Any]) -> Message:
         given = {name: _json_value(value) for name, value in fields.items() if value is not None}
         if "notification_id" not in given:
-            given["notification_id"] = uuid.uuid4().hex
+            given["notification_id"] = new_id()
         try:
             body = msgspec.json.encode(given)
             exact = msgspec.msgpack.encode(given)  # for the check: JSON would turn a NaN into null

@@ -23,6 +23,7 @@ import uvloop
 
 from notify_sse.core.model import Notification
 from notify_sse.core.ports import Store
+from notify_sse.log.new_id import new_id
 from notify_sse.log.retention import Retention
 from notify_sse.store.postgres.store import PostgresStore
 from notify_sse.telemetry.metrics import Metrics
@@ -45,10 +46,13 @@ OLDEST_H: Final = 4
 # In one transaction with the TRUNCATE, so that Postgres writes no log of it; the indexes are built afterwards.
 FILL: Final = """
 INSERT INTO log (id, notification_id, channel, type, body, digest, expires_ms, created_ms)
-SELECT n, convert_to(gen_random_uuid()::text, 'UTF8'), convert_to('recipient:r' || n % $2, 'UTF8'), 'new_message',
-       $3, decode(md5(n::text), 'hex'), 0,
+SELECT n,
+       convert_to(CASE WHEN $6 THEN left(moment, 8) || '-' || right(moment, 4) || substr(id, 14) ELSE id END, 'UTF8'),
+       convert_to('recipient:r' || n % $2, 'UTF8'), 'new_message', $3, decode(md5(n::text), 'hex'), 0,
        extract(epoch FROM now()) * 1000 - greatest(0, 3600000 * ($4::bigint - (n - 1) / $5::bigint))
-  FROM generate_series(1, $1::bigint) AS n
+  FROM (SELECT n, gen_random_uuid()::text AS id,
+               lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - $1::bigint + n), 12, '0') AS moment
+          FROM generate_series(1, $1::bigint) AS n) AS new
 """
 INDEXES: Final = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'log' AND indexname <> 'log_pkey'"
 SIZES: Final = "SELECT pg_table_size('log') / 1e6, pg_indexes_size('log') / 1e6"
@@ -71,8 +75,8 @@ class Figures(msgspec.Struct, frozen=True):
     ready_s: float
 
 
-async def fill(url: str, rows: int) -> None:
-    """A log of so many rows, as the service would have written them."""
+async def fill(url: str, rows: int, *, ascending: bool) -> None:
+    """A log of so many rows, as the service would have written them; `ascending`: their ids begin with their time."""
     store = PostgresStore(url)
     await store.open()
     await store.close()
@@ -83,7 +87,7 @@ async def fill(url: str, rows: int) -> None:
             await connection.execute(f"DROP INDEX {index['indexname']}")
         async with connection.transaction():
             await connection.execute("TRUNCATE log")
-            await connection.execute(FILL, rows, max(1, rows // PER_RECIPIENT), BODY, OLDEST_H, OLD_ROWS)
+            await connection.execute(FILL, rows, max(1, rows // PER_RECIPIENT), BODY, OLDEST_H, OLD_ROWS, ascending)
             await connection.execute("UPDATE log_head SET position = $1 WHERE one", rows)
         await connection.execute("SET maintenance_work_mem = '512MB'")
         for index in indexes:
@@ -94,47 +98,59 @@ async def fill(url: str, rows: int) -> None:
         await connection.close()
 
 
-def batch(random: Random, recipients: int, count: int = BATCH) -> list[Notification]:
-    """New notifications, each for any recipient."""
-    return [
-        Notification(
-            notification_id=str(uuid4()),
-            notification_type="new_message",
-            channel=f"recipient:r{random.randrange(recipients)}",
-            body=BODY,
-            digest=random.randbytes(16),
-        )
-        for _ in range(count)
-    ]
+class Load:
+    """What is published to a log, and read from it: each notification for any of its recipients."""
+
+    def __init__(self, rows: int, *, ascending: bool, seed: int) -> None:
+        self._random = Random(seed)
+        self._recipients = max(1, rows // PER_RECIPIENT)
+        self._new_id = new_id if ascending else lambda: str(uuid4())
+
+    def recipient(self) -> str:
+        """The channel of any of them."""
+        return f"recipient:r{self._random.randrange(self._recipients)}"
+
+    def batch(self, count: int = BATCH) -> list[Notification]:
+        """New notifications."""
+        return [
+            Notification(
+                notification_id=self._new_id(),
+                notification_type="new_message",
+                channel=self.recipient(),
+                body=BODY,
+                digest=self._random.randbytes(16),
+            )
+            for _ in range(count)
+        ]
 
 
-async def appends(store: PostgresStore, random: Random, recipients: int) -> list[float]:
+async def appends(store: PostgresStore, load: Load) -> list[float]:
     """How long batches take, one after the other, in ms."""
     times = []
     for _ in range(APPENDS):
-        new = batch(random, recipients)
+        new = load.batch()
         began = time.perf_counter()
         await store.append(new)
         times.append((time.perf_counter() - began) * 1e3)
     return times
 
 
-async def replays(store: PostgresStore, random: Random, recipients: int) -> list[float]:
+async def replays(store: PostgresStore, load: Load) -> list[float]:
     """How long pages of any recipient's oldest events take, in ms."""
     times = []
     for _ in range(PAGES):
-        channels = (f"recipient:r{random.randrange(recipients)}", "topic:all")
+        channels = (load.recipient(), "topic:all")
         began = time.perf_counter()
         await store.after(0, channels, limit=PAGE)
         times.append((time.perf_counter() - began) * 1e3)
     return times
 
 
-async def paced(store: PostgresStore, random: Random, recipients: int) -> list[float]:
+async def paced(store: PostgresStore, load: Load) -> list[float]:
     """How long appends take that come every 20 ms, for as long as retention is looked at, in ms."""
     times, ends = [], time.perf_counter() + RETENTION_S
     while (began := time.perf_counter()) < ends:
-        await store.append(batch(random, recipients, 10))
+        await store.append(load.batch(10))
         took = time.perf_counter() - began
         times.append(took * 1e3)
         await asyncio.sleep(max(0.0, APPEND_EVERY_S - took))
@@ -159,30 +175,29 @@ class Expiring:
         return removed
 
 
-async def retained(store: PostgresStore, random: Random, recipients: int, *, number: int) -> tuple[list[float], float]:
+async def retained(store: PostgresStore, load: Load, *, number: int) -> tuple[list[float], float]:
     """The same beside retention as the service runs it, and how many rows a second that removed."""
     expiring = Expiring(store)
     retention = Retention(cast(Store, expiring), Metrics(), retention_s=(OLDEST_H - number - 0.5) * 3600)
     work = asyncio.create_task(retention.run())
-    times = await paced(store, random, recipients)
+    times = await paced(store, load)
     work.cancel()
     with suppress(asyncio.CancelledError):
         await work
     return times, expiring.per_s
 
 
-async def measure(url: str, rows: int, *, ready_s: float, seed: int) -> Figures:
-    """One round on one log."""
-    random, recipients = Random(seed), max(1, rows // PER_RECIPIENT)
+async def measure(url: str, load: Load, *, ready_s: float, number: int) -> Figures:
+    """Round `number` on one log."""
     store, connection = PostgresStore(url), await asyncpg.connect(url)
     await store.open()
     try:
-        await store.append(batch(random, recipients))  # connections are made
+        await store.append(load.batch())  # connections are made
         await store.after(0, ("recipient:r0",), limit=1)
-        appended = await appends(store, random, recipients)
-        replayed = await replays(store, random, recipients)
-        alone = await paced(store, random, recipients)
-        beside, removed_per_s = await retained(store, random, recipients, number=seed)
+        appended = await appends(store, load)
+        replayed = await replays(store, load)
+        alone = await paced(store, load)
+        beside, removed_per_s = await retained(store, load, number=number)
         sizes = await connection.fetchrow(SIZES)
         assert sizes
     finally:
@@ -244,19 +259,22 @@ def table(found: dict[int, list[Figures]]) -> str:
     return "\n".join(lines)
 
 
-def run(database: PostgresServer, directory: Path, sizes: Sequence[int], *, rounds: int) -> dict[int, list[Figures]]:
+def run(
+    database: PostgresServer, directory: Path, sizes: Sequence[int], *, rounds: int, ascending: bool
+) -> dict[int, list[Figures]]:
     """Fill a log of each size, then measure them in turn."""
     urls = {}
     for rows in sizes:
         urls[rows] = database.create_database()
         began = time.perf_counter()
-        uvloop.run(fill(urls[rows], rows))
+        uvloop.run(fill(urls[rows], rows, ascending=ascending))
         click.echo(f"{rows:,} rows: filled in {time.perf_counter() - began:.0f} s", err=True)
     found: dict[int, list[Figures]] = {rows: [] for rows in sizes}
     for number in range(rounds):
         for rows, url in urls.items():
             ready_s = start_s(directory / f"service-{rows}-{number}", url)
-            found[rows].append(uvloop.run(measure(url, rows, ready_s=ready_s, seed=number)))
+            load = Load(rows, ascending=ascending, seed=number)
+            found[rows].append(uvloop.run(measure(url, load, ready_s=ready_s, number=number)))
             click.echo(f"{rows:,} rows, round {number + 1}: {found[rows][-1]}", err=True)
     return found
 
@@ -273,12 +291,13 @@ def _postgres(directory: Path, settings: dict[str, str]) -> PostgresServer:
 @click.option("--rows", "sizes", multiple=True, type=int, default=(100_000, 1_000_000), help="Sizes of the log.")
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, OLDEST_H), help="How often.")
 @click.option("--setting", "settings", multiple=True, metavar="NAME=VALUE", help="Of Postgres, not as by default.")
-def main(*, sizes: Sequence[int], rounds: int, settings: Sequence[str]) -> None:
+@click.option("--random-ids", is_flag=True, help="Ids as of UUID version 4, and not those that the service makes.")
+def main(*, sizes: Sequence[int], rounds: int, settings: Sequence[str], random_ids: bool) -> None:
     """Measure logs of these sizes side by side."""
     directory = Path(private_directory())
     database = _postgres(directory, dict(one.split("=", 1) for one in settings))
     try:
-        click.echo(table(run(database, directory, sizes, rounds=rounds)))
+        click.echo(table(run(database, directory, sizes, rounds=rounds, ascending=not random_ids)))
     finally:
         database.stop()
         shutil.rmtree(directory, ignore_errors=True)

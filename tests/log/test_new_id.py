@@ -1,19 +1,26 @@
-"""A notification that comes without an id gets a random one."""
+"""A notification that comes without an id gets one that begins with the time."""
 
+import time
 from uuid import RFC_4122, UUID
 
 from notify_sse.log.new_id import new_id
 
+RANDOM = (0xFFF << 64) | ((1 << 62) - 1)
+"""The bits of a UUID of version 7 that are neither time nor version nor variant."""
 
-def test_it_is_a_random_uuid_as_text() -> None:
-    """As `uuid4` writes it, every bit that may be random is."""
-    found = [UUID(text) for text in (new_id() for _ in range(2000))]
+
+def test_it_is_a_uuid_of_version_7_as_text() -> None:
+    """The time is right to the ms, every bit that may be random is, and nothing else differs."""
+    before_ms = time.time_ns() // 1_000_000
+    texts = [new_id() for _ in range(2000)]
+    after_ms = time.time_ns() // 1_000_000
+    found = [UUID(text) for text in texts]
+    assert texts == [str(one) for one in found]
     assert len(set(found)) == 2000
-    assert all(one.version == 4 and one.variant == RFC_4122 for one in found)
-    assert {str(one) for one in found} == {str(one).lower() for one in found}
+    assert all(one.version == 7 and one.variant == RFC_4122 for one in found)
+    assert all(before_ms <= one.int >> 80 <= after_ms for one in found)
     ever, always = 0, (1 << 128) - 1
     for one in found:
         ever |= one.int
         always &= one.int
-    fixed = ~(ever ^ always) & ((1 << 128) - 1)
-    assert fixed == 0xF000_C000_0000_0000_0000, "only version and variant are the same in all"
+    assert (ever ^ always) & ((1 << 80) - 1) == RANDOM

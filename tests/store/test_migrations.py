@@ -340,8 +340,8 @@ async def test_a_running_postgres_is_migrated_beside_its_writers(
         older = open_store(database_url)
         await older.open()
     await older.append(several("a", 50))
-    await subject.sql("CREATE UNIQUE INDEX log_identity ON log (channel, notification_id)")
-    await subject.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'log_identity'::regclass")
+    await subject.sql("CREATE UNIQUE INDEX log_identity_by_id ON log (notification_id, channel)")
+    await subject.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'log_identity_by_id'::regclass")
     backup = await asyncpg.connect(database_url)
     reading = backup.transaction(isolation="repeatable_read")
     await reading.start()
@@ -355,7 +355,8 @@ async def test_a_running_postgres_is_migrated_beside_its_writers(
     await reading.rollback()
     await backup.close()
     await migrating
-    assert await subject.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'log_identity'::regclass") == [(True,)]
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'log_identity'::regclass"
+    assert await subject.sql(valid) == [(True,)]
     assert [one.outcome for one in (await older.append(several("a", 2))).stored] == ["duplicate"] * 2
     assert (await older.append([notification("a-1", channel="topic:x")])).stored[0].outcome == "new"
     await older.close()

@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import IO, Any, Final
-from uuid import uuid4
 
 import click
 import msgspec
@@ -20,6 +19,7 @@ from notify_sse.cli.options import client_settings, json_option, print_json, ser
 from notify_sse.cli.senders import Accepted, HttpSender, Sender, amqp_sender
 from notify_sse.config import Settings
 from notify_sse.errors import BadNotification, NotifyError
+from notify_sse.log.new_id import new_id
 
 EXAMPLES: Final = """\b
 notify-sse publish --to alice --type new_message '{"text": "hi"}'
@@ -142,7 +142,7 @@ def _identified(line: Line) -> Line:
     """With an id of our own making where it has none, so that it can be sent again without being repeated."""
     if "notification_id" in line.document:
         return line
-    document: dict[str, Any] = {"notification_id": str(uuid4())} | line.document
+    document: dict[str, Any] = {"notification_id": new_id()} | line.document
     return Line(line.number, document, line.size)
 
 

@@ -33,16 +33,25 @@ class Index(msgspec.Struct, frozen=True):
 
     name: str
     statement: str
+    ends_with: str
+    """The revision that has it no more, or by another name."""
 
 
 INDEXES: Final = (
     Index(
         "log_identity",
         "CREATE UNIQUE INDEX CONCURRENTLY log_identity ON log (channel, notification_id)",
+        ends_with="0008",
     ),
     Index(
         "log_by_notification_id",
         "CREATE INDEX CONCURRENTLY log_by_notification_id ON log USING hash (notification_id)",
+        ends_with="0008",
+    ),
+    Index(
+        "log_identity_by_id",
+        "CREATE UNIQUE INDEX CONCURRENTLY log_identity_by_id ON log (notification_id, channel)",
+        ends_with="0008",
     ),
 )
 
@@ -124,7 +133,8 @@ async def _missing_indexes(database_url: str) -> tuple[list[Index], bool]:
         found = await schema_of(connection)
         if found is None or found.is_newer:
             return []
-        return [index for index in INDEXES if not await connection.fetchval(INDEX_VALID, index.name)]
+        wanted = [index for index in INDEXES if found.revision < index.ends_with]
+        return [index for index in wanted if not await connection.fetchval(INDEX_VALID, index.name)]
 
     reads = pool.PostgresPool(database_url, size=1, wait_s=1)
     try:
