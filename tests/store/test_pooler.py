@@ -16,6 +16,7 @@ from notify_sse.errors import BadConfiguration, StoreUnavailable
 from notify_sse.store import open_access_records, open_store
 from notify_sse.store.postgres import pool, schema
 from notify_sse.store.postgres.diagnosis import diagnose
+from notify_sse.store.schema import VERSION_TABLE
 from tests.store.subject import Subject, ids, several, whole_log
 from tests.support.api import Api
 from tests.support.service import ServiceFactory
@@ -153,7 +154,7 @@ async def test_an_old_schema_is_migrated_at_the_server_itself(behind: Subject, d
         pass
     server = Subject(database_url)
     await server.sql("CREATE INDEX log_by_notification_id ON log USING hash (notification_id)")
-    await server.sql(f"UPDATE {schema.VERSION_TABLE} SET version_num = '0007'")
+    await server.sql(f"UPDATE {VERSION_TABLE} SET version_num = '0007'")
     with pytest.raises(BadConfiguration, match="Postgres itself"):
         await schema.migrate(behind.url)
     await schema.migrate(database_url)
