@@ -158,6 +158,12 @@ class Ledger:
         """Whether a reader at `cursor` has missed something that somebody knows of."""
         return cursor is not None and any(self.latest.get(channel, 0) > cursor.position for channel in channels)
 
+    def unstored(self) -> list[str]:
+        """What was accepted and is not seen in the log: over AMQP, it may still be in the queue."""
+        places, withdrawn = self.history.places, self.history.withdrawn
+        accepted = (one.notification_id for one in self.history.published if one.outcome == "accepted")
+        return [one for one in accepted if one not in places and one not in withdrawn]
+
     def orphan(self, notification_id: str, *, at: float, channel: str, readers: set[str]) -> None:
         """`notification_id` was committed at `at`, and nobody announced it."""
         if readers:

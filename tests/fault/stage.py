@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any, Self
@@ -16,7 +17,7 @@ from tests.fault.publishers import Http
 from tests.fault.scribe import Scribe
 from tests.fault.servers import Servers
 from tests.support.checker import Outcome, Violation, check
-from tests.support.polling import becomes_true
+from tests.support.polling import becomes_true, eventually
 from tests.support.service import Service
 from tests.support.services import free_port
 
@@ -159,8 +160,14 @@ class Stage:
         return self.ledger.times[f"publish → receive, {phase}"].percentile(0.99) * 1000
 
     async def caught_up(self, *, within_s: float) -> list[str]:
-        """Who has not seen everything that the log has for it `within_s` from now."""
-        await self.scribe.catch_up()
+        """Who has not seen everything that was accepted for it `within_s` from now."""
+
+        async def stored() -> bool:
+            await self.scribe.catch_up()
+            return not self.ledger.unstored()
+
+        with suppress(AssertionError):  # what is lost is told by `judge`
+            await eventually(stored, within_s=within_s, every_s=0.05)
 
         def behind() -> list[str]:
             return [one.name for one in self.clients if self.ledger.behind(one.place, one.reader.channels)]
