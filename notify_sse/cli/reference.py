@@ -35,7 +35,12 @@ goes on, and prints no more ids. `tail` notices with the next notification: `--c
 def markdown() -> str:
     """The whole page."""
     rows = [f"| [`{name}`](#notify-sse-{name}) | {summary} |" for name, (_, summary) in COMMANDS.items()]
-    with click.Context(program, info_name="notify-sse", terminal_width=100, max_content_width=100) as context:
+    settings = (
+        program.context_settings
+    )  # as `program` itself is called: a command keeps the help option of its first call
+    with click.Context(
+        program, info_name="notify-sse", terminal_width=100, max_content_width=100, **settings
+    ) as context:
         sections = [section for name in COMMANDS for section in _sections(context, name, program)]
     return HEAD + "\n".join([*rows, "", *sections])
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from notify_sse.bench import capacity
 from notify_sse.bench.capacity import Load, need
-from notify_sse.cli.commands.bench import command
+from notify_sse.cli import program
 from notify_sse.config import Settings
 from notify_sse.server.parts import HISTORY_CONNECTIONS
 from notify_sse.store.postgres import access, journal, read_state, store
@@ -39,7 +39,7 @@ def test_a_process_takes_no_more_connections_than_are_planned_for_it() -> None:
 
 
 def _said(*arguments: str) -> str:
-    done = CliRunner().invoke(command, ["capacity", *arguments], prog_name="bench")
+    done = CliRunner().invoke(program, ["bench", "capacity", *arguments])
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -130,14 +130,14 @@ def test_programs_read_it_as_json() -> None:
     [["--streams", "5"], ["--rate", "5"], ["--streams", "0", "--rate", "5"], ["--streams", "5", "--rate", "0"]],
 )
 def test_what_makes_no_load_is_called_wrongly(arguments: list[str]) -> None:
-    done = CliRunner().invoke(command, ["capacity", *arguments], prog_name="bench")
+    done = CliRunner().invoke(program, ["bench", "capacity", *arguments])
     assert done.exit_code == 2
     assert "bench capacity --help" in done.output
 
 
 def test_scenarios_are_still_taken_beside_it() -> None:
     """`capacity` is no scenario: it is a command only in the first place."""
-    done = CliRunner().invoke(command, ["idle", "capacity"])
+    done = CliRunner().invoke(program, ["bench", "idle", "capacity"])
     assert done.exit_code == 2
     assert "'capacity' is not one of" in done.output
 

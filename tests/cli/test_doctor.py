@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from notify_sse.cli import stages
+from notify_sse.cli import program, stages
 from notify_sse.cli.commands import doctor
 from notify_sse.core.ports import Finding
 from notify_sse.telemetry.metrics import Metrics
@@ -40,7 +40,7 @@ def test_the_exit_code_is_that_of_the_worst(
     monkeypatch.setattr(doctor, "findings", findings)
     monkeypatch.setattr("logging.disable", lambda: None)  # of this process, which goes on
     for strict, expected in ((False, code), (True, strictly)):
-        ended = CliRunner().invoke(doctor.command, ["--strict"] * strict + ["--json"] * as_json)
+        ended = CliRunner().invoke(program, ["doctor"] + ["--strict"] * strict + ["--json"] * as_json)
         assert ended.exit_code == expected, ended.output
         if as_json:
             assert [one["check"] for one in json.loads(ended.stdout)] == ["settings", *(one.check for one in found)]
