@@ -35,12 +35,9 @@ goes on, and prints no more ids. `tail` notices with the next notification: `--c
 def markdown() -> str:
     """The whole page."""
     rows = [f"| [`{name}`](#notify-sse-{name}) | {summary} |" for name, (_, summary) in COMMANDS.items()]
-    settings = (
-        program.context_settings
-    )  # as `program` itself is called: a command keeps the help option of its first call
-    with click.Context(
-        program, info_name="notify-sse", terminal_width=100, max_content_width=100, **settings
-    ) as context:
+    # With the settings of `program`, as when it is called: a command keeps the help option of its first call.
+    with click.Context(program, info_name="notify-sse", **program.context_settings) as context:
+        context.terminal_width = context.max_content_width = 100
         sections = [section for name in COMMANDS for section in _sections(context, name, program)]
     return HEAD + "\n".join([*rows, "", *sections])
 

@@ -245,5 +245,5 @@ async def test_closing_while_connecting_ends_at_once(open_broker: Open) -> None:
         broker = open_broker()
         await broker.start(silent())
         await asyncio.sleep(pause_s)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(5):
             await broker.close()

@@ -126,11 +126,11 @@ async def test_the_command_changes_every_gateway_without_the_broker(
 
         await _command(one, "--percent", "0")
         for api in (first, second):
-            await eventually(partial(followed, api, "carol", "poll"), what="0 %", within_s=30)
+            await eventually(partial(followed, api, "carol", "poll"), what="0 %", within_s=10)
             assert await followed(api, "alice", "stream")
         assert "(as the settings say)" in await _command(one, "--reset")
         for api in (first, second):
-            await eventually(partial(followed, api, "carol", "stream"), what="the settings", within_s=30)
+            await eventually(partial(followed, api, "carol", "stream"), what="the settings", within_s=10)
             assert await followed(api, "bob", "poll")
 
 
