@@ -111,11 +111,11 @@ async def test_queues_on_fewer_nodes_than_the_cluster_has_are_named(
                 assert part in finding.detail
             found = [one async for one in diagnose(first.url, management_url=first.management_url)]
             assert finding in found
+            errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
             await asyncio.to_thread(first.carry_out, finding.advice.partition(": ")[2])
             await eventually(lambda: _is_ok(first, True))
     finally:
         await broker.close()
-    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert set(errors) == {f"{finding.detail}; {finding.advice}"}
 
 
