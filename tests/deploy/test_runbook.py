@@ -32,7 +32,7 @@ VARIES: Final = (
     (r"^[0-9a-f]{8}  ", "<handle>  "),
     (r"\bepoch [0-9a-f]{10}", "epoch <epoch>"),
     (r"\S+\.(ingest|dead)\b", r"<prefix>.\1"),
-    (r"-?\d+(?:\.\d+)*", "<n>"),
+    (r"[+-]?\d+(?:\.\d+)*", "<n>"),
 )
 
 
