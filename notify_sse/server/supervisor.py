@@ -6,7 +6,6 @@ becomes the program that is installed now (`reload`), which replaces the workers
 when a new one is ready. It runs no event loop: it forks, waits, and passes signals on.
 """
 
-import asyncio
 import contextlib
 import ctypes
 import logging
@@ -73,10 +72,12 @@ def require_startable(settings: Settings) -> None:
     Raises `BadConfiguration`, `SchemaOutdated`.
     """
     _check(settings)
-    from notify_sse.store import check_schema  # noqa: PLC0415  (not needed to supervise)
+    import uvloop  # noqa: PLC0415  (not needed to supervise)
+
+    from notify_sse.store import check_schema  # noqa: PLC0415
 
     with contextlib.suppress(StoreUnavailable):
-        asyncio.run(check_schema(settings.database_url))
+        uvloop.run(check_schema(settings.database_url))
 
 
 def _check(settings: Settings) -> None:

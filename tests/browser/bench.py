@@ -87,7 +87,7 @@ class Publisher:
         """`count` notifications whose payload's `n` goes on from the last one sent."""
         numbers = range(self._sent, self._sent + count)
         self._sent += count
-        async with httpx.AsyncClient(base_url=self._service.url, headers=bearer(self._token), timeout=10) as client:
+        async with httpx.AsyncClient(base_url=self._service.url, headers=bearer(self._token), timeout=30) as client:
             for start in range(0, count, batch):
                 await post_until_accepted(client, [_notification(n, to) for n in numbers[start : start + batch]])
                 await asyncio.sleep(pause_s)

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,12 @@ def lines(*args: str, env: Mapping[str, str], stdin: str = "") -> list[Any]:
 
 
 @contextmanager
-def started(*args: str, env: Mapping[str, str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+def started(
+    *args: str, env: Mapping[str, str], command: Sequence[str] = COMMAND, **options: Any
+) -> Iterator[subprocess.Popen[str]]:
     """A command that runs until the block ends, then is killed if it still does. Its stderr is a pipe too."""
     process = subprocess.Popen(
-        [*COMMAND, *args],
+        [*command, *args],
         env=dict(env),
         stdin=options.pop("stdin", subprocess.DEVNULL),
         stdout=options.pop("stdout", subprocess.PIPE),

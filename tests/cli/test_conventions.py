@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -190,8 +191,36 @@ def test_ctrl_c_ends_a_tail_quietly(service: ServiceFactory) -> None:
         assert tail.stderr is not None
         assert "connected at" in tail.stderr.readline()
         tail.send_signal(signal.SIGINT)
-        assert tail.wait(10) == 130
+        assert tail.wait(20) == 130
         assert "Traceback" not in tail.stderr.read()
+
+
+INTERRUPTED = """
+import signal, sys, threading
+
+def interrupt():
+    sys.stdin.readline()
+    signal.raise_signal(signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+from notify_sse.cli import main
+main()
+"""
+"""On a line from stdin, SIGINT comes to a thread that is not the one which waits, and so does not interrupt the wait:
+as if it had come to that one in the instant before it began to wait.
+"""
+
+
+def test_ctrl_c_in_the_instant_before_it_waits_is_not_left_until_the_next_heartbeat(service: ServiceFactory) -> None:
+    running = service(env={"HEARTBEAT_S": "60"})
+    command = [sys.executable, "-c", INTERRUPTED]
+    with started("tail", "alice", env=of(running), command=command, stdin=subprocess.PIPE) as tail:
+        assert tail.stderr is not None
+        assert "connected at" in tail.stderr.readline()
+        assert tail.stdin is not None
+        tail.stdin.write("\n")
+        tail.stdin.flush()
+        assert tail.wait(20) == 130
 
 
 def test_token_makes_what_the_service_takes(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_line_goes_out_before_the_next_one_comes(service: ServiceFactory) -> N
             publish.stdin.flush()
             assert len(publish.stdout.readline().split()) == 2
         publish.stdin.close()
-        assert publish.wait(10) == 0
+        assert publish.wait(30) == 0
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ async def in_each(tabs: Sequence[Page], condition: str) -> None:
 
 async def publish(proxy: Proxy, token: str, count: int, *, pace_s: float = 0.015) -> None:
     """`count` notifications one by one through the proxy, each with the same id until it is accepted."""
-    async with httpx.AsyncClient(base_url=proxy.url, headers=bearer(token), timeout=10, verify=False) as http:
+    async with httpx.AsyncClient(base_url=proxy.url, headers=bearer(token), timeout=30, verify=False) as http:
         for n in range(count):
             document = notification("alice", notification_id=f"n{n}", payload={"n": n})
             await eventually(partial(_accepted, http, document), what="a gateway", within_s=30, every_s=0.1)
@@ -138,7 +138,7 @@ async def assert_nothing_is_lost(proxy: Proxy, gateways: Gateways, context: Brow
 
 async def stored(proxy: Proxy, reader: str) -> list[int]:
     """What alice has in the log, in its order."""
-    async with httpx.AsyncClient(base_url=proxy.url, headers=bearer(reader), timeout=10, verify=False) as http:
+    async with httpx.AsyncClient(base_url=proxy.url, headers=bearer(reader), timeout=30, verify=False) as http:
         page = (await http.get("/notifications/history", params={"limit": 500})).json()
     return [item["payload"]["n"] for item in page["items"]]
 
@@ -149,7 +149,7 @@ async def idle_over_a_break(proxy: Proxy, reader: str, publisher: str) -> AsyncI
     Between proxy and gateway none is kept, so that no request can meet the end of one.
     """
     limits = httpx.Limits(max_connections=1, keepalive_expiry=300)
-    async with httpx.AsyncClient(base_url=proxy.url, verify=False, limits=limits, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=proxy.url, verify=False, limits=limits, timeout=30) as http:
         ports = []
         for number in range(2):
             document = notification("carol", notification_id=f"idle-{number}")
@@ -166,14 +166,14 @@ async def assert_many_streams_share_a_connection(proxy: Proxy, page: Page, publi
     """HTTP/2: with HTTP/1.1, a browser has six for all streams of all tabs."""
     await page.evaluate(MORE, TABS - 1)
     assert proxy.connections() == 1
-    async with httpx.AsyncClient(base_url=proxy.url, headers=bearer(publisher), timeout=10, verify=False) as http:
+    async with httpx.AsyncClient(base_url=proxy.url, headers=bearer(publisher), timeout=30, verify=False) as http:
         assert await _accepted(http, notification("alice", notification_id="for-all", payload={"n": COUNT}))
     await page.wait_for_function(f"heard.length === {TABS - 1} && seen.at(-1) === {COUNT}", timeout=60_000)
 
 
 async def assert_only_streams_are_answered_200(proxy: Proxy, reader: str, publisher: str) -> None:
     """While no gateway is there: to an EventSource "come back", in the form that every client takes; to others 5xx."""
-    async with httpx.AsyncClient(base_url=proxy.url, timeout=10, verify=False) as http:
+    async with httpx.AsyncClient(base_url=proxy.url, timeout=30, verify=False) as http:
         stream = await http.get(STREAM, params={"access_token": reader}, headers={"Accept": "text/event-stream"})
         assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream")
         assert stream.text == 'retry: 3000\nevent: closing\ndata: {"reason":"busy","retry_ms":3000}\n\n'

@@ -32,6 +32,8 @@ VARIES: Final = (
     (r"^[0-9a-f]{8}  ", "<handle>  "),
     (r"\bepoch [0-9a-f]{10}", "epoch <epoch>"),
     (r"\S+\.(ingest|dead)\b", r"<prefix>.\1"),
+    (r"^warning (delivery .+)(?:\n +→ .+)?", r"ok      \1"),  # a busy machine is slow
+    (r"within [\d.]+ ms|later than is measured", "within <n> ms"),
     (r"[+-]?\d+(?:\.\d+)*", "<n>"),
 )
 

@@ -65,7 +65,7 @@ def _one_socket_each(gauges: dict[str, float]) -> bool:
 
 def _gauges(running: Service) -> dict[str, float]:
     """The metrics without labels, as of one moment."""
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
     connection.request("GET", "/metrics")
     lines = connection.getresponse().read().decode().splitlines()
     connection.close()

@@ -68,7 +68,7 @@ async def test_a_client_that_goes_is_let_go(plain: Service, way: dict[str, str])
             async with api.stream(alice, headers=way) as stream:
                 await stream.event("connected")
                 getattr(stream.stream, leave)()
-        with socket.create_connection(("127.0.0.1", plain.port), timeout=10) as half:
+        with socket.create_connection(("127.0.0.1", plain.port), timeout=30) as half:
             lines = {"Host": "x", **bearer(plain.token(alice)), **way}
             request = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
             half.sendall(f"GET {STREAM} HTTP/1.1\r\n{request}\r\n".encode())

@@ -1,9 +1,9 @@
 """`notify-sse connections`: when a recipient was connected."""
 
-import asyncio
 from typing import Final
 
 import click
+import uvloop
 
 from notify_sse.cli.options import client_settings, json_option, print_json, print_line
 from notify_sse.store import open_journal
@@ -23,7 +23,7 @@ def command(recipient: str, *, as_json: bool) -> None:
 
     Each with its gateway, its transport, when it was opened and closed, at which cursors, and why it ended.
     """
-    found = asyncio.run(_connections(client_settings().database_url, recipient))
+    found = uvloop.run(_connections(client_settings().database_url, recipient))
     for one in found.items:
         if as_json:
             print_json(one)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import click
+import uvloop
 
 from notify_sse.broker import open_broker
 from notify_sse.cli import Failed
@@ -189,7 +190,7 @@ def _with_broker(work: Callable[[Broker], Awaitable[T]], *, noted: Change | None
                 await _note(settings, noted)
             return await work(broker)
 
-    return asyncio.run(run())
+    return uvloop.run(run())
 
 
 @asynccontextmanager

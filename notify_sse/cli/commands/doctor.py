@@ -1,11 +1,11 @@
 """`notify-sse doctor`."""
 
-import asyncio
 import logging
 import os
 from typing import Final
 
 import click
+import uvloop
 
 from notify_sse.cli.diagnosis import findings
 from notify_sse.cli.options import json_option, print_json
@@ -30,7 +30,7 @@ def command(ctx: click.Context, *, token: str | None, strict: bool, as_json: boo
     Exit code 1 when there is an error; warnings alone are 0.
     """
     logging.disable()  # what the libraries would log, the findings say
-    found = asyncio.run(_examine(token, as_json=as_json))
+    found = uvloop.run(_examine(token, as_json=as_json))
     if as_json:
         print_json(found)
     bad = ("error", "warning") if strict else ("error",)

@@ -1,9 +1,9 @@
 """`notify-sse migrate`."""
 
-import asyncio
 import os
 
 import click
+import uvloop
 
 from notify_sse.cli import Failed
 from notify_sse.cli.options import by_this_user
@@ -29,14 +29,14 @@ def command(*, new_epoch: bool, yes: bool) -> None:
     logs.set_up(level=settings.log_level, log_format=settings.log_format)
     if not yes:
         _ask(settings, new_epoch=new_epoch)
-    asyncio.run(_migrate(settings, new_epoch=new_epoch))
+    uvloop.run(_migrate(settings, new_epoch=new_epoch))
 
 
 def _ask(settings: Settings, *, new_epoch: bool) -> None:
     """About each thing that hurts whoever runs: a process that is older than the schema goes on, until it has to start
     again; and every client of a new epoch gets a `reset`, with which most of them read their history anew.
     """
-    if asyncio.run(leaves_behind(settings.database_url)):
+    if uvloop.run(leaves_behind(settings.database_url)):
         _ask_one("Make a schema on which the versions of before cannot start again?")
     if new_epoch:
         _ask_one("Tell every client that it may have missed something?")

@@ -11,6 +11,7 @@ from typing import IO, Any, Final
 
 import click
 import msgspec
+import uvloop
 
 from notify_sse.auth import PUBLISH
 from notify_sse.cli import discard_stdout
@@ -52,7 +53,7 @@ def command(
     given = {name: value for name, value in fields.items() if value is not None}
     settings = client_settings()
     stream = _input(payload, given)
-    asyncio.run(_publish(_Job(settings, url, token, given, payload, quiet=quiet, as_json=as_json), stream))
+    uvloop.run(_publish(_Job(settings, url, token, given, payload, quiet=quiet, as_json=as_json), stream))
 
 
 class _Job(msgspec.Struct, frozen=True):

@@ -1,6 +1,5 @@
 """`notify-sse recipient`: what is stored of a recipient, and its erasure. Works on the database itself."""
 
-import asyncio
 import getpass
 import os
 import sys
@@ -9,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import click
+import uvloop
 
 from notify_sse.cli import Failed
 from notify_sse.cli.options import json_option, print_json, print_line
@@ -38,7 +38,7 @@ def command() -> None:
 @click.argument("recipient")
 def export(recipient: str) -> None:
     """Print everything that is stored of RECIPIENT, as JSON lines, in the order of the log."""
-    asyncio.run(_export(_settings(), _checked(recipient)))
+    uvloop.run(_export(_settings(), _checked(recipient)))
 
 
 @command.command("erase")
@@ -50,7 +50,7 @@ def erase(recipient: str, *, as_json: bool) -> None:
     Tombstones stay: ids and cursors, no content. Open streams of RECIPIENT end. Copies elsewhere (dead letters, dumps)
     are not touched.
     """
-    erased = asyncio.run(_erase(_settings(), _checked(recipient)))
+    erased = uvloop.run(_erase(_settings(), _checked(recipient)))
     cursor = str(Cursor(erased.epoch, erased.event.id))
     if as_json:
         print_json({"recipient_id": recipient, "erased": erased.count, "cursor": cursor})

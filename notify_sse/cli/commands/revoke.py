@@ -1,6 +1,5 @@
 """`notify-sse revoke`: takes tokens back. Straight in the database, so it works while the service is down."""
 
-import asyncio
 import getpass
 import math
 import os
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import click
 import msgspec
+import uvloop
 
 from notify_sse.cli import Failed
 from notify_sse.cli.options import json_option, print_json, print_line
@@ -49,14 +49,14 @@ def command(
     if sum((subject is not None, jti is not None, listing, undone is not None)) != 1:
         raise click.UsageError("give exactly one of --sub, --jti, --list and --undo")
     if listing:
-        for record in asyncio.run(_listed()):
+        for record in uvloop.run(_listed()):
             _show(record, as_json=as_json)
     elif undone is not None:
-        _show(asyncio.run(_undo(undone)), as_json=as_json)
+        _show(uvloop.run(_undo(undone)), as_json=as_json)
     elif subject:
-        _show(asyncio.run(_revoke("sub", subject, reason=reason)), as_json=as_json)
+        _show(uvloop.run(_revoke("sub", subject, reason=reason)), as_json=as_json)
     elif jti:
-        _show(asyncio.run(_revoke("jti", jti, reason=reason)), as_json=as_json)
+        _show(uvloop.run(_revoke("jti", jti, reason=reason)), as_json=as_json)
     else:
         raise click.UsageError("--sub and --jti must not be empty")
 

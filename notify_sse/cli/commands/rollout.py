@@ -1,11 +1,11 @@
 """`notify-sse rollout`: who gets streams, shown and changed for all gateways, while they run."""
 
-import asyncio
 import os
 from typing import Any
 
 import click
 import msgspec
+import uvloop
 from msgspec import UNSET
 
 from notify_sse.cli import Failed
@@ -46,7 +46,7 @@ def command(
         change = msgspec.convert(wanted, RolloutChange)
     except msgspec.ValidationError as exc:
         raise Failed(f"{exc}") from None
-    change = asyncio.run(_changed(settings, change, reset=reset))
+    change = uvloop.run(_changed(settings, change, reset=reset))
     _show(settings, change, as_json=as_json)
 
 

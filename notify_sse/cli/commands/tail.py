@@ -1,11 +1,11 @@
 """`notify-sse tail`: a terminal's EventSource."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
 import click
+import uvloop
 
 from notify_sse.cli.event_source import EventSource, Note, Received
 from notify_sse.cli.options import (
@@ -60,7 +60,7 @@ def command(
         cursor=cursor,
     )
     try:
-        asyncio.run(_tail(source.events(), count=count, as_json=as_json))
+        uvloop.run(_tail(source.events(), count=count, as_json=as_json))
     finally:
         if source.cursor:
             click.echo(f"notify-sse: go on with --from {source.cursor}", err=True)

@@ -1,12 +1,12 @@
 """`notify-sse token`."""
 
-import asyncio
 import os
 import sys
 import time
 from typing import Final
 
 import click
+import uvloop
 
 from notify_sse.auth import ADMIN, PUBLISH, READ
 from notify_sse.cli import Failed
@@ -68,7 +68,7 @@ def _check(token: str, *, as_json: bool) -> None:
     from notify_sse.cli.examination import examined  # noqa: PLC0415  making a token needs no database's library
 
     try:
-        grant, unknown = asyncio.run(examined(read_settings(os.environ), token.strip()))
+        grant, unknown = uvloop.run(examined(read_settings(os.environ), token.strip()))
     except TokenRefused as exc:
         if as_json:
             print_json({"valid": False, "reason": exc.reason, "detail": str(exc)})

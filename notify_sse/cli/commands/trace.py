@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import click
+import uvloop
 from msgspec import UNSET
 
 from notify_sse.broker import open_broker
@@ -40,7 +41,7 @@ def command(notification_id: str, *, to: str | None, as_json: bool) -> None:
     service and the broker are away.
     """
     settings = client_settings()
-    found = asyncio.run(_trace(settings, notification_id, to))
+    found = uvloop.run(_trace(settings, notification_id, to))
     if as_json:
         print_json(found)
     else:

@@ -82,7 +82,7 @@ class ComposeServer(Server):
 
     def _sigkill(self) -> None:
         self._compose("kill", "--signal", "SIGKILL", self._service)
-        wait_until(lambda: not self.running, within_s=10, what="SIGKILL")
+        wait_until(lambda: not self.running, within_s=30, what="SIGKILL")
 
     def _exec(self, *command: str) -> str:
         return self._compose("exec", "-T", self._service, *command)

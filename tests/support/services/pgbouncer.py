@@ -47,7 +47,7 @@ class PgBouncer:
 
     def stop(self) -> None:
         if self._process:
-            self._process.end(signal.SIGTERM, within_s=10)
+            self._process.end(signal.SIGTERM, within_s=30)
 
     def _ini(self, users: Path) -> str:
         return f"""

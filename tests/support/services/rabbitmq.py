@@ -196,7 +196,7 @@ class InstalledRabbit(RabbitServer):
         log = self.directory / "epmd.log"
         command = [epmd, "-port", str(self._epmd_port), "-address", "127.0.0.1"]
         self.epmd = spawn(command, log=log, env=self._env(), cwd=self.directory)
-        wait_ready(self.epmd, lambda: accepts(self._epmd_port), within_s=10, log=log)
+        wait_ready(self.epmd, lambda: accepts(self._epmd_port), within_s=30, log=log)
 
     def _env(self) -> dict[str, str]:
         home = self.directory / "home"
