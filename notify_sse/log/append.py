@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -195,8 +195,8 @@ class Appender:
         together = [notification for _, notification in owned]
         try:
             commit = self._spans.commit(together) if self._spans else nullcontext()
-            with self._metrics.append_seconds.time(), commit:
-                appended = await self._store.append(together)
+            with commit:
+                appended = await self._timed(self._store.append(together))
         except StoreRefused as exc:
             # Nothing of the transaction was stored, and the database does not say which one is at fault. Halve it until
             # that one stands alone: about 2 log2(n) transactions, in which all others are stored, in their order.
@@ -207,6 +207,13 @@ class Appender:
         # Before anybody is answered: whoever acks on the answer leaves nothing unannounced behind.
         self._announce(appended, together)
         return [Logged(stored.outcome, Cursor(appended.epoch, stored.id)) for stored in appended.stored]
+
+    async def _timed(self, appending: Awaitable[Appended]) -> Appended:
+        began_s = time.perf_counter()
+        try:
+            return await appending
+        finally:
+            self._metrics.append_seconds.note(time.perf_counter() - began_s)
 
     async def _store_wanted(self, owned: Sequence[_Owned]) -> list[Outcome]:
         """`_store_all` of those whose caller still waits. The others go back to their queue, or are tried again, maybe

@@ -12,7 +12,7 @@ from notify_sse.telemetry.metrics import Metrics
 def figures_of(metrics: Metrics) -> Figures:
     """As of now. Costs a look at some thirty series, so it is asked for once a second."""
     return Figures(
-        stored=_by_label(metrics.appended)["new"],
+        stored=metrics.appended["new"].total,
         written=_total(metrics.frames_sent),
         opened=_total(metrics.streams_opened),
         closed=_total(metrics.streams_closed),

@@ -5,7 +5,6 @@ the supervisor switches on), so that whichever worker is scraped answers for all
 """
 
 import os
-from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Final, Literal
@@ -18,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from notify_sse.core.ports import Stored
 from notify_sse.telemetry import labels
-from notify_sse.telemetry.latency import Times, WeightedHistogram
+from notify_sse.telemetry.gathered import Count, Times, WeightedHistogram
 from notify_sse.telemetry.process_stats import WorkersCollector, announce_worker, collect_process
 from notify_sse.version import __version__
 
@@ -39,7 +38,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._directory = os.environ.get(MULTIPROCESS_DIRECTORY)
         self._gauges: list[tuple[Gauge, Callable[[], float]]] = []
-        self._times: list[Times] = []
+        self._gathered: list[Count | Times] = []
         self._epoch = ""
         if self._directory:
             announce_worker(self._directory)
@@ -51,13 +50,17 @@ class Metrics:
 
     def _count_the_way_in(self) -> None:
         counter = self._counter
-        self.appended = counter(
+        appended = counter(
             "appended",
             "Notifications given to the log, by outcome (new, duplicate, conflict).",
             outcome=labels.OUTCOMES,
         )
-        self.append_seconds = self._histogram("append_seconds", "Time of one append transaction.", SHORT_S)
-        self.ingested = counter("ingested", "Messages taken from the ingest queue.")
+        self.appended = {outcome: self._count(appended.labels(outcome)) for outcome in labels.OUTCOMES}
+        append_seconds = WeightedHistogram(
+            "notify_sse_append_seconds", "Time of one append transaction.", buckets=SHORT_S, registry=self.registry
+        )
+        self.append_seconds = self._times(append_seconds, SHORT_S)
+        self.ingested = self._count(counter("ingested", "Messages taken from the ingest queue."))
         self.refused = counter(
             "refused", "Publishes refused, by way in and reason.", way=labels.WAYS, reason=labels.DEAD_LETTER_REASONS
         )
@@ -90,7 +93,9 @@ class Metrics:
         self.foreign_epoch = counter(
             "foreign_epoch", "Announcements of another log: another service uses our exchanges and queues."
         )
-        self.duplicates_dropped = counter("duplicates_dropped", "Announced events that the tail had already.")
+        self.duplicates_dropped = self._count(
+            counter("duplicates_dropped", "Announced events that the tail had already.")
+        )
         self.holes_found = counter("holes_found", "Announcements that did not follow the tail.")
         self.holes_repaired = counter("holes_repaired", "Stretches of the log read to repair the tail.")
         self.revoked = counter("revoked", "Revocations that took effect here since the start.")
@@ -116,7 +121,7 @@ class Metrics:
         self.connect_seconds = self._histogram(
             "connect_seconds", "Time from a request for a stream until it is open.", SHORT_S
         )
-        self.delivery_seconds = WeightedHistogram(
+        delivery_seconds = WeightedHistogram(
             "notify_sse_delivery_seconds",
             "Time until a notification was written to a stream that was open already, for each such stream.",
             ["since"],
@@ -124,9 +129,8 @@ class Metrics:
             registry=self.registry,
         )
         self.since_published, self.since_committed = (
-            Times(self.delivery_seconds.labels(since), DELIVERY_S) for since in labels.SINCE
+            self._times(delivery_seconds.labels(since), DELIVERY_S) for since in labels.SINCE
         )
-        self._times += [self.since_published, self.since_committed]
 
     def _count_requests(self) -> None:
         self.tokens_refused = self._counter("token_refused", "Tokens refused, by reason.", reason=labels.TOKEN_REASONS)
@@ -154,6 +158,16 @@ class Metrics:
         for values in product(*known.values()) if known else ():
             made.labels(*values)
         return made
+
+    def _count(self, series: Counter) -> Count:
+        count = Count(series)
+        self._gathered.append(count)
+        return count
+
+    def _times(self, series: WeightedHistogram, bounds: tuple[float, ...]) -> Times:
+        times = Times(series, bounds)
+        self._gathered.append(times)
+        return times
 
     def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(f"notify_sse_{name}", text, buckets=buckets, registry=self.registry)
@@ -208,13 +222,13 @@ class Metrics:
         """Take the gauges' values now. Every worker does so once a second, since only one of them is scraped."""
         for gauge, value in self._gauges:
             gauge.set(value())
-        for times in self._times:
-            times.flush()
+        for gathered in self._gathered:
+            gathered.flush()
 
     def count_appended(self, stored: Iterable[Stored]) -> None:
         """Count the outcomes of one batch."""
-        for outcome, count in Tally(one.outcome for one in stored).items():
-            self.appended.labels(outcome).inc(count)
+        for one in stored:
+            self.appended[one.outcome].inc()
 
     def render(self, accept: str) -> tuple[Iterator[bytes], str]:
         """The exposition, a metric at a time, and its content type: OpenMetrics when `accept` asks for it, else

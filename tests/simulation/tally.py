@@ -103,7 +103,7 @@ class Timer:
 
 
 class Times:
-    """Times of deliveries, which nobody looks at."""
+    """Times of appends and deliveries, which nobody looks at."""
 
     def note(self, seconds: float, count: int = 1) -> None:
         assert count > 0, seconds
@@ -114,8 +114,8 @@ class TallyMetrics:
 
     def __init__(self, tally: Counter[str]) -> None:
         self._tally = tally
-        self.append_seconds = self.replay_seconds = self.stream_seconds = self.connect_seconds = Timer()
-        self.since_published = self.since_committed = Times()
+        self.replay_seconds = self.stream_seconds = self.connect_seconds = Timer()
+        self.append_seconds = self.since_published = self.since_committed = Times()
         self.journal_lost = Count(tally, "journal entries lost")
         self.ingested = Count(tally, "ingested")
         self.expired = Count(tally, "expired")

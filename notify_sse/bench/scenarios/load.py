@@ -179,13 +179,19 @@ async def _wait_for_position(controller: Controller, position: float) -> None:
         await asyncio.sleep(POLL_S)
 
 
+async def _memory_beside_the_tail_kb(controller: Controller) -> float:
+    """The server's, without the notifications that it keeps for all: those of minutes outweigh its streams."""
+    tail_bytes = await controller.target.metric("notify_sse_tail_bytes") or 0
+    return (controller.meter.memory_bytes("server") - tail_bytes) / 1024
+
+
 async def churn(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
     """Publish at an even rate, while streams drop and resume all the time. What does a stream's memory come to?"""
     given = {"rate": plan.rate, "seconds": plan.seconds, "churn_per_s": plan.churn_per_s}
     async with prepared("churn", launch, plan, progress, streams=plan.streams, given=given) as (controller, outcome):
         first = min(FIRST_STREAMS, plan.streams // 2)
         note_failures(outcome, await controller.open(first))
-        without_kb = controller.meter.memory_bytes("server") / 1024
+        without_kb = await _memory_beside_the_tail_kb(controller)
         note_failures(outcome, await controller.open(plan.streams - first))
         await controller.phase(controller.pace(rate=plan.rate, seconds=plan.warm_up_s))
         resumed: list[Opened] = []
@@ -195,7 +201,7 @@ async def churn(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
 
         phase = await controller.phase(controller.pace(rate=plan.rate, seconds=plan.seconds), drop_and_resume_some())
         note_failures(outcome, resumed[0])
-        grown_kb = controller.meter.memory_bytes("server") / 1024 - without_kb
+        grown_kb = await _memory_beside_the_tail_kb(controller) - without_kb
         outcome.figures["memory_kb_each"] = round(grown_kb / (plan.streams - first), 1)
         outcome.figures |= {"resumes": len(resumed[0].took_ns), **latency_figures(resumed[0].took_ns, "resume_")}
         outcome.figures |= phase_figures(phase)

@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client import Counter, Gauge, Histogram
 
 from notify_sse.gateway.delivery_times import DeliveryTimes
-from notify_sse.telemetry.latency import Times
+from notify_sse.telemetry.gathered import Count, Times
 from notify_sse.telemetry.metrics import Metrics
 
 
@@ -20,6 +20,7 @@ for kind, names in {
     Counter: ("inc",),
     Gauge: ("set", "inc", "dec"),
     Histogram: ("observe",),
+    Count: ("inc", "flush"),
     Times: ("note", "flush"),
     DeliveryTimes: ("note", "settle"),
     Metrics: ("refresh", "count_appended"),

@@ -1,8 +1,8 @@
-"""Times that are gathered in plain numbers, and given to a histogram with their weight."""
+"""What is gathered in plain numbers, and given to Prometheus later, is what it would have been given at once."""
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 
-from notify_sse.telemetry.latency import Times, WeightedHistogram
+from notify_sse.telemetry.gathered import Count, Times, WeightedHistogram
 
 BOUNDS = (0.1, 1.0)
 
@@ -29,3 +29,17 @@ def test_many_observations_at_once_are_as_many_one_by_one() -> None:
     assert registry.get_sample_value("gathered_count", {"since": "x"}) == 10_010
     total = registry.get_sample_value("gathered_sum", {"since": "x"}) or 0
     assert abs(total - (registry.get_sample_value("one_by_one_sum", {"since": "x"}) or 0)) < 1e-6
+
+
+def test_what_was_counted_is_given_once() -> None:
+    registry = CollectorRegistry()
+    count = Count(Counter("counted", "-", registry=registry))
+    count.inc(3)
+    count.inc()
+    assert (count.total, registry.get_sample_value("counted_total")) == (4, 0)
+    count.flush()
+    count.flush()
+    assert registry.get_sample_value("counted_total") == 4
+    count.inc(2)
+    count.flush()
+    assert (count.total, registry.get_sample_value("counted_total")) == (6, 6)
