@@ -236,6 +236,7 @@ class Process:
         pools = (parts.rollout_records, parts.records, parts.journal, parts.store, parts.erasure, parts.reads)
         await asyncio.gather(*(pool.close() for pool in pools))
         await parts.verifier.close()
+        parts.metrics.flush()
         if parts.tracing:
             await parts.tracing.close()
 

@@ -222,6 +222,10 @@ class Metrics:
         """Take the gauges' values now. Every worker does so once a second, since only one of them is scraped."""
         for gauge, value in self._gauges:
             gauge.set(value())
+        self.flush()
+
+    def flush(self) -> None:
+        """Give Prometheus what was gathered. Also when a worker ends: the others tell on what it did."""
         for gathered in self._gathered:
             gathered.flush()
 

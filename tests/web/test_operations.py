@@ -1,6 +1,9 @@
 """What operators and their tools ask: liveness, readiness, metrics; and what a wrong address answers."""
 
 import asyncio
+import signal
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +17,9 @@ from notify_sse.log import pace
 from notify_sse.telemetry.metrics import Metrics
 from notify_sse.web.api.operations import metrics
 from tests.support.api import Api, fresh
-from tests.support.service import Service, ServiceFactory
+from tests.support.polling import until
+from tests.support.service import Service, ServiceFactory, Stack
+from tests.support.services.processes import Process
 
 
 async def test_healthz_answers_without_a_token(plain: Service) -> None:
@@ -87,6 +92,29 @@ async def test_the_exposition_is_written_a_metric_at_a_time(monkeypatch: pytest.
     background.cancel()
     await asyncio.gather(background, return_exceptions=True)
     assert turns > bytes(answer.body).count(b"# HELP notify_sse_") / 2 > 20
+
+
+def _ended(workers: Sequence[Process]) -> bool:
+    return not any(worker.alive for worker in workers)
+
+
+async def test_what_a_worker_counted_is_told_after_its_end(
+    service: ServiceFactory, broker_url: str, database_url: str, amqp_prefix: str
+) -> None:
+    """Also in its last second: what is counted often is gathered, and given to Prometheus once a second."""
+    stack: Stack = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
+    running = await asyncio.to_thread(service, workers=2, **stack)
+    assert running.process is not None
+    for count in range(1, 4):
+        async with Api(running) as api:
+            await api.publish(fresh("alice"))
+        workers = running.process.descendants()
+        for worker in workers:
+            worker.send(signal.SIGTERM)
+        await until(partial(_ended, workers), what="their end", within_s=30)
+        await asyncio.to_thread(running.wait_ready)
+        async with Api(running) as api:
+            assert await api.metric('notify_sse_appended_total{outcome="new"}') == count
 
 
 @pytest.mark.parametrize("path", ["/nope", "/notifications/nope", "/notifications/stream/", "/notifications/stream/x"])
