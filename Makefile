@@ -61,7 +61,7 @@ fuzz: $(VENV)/.test ## hostile input of every kind, with a watchdog beside the s
 mutants: $(VENV)/.test ## take the defences out one by one, and show which test catches each
 	@$(PYTHON_IN_VENV) -m tests.mutants $(ARGS)
 
-client-builds: $(VENV)/.test ## the browser client in apps built by Vite 6, 7, 8, webpack, esbuild and Next, each run in Chromium
+client-builds: $(VENV)/.test ## the browser client in apps built by Vite 6, 7, 8, webpack, esbuild and Next, and in Vue and Svelte, each run in Chromium
 	@NOTIFY_SSE_CLIENT_BUILDS=all $(PYTHON_IN_VENV) -m pytest tests/browser/test_builds.py $(ARGS)
 
 clients: $(VENV)/.test ## other clients of the stream, and other publishers, npm, Python, Java and Go, each over kills and cuts; writes docs/reference/clients.md

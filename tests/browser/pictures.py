@@ -14,6 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from playwright.async_api import Page
 
@@ -23,7 +24,7 @@ from tests.support.service import Service
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs/images"
 DEMO = ROOT / "notify_sse/demo"
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZE = (1240, 900)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NOTE = b"Demo\0"
