@@ -29,6 +29,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     warm_up_s: float = 2.0
     burst: int = 5000
     broadcasts: int = 10
+    broadcasts_per_s: float = 0.5
     replay: int = 20_000
     churn_per_s: float = 50.0
     limit_ms: float = 100.0

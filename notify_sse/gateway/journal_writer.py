@@ -69,9 +69,13 @@ class JournalWriter:
         """Of connections whose log broke off: how often. Each time is a row of its own."""
         self._lost = 0
         self._begun = asyncio.Event()
+        self._openings = 0
+        self._all_asleep_at: tuple[int, ...] = ()
+        """Where the tail was, and how many had opened, when everybody was found asleep."""
 
     def opened(self, connection: Connection) -> None:
         """`connection` is about to be opened."""
+        self._openings += 1
         if connection.reset:
             self._reporter.note_reset(connection, connection.reset)
         stream = connection.stream
@@ -206,7 +210,7 @@ class JournalWriter:
         """Who is not asleep has not written all that is in the tail."""
         position, epoch = self._tail.position, self._tail.epoch
         connections = self._connections()
-        awake = [one for one in connections if not one.stream.asleep]
+        awake = self._awake(connections)
         lagging: tuple[Lagging, ...] = ()
         if len(awake) > MAX_LAGGING:
             position = min(position, *(one.stream.position for one in awake))
@@ -224,6 +228,16 @@ class JournalWriter:
             lag=self._lag_events(),
             report=self._reporter.report(connections),
         )
+
+    def _awake(self, connections: Sequence[Connection]) -> list[Connection]:
+        """A sleeper wakes when the tail moves, and at nothing else: until then nobody is looked at again."""
+        tail = self._tail
+        here = tail.generation, tail.start, tail.position, self._openings
+        if here == self._all_asleep_at:
+            return []
+        awake = [one for one in connections if not one.stream.asleep]
+        self._all_asleep_at = () if awake else here
+        return awake
 
 
 def _now_ms() -> int:

@@ -1,17 +1,14 @@
 """`python -m tests.browser.pictures`: takes the pictures of the demo that the documentation shows, into docs/images.
 
-A picture says which demo it shows, in a text chunk, so that a test tells when it is out of date. Its colours are in a
-palette: that is a third of the bytes.
+A picture says which demo it shows, in a text chunk, so that a test tells when it is out of date.
 """
 
 import asyncio
 import hashlib
-import itertools
 import struct
 import sys
 import tempfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -28,8 +25,6 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZE = (1240, 900)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NOTE = b"Demo\0"
-COLOURS = 256
-Pixel = tuple[int, int, int]
 
 
 def main() -> int:
@@ -51,7 +46,7 @@ async def _take(folder: Path) -> None:
             await _play(page)
             for scheme in SCHEMES:
                 await page.emulate_media(color_scheme=scheme)
-                (IMAGES / f"demo-{scheme}.png").write_bytes(small(await page.screenshot(), shows=digest()))
+                (IMAGES / f"demo-{scheme}.png").write_bytes(noted(await page.screenshot(), shows=digest()))
     finally:
         await asyncio.to_thread(service.kill)
 
@@ -93,47 +88,14 @@ def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += length + 12
 
 
-def small(png: bytes, *, shows: str) -> bytes:
-    """The same picture with the commonest colours in a palette, others as the nearest of these; `shows` as its note."""
-    parts = list(chunks(png))
-    width, height = struct.unpack_from(">II", parts[0][1])
-    rows = _rows(zlib.decompress(b"".join(content for kind, content in parts if kind == b"IDAT")), width)
-    counted = Counter(itertools.chain.from_iterable(rows))
-    palette = [colour for colour, _ in counted.most_common(COLOURS)]
-    place = {colour: min(range(len(palette)), key=lambda n: _distance(palette[n], colour)) for colour in counted}
-    image = b"".join(b"\0" + bytes(place[colour] for colour in row) for row in rows)
-    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    wanted = [(b"IHDR", head), (b"tEXt", NOTE + shows.encode()), (b"PLTE", bytes(itertools.chain(*palette)))]
-    wanted += [(b"IDAT", zlib.compress(image, 9)), (b"IEND", b"")]
-    return SIGNATURE + b"".join(_chunk(kind, content) for kind, content in wanted)
+def noted(png: bytes, *, shows: str) -> bytes:
+    """The same picture with `shows` as its note."""
+    head = len(SIGNATURE) + 4 + 4 + 13 + 4  # IHDR, which comes first
+    return png[:head] + _chunk(b"tEXt", NOTE + shows.encode()) + png[head:]
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def _distance(one: Pixel, other: Pixel) -> int:
-    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
-
-
-def _rows(data: bytes, width: int) -> list[list[Pixel]]:
-    """The pixels of 8-bit RGB, each line's filter undone (PNG, section 9)."""
-    above, stride, rows = bytearray(width * 3), width * 3 + 1, []
-    for at in range(0, len(data), stride):
-        kind, line = data[at], bytearray(data[at + 1 : at + stride])
-        for n in range(len(line) if kind else 0):
-            left, corner = (line[n - 3], above[n - 3]) if n >= 3 else (0, 0)
-            line[n] = (line[n] + _guess(kind, left, above[n], corner)) & 255
-        rows.append(list(zip(line[::3], line[1::3], line[2::3], strict=True)))
-        above = line
-    return rows
-
-
-def _guess(kind: int, left: int, up: int, corner: int) -> int:
-    if kind != 4:
-        return (0, left, up, (left + up) // 2)[kind]
-    near = left + up - corner
-    return min((left, up, corner), key=lambda value: abs(near - value))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser.pictures import IMAGES, NOTE, SCHEMES, SIZE, chunks, digest
 
-MAX_BYTES = 100_000
+MAX_BYTES = 200_000
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -106,7 +106,8 @@ def _within(name: str, before: float, value: float) -> bool:
 @click.option("--streams", default=1000, show_default=True)
 @click.option("--rate", default=500.0, show_default=True)
 @click.option("--seconds", default=8.0, show_default=True)
-@click.option("--broadcasts", default=4, show_default=True, help="In each round, one every two seconds.")
+@click.option("--broadcasts", default=4, show_default=True, help="In each round.")
+@click.option("--broadcasts-per-second", default=0.5, show_default=True)
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--scenario", "scenarios", multiple=True, type=click.Choice([*FIGURES]), help="Only these.")
 @click.option("--without-traces", is_flag=True, help="Only on against off.")
@@ -119,6 +120,7 @@ def main(
     rate: float,
     seconds: float,
     broadcasts: int,
+    broadcasts_per_second: float,
     rounds: int,
     scenarios: tuple[str, ...],
     without_traces: bool,
@@ -127,7 +129,15 @@ def main(
     database_url: str | None,
 ) -> None:
     """Print what telemetry costs, after each round anew."""
-    plan = Plan(streams=streams, rate=rate, seconds=seconds, broadcasts=broadcasts, warm_up_s=1.0, settle_s=4.0)
+    plan = Plan(
+        streams=streams,
+        rate=rate,
+        seconds=seconds,
+        broadcasts=broadcasts,
+        broadcasts_per_s=broadcasts_per_second,
+        warm_up_s=1.0,
+        settle_s=4.0,
+    )
     with ExitStack() as opened:
         if stack:
             broker_url, database_url = opened.enter_context(_servers())

@@ -217,3 +217,31 @@ async def test_a_beat_tells_the_newest_resets_whenever_they_come() -> None:
     entries = await bench.write()
     assert entries
     assert [one.connection_id for one in entries.beat.report.resets] == ["x"] * RESETS
+
+
+async def test_sleepers_are_looked_at_again_once_the_tail_has_moved_or_somebody_opened() -> None:
+    """At rest they are not: there are ten thousand of them, and each beat would touch them all."""
+    bench = Bench()
+    sleeper = bench.connection("c")
+    bench.writer.opened(sleeper)
+    bench.open = [sleeper]
+    assert sleeper.stream.sleeps(bench.tail)
+    lagging = [await _lagging(bench), await _lagging(bench)]
+    sleeper.stream.asleep = False  # as nothing does without the tail
+    lagging.append(await _lagging(bench))
+    bench.tail.skip(4)
+    lagging.append(await _lagging(bench))
+    assert sleeper.stream.sleeps(bench.tail) is False
+    sleeper.stream.position = 4
+    assert sleeper.stream.sleeps(bench.tail)
+    lagging.append(await _lagging(bench))
+    bench.open.append(bench.connection("d"))
+    bench.writer.opened(bench.open[-1])
+    lagging.append(await _lagging(bench))
+    assert lagging == [[], [], [], ["c"], [], ["d"]]
+
+
+async def _lagging(bench: Bench) -> list[str]:
+    entries = await bench.write()
+    assert entries
+    return [one.connection_id for one in entries.beat.lagging]

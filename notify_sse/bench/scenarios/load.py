@@ -91,7 +91,7 @@ async def broadcast(launch: Launch, plan: Plan, progress: Progress) -> Outcome:
         topic = controller.target.topic
         note_failures(outcome, await controller.open(plan.streams))
         await controller.phase(controller.burst(1, topic=topic))
-        rate = 0.5
+        rate = plan.broadcasts_per_s
         phase = await controller.phase(controller.pace(rate=rate, seconds=plan.broadcasts / rate, topic=topic))
         outcome.figures |= phase_figures(phase)
     return outcome
