@@ -64,7 +64,9 @@ async def _erased(apis: Sequence[Api], recipient: str, database_url: str) -> flo
             await stream.event("connected")
         before = streams[0].cursor
         for number in range(5):
-            await apis[0].publish(recipient, payload={"text": f"{text} {number}"})
+            await apis[0].publish(
+                recipient, payload={"text": f"{text} {number}"}, notification_id=f"{recipient}-{number}"
+            )
         for stream in streams:
             assert [await _text(stream) for _ in range(5)] == [f"{text} {number}" for number in range(5)]
         await eventually(lambda: _are_kept(database_url, recipient), what="the connections in the journal")
@@ -75,9 +77,11 @@ async def _erased(apis: Sequence[Api], recipient: str, database_url: str) -> flo
         ends = [await stream.event("closing") for stream in streams]
         took_s = time.monotonic() - began
         last = await apis[0].publish(recipient, payload={"text": "new"})
-        served = [await _served(api, recipient, after=before, upto=last) for api in apis]
+        served = await asyncio.gather(*(_served(api, recipient, after=before, upto=last) for api in apis))
         assert [end.json()["reason"] for end in ends] == ["revoked"] * 3
         assert not any(text in one for one in served)
+        traced = [await _traced(api, f"{recipient}-4") for api in apis]
+        assert not any(text in one for one in traced)
         await _is_nowhere(database_url, recipient, text)
         return took_s
 
@@ -119,13 +123,22 @@ async def _served(api: Api, recipient: str, *, after: str, upto: str) -> str:
     """Everything that this gateway tells of a recipient from before the erasure: replayed, read back, exported."""
     history = await api.history(recipient, after=after, order="asc")
     admin = bearer(api.service.token("boss", scope="notifications:admin"))
-    exported = await api.http.get(f"/admin/recipients/{recipient}", headers=admin)
-    assert exported.status_code == 200
+    known = [
+        await api.http.get(f"/admin/recipients/{path}", headers=admin)
+        for path in (recipient, f"{recipient}/connections")
+    ]
+    assert [answer.status_code for answer in known] == [200, 200]
     async with api.stream(recipient, last_event_id=after) as stream:
         await stream.event("connected")
         while (await stream.next()).id != upto:
             pass
-        return "\n".join([history.text, exported.text, *_told(stream)])
+        return "\n".join([history.text, *(answer.text for answer in known), *_told(stream)])
+
+
+async def _traced(api: Api, notification_id: str) -> str:
+    """What a gateway tells of one notification. It looks for the broker first, which takes its time here."""
+    admin = bearer(api.service.token("boss", scope="notifications:admin"))
+    return (await api.http.get(f"/admin/notifications/{notification_id}", headers=admin)).text
 
 
 async def _text(stream: Listening) -> str:
