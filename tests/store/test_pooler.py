@@ -171,6 +171,16 @@ async def test_an_option_that_the_pooler_refuses_is_named(behind: Subject) -> No
     await store.close()
 
 
+@pytest.mark.parametrize("behind", [("statement", "")], indirect=True)
+async def test_pooling_by_statement_is_refused_with_what_to_set(behind: Subject) -> None:
+    """It allows no transaction, and the log is nothing without."""
+    store = open_store(behind.url)
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.open()
+    assert "pool_mode" in caught.value.advice
+    await store.close()
+
+
 @transactions
 async def test_a_service_works_through_it(behind: Subject, service: ServiceFactory) -> None:
     """Published and delivered live, and replayed."""

@@ -16,6 +16,8 @@ STATEMENTS_KEPT: Final = {"statement_cache_size": 0}
 
 _REFUSED: Final = frozenset(("08P01", "0A000"))
 """SQLSTATEs with which poolers refuse a start-up parameter that they do not know."""
+_CUT_OFF: Final = "08003"
+"""Of asyncpg's own: a pooler that pools statements closes the connection, and asyncpg's error quotes what it said."""
 _ADVICE: Final = {
     "parameter": "a connection pooler such as PgBouncer refuses an option of NOTIFY_SSE_DATABASE_URL: leave it out, or "
     "name it in ignore_startup_parameters there",
@@ -34,7 +36,7 @@ def is_at_fault(exc: asyncpg.PostgresError) -> bool:
 
 def advice(exc: asyncpg.PostgresError) -> str:
     """What to do about a refusal of the pooler's own; "" when it is none."""
-    if exc.sqlstate not in _REFUSED:
+    if exc.sqlstate not in _REFUSED and exc.sqlstate != _CUT_OFF:
         return ""
     return next((advice for said, advice in _ADVICE.items() if said in str(exc.args[0])), "")
 
