@@ -19,7 +19,7 @@ PYTHON_IN_VENV := $(VENV)/bin/python
 INSTALL = echo 'installing into $(VENV) …' >&2; $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
 PACKAGING := setup.cfg pyproject.toml notify_sse/__init__.py
 
-.PHONY: run test check lint coverage docs services services-stop bench fault fuzz mutants client-builds clients constraints audit clean help
+.PHONY: run test check lint coverage docs services services-stop bench fault fuzz mutants client-builds clients pictures constraints audit clean help
 
 run: $(VENV)/.run ## the service on the embedded default, with its demo page (no broker, no database needed)
 	@exec $(PYTHON_IN_VENV) -m notify_sse serve $(ARGS)
@@ -61,11 +61,14 @@ fuzz: $(VENV)/.test ## hostile input of every kind, with a watchdog beside the s
 mutants: $(VENV)/.test ## take the defences out one by one, and show which test catches each
 	@$(PYTHON_IN_VENV) -m tests.mutants $(ARGS)
 
-client-builds: $(VENV)/.test ## the browser client in apps built by Vite 6, 7, 8, webpack, esbuild and Next, each run in Chromium
+client-builds: $(VENV)/.test ## the browser client in apps built by Vite 6, 7, 8, webpack, esbuild and Next, and in Vue and Svelte, each run in Chromium
 	@NOTIFY_SSE_CLIENT_BUILDS=all $(PYTHON_IN_VENV) -m pytest tests/browser/test_builds.py $(ARGS)
 
 clients: $(VENV)/.test ## other clients of the stream, and other publishers, npm, Python, Java and Go, each over kills and cuts; writes docs/reference/clients.md
 	@$(PYTHON_IN_VENV) -m tests.compatibility $(ARGS)
+
+pictures: $(VENV)/.test ## the documentation's pictures of the demo, taken anew: after each change of what it looks like
+	@$(PYTHON_IN_VENV) -m tests.browser.pictures
 
 constraints: $(VENV)/.run ## constraints.txt: the versions that are installed here, for installs that can be repeated
 	@$(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check packaging

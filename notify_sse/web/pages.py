@@ -1,13 +1,14 @@
 """The browser client (`/client/`) and, in development only, the demo page (`/`)."""
 
 from collections.abc import Awaitable, Callable
+from importlib.metadata import metadata
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -23,6 +24,8 @@ MAX_WANTED_BYTES: Final = 4096
 PACKAGE: Final = Path(str(files("notify_sse")))
 CLIENT: Final = PACKAGE / "client"
 DEMO: Final = PACKAGE / "demo"
+CHECKOUT: Final = PACKAGE.parent if (PACKAGE.parent / "mkdocs.yml").is_file() else None
+"""Where the documentation is; an installed package has its README alone."""
 ENTRY_FOLDERS: Final = ("views", "frameworks")
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 FILE_HEADERS: Final = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
@@ -57,6 +60,8 @@ def routes(*, development: bool) -> list[BaseRoute]:
         served += [
             Route("/", demo),
             Route("/demo/token", demo_token, methods=["POST"]),
+            Route("/demo/README.md", readme),
+            *([Mount("/demo/docs", PageFiles(directory=CHECKOUT / "docs"))] if CHECKOUT else []),
             Mount("/demo", PageFiles(directory=DEMO)),
         ]
     return served
@@ -95,6 +100,12 @@ async def demo(_: Request) -> Response:
     """The demo page."""
     page = DEMO.joinpath("demo.html").read_text(encoding="utf-8")
     return HTMLResponse(page, headers=PAGE_HEADERS)
+
+
+async def readme(_: Request) -> Response:
+    """Where the documentation begins, as text."""
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8") if CHECKOUT else metadata("notify-sse")["Description"]
+    return PlainTextResponse(text, headers=FILE_HEADERS)
 
 
 async def demo_token(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The bundlers that the client is built with: how each makes a folder of files from the app in apps/."""
+"""What the client is built with, bundlers and frameworks: how each makes a folder of files from an app in apps/."""
 
 import contextlib
 import json
@@ -53,8 +53,12 @@ BUNDLERS: Mapping[str, Bundler] = MappingProxyType(
         ),
         "next": Bundler(("next@16.4.6", *_REACT), ("next", "build"), out="out", app="next"),
         "next-webpack": Bundler(("next@16.4.6", *_REACT), ("next", "build", "--webpack"), out="out", app="next"),
+        "vue": Bundler(("vue@3.5.45", "@vitejs/plugin-vue@6.0.11", "vite@8.3.8"), _VITE, app="vue"),
+        "svelte": Bundler(("svelte@5.57.3", "@sveltejs/vite-plugin-svelte@7.3.1", "vite@8.3.8"), _VITE, app="svelte"),
     }
 )
+OTHERS = shutil.ignore_patterns("next", "vue", "svelte")
+"""The apps that lie in folders of their own, within the one of the others."""
 IN_THE_SUITE = ("vite-7", "esbuild")
 """Those whose packages tests/client has anyway, in the same versions; `make client-builds` takes all."""
 
@@ -66,7 +70,7 @@ def built(name: str, folder: Path, *, tarball: Path | None) -> dict[str, Path]:
     tests/client.
     """
     bundler = BUNDLERS[name]
-    shutil.copytree(APPS / bundler.app, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("next"))
+    shutil.copytree(APPS / bundler.app, folder, dirs_exist_ok=True, ignore=OTHERS)
     (folder / "package.json").write_text('{"private": true, "type": "module"}\n')
     if tarball:
         _run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", str(tarball), *bundler.packages], folder)
@@ -86,7 +90,7 @@ def developed(folder: Path, *, behind: str, options: Mapping[str, object]) -> It
 
     Yields its address. The routes of the service come from `behind`.
     """
-    shutil.copytree(APPS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("next"))
+    shutil.copytree(APPS, folder, dirs_exist_ok=True, ignore=OTHERS)
     (folder / "package.json").write_text('{"private": true, "type": "module"}\n')
     (folder / "node_modules").symlink_to(node.FOLDER / "node_modules")
     port, log = free_port(), folder / "vite.log"

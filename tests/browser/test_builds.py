@@ -15,10 +15,13 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Page
 from tests.browser.bench import STREAM, Publisher, chromium, proxied
 from tests.browser.bundlers import BUNDLERS, IN_THE_SUITE, WORKER, built, developed, packed
 from tests.client import node
+from tests.support.polling import until
 from tests.support.service import ServiceFactory
 
 ALL = os.environ.get("NOTIFY_SSE_CLIENT_BUILDS") == "all"
 TABS = 8
+FRAMEWORKS = ("vue", "svelte")
+"""By our adapters; a component connects while it is mounted. React is in the apps of Next, and in test_views.py."""
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,10 @@ async def test_a_bundled_app_shares_one_connection_between_eight_tabs(
             await tab.wait_for_function("document.getElementById('seen').textContent === '2,1,0'")
             await tab.wait_for_function("document.getElementById('unread').textContent === '3'")
             assert await tab.locator("notify-status [part=text]").inner_text() == "Connected"
+        if bundler in FRAMEWORKS:
+            for tab in tabs:
+                await tab.evaluate("unmount()")
+            await until(lambda: proxy.count_live(STREAM) == 0, what="the end of the stream, with its last component")
     assert [line for line in said if line] == []
 
 

@@ -9,10 +9,15 @@ import pytest
 from playwright.async_api import Page
 
 from tests.browser.bench import chromium
-from tests.browser.test_inbox import axe
+from tests.browser.test_inbox import finds_nothing
 from tests.support.service import Service
 
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+TARGETS = "a:visible, button:visible, select:visible, summary:visible, input:visible:not([type=radio])"
+SMALL = """(all) => all.filter((it) => {
+    const { width, height } = it.getBoundingClientRect();
+    return width < 44 || height < 44;
+}).map((it) => it.outerHTML)"""
 NAMES = {
     "eventsource": "Server-Sent Events",
     "fetch": "fetch streaming",
@@ -200,9 +205,12 @@ async def test_it_fits_a_phone_and_its_controls_have_names(development: Service)
         badge = page.locator("#inbox [part=badge]")
         await badge.filter(has_text="99+").wait_for()
         assert await badge.evaluate("(it) => it.getBoundingClientRect().right <= innerWidth")
-        targets = page.locator("button:visible, select:visible, input:visible:not([type=radio]), .types span")
-        low = "(all) => all.filter((it) => it.getBoundingClientRect().height < 44).map((it) => it.outerHTML)"
-        assert await targets.evaluate_all(low) == []
+        await page.click("#device")
+        await page.get_by_text("The same from a shell").click()
+        targets = page.locator(f"{TARGETS}, .types span")
+        assert await targets.evaluate_all(SMALL) == []
+        assert await targets.count() > 30
+        await page.get_by_text("The same from a shell").click()
         breaks = await page.locator(".breaks").bounding_box()
         log = await page.locator(".log").bounding_box()
         assert breaks
@@ -226,18 +234,40 @@ async def test_after_a_reload_it_shows_what_is_stored_and_a_second_device_has_it
         await page.click("#device")
         await page.locator("#second [part=bell]").click()
         await page.locator("#second li").nth(2).wait_for()
+        await _unread_are(page, 2, of=("inbox", "second"))  # alerts go to a topic
+        await page.locator("#second li").last.locator("[data-act=toggle]").click()  # the message
+        await _unread_are(page, 1, of=("second", "inbox"))
+        await page.keyboard.press("Escape")
+        await page.locator("#inbox [part=bell]").click()
+        await page.locator("#inbox [part=mark-all]").click()
+        await _unread_are(page, 0, of=("inbox", "second"))
+        await page.keyboard.press("Escape")
         await page.click("#device")
         assert not await page.locator("#second").is_visible()
 
 
+async def _unread_are(page: Page, count: int, *, of: tuple[str, ...]) -> None:
+    """Each of those inboxes says so, one after the other."""
+    for name in of:
+        await page.wait_for_function(
+            "([name, count]) => document.getElementById(name).unread === count", arg=[name, count], timeout=20_000
+        )
+
+
 async def test_axe_finds_nothing_on_it_in_the_light_and_in_the_dark(development: Service) -> None:
+    """With an inbox open, then with the second device's, and with what was folded unfolded."""
     async with shown(development) as page:
         await page.click("#one-each")
         await _counts_are(page, 3)
         await page.locator("#inbox [part=bell]").click()
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            assert await axe(page) == [], scheme
+        await finds_nothing(page, "an inbox")
+        await page.keyboard.press("Escape")
+        await page.click("#device")
+        await page.locator("#second [part=bell]").click()
+        await page.locator("#second li").nth(2).wait_for()
+        await page.evaluate("document.getElementById('commands').open = true")
+        await page.wait_for_function("document.getElementById('curl-stream').textContent.includes('Bearer ey')")
+        await finds_nothing(page, "two devices, unfolded")
 
 
 async def test_the_shell_lines_can_be_pasted(development: Service) -> None:
@@ -251,3 +281,19 @@ async def test_the_shell_lines_can_be_pasted(development: Service) -> None:
             f"{development.url}/notifications/history", headers={"Authorization": f"Bearer {token}"}
         )
         assert answer.status == 200
+
+
+async def test_its_footer_leads_to_the_documentation_and_to_its_code(development: Service) -> None:
+    """All of it is served here; in the documentation one page leads to the next."""
+    async with shown(development) as page:
+        links = await page.locator("footer a").evaluate_all("(all) => all.map((it) => it.href)")
+        for link in links:
+            assert link.startswith(f"{development.url}/"), link
+            assert (await page.request.get(link)).status == 200, link
+        await page.get_by_role("link", name="Documentation").click()
+        await page.get_by_role("link", name="The first notification").click()
+        await page.locator("pre", has_text="# The first notification").wait_for()
+        assert await page.locator("h1").inner_text() == "docs/tutorial/first-notification.md"
+        await finds_nothing(page, "a page of the documentation")
+        await page.goto(f"{development.url}/demo/read.html?page=docs/none.md")
+        await page.get_by_text("An installed package has the README alone").wait_for()

@@ -171,7 +171,6 @@ async def test_react_in_strict_mode_mounts_twice_and_misses_nothing(
         assert await page.evaluate("listening === listenedBefore")
 
 
-@pytest.mark.deadline(60)
 @pytest.mark.deadline(90)
 async def test_the_inbox_as_a_component_of_react(service: ServiceFactory, views: dict[str, Path]) -> None:
     """The provider's manager, words and renderers that follow the page, and the newest `onChoose`, called once:

@@ -15,8 +15,8 @@ from tests.support.services import CannotStart, private_directory
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "clients.md"
 BEGIN, END = "<!-- written by `make clients` -->\n", "<!-- until here -->\n"
-HEAD = """| client | killed | drained | the token ends (401) | a proxy answers 502 | set up |
-|---|---|---|---|---|---|
+HEAD = """| client | killed | drained | the token ends (401) | busy | a proxy answers 502 | set up |
+|---|---|---|---|---|---|---|
 """
 PUBLISHERS_HEAD = """| publisher | connections closed, then the broker killed | set up |
 |---|---|---|
@@ -55,14 +55,16 @@ def _tried(clients: Sequence[Row], senders: Sequence[Row]) -> list[str]:
 
 async def tabulate(found: Sequence[Row], folder: Path) -> str:
     """The table of the clients, as Markdown."""
-    killed, drained, bad = [
+    killed, drained, busy, bad = [
         [verdicts.on_coming_back(seen) for seen in await trial.try_all(found, folder / happening.__name__, happening)]
-        for happening in (trial.killed, trial.drained, trial.bad_gateway)
+        for happening in (trial.killed, trial.drained, trial.busy, trial.bad_gateway)
     ]
     ended = await trial.try_all(found, folder / "ended", trial.out_of_date, ttl_s=trial.TOKEN_TTL_S)
     refused = [verdicts.on_refusal(seen) for seen in ended]
     return HEAD + _lines(
-        zip([row.name for row in found], killed, drained, refused, bad, [row.set_up for row in found], strict=True)
+        zip(
+            [row.name for row in found], killed, drained, refused, busy, bad, [row.set_up for row in found], strict=True
+        )
     )
 
 

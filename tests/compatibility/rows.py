@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 BUILT = HERE.parents[1] / "build" / "clients"
 TOOLCHAIN_S = 300
 OWN_LOOP = "the loop is yours"
+LOSES = "not where nothing may be lost"
 COPY_LIBRARIES = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
 
@@ -37,12 +38,16 @@ def _node(wanted: str) -> list[Row]:
         "event-source-polyfill": "`headers`",
         "extended-eventsource": "`headers`; pass over empty data",
         "reconnecting-eventsource": 'the token in the query; always `addEventListener("message")`',
+        "reconnecting-eventsource, `onmessage` alone": f"{LOSES}: its new object has no cursor",
         "eventsource-client": "`headers`; give it a `fetch` that throws on 401",
         "launchdarkly-eventsource": "`headers`; a read timeout over twice `heartbeat_s`",
         "@microsoft/fetch-event-source": "`onclose` throws; `if (!event.data) return`",
+        "@microsoft/fetch-event-source, its first example": "not like this: a clean end is the end",
         "event-source-plus": "`headers`; limit its requests yourself",
+        "sse.js": "`headers`; `autoReconnect: true`",
+        "@vueuse/core": f"`useEventSource` with `autoReconnect`; {LOSES}: its new object has no cursor",
     }
-    if not any(wanted in name for name in set_up):
+    if not any(wanted in f"npm {name}" for name in set_up):
         return []
     nodejs.install(HERE / "node")
     node = executable("node")
@@ -56,7 +61,7 @@ def _python(wanted: str) -> list[Row]:
         "requests-sse": f"{OWN_LOOP}; `max_connect_retry=0`",
         "aiohttp-sse-client": f"{OWN_LOOP}; `ClientTimeout(total=None, sock_read=45)`",
     }
-    if not any(wanted in name for name in set_up):
+    if not any(wanted in f"Python {name}" for name in set_up):
         return []
     packages, required = BUILT / "python", HERE / "requirements.txt"
     stamp = packages / required.name

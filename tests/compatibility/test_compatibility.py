@@ -2,13 +2,16 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from tests.compatibility import __main__ as command
+from tests.compatibility import trial
 from tests.compatibility.publishing import COUNT, on_publishing
+from tests.compatibility.rows import Row
 from tests.compatibility.trial import BATCH, Seen
 from tests.compatibility.verdicts import MANY, on_coming_back, on_refusal
 
@@ -26,6 +29,7 @@ FIRST = ALL[:BATCH]
         (Seen(FIRST, 0, True), "ends for good"),
         (Seen(FIRST, 1, False), "ends for good"),
         (Seen(FIRST, 9, False), "does not come back in time"),
+        (Seen(FIRST, 9, False, is_live=True), "comes back, some lost"),
         (Seen([*FIRST, *ALL[BATCH + 1 :]], 1, False), "comes back, some lost"),
         (Seen([*ALL[:-1], 0], 1, False), "comes back, some twice"),
         (Seen([*FIRST, *reversed(ALL[BATCH:])], 1, False), "comes back, some lost"),
@@ -60,12 +64,26 @@ def test_the_table_has_a_row_for_every_client_that_is_installed_and_each_was_tri
     go = (HERE / "go/go.mod").read_text(encoding="utf-8")
     libraries = re.findall(r"^\tgithub\.com/([\w-]+/[\w-]+)(?:/v2)? v[^/]*$", go, re.MULTILINE)
     names += [f"Go {name}" for name in libraries if name != "rabbitmq/amqp091-go"]
-    assert len(names) >= 16
+    names += ["npm reconnecting-eventsource, `onmessage` alone", "npm @microsoft/fetch-event-source, its first example"]
+    assert len(names) >= 20
     for name in [*names, "Java HttpClient", "Java okhttp-eventsource", "Go net/http"]:
         assert f"| {name} | " in table
     for name in ["Java Spring RabbitTemplate", "Go amqp091-go"]:
         assert f"| {name} | each once, in order | " in publishers
     assert "never came" not in table
+    assert {line.count(" | ") for line in table.splitlines() if not line.startswith("|---")} == {6}
+
+
+@pytest.mark.deadline(120)
+async def test_what_is_full_refuses_each_client_which_comes_back_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trial behind the column "busy", with a client that the tests have anyway."""
+    monkeypatch.setattr(trial, "REFUSED_S", 0)
+    row = Row("Python httpx-sse", [sys.executable, HERE / "listen.py", "httpx-sse"], "")
+    [seen] = await trial.try_all([row], tmp_path, trial.busy)
+    assert on_coming_back(seen) == "comes back"
+    assert seen.asked >= 2, "refused at first"
 
 
 @pytest.mark.parametrize(

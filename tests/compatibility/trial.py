@@ -4,18 +4,22 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.browser.proxy import Proxy
 from tests.compatibility.rows import BUILT, Row
-from tests.support.api import STREAM, Api, notification
-from tests.support.polling import becomes_true
+from tests.support.api import STREAM, Api, bearer, notification
+from tests.support.polling import becomes_true, eventually
 from tests.support.service import Service
 from tests.support.services.processes import Process, spawn
+from tests.support.streams import OpenStream, open_stream
 
-ENV = {"RETRY_MS": "300", "DRAIN_S": "2", "HEARTBEAT_S": "2"}
-"""Of the service that is tried. Its limits are those of every service."""
+FULL = 60
+"""More than the clients are. A stream that is cut keeps its place for a moment, when its client is back already."""
+ENV = {"RETRY_MS": "300", "DRAIN_S": "2", "HEARTBEAT_S": "2", "MAX_STREAMS": str(FULL)}
+"""Of the service that is tried. Its other limits are those of every service."""
 CONNECT_S = 40
 WATCHED_S = 20
 REFUSED_S = 6
@@ -26,12 +30,13 @@ BATCH = 20
 
 
 class Seen(NamedTuple):
-    """What became of a client: the numbers that it printed, how often it asked after what happened to it, and whether
-    it said that it has given up."""
+    """What became of a client: the numbers that it printed, how often it asked after what happened to it, whether
+    it said that it has given up, and whether it has a stream again."""
 
     numbers: list[int]
     asked: int
     has_ended: bool
+    is_live: bool = False
 
 
 class Trial:
@@ -43,6 +48,10 @@ class Trial:
         self.proxy = proxy
         self._folder = folder
         self._processes: list[Process] = []
+
+    @property
+    def count(self) -> int:
+        return len(self._rows)
 
     def start(self, *, ttl_s: float = 240) -> None:
         """Start them; each brings a token that ends in `ttl_s`."""
@@ -61,19 +70,19 @@ class Trial:
 
     async def publish(self, api: Api, first: int) -> None:
         """The next `BATCH` for each of them, from `first` on."""
-        for number in range(len(self._rows)):
+        for number in range(self.count):
             mine = [notification(_recipient(number), payload={"n": n}) for n in range(first, first + BATCH)]
             await api.publish_many(mine)
 
     async def have(self, count: int, *, within_s: float) -> bool:
         """Whether all clients have printed so many notifications in time."""
-        everybody = range(len(self._rows))
+        everybody = range(self.count)
         return await becomes_true(
             lambda: all(len(self.numbers(n)) >= count for n in everybody), within_s=within_s, every_s=0.2
         )
 
     async def connected(self, *, within_s: float) -> bool:
-        everybody = range(len(self._rows))
+        everybody = range(self.count)
         return await becomes_true(lambda: all(self.live(n) for n in everybody), within_s=within_s, every_s=0.1)
 
     def live(self, number: int) -> bool:
@@ -119,8 +128,8 @@ async def try_all(rows: Sequence[Row], folder: Path, happening: Happening, *, tt
             before = [trial.asked(number) for number in range(len(rows))]
             await happening(trial, api)
             return [
-                Seen(trial.numbers(number), trial.asked(number) - before[number], trial.has_ended(number))
-                for number in range(len(rows))
+                Seen(trial.numbers(n), trial.asked(n) - before[n], trial.has_ended(n), trial.live(n))
+                for n in range(len(rows))
             ]
         finally:
             await asyncio.to_thread(trial.stop)
@@ -154,6 +163,36 @@ async def _begin_again(trial: Trial, api: Api) -> None:
     await asyncio.to_thread(trial.service.start)
     await trial.publish(api, BATCH)
     await trial.have(2 * BATCH, within_s=BACK_S)
+
+
+async def busy(trial: Trial, api: Api) -> None:
+    """All clients are cut off, others take every place, and each client is refused for load. Then the others go."""
+    trial.proxy.down = True
+    trial.proxy.cut(STREAM)
+    others = await _take_all_places(trial.service, api)
+    before = [trial.asked(number) for number in range(trial.count)]
+    trial.proxy.down = False
+    await becomes_true(
+        lambda: all(trial.asked(n) > before[n] or trial.has_ended(n) for n in range(trial.count)),
+        within_s=CONNECT_S,
+        every_s=0.1,
+    )
+    await asyncio.sleep(REFUSED_S)
+    for stream in others:
+        stream.drop()
+    await trial.publish(api, BATCH)
+    await trial.have(2 * BATCH, within_s=BACK_S)
+
+
+async def _take_all_places(service: Service, api: Api) -> list[OpenStream]:
+    await eventually(partial(_is_empty, api), what="the places of those who were cut off are free")
+    headers = bearer(service.token("somebody-else", ttl_s=240))
+    url = f"{service.url}{STREAM}"
+    return [await open_stream(url, on_message=lambda _: None, headers=headers) for _ in range(FULL)]
+
+
+async def _is_empty(api: Api) -> bool:
+    return await api.metric("notify_sse_streams") == 0
 
 
 async def out_of_date(trial: Trial, _: Api) -> None:

@@ -1,6 +1,7 @@
 """What operators and their tools ask: liveness, readiness, metrics; and what a wrong address answers."""
 
 import asyncio
+import re
 import signal
 from collections.abc import Sequence
 from functools import partial
@@ -8,13 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import httpx
 import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
 
 import notify_sse
 from notify_sse.log import pace
 from notify_sse.telemetry.metrics import Metrics
+from notify_sse.web import pages
 from notify_sse.web.api.operations import metrics
 from tests.support.api import Api, fresh
 from tests.support.polling import until
@@ -203,6 +207,20 @@ async def test_pages_cannot_be_framed_and_files_are_what_they_say(service: Servi
         assert page.headers["X-Frame-Options"] == "DENY"
         for path in ("/", "/demo/demo.js", "/client/notify-sse.js", "/client/store.js"):
             assert (await api.http.get(path)).headers["X-Content-Type-Options"] == "nosniff", path
+
+
+@pytest.mark.parametrize("checkout", [pages.CHECKOUT, None], ids=["in a checkout", "installed"])
+async def test_the_documentation_is_where_the_demo_runs(monkeypatch: pytest.MonkeyPatch, checkout: Path | None) -> None:
+    """All of it in a checkout. An installed package has its README, as package managers show it."""
+    monkeypatch.setattr(pages, "CHECKOUT", checkout)
+    app = httpx.ASGITransport(Starlette(routes=pages.routes(development=True)))
+    async with httpx.AsyncClient(transport=app, base_url="http://localhost") as http:
+        begins = await http.get("/demo/README.md")
+        assert begins.text.startswith("# notify-sse")
+        links = re.findall(r"\]\((docs/[^)#]+)", begins.text)
+        assert len(links) > 30
+        answers = [await http.get(f"/demo/{link}") for link in links]
+    assert {answer.status_code for answer in answers} == {200 if checkout else 404}
 
 
 async def test_the_demo_page_and_its_tokens_are_for_development_only(plain: Service) -> None:

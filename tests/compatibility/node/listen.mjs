@@ -14,6 +14,28 @@ function follow(source) {
   source.addEventListener("error", () => source.readyState === 2 && say("end"));
 }
 
+/** The browser's EventSource, for what wraps it. */
+async function withEventSource() {
+  globalThis.EventSource = (await import("eventsource")).EventSource;
+}
+
+async function reconnecting() {
+  await withEventSource();
+  const module = await import("reconnecting-eventsource");
+  const Reconnecting = module.default?.default ?? module.default;
+  return new Reconnecting(inQuery);
+}
+
+async function fetched(options) {
+  // It is for pages: these are the parts of one that it looks at.
+  const timers = { setTimeout, clearTimeout };
+  globalThis.window = timers;
+  globalThis.document = Object.assign(new EventTarget(), { hidden: false });
+  const { fetchEventSource } = await import("@microsoft/fetch-event-source");
+  await fetchEventSource(url, { headers, fetch, ...options });
+  say("end");
+}
+
 const CLIENTS = {
   async eventsource() {
     const { EventSource } = await import("eventsource");
@@ -32,10 +54,10 @@ const CLIENTS = {
     follow(new EventSource(url, { headers }));
   },
   async "reconnecting-eventsource"() {
-    globalThis.EventSource = (await import("eventsource")).EventSource; // it wraps the browser's
-    const module = await import("reconnecting-eventsource");
-    const Reconnecting = module.default?.default ?? module.default;
-    follow(new Reconnecting(inQuery));
+    follow(await reconnecting());
+  },
+  async "reconnecting-eventsource, `onmessage` alone"() {
+    (await reconnecting()).onmessage = ({ data }) => take(data);
   },
   async "eventsource-client"() {
     const { createEventSource } = await import("eventsource-client");
@@ -49,27 +71,33 @@ const CLIENTS = {
     const { EventSource } = (await import("launchdarkly-eventsource")).default;
     follow(new EventSource(url, { headers, readTimeoutMillis: 60000 }));
   },
-  async "@microsoft/fetch-event-source"() {
-    // It is for pages: these are the parts of one that it looks at.
-    const timers = { setTimeout, clearTimeout };
-    globalThis.window = timers;
-    globalThis.document = Object.assign(new EventTarget(), { hidden: false });
-    const { fetchEventSource } = await import("@microsoft/fetch-event-source");
-    await fetchEventSource(url, {
-      headers,
-      fetch,
+  "@microsoft/fetch-event-source": () =>
+    fetched({
       onclose() {
         throw new Error("closed"); // its second example: else a clean end is the end
       },
       onmessage: ({ event, data }) => (!event || event === "message") && take(data),
-    });
-    say("end");
-  },
+    }),
+  "@microsoft/fetch-event-source, its first example": () =>
+    fetched({ onmessage: ({ event, data }) => (!event || event === "message") && take(data) }),
   async "event-source-plus"() {
     const { EventSourcePlus } = await import("event-source-plus");
     new EventSourcePlus(url, { headers }).listen({
       onMessage: ({ event, data }) => (!event || event === "message") && take(data),
     });
+  },
+  async "sse.js"() {
+    globalThis.XMLHttpRequest = (await import("./xhr.mjs")).XMLHttpRequest; // it wraps the browser's
+    const { SSE } = await import("sse.js");
+    new SSE(url, { headers, autoReconnect: true }).addEventListener("message", ({ data }) => take(data));
+  },
+  async "@vueuse/core"() {
+    await withEventSource();
+    const { watch } = await import("vue");
+    Object.assign(globalThis, { window: globalThis, document: new EventTarget() }); // else it takes itself for a server's
+    const { useEventSource } = await import("@vueuse/core");
+    const { data } = useEventSource(inQuery, ["message"], { autoReconnect: true });
+    watch(data, (text) => take(text), { flush: "sync" });
   },
 };
 
