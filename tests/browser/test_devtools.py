@@ -73,7 +73,9 @@ async def test_the_panel_says_how_a_tab_shares_and_counts_nobody_elses_locks(ser
     """By a worker where there is one; by the tab that leads, with its own followers only."""
     async with proxied(service()) as proxy, chromium() as browser:
         by_worker = await _sharing(await browser.new_context(), proxy, "worker")
-        await holds(by_worker, "fact('shared') === 'worker' && fact('tabs') === 'by a worker; streams of this browser: 2'")
+        await holds(
+            by_worker, "fact('shared') === 'worker' && fact('tabs') === 'by a worker; streams of this browser: 2'"
+        )
         context = await browser.new_context()
         first = await _sharing(context, proxy, "leader")
         await holds(first, "fact('tabs') === 'by this tab, 0 following; streams of this browser: 2'")
