@@ -23,14 +23,18 @@ for (const name of ["ManagerOptions", "ConnectionState", "HistoryQuery", "Notifi
   });
 }
 
-test("what the how-to shows compiles", () => {
+test("what the how-tos show compiles", () => {
   const folder = at("node_modules/.notify-sse-docs/");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const guide = readFileSync(at("../../docs/how-to/frameworks.md"), "utf8");
-  const blocks = [...guide.matchAll(/```tsx?\n\/\/ (\S+)\n([\s\S]*?)```/g)];
-  assert.equal(blocks.length, 12);
+  const guides = ["frameworks", "next-and-native"].map((name) =>
+    readFileSync(at(`../../docs/how-to/${name}.md`), "utf8"),
+  );
+  const blocks = [...guides.join("\n").matchAll(/```tsx?\n\/\/ (\S+)\n([\s\S]*?)```/g)];
+  assert.equal(blocks.length, 15);
   for (const [, name, code] of blocks) writeFileSync(folder + name, code);
+  const next = "export function cookies(): Promise<{ get(name: string): { value: string } | undefined }>;";
+  writeFileSync(`${folder}next.d.ts`, `declare module "next/headers" { ${next} }`);
   const compilerOptions = { jsx: "react-jsx", typeRoots: [], types: [] };
   writeFileSync(
     `${folder}tsconfig.json`,

@@ -53,10 +53,15 @@ export function pacedQueue(handle, nextTask = inNextTask) {
 
 /**
  * Runs `task` as soon as the browser has handled what is due now. Not a timer: browsers delay timers in hidden pages.
+ * React Native has nothing else.
  *
  * @param {() => void} task
  */
 export function inNextTask(task) {
+  if (!globalThis.MessageChannel) {
+    setTimeout(task);
+    return;
+  }
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {
     port1.close();

@@ -44,6 +44,18 @@ export function fetchOptions({ token, withCredentials }) {
 }
 
 /**
+ * A signal that ends a request in time. React Native has no `AbortSignal.timeout`.
+ *
+ * @param {number} ms
+ */
+export function timeLimit(ms) {
+  if (AbortSignal.timeout) return AbortSignal.timeout(ms);
+  const limit = new AbortController();
+  setTimeout(() => limit.abort(new Error("There was no answer in time")), ms);
+  return limit.signal;
+}
+
+/**
  * The end that an HTTP answer other than 200 means.
  *
  * @param {number} status
