@@ -1,6 +1,7 @@
 // What is published: its size, its types, and that it needs nothing else.
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -175,4 +176,11 @@ test("users import it by its name", async () => {
     new NotificationConnectionManager({ url: "http://x/notifications/" }).options.url,
     "http://x/notifications",
   );
+});
+
+test("CommonJS requires it in Node from 20.19 and 22.12, and gets the same classes as an import", async () => {
+  const required = createRequire(import.meta.url)("notify-sse");
+  assert.equal(required.NotificationConnectionManager, (await import("notify-sse")).NotificationConnectionManager);
+  const { createNotificationStore } = createRequire(import.meta.url)("notify-sse/store");
+  assert.equal(createNotificationStore, (await import("notify-sse/store")).createNotificationStore);
 });
