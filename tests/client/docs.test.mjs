@@ -1,7 +1,7 @@
 // The documentation: what is documented is all there is, and what it shows compiles.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -45,4 +45,25 @@ test("what the how-tos show compiles", () => {
   } catch (error) {
     assert.fail(error.stdout);
   }
+});
+
+test("every example of a manager names its user: without one, tabs share nothing", () => {
+  const pages = readdirSync(at("../../docs"), { recursive: true }).filter((name) => name.endsWith(".md"));
+  const types = readdirSync(at("../../notify_sse/client"), { recursive: true }).filter((name) =>
+    name.endsWith(".d.ts"),
+  );
+  const files = [
+    ...["../../README.md", "../../notify_sse/client/README.md", "../../notify_sse/demo/demo.html"],
+    ...pages.map((name) => `../../docs/${name}`),
+    ...types.map((name) => `../../notify_sse/client/${name}`),
+  ];
+  const made = /(?:NotificationConnectionManager|createNotifications)(?:<[^(]*>)?\(\s*(\{[\s\S]*?\})\s*[,)]/g;
+  const examples = files.flatMap((file) =>
+    [...readFileSync(at(file), "utf8").matchAll(made)].map(([text]) => [file, text]),
+  );
+  assert.ok(examples.length >= 10);
+  assert.deepEqual(
+    examples.filter(([, text]) => !/\buser\b/.test(text)),
+    [],
+  );
 });
