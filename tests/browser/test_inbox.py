@@ -177,8 +177,10 @@ async def test_older_ones_come_page_by_page_and_a_reload_shows_what_is_stored(se
         await holds(page, "inside('li').length === 20")
         await page.evaluate("inside('[part=scroll]')[0].scrollTop = 1e6")
         await holds(page, "inside('li').length === 40")
+        assert await page.evaluate("inside('[part=end]')[0].checkVisibility()") is False
         await page.evaluate("inside('[part=older]')[0].click()")
         await holds(page, "inside('li').length === 50 && inside('[part=older]')[0].hidden")
+        assert await page.evaluate("inside('[part=end]')[0].innerText") == "That is all"
         numbers = "new Set(inside('li').map((item) => item.dataset.cursor)).size"
         assert await page.evaluate(numbers) == 50, "each once"
 
@@ -220,7 +222,6 @@ async def test_items_are_shown_as_the_page_wants_and_only_as_text(service: Servi
             "<img src=x onerror=alert(1)>",
         ]
         assert await page.evaluate("inside('[part=toast-open]').map((it) => it.textContent)") == ["Loud"]
-        assert await page.evaluate("inside('[role=status]')[0].textContent") == "New notification: Loud"
         assert await page.evaluate("tones") == 0, "no sound unless the page wants it"
         await page.evaluate("inbox.setAttribute('sound', '')")
         await _publish(gateway, "plain", title="Quiet")
@@ -230,6 +231,28 @@ async def test_items_are_shown_as_the_page_wants_and_only_as_text(service: Servi
         await page.evaluate("inbox.renderers = { plain: () => 'mine' }, inbox.texts = { title: 'Post' }")
         assert await page.evaluate("inside('h2')[0].textContent") == "Post"
         assert await page.evaluate("inside('[part=body]')[1].textContent.includes('mine')")
+
+
+async def test_what_arrives_is_spoken_with_toasts_and_without_and_not_more_often_than_can_be_said(
+    service: ServiceFactory,
+) -> None:
+    gateway = service()
+    async with shown(gateway) as (page, _, _proxy):
+        await page.evaluate(
+            "window.spoken = [], new MutationObserver(() => spoken.push(inside('[role=status]')[0].textContent))"
+            ".observe(inside('[role=status]')[0], { childList: true }), null"
+        )
+        await _publish(gateway, "plain", title="One")
+        await holds(page, "spoken.length === 1")
+        await Publisher(gateway).send(3)
+        await holds(page, "spoken.length === 2")
+        await _publish(gateway, "plain", title="$& of another")
+        await holds(page, "spoken.length === 3")
+        assert await page.evaluate("spoken") == [
+            "New notification: One",
+            "Notifications, 4 unread",
+            "New notification: $& of another",
+        ]
 
 
 DESKTOP = """{

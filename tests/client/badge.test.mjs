@@ -122,6 +122,9 @@ test("a sign-out leaves nothing in the badge and its storage", (t) => {
   manager.signOut();
   paint();
   assert.deepEqual([badge.count, kept.size], [0, 0]);
+  badge.switchUser({ user: "bob" });
+  badge.signOut();
+  assert.deepEqual(manager.calls, ["signOut", "signOut", "as bob", "signOut"]);
 });
 
 test("what another user has read says nothing of this one", async (t) => {

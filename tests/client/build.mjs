@@ -48,7 +48,7 @@ export async function bundle() {
 }
 
 /**
- * One file and its source map. esbuild puts the modules together, terser makes the result small: some 220 bytes smaller, gzipped,
+ * One file and its source map. esbuild puts the modules together, terser makes the result small: some 250 bytes smaller, gzipped,
  * than what esbuild alone makes of the core.
  *
  * @param {object} options of esbuild
@@ -62,7 +62,7 @@ async function buildOne(options) {
     {
       module: options.format === "esm",
       ecma: 2020,
-      compress: { passes: 3, unsafe_arrows: true, unsafe_methods: true },
+      compress: { passes: 6, sequences: false, hoist_funs: true, unsafe_arrows: true, unsafe_methods: true },
       format: { preamble: BANNER },
       sourceMap: { content: textOf(".map"), url: `${name}.map` },
     },

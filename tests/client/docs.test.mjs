@@ -1,7 +1,7 @@
 // The documentation: what is documented is all there is, and what it shows compiles.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -23,14 +23,18 @@ for (const name of ["ManagerOptions", "ConnectionState", "HistoryQuery", "Notifi
   });
 }
 
-test("what the how-to shows compiles", () => {
+test("what the how-tos show compiles", () => {
   const folder = at("node_modules/.notify-sse-docs/");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const guide = readFileSync(at("../../docs/how-to/frameworks.md"), "utf8");
-  const blocks = [...guide.matchAll(/```tsx?\n\/\/ (\S+)\n([\s\S]*?)```/g)];
-  assert.equal(blocks.length, 12);
+  const guides = ["frameworks", "next-and-native"].map((name) =>
+    readFileSync(at(`../../docs/how-to/${name}.md`), "utf8"),
+  );
+  const blocks = [...guides.join("\n").matchAll(/```tsx?\n\/\/ (\S+)\n([\s\S]*?)```/g)];
+  assert.equal(blocks.length, 15);
   for (const [, name, code] of blocks) writeFileSync(folder + name, code);
+  const next = "export function cookies(): Promise<{ get(name: string): { value: string } | undefined }>;";
+  writeFileSync(`${folder}next.d.ts`, `declare module "next/headers" { ${next} }`);
   const compilerOptions = { jsx: "react-jsx", typeRoots: [], types: [] };
   writeFileSync(
     `${folder}tsconfig.json`,
@@ -41,4 +45,25 @@ test("what the how-to shows compiles", () => {
   } catch (error) {
     assert.fail(error.stdout);
   }
+});
+
+test("every example of a manager names its user: without one, tabs share nothing", () => {
+  const pages = readdirSync(at("../../docs"), { recursive: true }).filter((name) => name.endsWith(".md"));
+  const types = readdirSync(at("../../notify_sse/client"), { recursive: true }).filter((name) =>
+    name.endsWith(".d.ts"),
+  );
+  const files = [
+    ...["../../README.md", "../../notify_sse/client/README.md", "../../notify_sse/demo/demo.html"],
+    ...pages.map((name) => `../../docs/${name}`),
+    ...types.map((name) => `../../notify_sse/client/${name}`),
+  ];
+  const made = /(?:NotificationConnectionManager|createNotifications)(?:<[^(]*>)?\(\s*(\{[\s\S]*?\})\s*[,)]/g;
+  const examples = files.flatMap((file) =>
+    [...readFileSync(at(file), "utf8").matchAll(made)].map(([text]) => [file, text]),
+  );
+  assert.ok(examples.length >= 10);
+  assert.deepEqual(
+    examples.filter(([, text]) => !/\buser\b/.test(text)),
+    [],
+  );
 });

@@ -1,8 +1,10 @@
 // Reading the history: it never waits for ever.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { findCause } from "../../notify_sse/client/src/cause.js";
 import { readHistory } from "../../notify_sse/client/src/history.js";
 import { NotificationConnectionManager } from "../../notify_sse/client/src/manager.js";
+import { askPollAfterS } from "../../notify_sse/client/src/rollout.js";
 
 /** What `fetch` was given as its signal, by a read that is never answered. */
 async function signalOf(t, signal) {
@@ -27,6 +29,25 @@ test("a read ends at once when its reader leaves", async (t) => {
   assert.ok(!given.aborted);
   reader.abort();
   assert.ok(given.aborted);
+});
+
+test("where there is no AbortSignal.timeout, as in React Native, reads, marks and questions end in time all the same", async (t) => {
+  const { timeout } = AbortSignal;
+  t.after(() => (AbortSignal.timeout = timeout));
+  AbortSignal.timeout = undefined;
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  globalThis.fetch = neverAnswered;
+  const manager = new NotificationConnectionManager({ url: "http://x/notifications" });
+  const request = { base: manager.options.url, token: "t" };
+  const asked = [
+    assert.rejects(manager.history(), /in time/),
+    assert.rejects(manager.markRead("e.1"), /in time/),
+    assert.rejects(askPollAfterS(request), /in time/),
+    findCause({ isUp: false, accepted: false, request }, { reason: "network" }, true),
+  ];
+  for (let n = 0; n < 20; n++) await new Promise(setImmediate);
+  t.mock.timers.tick(15000);
+  assert.equal((await Promise.all(asked))[3].isUnreached, true);
 });
 
 /** A service that answers only those who wait: as `fetch` does, it gives up what its reader left. */

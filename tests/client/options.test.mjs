@@ -33,6 +33,10 @@ test("a wrong value throws, and says which are right", () => {
   for (const number of ["3", -1, Number.NaN]) assert.throws(made({ maxAttempts: number }), /takes number/);
 });
 
+test("a user may have a name that is like a negative number", () => {
+  assert.equal(made({ user: "-1" })().options.user, "-1");
+});
+
 test("a token in the place of a function is not repeated in the error", () => {
   assert.throws(made({ getToken: "eyJhbGciOi" }), (error) => !error.message.includes("eyJ"));
 });

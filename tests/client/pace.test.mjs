@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pacedQueue } from "../../notify_sse/client/src/pace.js";
+import { inNextTask, pacedQueue } from "../../notify_sse/client/src/pace.js";
 
 /** Work that takes `costMs` a thing, on a clock of our own. */
 function world(t, costMs) {
@@ -64,4 +64,11 @@ test("after stop nothing is done, also when it is stopped by what is being done"
   range(10).forEach(pace.push);
   while (tasks.length) tasks.shift()();
   assert.deepEqual(done, range(6));
+});
+
+test("where there is no MessageChannel, as in React Native, the next task is a timer", async (t) => {
+  const { MessageChannel } = globalThis;
+  t.after(() => (globalThis.MessageChannel = MessageChannel));
+  globalThis.MessageChannel = undefined;
+  await new Promise(inNextTask);
 });

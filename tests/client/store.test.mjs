@@ -246,6 +246,9 @@ test("a sign-out leaves nothing in the store, also of a burst that waits, and wh
   manager.signOut();
   store.listen();
   assert.deepEqual([store.getState().items, store.getState().unread], [[], 0]);
+  store.switchUser({ user: "bob" });
+  store.signOut();
+  assert.deepEqual(manager.calls, ["signOut", "signOut", "signOut", "as bob", "signOut"]);
 });
 
 test("Zustand and React steer the sign-out", () => {

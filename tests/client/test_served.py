@@ -1,5 +1,6 @@
 """The client as the service serves it, and as the wheel carries it."""
 
+import gzip
 import re
 import shutil
 import subprocess
@@ -34,6 +35,11 @@ def test_every_module_is_served_as_javascript_and_asked_for_anew(service: Servic
         again = client.get("/client/notify-sse.js", headers={"If-None-Match": _tag(client)})
         assert again.status_code == 304
         assert client.get("/client/../pyproject.toml").status_code == 404
+
+
+def test_the_core_is_at_most_6_kib_with_the_zlib_of_python_too() -> None:
+    """Compressors differ by tens of bytes: the promise is kept by the one of Node, and by the usual one."""
+    assert len(gzip.compress((CLIENT / "notify-sse.js").read_bytes(), 9)) <= 6144
 
 
 def test_the_public_addresses_of_modules_stay_the_same(service: ServiceFactory) -> None:

@@ -6,8 +6,9 @@ import type {
   Notification,
   NotificationConnectionManager,
 } from "../notify-sse.js";
-import type { InboxTexts, NotifyInbox, Renderer } from "../views/notify-inbox.js";
-import type { NotifyStatus, StatusTexts } from "../views/notify-status.js";
+import type { DevtoolsProps, NotifyDevtools } from "../views/notify-devtools.js";
+import type { InboxProps, InboxTexts, NotifyInbox, Renderer } from "../views/notify-inbox.js";
+import type { NotifyStatus, StatusProps } from "../views/notify-status.js";
 import type { NotificationStore, NotificationView, StoreOptions } from "../views/store.js";
 
 export interface NotificationSocket<Item = Notification, P extends object = any>
@@ -77,26 +78,22 @@ export declare function NotificationInbox(props: NotificationInboxProps): ReactE
  * `<notify-status>` in JSX. React 19 sets its properties in the browser. With React 18, and where a server renders, set `manager` and
  * `texts` by a ref.
  */
-export interface NotifyStatusProps extends DetailedHTMLProps<HTMLAttributes<NotifyStatus>, NotifyStatus> {
-  manager?: NotificationConnectionManager<any> | null;
-  texts?: Partial<StatusTexts>;
-  quiet?: boolean;
+export interface NotifyStatusProps extends StatusProps, DetailedHTMLProps<HTMLAttributes<NotifyStatus>, NotifyStatus> {
   onretry?: (event: Event) => void;
 }
 
 /** `<notify-inbox>` in JSX, as `<notify-status>`. */
-export interface NotifyInboxProps extends DetailedHTMLProps<HTMLAttributes<NotifyInbox>, NotifyInbox> {
-  manager?: NotificationConnectionManager<any> | null;
-  texts?: Partial<InboxTexts>;
-  renderers?: Record<string, Renderer>;
-  toasts?: string;
-  sound?: boolean;
-  desktop?: boolean;
-}
+export interface NotifyInboxProps extends InboxProps, DetailedHTMLProps<HTMLAttributes<NotifyInbox>, NotifyInbox> {}
+
+/** `<notify-devtools>` in JSX, as `<notify-status>`. */
+export interface NotifyDevtoolsProps
+  extends DevtoolsProps,
+    DetailedHTMLProps<HTMLAttributes<NotifyDevtools>, NotifyDevtools> {}
 
 declare module "react" {
   namespace JSX {
     interface IntrinsicElements {
+      "notify-devtools": NotifyDevtoolsProps;
       "notify-inbox": NotifyInboxProps;
       "notify-status": NotifyStatusProps;
     }

@@ -1,4 +1,4 @@
-import type { App, ComputedRef, ShallowRef } from "vue";
+import type { App, ComputedRef, HTMLAttributes, ShallowRef } from "vue";
 import type {
   AnyNotification,
   ConnectionState,
@@ -7,6 +7,9 @@ import type {
   Notification,
   NotificationConnectionManager,
 } from "../notify-sse.js";
+import type { DevtoolsProps } from "../views/notify-devtools.js";
+import type { InboxProps } from "../views/notify-inbox.js";
+import type { StatusProps } from "../views/notify-status.js";
 import type { NotificationStore, NotificationView, StoreOptions } from "../views/store.js";
 
 /** The view as refs, and what can be done. */
@@ -45,3 +48,14 @@ export declare function createNotifications<P extends object = any>(
   storeOptions?: StoreOptions,
 ): Notifications<P>;
 export declare function useNotificationSocket(): NotificationRefs;
+
+/** An element in a template. */
+type InTemplate<Props> = new () => { $props: Props & HTMLAttributes };
+
+declare module "vue" {
+  interface GlobalComponents {
+    "notify-devtools": InTemplate<DevtoolsProps>;
+    "notify-inbox": InTemplate<InboxProps>;
+    "notify-status": InTemplate<StatusProps>;
+  }
+}

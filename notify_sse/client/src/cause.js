@@ -1,7 +1,7 @@
 // Why a stream ended: is the network to blame, the service, or the transport? Only the transport's own faults lead to a fallback.
 // It is fetched when the first stream ends, or beforehand once one is up.
 import { readAnswer } from "./answers.js";
-import { buildUrl, fetchOptions, refusal } from "./request.js";
+import { buildUrl, fetchOptions, refusal, timeLimit } from "./request.js";
 import { askPollAfterS } from "./rollout.js";
 
 /** @import { Stream } from "./stream.js" */
@@ -80,7 +80,7 @@ async function probe({ base, token, withCredentials, isTokenInQuery }) {
   try {
     const url = buildUrl(base, "history", { limit: 1, order: "desc", access_token: isTokenInQuery ? token : null });
     const options = fetchOptions({ token: isTokenInQuery ? null : token, withCredentials });
-    const answer = await fetch(url, { ...options, signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+    const answer = await fetch(url, { ...options, signal: timeLimit(PROBE_TIMEOUT_MS) });
     return { status: answer.status, ...(await readAnswer(answer)) };
   } catch {
     return { status: 0 };

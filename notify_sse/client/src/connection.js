@@ -49,7 +49,8 @@ export class Connection {
   #host = {
     apply: (fact) => this.#apply(fact),
     connect: () => this.#connect("connect"),
-    swap: (why, level) => this.#swapUnlessBusy(why, level),
+    swap: (why, level) => this.#swap(why, level),
+    spare: () => this.#spare,
     turn: () => this.#turn,
     known: this,
     begin: (cursor) => this.#take("heartbeat", cursor, {}),
@@ -137,15 +138,6 @@ export class Connection {
     this.#spare = this.#open(why, level);
   }
 
-  /**
-   * An upgrade gives way to any other swap, and a fallback to the next one.
-   * @param {TokenReason} why @param {number} level
-   */
-  #swapUnlessBusy(why, level) {
-    if (!this.#spare || (why !== "upgrade" && ["upgrade", "fallback"].includes(this.#spare.why)))
-      this.#swap(why, level);
-  }
-
   /** @param {TokenReason} why @param {number} level */
   #open(why, level) {
     const stream = new Stream(level, why, this.#rules.connectTimeoutMs, {
@@ -184,8 +176,11 @@ export class Connection {
     }
     if (event === "connected") {
       if (!this.#isOurs(data.recipient_id)) return;
-      const { connection_id: connectionId = null, unread = null, unread_upto: unreadUpto = null } = data;
-      this.#greeting = { connectionId, unread, unreadUpto };
+      this.#greeting = {
+        connectionId: data.connection_id ?? null,
+        unread: data.unread ?? null,
+        unreadUpto: data.unread_upto ?? null,
+      };
     }
     if (!stream.isUp) this.#onUp(stream, data.heartbeat_s);
     if (event === "reset") {

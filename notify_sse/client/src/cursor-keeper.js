@@ -76,15 +76,15 @@ export function parseKept(text) {
 }
 
 /**
+ * There is none for "none".
+ *
  * @param {string | undefined} where
  * @returns {Storage | undefined}
  */
 function storage(where) {
   try {
-    if (where === "session") return globalThis.sessionStorage;
-    if (where === "local") return globalThis.localStorage;
+    return Reflect.get(globalThis, `${where}Storage`);
   } catch {
-    // Where cookies are blocked, even looking at the storage throws.
+    return undefined; // where cookies are blocked, even looking at the storage throws
   }
-  return undefined;
 }

@@ -2,7 +2,7 @@
 import { readAnswer } from "./answers.js";
 import { splitCursor } from "./cursor.js";
 import { HistoryError, OtherUserError } from "./errors.js";
-import { buildUrl, fetchOptions } from "./request.js";
+import { buildUrl, fetchOptions, timeLimit } from "./request.js";
 
 /** @import { HistoryPage, HistoryQuery, NotificationConnectionManager } from "../notify-sse.js" */
 /** @import { SourceOptions } from "./types.js" */
@@ -74,7 +74,7 @@ export async function readHistory(options, query = {}, signal) {
  * @param {AbortSignal} [signal]
  */
 function withTimeout(signal) {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const timeout = timeLimit(TIMEOUT_MS);
   return signal ? (AbortSignal.any?.([signal, timeout]) ?? timeout) : timeout;
 }
 

@@ -34,7 +34,7 @@ export function checkOptions(options) {
   const given = Object.entries(options).filter(([, value]) => value != null);
   for (const [name, value] of given) {
     const word = OF_WORDS.test(name) ? String(value) : typeof value;
-    if (FORM.test(`${name}:${word}`) && !(value < 0 || Number.isNaN(value))) continue;
+    if (FORM.test(`${name}:${word}`) && (word !== "number" || value >= 0)) continue;
     throw wrong(name, word);
   }
   return Object.fromEntries(given);

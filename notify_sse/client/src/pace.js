@@ -18,16 +18,11 @@ export function pacedQueue(handle, nextTask = inNextTask) {
 
   /** @param {Item} item */
   function push(item) {
-    // What comes while others wait, waits behind them.
-    if (waiting.length) {
-      waiting.push(item);
-      return;
-    }
     const nowMs = Date.now();
-    if (nowMs - lastMs > GAP_MS) startMs = nowMs;
-    if (nowMs - startMs > SLICE_MS) {
-      waiting.push(item);
-      nextTask(drain);
+    if (!waiting.length && nowMs - lastMs > GAP_MS) startMs = nowMs;
+    // What comes while others wait, waits behind them.
+    if (waiting.length || nowMs - startMs > SLICE_MS) {
+      if (waiting.push(item) === 1) nextTask(drain);
       return;
     }
     handle(item);
@@ -58,10 +53,15 @@ export function pacedQueue(handle, nextTask = inNextTask) {
 
 /**
  * Runs `task` as soon as the browser has handled what is due now. Not a timer: browsers delay timers in hidden pages.
+ * React Native has nothing else.
  *
  * @param {() => void} task
  */
 export function inNextTask(task) {
+  if (!globalThis.MessageChannel) {
+    setTimeout(task);
+    return;
+  }
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {
     port1.close();

@@ -5,7 +5,7 @@ import { readAnswer } from "./answers.js";
 import { isAfter, isOfSameLog } from "./cursor.js";
 import { HistoryError } from "./errors.js";
 import { callListeners } from "./listeners.js";
-import { buildUrl, fetchOptions } from "./request.js";
+import { buildUrl, fetchOptions, timeLimit } from "./request.js";
 
 /** @import { Marking, NotificationConnectionManager, ReadMark } from "../notify-sse.js" */
 /** @import { SourceOptions } from "./types.js" */
@@ -290,7 +290,7 @@ async function ask({ options }, path, body) {
     ...rest,
     ...(body && { method: "POST", body: JSON.stringify(body), keepalive: true }),
     headers: body ? { ...headers, "content-type": "application/json" } : headers,
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+    signal: timeLimit(TIMEOUT_MS),
   });
   if (answer.status === NOT_KEPT) return null;
   if (!answer.ok) throw new HistoryError(answer.status, await readAnswer(answer));

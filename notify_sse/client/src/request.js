@@ -6,16 +6,16 @@
 const REASONS = { 401: "unauthorized", 403: "forbidden" };
 
 /**
- * The URL of `path` below `base`, with those of `params` that are set.
+ * The URL of `path` below `base`, a complete address, with those of `params` that are set.
  *
  * @param {string} base
  * @param {string} path
  * @param {object} params
  */
 export function buildUrl(base, path, params) {
-  const url = new URL(`${base}/${path}`, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const url = new URL(`${base}/${path}`);
   for (const [name, value] of Object.entries(params)) {
-    if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
+    if ((value ?? "") !== "") url.searchParams.set(name, value);
   }
   return url;
 }
@@ -41,6 +41,18 @@ export function fetchOptions({ token, withCredentials }) {
     credentials: withCredentials ? "include" : "same-origin",
     headers: token ? { authorization: `Bearer ${token}` } : {},
   };
+}
+
+/**
+ * A signal that ends a request in time. React Native has no `AbortSignal.timeout`.
+ *
+ * @param {number} ms
+ */
+export function timeLimit(ms) {
+  if (AbortSignal.timeout) return AbortSignal.timeout(ms);
+  const limit = new AbortController();
+  setTimeout(() => limit.abort(new Error("There was no answer in time")), ms);
+  return limit.signal;
 }
 
 /**

@@ -1,5 +1,5 @@
 // Whether streams are enabled for this user: a service may begin with some of its users, and have the others poll.
-import { buildUrl, fetchOptions } from "./request.js";
+import { buildUrl, fetchOptions, timeLimit } from "./request.js";
 
 /** @import { StreamRequest } from "./types.js" */
 
@@ -12,7 +12,7 @@ const TIMEOUT_MS = 5000;
  * @returns {Promise<number>}
  */
 export async function askPollAfterS({ base, token, withCredentials }) {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const signal = timeLimit(TIMEOUT_MS);
   const answer = await fetch(buildUrl(base, "transport", {}), { ...fetchOptions({ token, withCredentials }), signal });
   if (answer.status !== 200 || !/json/.test(answer.headers?.get("content-type") ?? "")) return 0;
   const { transport, poll_after_s: pollAfterS } = await answer.json();

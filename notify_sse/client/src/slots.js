@@ -2,10 +2,18 @@
 // loads. So all connections of a browser agree, by locks, on at most four streams: three that stay, and one that takes over.
 import { CrowdedError } from "./errors.js";
 
-const NAME = "notify-sse:stream:";
 const SLOTS = 3;
 
 let hasWarned = false;
+
+/**
+ * What the names of the locks begin with, for the origin of this address.
+ *
+ * @param {string} url of the service
+ */
+export function lockPrefix(url) {
+  return `notify-sse:stream:${new URL(url).origin}:`;
+}
 
 export class Slots {
   /** @type {(() => void) | null} */
@@ -15,9 +23,11 @@ export class Slots {
   /** Counts how often the slot was left. One that comes after that is given back. */
   #left = 0;
   #origin;
+  #prefix;
 
   /** @param {string} url of the service */
   constructor(url) {
+    this.#prefix = lockPrefix(url);
     this.#origin = new URL(url).origin;
   }
 
@@ -26,7 +36,7 @@ export class Slots {
     const left = this.#left;
     for (let slot = 1; slot <= SLOTS && !this.#leaveSlot; slot += 1) {
       if (isMultiplexed(this.#origin)) return true;
-      const leaveSlot = await hold(`${NAME}${this.#origin}:${slot}`, { ifAvailable: true });
+      const leaveSlot = await hold(`${this.#prefix}${slot}`, { ifAvailable: true });
       if (leaveSlot && left === this.#left && !this.#leaveSlot) this.#leaveSlot = leaveSlot;
       else leaveSlot?.();
       if (left !== this.#left) return false;
@@ -51,7 +61,7 @@ export class Slots {
     if (isMultiplexed(this.#origin)) return;
     const turn = new AbortController();
     this.#turn = turn;
-    const release = await hold(`${NAME}${this.#origin}:swap`, { signal: turn.signal });
+    const release = await hold(`${this.#prefix}swap`, { signal: turn.signal });
     if (turn.signal.aborted) release?.();
     else turn.signal.addEventListener("abort", () => release?.());
   }

@@ -14,6 +14,7 @@ import { Swaps } from "./swaps.js";
  * @property {(fact: Fact) => void} apply
  * @property {() => void} connect
  * @property {(why: TokenReason, level: number) => void} swap
+ * @property {() => Stream | null} spare is about to take over
  * @property {() => number} turn counts how often all streams were given up
  * @property {{ readonly cursor: string | null, readonly recipient: string | null }} known
  * @property {(cursor: string) => void} begin from this cursor
@@ -61,7 +62,18 @@ export class Trouble {
    */
   #swap(why, level) {
     if (why === "expiring" && this.#expiring?.renew) this.#renew(this.#expiring.renew, level);
-    else this.#host.swap(why, level);
+    else this.#swapUnlessBusy(why, level);
+  }
+
+  /**
+   * An upgrade gives way to any other swap, and a fallback to the next one.
+   *
+   * @param {TokenReason} why
+   * @param {number} level
+   */
+  #swapUnlessBusy(why, level) {
+    const spare = this.#host.spare();
+    if (!spare || (why !== "upgrade" && ["upgrade", "fallback"].includes(spare.why))) this.#host.swap(why, level);
   }
 
   /**
@@ -95,7 +107,7 @@ export class Trouble {
   async onSpareEnd(stream, end) {
     const why = /** @type {TokenReason} */ (stream.why);
     if (why === "fallback") {
-      if (stream.level + 1 < this.#levels) this.#host.swap(why, stream.level + 1);
+      if (stream.level + 1 < this.#levels) this.#swapUnlessBusy(why, stream.level + 1);
       return;
     }
     const turn = this.#host.turn();

@@ -1,4 +1,4 @@
-import type { NotificationConnectionManager } from "../notify-sse.js";
+import type { NewUser, NotificationConnectionManager } from "../notify-sse.js";
 
 export interface BadgeOptions {
   /** Where the last read cursor is kept in localStorage. */
@@ -23,6 +23,9 @@ export interface Badge {
   countMissed(): Promise<void>;
   /** Resolves to whether the service could be told, where it counts. */
   markAllRead(): Promise<boolean>;
+  /** The manager's: all that follow it forget the user. */
+  signOut(): void;
+  switchUser(who?: NewUser): void;
   destroy(): void;
 }
 

@@ -213,6 +213,8 @@ export function createBadge(manager, { key, types, max = 99, everyMs = 0, app = 
     },
     countMissed,
     markAllRead,
+    signOut: () => manager.signOut(),
+    switchUser: (who) => void manager.switchUser(who),
     destroy() {
       for (const stop of stops) stop?.();
       burst.stop();

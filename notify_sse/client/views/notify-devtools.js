@@ -1,6 +1,8 @@
 // <notify-devtools>: what a connection does, for developers: states, transport, cursor, errors, requests, tabs. `element.manager = manager`.
 import { addStyles, BaseElement, define, make, upgradeProperties } from "../src/dom.js";
 import { readStateOf } from "../src/read-state.js";
+import { lockPrefix } from "../src/slots.js";
+import { nameFor } from "../src/tabs/name.js";
 
 /** @import { NotificationConnectionManager } from "../notify-sse.js" */
 
@@ -115,8 +117,9 @@ export class NotifyDevtools extends BaseElement {
   }
 
   async #refresh() {
-    if (!this.#details.open) return;
-    this.#tabs = await tabsByLocks();
+    const manager = this.#manager;
+    if (!this.#details.open || !manager) return;
+    this.#tabs = await tabsOf(manager);
     this.#render();
   }
 
@@ -177,14 +180,25 @@ function requestsTo(url) {
   });
 }
 
-/** The tabs that share by a lock: the one that leads, and those that wait for it. */
-async function tabsByLocks() {
+/**
+ * How this tab shares, with how many others as far as locks tell it; and how many streams the tabs of this browser have at the
+ * service's origin. Locks of other managers and users are not counted. What shares by a worker holds no lock.
+ *
+ * @param {NotificationConnectionManager<any>} manager
+ */
+async function tabsOf({ options, recipient, state }) {
   const found = await navigator.locks?.query().catch(() => null);
-  const ours = (/** @type {LockInfo[] | undefined} */ locks) =>
-    (locks ?? []).filter(({ name }) => name?.startsWith("notify-sse:"));
-  const [held, pending] = [ours(found?.held), ours(found?.pending)];
-  const streams = held.filter(({ name }) => name?.startsWith("notify-sse:stream:")).length;
-  return `${held.length - streams} leading, ${pending.length} following, ${streams} streams by locks`;
+  const prefix = lockPrefix(options.url);
+  const name = nameFor({ ...options, recipient });
+  const streams = (found?.held ?? []).filter((lock) => lock.name?.startsWith(prefix) && !lock.name.endsWith("swap"));
+  const followers = (found?.pending ?? []).filter((lock) => lock.name === name);
+  const ways = {
+    worker: "by a worker",
+    leader: `by this tab, ${followers.length} following`,
+    follower: `by another tab, ${followers.length} following`,
+    none: "not shared",
+  };
+  return `${ways[state.shared ?? "none"]}; streams of this browser: ${streams.length}`;
 }
 
 define("notify-devtools", NotifyDevtools);

@@ -22,6 +22,19 @@ export interface InboxTexts {
 /** Makes what is shown of an item: a node or a text. Nothing: it is shown as those without a renderer. */
 export type Renderer = (item: Notification) => Node | string | null | undefined;
 
+/** What is set of the element where it is written in a template. */
+export interface InboxProps {
+  manager?: NotificationConnectionManager<any> | null;
+  texts?: Partial<InboxTexts>;
+  renderers?: Record<string, Renderer>;
+  /** The types that are shown as toasts, separated by blanks; `*` for all. */
+  toasts?: string;
+  /** With toasts, two short tones. */
+  sound?: boolean;
+  /** Offer to show them on the desktop while the page is hidden. */
+  desktop?: boolean;
+}
+
 export declare class NotifyInbox extends HTMLElement {
   manager: NotificationConnectionManager<any> | null;
   /** Other words. What is not given stays in the language of the element. */

@@ -1,7 +1,8 @@
 // <notify-inbox>: a bell with a badge, and the list of notifications that it opens. `element.manager = manager` is all it needs.
 import { addStyles, BaseElement, define, make, upgradeProperties } from "../src/dom.js";
 import { bellIcon, openBeside } from "../src/inbox/bell.js";
-import { itemNode, showItems, titleOf } from "../src/inbox/items.js";
+import { itemNode, showItems } from "../src/inbox/items.js";
+import { speechIn } from "../src/inbox/speech.js";
 import { STYLE } from "../src/inbox/style.js";
 import { textsFor } from "../src/inbox/texts.js";
 import { desktopState, playSound, showOnDesktop, showToast } from "../src/inbox/toasts.js";
@@ -48,7 +49,8 @@ export class NotifyInbox extends BaseElement {
   #note = make("p", { part: "note" });
   #older = make("button", { part: "older", type: "button", onclick: () => this.#loadOlder() });
   #desktop = make("button", { part: "desktop", type: "button", hidden: true, onclick: () => this.#askForDesktop() });
-  #foot = make("div", { part: "foot" }, this.#older, this.#desktop);
+  #end = make("p", { part: "end" });
+  #foot = make("div", { part: "foot" }, this.#older, this.#end, this.#desktop);
   #scroll = make("div", { part: "scroll" }, this.#list, this.#note, this.#foot);
   #panel = make(
     "div",
@@ -58,6 +60,7 @@ export class NotifyInbox extends BaseElement {
   );
   #toasts = make("div", { part: "toasts" });
   #spoken = make("span", { className: "spoken", role: "status", "aria-live": "polite" });
+  #speech = speechIn(this.#spoken, () => ({ texts: this.#texts, unread: this.unread }));
 
   constructor() {
     super();
@@ -109,6 +112,7 @@ export class NotifyInbox extends BaseElement {
     this.#views.clear();
     this.#list.replaceChildren();
     this.#toasts.replaceChildren();
+    this.#speech.stop();
   }
 
   attributeChangedCallback() {
@@ -148,7 +152,7 @@ export class NotifyInbox extends BaseElement {
       manager.onAll((item) => item.initial || this.#announce(item)),
       manager.onSignOut(() => {
         this.#toasts.replaceChildren();
-        this.#spoken.textContent = "";
+        this.#speech.stop();
         this.#hasMore = true;
         this.close(false);
       }),
@@ -172,7 +176,7 @@ export class NotifyInbox extends BaseElement {
     this.#title.textContent = texts.title;
     this.#markAll.textContent = texts.markAll;
     this.#close.ariaLabel = texts.close;
-    this.#older.textContent = texts.older;
+    this.#end.textContent = texts.end;
     this.#desktop.textContent = texts.desktop;
     this.#render();
   }
@@ -194,6 +198,7 @@ export class NotifyInbox extends BaseElement {
     this.#note.hidden = items.length > 0 && !this.#hasFailed;
     this.#note.textContent = this.#hasFailed ? texts.failed : texts.empty;
     this.#older.hidden = !this.#hasMore && !this.#hasFailed;
+    this.#end.hidden = !this.#older.hidden || !items.length;
     this.#older.textContent = this.#hasFailed ? texts.retry : texts[this.#isLoading ? "loading" : "older"];
     this.#desktop.hidden = !this.hasAttribute("desktop") || desktopState() !== "default";
   }
@@ -259,11 +264,7 @@ export class NotifyInbox extends BaseElement {
     if (item) this.#store?.markRead([item.notification_id], !item.read);
   }
 
-  /**
-   * The user wants this one: it is read, and the page is told.
-   *
-   * @param {HTMLLIElement} node
-   */
+  /** The user wants this one: it is read, and the page is told. @param {HTMLLIElement} node */
   #choose(node) {
     const item = this.#itemOf(node);
     if (!item) return;
@@ -294,15 +295,14 @@ export class NotifyInbox extends BaseElement {
 
   /**
    * What arrives is spoken, and shown where the page wants that: types in `toasts`, with `sound`, on the desktop.
-   *
    * @param {Notification} item
    */
   #announce(item) {
     if (item.silent) return;
+    this.#speech.add(item);
     const types = (this.getAttribute("toasts") ?? "").split(/[\s,]+/);
-    const texts = this.#texts;
     if (types.includes(item.notification_type) || types.includes("*")) {
-      this.#spoken.textContent = texts.arrived.replace("{title}", titleOf(item));
+      const texts = this.#texts;
       showToast(this.#toasts, item, { texts, render: this.#rendererFor(item), open: () => this.open() });
       if (this.hasAttribute("sound")) playSound();
     }

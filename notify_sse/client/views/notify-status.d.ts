@@ -12,6 +12,13 @@ export interface StatusTexts {
   retry: string;
 }
 
+/** What is set of the element where it is written in a template. */
+export interface StatusProps {
+  manager?: NotificationConnectionManager<any> | null;
+  texts?: Partial<StatusTexts>;
+  quiet?: boolean;
+}
+
 export declare class NotifyStatus extends HTMLElement {
   manager: NotificationConnectionManager<any> | null;
   set texts(texts: Partial<StatusTexts>);

@@ -1,4 +1,10 @@
-import type { AnyNotification, ConnectionState, Notification, NotificationConnectionManager } from "../notify-sse.js";
+import type {
+  AnyNotification,
+  ConnectionState,
+  NewUser,
+  Notification,
+  NotificationConnectionManager,
+} from "../notify-sse.js";
 
 export interface NotificationView<Item = Notification> {
   connection: ConnectionState | null;
@@ -40,6 +46,9 @@ export interface NotificationStore<Item = Notification> {
   markAllRead(): Promise<boolean>;
   clear(): void;
   loadOlder(limit?: number): Promise<boolean>;
+  /** The manager's: all that follow it forget the user. */
+  signOut(): void;
+  switchUser(who?: NewUser): void;
   /** Follows the manager, as a new store does unless it is `idle`. Returns what ends that, and keeps the state. */
   listen(): () => void;
   /** Ends it for good. */

@@ -214,6 +214,8 @@ export function createNotificationStore(manager, options = {}) {
     markAllRead,
     clear: () => update({ items: EMPTY.items, last: null, unread: state.countedBy === "service" ? state.unread : 0 }),
     loadOlder,
+    signOut: () => manager.signOut(),
+    switchUser: (who) => void manager.switchUser(who),
     destroy() {
       stop();
       subscribers.clear();

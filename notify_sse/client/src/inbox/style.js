@@ -33,7 +33,7 @@ button:hover { background: var(--raised); }
 [part=panel]:not(.open) { display: none; }
 [part=head] { display: flex; align-items: center; gap: .25rem; padding: .25rem .25rem .25rem 1rem; border-block-end: 1px solid var(--line); }
 [part=head] h2 { flex: 1; margin: 0; font-size: 1rem; font-weight: 650; }
-[part=mark-all], [part=older], [part=retry], [part=desktop] { color: var(--accent); font-size: .85rem; }
+[part=mark-all], [part=older], [part=desktop] { color: var(--accent); font-size: .85rem; }
 [part=scroll] { overflow-y: auto; overscroll-behavior: contain; flex: 1; min-height: 6rem; }
 [part=list] { list-style: none; margin: 0; padding: 0; }
 [part~=item] { display: flex; align-items: start; gap: .6rem; padding: .35rem .35rem .35rem 1rem; border-block-end: 1px solid var(--line); }
@@ -48,6 +48,7 @@ button:hover { background: var(--raised); }
 [part=toggle] { flex: none; color: var(--soft); }
 [part=note] { margin: 0; padding: 2rem 1rem; text-align: center; color: var(--soft); }
 [part=foot] { display: flex; justify-content: center; align-items: center; gap: .5rem; flex-wrap: wrap; color: var(--soft); font-size: .85rem; min-height: 44px; }
+[part=end] { margin: 0; }
 [part=toasts] {
   position: fixed; inset-block-end: 1rem; inset-inline-end: 1rem; display: flex; flex-direction: column; gap: .5rem; z-index: 1001;
   width: 22rem; max-width: calc(100vw - 2rem); pointer-events: none;

@@ -4,7 +4,7 @@ import { Connection } from "../connection.js";
 import { readHistory } from "../history.js";
 import { inTime } from "../in-time.js";
 import { LeaderShare } from "./leader-share.js";
-import { VERSION } from "./messages.js";
+import { nameFor } from "./name.js";
 import { WorkerShare } from "./worker-share.js";
 
 /** @import { ConnectionState } from "../../notify-sse.js" */
@@ -201,13 +201,4 @@ export class SharedConnection {
       },
     };
   }
-}
-
-/**
- * Tabs of the same name share.
- *
- * @param {SourceOptions} options
- */
-function nameFor({ url, user, recipient, topics = [], transport, tokenIn }) {
-  return `notify-sse:${JSON.stringify([VERSION, url, user, recipient, [...topics].sort(), transport, tokenIn])}`;
 }
