@@ -3,16 +3,24 @@
 # container, so it starts only with a key (NOTIFY_SSE_JWT_SECRET, …_PUBLIC_KEY or …_JWKS_URL). Secrets may be mounted as
 # files: NOTIFY_SSE_JWT_SECRET_FILE=/run/secrets/key, and so for the URLs that hold passwords.
 
-FROM python:3.12-slim-bookworm AS build
+# A tag may be moved: `--build-arg BASE=python@sha256:…` takes the very image that you have looked at.
+ARG BASE=python:3.12.12-slim-bookworm
+
+FROM $BASE AS build
 WORKDIR /src
 RUN python -m venv /opt/notify-sse
 COPY . .
 # Such as `--build-arg EXTRAS=otel`, to send traces.
 ARG EXTRAS=""
-RUN --mount=type=cache,target=/root/.cache/pip /opt/notify-sse/bin/pip install --disable-pip-version-check ".${EXTRAS:+[$EXTRAS]}"
+RUN --mount=type=cache,target=/root/.cache/pip /opt/notify-sse/bin/pip install --disable-pip-version-check --constraint constraints.txt ".${EXTRAS:+[$EXTRAS]}"
 
-FROM python:3.12-slim-bookworm
+FROM $BASE
+# Of the source that it is built from: `--build-arg VERSION=… --build-arg REVISION="$(git rev-parse HEAD)"`.
+ARG VERSION=""
+ARG REVISION=""
 LABEL org.opencontainers.image.title="notify-sse" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.description="A push gateway that never loses a notification" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.documentation="https://pypi.org/project/notify-sse/"

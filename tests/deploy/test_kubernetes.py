@@ -111,7 +111,7 @@ def test_somebody_ingests(manifests: list[Manifest]) -> None:
 def test_the_schema_is_migrated_before_new_pods_start(manifests: list[Manifest]) -> None:
     (job,) = of_kind(manifests, "Job")
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
-    assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["notify-sse", "migrate", "--yes"]
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["notify-sse", "migrate"]
 
 
 def test_what_is_for_operators_is_not_let_in(manifests: list[Manifest]) -> None:
@@ -188,11 +188,18 @@ def test_prometheus_finds_every_pod_and_has_the_rules() -> None:
     assert rule["spec"] == yaml.safe_load((REPOSITORY / "deploy/prometheus/alerts.yml").read_text())
 
 
+def test_a_schema_that_leaves_the_version_before_behind_is_asked_for() -> None:
+    """Nobody is there to be asked by the Job: without the value, `migrate` changes nothing and fails."""
+    done = helm("template", "notify-sse", CHART, "--set", "migrate.allowBreaking=true")
+    assert "args: [notify-sse, migrate, --yes]" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
         ("gateway.replica=3", "replica"),
         ("settings.DATABASE_URL=x", "DATABASE_URL"),
+        ("settings.ADMIN_PORT=9000", "ADMIN_PORT"),
         ("gateway.replicas=0", "replicas"),
         ("jwksUrl=https://id.example.test/jwks.json", "exactly one of"),
         ("secrets.jwtSecret=null", "exactly one of"),

@@ -67,6 +67,11 @@ def test_there_is_time_for_the_drain() -> None:
     assert _service()["KillMode"] == "mixed", "workers would get SIGTERM twice"
 
 
+def test_a_reload_reaches_the_supervisor_alone() -> None:
+    """SIGHUP replaces the workers one by one; one that came to them too would be a second reload."""
+    assert _service()["ExecReload"] == "/bin/kill -HUP $MAINPID"
+
+
 def test_a_wrong_setting_is_not_tried_again_and_again() -> None:
     assert _service()["RestartPreventExitStatus"] == "78"
     assert _service()["Restart"] == "always"

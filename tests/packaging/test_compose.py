@@ -115,4 +115,15 @@ def test_the_image_is_small_unprivileged_and_ends_when_told() -> None:
 def test_the_build_sees_what_the_wheel_is_built_from() -> None:
     ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
     assert "*" in ignored
-    assert sorted(line[1:] for line in ignored if line.startswith("!")) == sorted(BUILT_FROM)
+    assert sorted(line[1:] for line in ignored if line.startswith("!")) == sorted([*BUILT_FROM, "constraints.txt"])
+
+
+def test_the_image_is_pinned_and_says_what_it_is() -> None:
+    """To a version of Python and of the system, and to the versions of the libraries that the tests ran with."""
+    default = _instructions("ARG")[0]
+    assert re.fullmatch(r"BASE=python:3\.\d+\.\d+-slim-[a-z]+", default)
+    assert [line.split()[0] for line in _instructions("FROM")] == ["$BASE"] * 2
+    assert any("--constraint constraints.txt" in line for line in _instructions("RUN"))
+    labels = dict(part.split("=", 1) for line in _instructions("LABEL") for part in shlex.split(line))
+    names = ("title", "version", "revision", "description", "licenses", "documentation")
+    assert set(labels) == {f"org.opencontainers.image.{name}" for name in names}
