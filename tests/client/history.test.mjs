@@ -36,7 +36,7 @@ test("where there is no AbortSignal.timeout, as in React Native, reads, marks an
   t.after(() => (AbortSignal.timeout = timeout));
   AbortSignal.timeout = undefined;
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  globalThis.fetch = neverAnswered;
+  const isAsked = neverAnswered();
   const manager = new NotificationConnectionManager({ url: "http://x/notifications" });
   const request = { base: manager.options.url, token: "t" };
   const asked = [
@@ -45,17 +45,27 @@ test("where there is no AbortSignal.timeout, as in React Native, reads, marks an
     assert.rejects(askPollAfterS(request), /in time/),
     findCause({ isUp: false, accepted: false, request }, { reason: "network" }, true),
   ];
-  for (let n = 0; n < 20; n++) await new Promise(setImmediate);
+  await isAsked(asked.length);
   t.mock.timers.tick(15000);
   assert.equal((await Promise.all(asked))[3].isUnreached, true);
 });
 
-/** A service that answers only those who wait: as `fetch` does, it gives up what its reader left. */
-function neverAnswered(_, { signal }) {
-  return new Promise((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason));
-  });
+/**
+ * A service that answers nobody. As `fetch` does, it gives up what its reader left. Returns what resolves once it was asked so often:
+ * modules that are fetched first take as long as they take.
+ */
+function neverAnswered() {
+  let count = 0;
+  globalThis.fetch = (_, { signal }) => {
+    count += 1;
+    return new Promise((_resolve, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+  };
+  return async (times) => {
+    while (count < times) await new Promise(setImmediate);
+  };
 }
 
 test("manager.history() takes an AbortSignal: what its reader left is given up, also on the next page", async () => {
@@ -64,9 +74,9 @@ test("manager.history() takes an AbortSignal: what its reader left is given up, 
   globalThis.fetch = async () => Response.json({ items: [{ cursor: "e.3" }], cursor: "e.3", more: true });
   const page = await manager.history({ limit: 1, signal: reader.signal });
   assert.deepEqual(page.items, [{ cursor: "e.3" }]);
-  globalThis.fetch = neverAnswered;
+  const isAsked = neverAnswered();
   const reading = [manager.history({ signal: reader.signal }), page.next()];
-  for (let n = 0; n < 5; n++) await new Promise(setImmediate);
+  await isAsked(reading.length);
   reader.abort();
   for (const one of reading) await assert.rejects(one, { name: "AbortError" });
   await assert.rejects(manager.history({ signal: AbortSignal.abort() }), { name: "AbortError" });
