@@ -86,7 +86,7 @@ async def reload(gateway: Service) -> None:
     assert gateway.process is not None
     starts = gateway.logged().count(STARTED)
     gateway.process.send(signal.SIGHUP)
-    await eventually(lambda: gateway.logged().count(STARTED) > starts, what="the new program", within_s=30)
+    assert await becomes_true(lambda: gateway.logged().count(STARTED) > starts, within_s=30)
 
 
 async def kill_both(gateways: Gateways, while_away: Callable[[], Awaitable[object]]) -> None:
@@ -122,6 +122,7 @@ async def assert_nothing_is_lost(proxy: Proxy, gateways: Gateways, context: Brow
         await seen(90)
         await reload(gateways[0])
         await seen(120)
+        assert not publishing.done(), "there is nothing left to be lost"
         await page.evaluate("ends.length = 0")
         async with idle_over_a_break(proxy, reader, publisher):
             await kill_both(gateways, turned_away)
