@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import aiormq
 import pytest
 
 from notify_sse.broker import diagnose
+from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.core.ports import Finding
 from tests.broker.brokers import running
 from tests.broker.rabbitmq import Open
@@ -65,6 +67,32 @@ async def test_what_a_user_may_not_do_is_named_with_the_command(
     assert f"read {amqp_prefix}.ingest" in await lacking(every, every, none)
     assert "topology" not in await told(user_url, amqp_prefix)
     assert await everything(server, amqp_prefix) == before
+
+
+async def test_nothing_is_asked_on_a_channel_after_a_publish_that_will_be_refused(
+    server: RabbitServer, amqp_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A publish has no answer. A request right behind it could leave after aiormq's answer to the refusal; RabbitMQ
+    ends the whole connection for it (`expected 'channel.open'`), and `doctor` said that the broker was lost.
+    """
+    published: set[aiormq.Channel] = set()
+    asked: list[object] = []
+    publish, rpc = aiormq.Channel.basic_publish, aiormq.Channel.rpc
+
+    def publish_noted(channel: aiormq.Channel, *args: Any, **kwargs: Any) -> Any:
+        published.add(channel)
+        return publish(channel, *args, **kwargs)
+
+    def rpc_noted(channel: aiormq.Channel, *args: Any, **kwargs: Any) -> Any:
+        if channel in published:
+            asked.append(args)
+        return rpc(channel, *args, **kwargs)
+
+    monkeypatch.setattr(aiormq.Channel, "basic_publish", publish_noted)
+    monkeypatch.setattr(aiormq.Channel, "rpc", rpc_noted)
+    assert (await told(server.url, amqp_prefix))["permissions"].status == "ok"
+    assert len(published) == len(Topology(prefix=amqp_prefix).exchanges())
+    assert asked == []
 
 
 async def test_a_queue_of_another_kind_is_told(server: RabbitServer, amqp_prefix: str) -> None:
