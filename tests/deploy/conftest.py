@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, async_playwright
 
 from tests.deploy.proxies import Caddy, HAProxy, Nginx, Proxy
 from tests.support.failures import show_log
-from tests.support.service import Service, ServiceFactory
+from tests.support.service import Service, ServiceFactory, Stack
 from tests.support.services import ensure
 from tests.support.services.browsers import Chromium
 
@@ -19,10 +19,10 @@ BrowserFactory = Callable[[], AbstractAsyncContextManager[BrowserContext]]
 
 @pytest.fixture
 def gateways(service: ServiceFactory, broker_url: str, database_url: str, amqp_prefix: str) -> tuple[Service, Service]:
-    """Two services on one log and one broker."""
-    stack = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
-    first = service(env=ENV, **stack)  # type: ignore[arg-type]
-    return first, service(env=ENV, **stack)  # type: ignore[arg-type]
+    """Two services on one log and one broker: a process that is alone, and a supervisor with two workers."""
+    stack: Stack = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
+    first = service(env=ENV, **stack)
+    return first, service(env=ENV, workers=2, **stack)
 
 
 @pytest.fixture
