@@ -89,6 +89,8 @@ class Nginx(Proxy):
     """Only lines that end with `# yours` are changed."""
 
     FILE = "nginx.conf"
+    LIMIT = 1000
+    """Streams of one address; as the file has it."""
 
     def command(self) -> Sequence[str | Path]:
         self.access_log = self.directory / "access.log"
@@ -122,8 +124,14 @@ class Nginx(Proxy):
             "server_name push.example.test;": "server_name localhost;",
             "ssl_certificate /etc/notify-sse/tls/cert.pem;": f"ssl_certificate {here / CERTIFICATE};",
             "ssl_certificate_key /etc/notify-sse/tls/key.pem;": f"ssl_certificate_key {here / KEY};",
-            "limit_conn streams_per_address 1000;": "limit_conn streams_per_address 1000;",
+            "limit_conn streams_per_address 1000;": f"limit_conn streams_per_address {self.LIMIT};",
         }
+
+
+class NginxWithLowLimit(Nginx):
+    """Few enough that a test can have more."""
+
+    LIMIT = 3
 
 
 class NginxWithCanary(Nginx):
