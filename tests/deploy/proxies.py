@@ -103,9 +103,9 @@ class Nginx(Proxy):
         self.process.send(signal.SIGHUP)
 
     def _configuration(self) -> str:
-        return with_yours((DEPLOY / self.FILE).read_text(), self._yours())
+        return with_yours((DEPLOY / self.FILE).read_text(), self.yours())
 
-    def _yours(self) -> dict[str, str]:
+    def yours(self) -> dict[str, str]:
         here = self.directory
         temporary = "".join(
             f" {kind}_temp_path {here / kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
