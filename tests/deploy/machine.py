@@ -5,7 +5,7 @@ and small programs in place of those that need a whole machine. What is pasted i
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.deploy import systemctl
@@ -75,8 +75,8 @@ class Machine:
         ]
         self._script(self._bin / "su", [*psql, executable("psql"), "--set=ON_ERROR_STOP=1"], only="postgres -c psql")
         self._script(self._bin / "systemctl", [sys.executable, "-m", systemctl.__name__, self.folder])
-        nginx = [executable("nginx", "/usr/sbin/nginx"), "-e", self.folder / "nginx.log"]
-        nginx += ["-c", self.folder / "etc/nginx/nginx.conf"]
+        nginx = [executable("nginx", "/usr/sbin/nginx"), "-e", f"{self.folder}/nginx.log"]
+        nginx += ["-c", f"{self.folder}/etc/nginx/nginx.conf"]
         self._script(self._bin / "nginx", nginx)
         self._unit("nginx", self.https, [*nginx, "-g", "daemon off;"])
         prometheus = [executable("prometheus"), f"--config.file={self.folder}/etc/prometheus/prometheus.yml"]
@@ -93,10 +93,10 @@ class Machine:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
-    def _unit(self, name: str, port: int, command: list[str | Path]) -> None:
+    def _unit(self, name: str, port: int, command: Sequence[str | Path]) -> None:
         (self.folder / "units" / name).write_text(shlex.join([str(port), *map(str, command)]))
 
-    def _script(self, file: Path, command: list[str | Path], *, only: str | None = None) -> None:
+    def _script(self, file: Path, command: Sequence[str | Path], *, only: str | None = None) -> None:
         """A program that runs `command` with its arguments; with `only`, it takes no others, and drops them."""
         file.parent.mkdir(parents=True, exist_ok=True)
         check = f'[ "$*" = {shlex.quote(only)} ] || exit 64\nset --\n' if only else ""

@@ -3,7 +3,6 @@
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +51,19 @@ async def _asked(http: httpx.AsyncClient) -> AsyncIterator[str]:
         yield text
 
 
-async def _opened(http: httpx.AsyncClient) -> contextlib.AsyncExitStack | None:
-    """A stream that is open, or None when there is no room for it."""
-    stream = contextlib.AsyncExitStack()
-    if "event: connected" in await stream.enter_async_context(_asked(http)):
-        return stream
-    await stream.aclose()
-    return None
+@contextlib.asynccontextmanager
+async def _opened(http: httpx.AsyncClient, *, what: str) -> AsyncIterator[contextlib.AsyncExitStack]:
+    """A stream that is open as soon as there is room for it; it ends with this, or when it is closed."""
+    async with contextlib.AsyncExitStack() as stream:
+
+        async def there_is_room() -> bool:
+            if "event: connected" in await stream.enter_async_context(_asked(http)):
+                return True
+            await stream.aclose()
+            return False
+
+        await eventually(there_is_room, what=what, within_s=30, every_s=0.1)
+        yield stream
 
 
 async def _web_socket(proxy: Proxy, token: str, address: str) -> int:
@@ -89,8 +94,7 @@ async def test_nobody_below_the_limit_is_refused_and_beyond_it_streams_come_back
             assert "event: connected" in await stack.enter_async_context(_asked(http))
         assert await _web_socket(limited, token, here) == 101
 
-        last = await eventually(partial(_opened, http), what="the place of the WebSocket", within_s=30, every_s=0.1)
-        stack.push_async_callback(last.aclose)
+        last = await stack.enter_async_context(_opened(http, what="the place of the WebSocket"))
         for _ in range(3):
             async with _asked(http) as said:
                 assert said == BUSY
@@ -101,7 +105,6 @@ async def test_nobody_below_the_limit_is_refused_and_beyond_it_streams_come_back
         for _ in range(LIMIT):
             assert "event: connected" in await stack.enter_async_context(_asked(other))
         await last.aclose()
-        last = await eventually(partial(_opened, http), what="the place of that stream", within_s=30, every_s=0.1)
-        stack.push_async_callback(last.aclose)
+        await stack.enter_async_context(_opened(http, what="the place of that stream"))
         async with _asked(http) as said:
             assert said == BUSY
