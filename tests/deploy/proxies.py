@@ -89,6 +89,8 @@ class Nginx(Proxy):
     """Only lines that end with `# yours` are changed."""
 
     FILE = "nginx.conf"
+    LIMIT = 1000
+    """Streams of one address; as the file has it."""
 
     def command(self) -> Sequence[str | Path]:
         self.access_log = self.directory / "access.log"
@@ -101,9 +103,9 @@ class Nginx(Proxy):
         self.process.send(signal.SIGHUP)
 
     def _configuration(self) -> str:
-        return with_yours((DEPLOY / self.FILE).read_text(), self._yours())
+        return with_yours((DEPLOY / self.FILE).read_text(), self.yours())
 
-    def _yours(self) -> dict[str, str]:
+    def yours(self) -> dict[str, str]:
         here = self.directory
         temporary = "".join(
             f" {kind}_temp_path {here / kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -122,8 +124,14 @@ class Nginx(Proxy):
             "server_name push.example.test;": "server_name localhost;",
             "ssl_certificate /etc/notify-sse/tls/cert.pem;": f"ssl_certificate {here / CERTIFICATE};",
             "ssl_certificate_key /etc/notify-sse/tls/key.pem;": f"ssl_certificate_key {here / KEY};",
-            "limit_conn streams_per_address 1000;": "limit_conn streams_per_address 1000;",
+            "limit_conn streams_per_address 1000;": f"limit_conn streams_per_address {self.LIMIT};",
         }
+
+
+class NginxWithLowLimit(Nginx):
+    """Few enough that a test can have more."""
+
+    LIMIT = 3
 
 
 class NginxWithCanary(Nginx):

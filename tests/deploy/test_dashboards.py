@@ -17,6 +17,7 @@ from tests.deploy.metrics import documented, named
 from tests.support.amqp import publisher
 from tests.support.api import Api, notification
 from tests.support.failures import show_log
+from tests.support.pages import blocks
 from tests.support.polling import eventually
 from tests.support.service import ServiceFactory
 from tests.support.services import ensure, free_port
@@ -45,6 +46,13 @@ def _queries() -> Iterator[tuple[str, str]]:
             for target in panel["targets"]:
                 query = target["expr"].replace("$job", "notify-sse").replace("$__rate_interval", "10s")
                 yield f"{name}: {panel['title']}: {target['legendFormat']}", query
+    yield "rollout.md: who still polls", adoption()
+
+
+def adoption() -> str:
+    """The query of the page on rollouts, as it is pasted."""
+    [query] = blocks("how-to/rollout.md", "## 5. See who still polls", "text")
+    return query
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,8 +144,28 @@ async def test_no_panel_is_empty_after_a_little_load(
             assert silent == []
         finally:
             load.cancel()
+        await _assert_adoption(api, http)
         rules = (await http.get("/api/v1/rules")).json()["data"]["groups"][0]["rules"]
         assert [rule["name"] for rule in rules if rule["health"] == "err"] == []
+
+
+async def _assert_adoption(api: Api, http: httpx.AsyncClient) -> None:
+    """Alice came on streams, and bob and carol poll: a third, and no other number."""
+    for name in ("bob", "carol"):
+        head = await api.head()
+        assert (await api.history(name, after=head)).status_code == 200
+
+    async def a_third() -> bool:
+        answer = (await http.get("/api/v1/query", params={"query": adoption()})).json()
+        [series] = answer["data"]["result"]
+        found.append(float(series["value"][1]))
+        return math.isclose(found[-1], 1 / 3)
+
+    found: list[float] = []
+    try:
+        await eventually(a_third, within_s=25, every_s=0.5)
+    except AssertionError:
+        assert found[-1] == 1 / 3
 
 
 async def _has_data(http: httpx.AsyncClient, query: str) -> bool:

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import re
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pika.exceptions
 import pytest
 
 from notify_sse.bench.capacity import DATABASE_CONNECTIONS
+from tests.deploy.conftest import PATH
 from tests.support.api import Api
 from tests.support.certificate import Authority
 from tests.support.encrypted import encrypt
@@ -21,11 +20,7 @@ from tests.support.pages import Shown, printed, script, shown
 from tests.support.polling import eventually
 from tests.support.service import ServiceFactory
 from tests.support.services import PostgresServer, RabbitServer, ensure
-from tests.support.services.postgres import DATABASE, USER, binaries
-from tests.support.services.rabbitmq import InstalledRabbit
 from tests.support.tokens import SECRET
-
-PATH = f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin"
 
 
 async def _pasted(blocks: list[Shown], env: Mapping[str, str], folder: Path, **replaced: str) -> list[str]:
@@ -50,20 +45,6 @@ async def pasted(program: str, env: Mapping[str, str], folder: Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-@pytest.fixture
-def superuser(postgres_server: PostgresServer) -> Iterator[dict[str, str]]:
-    """The environment of psql; what the page makes is gone afterwards."""
-    found = re.search(r":(\d+)/", postgres_server.database_url(DATABASE))
-    assert found
-    folder = binaries()
-    path = f"{folder}:{PATH}" if folder else PATH
-    yield {"PATH": path, "PGHOST": "127.0.0.1", "PGPORT": found[1], "PGUSER": USER, "NOTIFY_SSE_JWT_SECRET": SECRET}
-    for name in ("push", "push_restored"):
-        postgres_server.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    for role in ("push", "push_owner"):
-        postgres_server.sql(f"DROP ROLE IF EXISTS {role}")
 
 
 @pytest.mark.deadline(120)
@@ -124,21 +105,6 @@ async def test_a_backup_of_the_sqlite_file_by_the_page(service: ServiceFactory, 
         await stream.event("connected")
         assert (await stream.event("reset")).json()["reason"] == "unknown_epoch"
         assert len((await api.history("alice")).json()["items"]) == 1
-
-
-@pytest.fixture
-def operator(rabbitmq_server: RabbitServer, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An environment with a `rabbitmqctl` for the tests' node; what the page makes is gone afterwards."""
-    if not isinstance(rabbitmq_server, InstalledRabbit):
-        pytest.skip("RabbitMQ runs in a container here: its rabbitmqctl is not on this machine")
-    program = tmp_path / "bin/rabbitmqctl"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {rabbitmq_server._scripts}/rabbitmqctl -q -n {rabbitmq_server._node} "$@"\n')
-    program.chmod(0o755)
-    yield rabbitmq_server._env() | {"PATH": f"{program.parent}:{PATH}", "NOTIFY_SSE_JWT_SECRET": SECRET}
-    rabbitmq_server.ctl("delete_vhost", "push")
-    for user in ("push", "push-publisher"):
-        rabbitmq_server.ctl("delete_user", user)
 
 
 @pytest.mark.deadline(120)

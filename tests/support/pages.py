@@ -18,11 +18,15 @@ class Shown(NamedTuple):
 
 def shown(page: str, heading: str) -> list[Shown]:
     """The blocks below a heading, to the next one of its level."""
+    return [Shown(commands, printed) for commands, printed in BLOCK.findall(below(page, heading))]
+
+
+def below(page: str, heading: str) -> str:
+    """What stands below a heading, to the next one of its level."""
     level = heading.partition(" ")[0]
     _, found, rest = (DOCS / page).read_text("utf-8").partition(f"\n{heading}\n")
     assert found, f"{page} has no heading {heading!r}"
-    part = re.split(rf"^{level} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
-    return [Shown(commands, printed) for commands, printed in BLOCK.findall(part)]
+    return re.split(rf"^{level} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def script(blocks: list[Shown]) -> str:
@@ -33,3 +37,8 @@ def script(blocks: list[Shown]) -> str:
 def printed(output: str) -> list[str]:
     """What each block of a `script` printed."""
     return [part.removeprefix("\n") for part in output.split(f"{END}\n")][:-1]
+
+
+def blocks(page: str, heading: str, kind: str) -> list[str]:
+    """The blocks of one kind (`text`, `yaml`, …) below a heading, to the next one of its level."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", below(page, heading), re.MULTILINE | re.DOTALL)
