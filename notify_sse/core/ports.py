@@ -288,8 +288,8 @@ class Broker(Protocol):
     async def visit_dead_letters(self, visit: Visit) -> None:
         """Show `visit` every dead letter that is there now, the oldest first, until it has seen enough. They are left
         where they are, whatever becomes of this process, and one is held at a time, however many there are. Those that
-        come meanwhile may be shown or not. `visit` is called from the event loop and must not block; what it raises is
-        raised here.
+        come meanwhile may be shown or not. `visit` is called from the event loop and must not block; what it raises
+        ends the look.
 
         After a look was cut short, a queue may have another order.
         """

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from aiormq import Channel, spec
+from aiormq import Channel, ChannelInvalidStateError, spec
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from notify_sse.broker.rabbitmq.dead_letters import dead_letter_of
@@ -47,7 +47,9 @@ async def _filled(look: "_Look", channel: AbstractChannel, queue: str, timeout_s
     """Whether all of the window came. Not: nothing is ready any more."""
     quiet, seen, came_at = 0, look.seen, time.monotonic()
     while not await look.window_seen(within_s=QUIET_S):
-        left = await ready(channel, queue, timeout_s)  # raises when the channel is lost
+        if channel.is_closed:  # what is asked on it would wait for its time-out
+            raise ChannelInvalidStateError("the channel was closed")
+        left = await ready(channel, queue, timeout_s)
         if look.seen > seen:
             quiet, seen, came_at = 0, look.seen, time.monotonic()
             continue
