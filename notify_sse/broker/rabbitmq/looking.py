@@ -48,6 +48,7 @@ async def _filled(look: "_Look", channel: AbstractChannel, queue: str, timeout_s
     quiet, seen, came_at = 0, look.seen, time.monotonic()
     while not await look.window_seen(within_s=QUIET_S):
         if channel.is_closed:  # what is asked on it would wait for its time-out
+            await channel.closing  # raises why
             raise ChannelInvalidStateError("the channel was closed")
         left = await ready(channel, queue, timeout_s)
         if look.seen > seen:
