@@ -12,7 +12,7 @@ import pytest
 
 from notify_sse.broker.rabbitmq import dead_letter_queue
 from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
-from notify_sse.broker.rabbitmq.looking import kept_in, look, ready
+from notify_sse.broker.rabbitmq.looking import FIRST_WINDOW, MAX_WINDOW, kept_in, look, ready
 from notify_sse.core.ports import DeadLetter
 from notify_sse.errors import BrokerUnavailable
 from tests.broker.brokers import Brokers, Process, RabbitMQBrokers, message, publishing, running
@@ -93,15 +93,17 @@ async def test_after_a_look_that_was_cancelled_the_next_one_sees_all(brokers: Br
     async with running(brokers.open()) as one, running(brokers.open()) as other:
         await refuse_many(one.broker, bodies)
         for _ in range(5):
-            begun = asyncio.Event()
+            seen: list[DeadLetter] = []
+            third = asyncio.Event()
 
-            def visit(letter: DeadLetter, begun: asyncio.Event = begun) -> bool:
-                if letter.body == bodies[-100]:
-                    begun.set()
+            def visit(letter: DeadLetter, seen: list[DeadLetter] = seen, third: asyncio.Event = third) -> bool:
+                seen.append(letter)
+                if len(seen) == FIRST_WINDOW + 3 * MAX_WINDOW:
+                    third.set()
                 return False
 
             cut_short = asyncio.create_task(one.broker.visit_dead_letters(visit))
-            await begun.wait()
+            await third.wait()  # it asks for the next window just now
             cut_short.cancel()
             await asyncio.wait([cut_short])
             assert (await one.broker.queued()).dead == len(bodies)
