@@ -13,7 +13,7 @@ from aiormq.abc import AbstractChannel
 
 from notify_sse.broker.rabbitmq import dead_letter_queue
 from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
-from notify_sse.broker.rabbitmq.looking import kept_in, look, ready, wait_until_back
+from notify_sse.broker.rabbitmq.looking import FIRST_WINDOW, kept_in, look, ready, wait_until_back
 from notify_sse.core.ports import DeadLetter
 from notify_sse.errors import BrokerUnavailable
 from tests.broker.brokers import Brokers, Process, RabbitMQBrokers, message, publishing, running
@@ -90,6 +90,7 @@ async def test_a_look_that_is_cut_short_keeps_nobody_waiting(brokers: Brokers) -
 
 async def test_who_cancels_a_look_waits_until_all_are_back(brokers: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the next one may count too few: the broker takes a moment to put back what was looked at."""
+    count = 10 * FIRST_WINDOW
     waited_for: list[int] = []
 
     async def wait(channel: AbstractChannel, queue: str, count: int, *, timeout_s: float) -> None:
@@ -98,7 +99,7 @@ async def test_who_cancels_a_look_waits_until_all_are_back(brokers: Brokers, mon
 
     monkeypatch.setattr(dead_letter_queue, "wait_until_back", wait)
     async with running(brokers.open()) as process:
-        await refuse_many(process.broker, [b"%d" % number for number in range(LETTERS)])
+        await refuse_many(process.broker, [b"%d" % number for number in range(count)])
         shown = asyncio.Event()
 
         def visit(_: DeadLetter) -> bool:
@@ -110,8 +111,8 @@ async def test_who_cancels_a_look_waits_until_all_are_back(brokers: Brokers, mon
         cut_short.cancel()
         await asyncio.wait([cut_short])
         assert cut_short.cancelled()
-        assert waited_for == [LETTERS]
-        assert (await process.broker.queued()).dead == LETTERS
+        assert waited_for == [count]
+        assert (await process.broker.queued()).dead == count
 
 
 async def test_a_look_whose_connection_is_lost_says_so_and_loses_nothing(brokers: Brokers) -> None:
