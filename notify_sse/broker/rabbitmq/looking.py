@@ -95,7 +95,8 @@ class _Look:
     async def window_seen(self, *, within_s: float) -> bool:
         """Whether all of the window was shown, or enough. Raises what `visit` raised."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._window_seen.wait(), within_s)
+            async with asyncio.timeout(within_s):  # wait_for of Python 3.11 may swallow that this task is cancelled
+                await self._window_seen.wait()
         if self._failure is not None:
             raise self._failure
         return self._window_seen.is_set()
