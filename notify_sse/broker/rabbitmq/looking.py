@@ -35,7 +35,13 @@ async def look(channel: AbstractChannel, queue: str, visit: Visit, *, count: int
     Raises `TimeoutError` when some are ready and none comes for `timeout_s`.
     """
     look = _Look(visit, goal=count)
+    task = asyncio.current_task()
+    assert task is not None
+    cancelled = task.cancelling()
     while not look.over:
+        if task.cancelling() > cancelled:
+            # aiormq waits with wait_for, which on Python 3.11 forgets a cancellation that comes together with an answer.
+            raise asyncio.CancelledError
         window = look.open_window()
         await channel.basic_qos(prefetch_count=window, timeout=timeout_s)
         await channel.basic_consume(queue, look.show, consumer_tag=look.tag, timeout=timeout_s)
@@ -95,7 +101,7 @@ class _Look:
     async def window_seen(self, *, within_s: float) -> bool:
         """Whether all of the window was shown, or enough. Raises what `visit` raised."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):  # wait_for of Python 3.11 may swallow that this task is cancelled
+            async with asyncio.timeout(within_s):
                 await self._window_seen.wait()
         if self._failure is not None:
             raise self._failure
