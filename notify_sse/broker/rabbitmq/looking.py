@@ -40,7 +40,7 @@ async def look(channel: AbstractChannel, queue: str, visit: Visit, *, count: int
     cancelled = task.cancelling()
     while not look.over:
         if task.cancelling() > cancelled:
-            # aiormq waits with wait_for, which on Python 3.11 forgets a cancellation that comes together with an answer.
+            # aiormq waits with wait_for, which on Python 3.11 forgets a cancellation that comes with an answer.
             raise asyncio.CancelledError
         window = look.open_window()
         await channel.basic_qos(prefetch_count=window, timeout=timeout_s)
