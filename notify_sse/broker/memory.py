@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from notify_sse.core.ports import Chosen, DeadLetter, Delivery, Finding, Listener, Message, Queued
+from notify_sse.core.ports import Chosen, DeadLetter, Delivery, Finding, Listener, Message, Queued, Visit
 from notify_sse.errors import BrokerUnavailable
 
 MAX_WAITING: Final = 10_000
@@ -197,6 +197,12 @@ class MemoryBroker:
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         self._check_connected()
         return list(self._exchange.dead)[:limit]
+
+    async def visit_dead_letters(self, visit: Visit) -> None:
+        self._check_connected()
+        for letter in tuple(self._exchange.dead):
+            if visit(letter):
+                return
 
     async def replay_dead_letters(self, *, limit: int, chosen: Chosen | None = None) -> int:
         self._check_connected()

@@ -189,6 +189,9 @@ class DeadLetter(msgspec.Struct, frozen=True):
 Chosen = Callable[[DeadLetter], bool]
 """Whether a dead letter is meant."""
 
+Visit = Callable[[DeadLetter], bool]
+"""Is shown one dead letter after the other. Returns whether it has seen enough."""
+
 
 class Listener(msgspec.Struct, frozen=True):
     """What a process wants to hear from the broker; each is called from the event loop and must not block.
@@ -280,7 +283,16 @@ class Broker(Protocol):
         """How much waits in the queues now."""
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
-        """The oldest dead letters, left where they are."""
+        """The oldest dead letters, left where they are. All are held at once: for small limits."""
+
+    async def visit_dead_letters(self, visit: Visit) -> None:
+        """Show `visit` every dead letter that is there now, the oldest first, until it has seen enough. They are left
+        where they are, whatever becomes of this process, and one is held at a time, however many there are. Those that
+        come meanwhile may be shown or not. `visit` is called from the event loop and must not block; what it raises
+        ends the look.
+
+        After a look was cut short, a queue may have another order.
+        """
 
     async def replay_dead_letters(self, *, limit: int, chosen: Chosen | None = None) -> int:
         """Publish the oldest dead letters that are `chosen` (all, when it is None) to the notifications exchange again,

@@ -1,12 +1,24 @@
-"""Who looks at the dead letters holds them: so one looks at a time, in this process and in others."""
+"""Who looks at the dead letters holds them: so one looks at a time, in this process and in others.
+
+And a look holds one body at a time, and gives all of them back, whatever becomes of it.
+"""
 
 import asyncio
+import tracemalloc
+from contextlib import AsyncExitStack
 
 import aiormq
 import pytest
+from aiormq.abc import AbstractChannel
 
 from notify_sse.broker.rabbitmq import dead_letter_queue
+from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
+from notify_sse.broker.rabbitmq.looking import FIRST_WINDOW, kept_in, look, ready, wait_until_back
+from notify_sse.core.ports import DeadLetter
+from notify_sse.errors import BrokerUnavailable
 from tests.broker.brokers import Brokers, Process, RabbitMQBrokers, message, publishing, running
+from tests.support.dead_letters import refuse_many
+from tests.support.polling import eventually
 from tests.support.services import RabbitServer
 
 LETTERS = 20
@@ -74,3 +86,110 @@ async def test_a_look_that_is_cut_short_keeps_nobody_waiting(brokers: Brokers) -
             await asyncio.wait([look])
             async with asyncio.timeout(30):
                 await other.broker.dead_letters(limit=1)
+
+
+async def test_who_cancels_a_look_waits_until_all_are_back(brokers: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the next one may count too few: the broker takes a moment to put back what was looked at."""
+    count = 10 * FIRST_WINDOW
+    waited_for: list[int] = []
+
+    async def wait(channel: AbstractChannel, queue: str, count: int, *, timeout_s: float) -> None:
+        waited_for.append(count)
+        await wait_until_back(channel, queue, count, timeout_s=timeout_s)
+
+    monkeypatch.setattr(dead_letter_queue, "wait_until_back", wait)
+    async with running(brokers.open()) as process:
+        await refuse_many(process.broker, [b"%d" % number for number in range(count)])
+        shown = asyncio.Event()
+
+        def visit(_: DeadLetter) -> bool:
+            shown.set()
+            return False
+
+        cut_short = asyncio.create_task(process.broker.visit_dead_letters(visit))
+        await shown.wait()
+        cut_short.cancel()
+        await asyncio.wait([cut_short])
+        assert cut_short.cancelled()
+        assert waited_for == [count]
+        assert (await process.broker.queued()).dead == count
+
+
+async def test_a_look_whose_connection_is_lost_says_so_and_loses_nothing(brokers: Brokers) -> None:
+    """As when the command is killed: the broker has them back by itself."""
+    bodies = [b"%04d" % number for number in range(1500)]
+    async with running(brokers.open(publish_timeout_s=3)) as process:
+        await refuse_many(process.broker, bodies)
+        begun = asyncio.Event()
+
+        def visit(_: DeadLetter) -> bool:
+            if not begun.is_set():
+                begun.set()
+                assert isinstance(process.broker, RabbitMQBroker)
+                process.broker._publishing.connection_now()._wire.abort()
+            return False
+
+        with pytest.raises(BrokerUnavailable):
+            await process.broker.visit_dead_letters(visit)
+        await process.until(lambda: process.connects == 2)
+
+        async def back() -> bool:
+            return sorted(one.body for one in await process.broker.dead_letters(limit=2000)) == bodies
+
+        await eventually(back, what="all to be there again")
+
+
+async def test_a_look_holds_one_body_at_a_time(brokers: Brokers) -> None:
+    """Forty megabytes are looked through; most of them at once would be seen."""
+    async with running(brokers.open()) as process:
+        for number in range(40):
+            await refuse_many(process.broker, [b"%d" % (number % 10) * 1_000_000])
+        sizes: list[int] = []
+
+        def visit(letter: DeadLetter) -> bool:
+            sizes.append(len(letter.body))
+            return False
+
+        tracemalloc.start()
+        try:
+            await process.broker.visit_dead_letters(visit)
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert sizes == [1_000_000] * 40
+        assert peak_bytes < 15_000_000
+
+
+async def test_a_look_ends_without_those_that_another_took_meanwhile(
+    brokers: Brokers, rabbitmq_server: RabbitServer, amqp_prefix: str
+) -> None:
+    """More were counted than come: nothing is ready any more, so that is all."""
+    seen: list[DeadLetter] = []
+    async with running(brokers.open()) as process, AsyncExitStack() as stack:
+        await refuse_many(process.broker, [b"%d" % number for number in range(5)])
+        connection = await aiormq.connect(rabbitmq_server.url)
+        stack.push_async_callback(connection.close)
+        channel, queue = await connection.channel(), f"{amqp_prefix}.dead"
+        await look(channel, queue, kept_in(seen), count=9, timeout_s=10)
+        assert len(seen) == 5
+        assert await ready(channel, queue, 10) == 0
+
+
+async def test_a_look_gives_up_when_some_are_ready_and_none_comes(rabbitmq_server: RabbitServer) -> None:
+    """Here since another consumer is the active one."""
+    async with AsyncExitStack() as stack:
+        connection = await aiormq.connect(rabbitmq_server.url)
+        stack.push_async_callback(connection.close)
+        taking, looking = await connection.channel(), await connection.channel()
+        declared = await taking.queue_declare(exclusive=True, arguments={"x-single-active-consumer": True})
+        assert declared.queue
+        for _ in range(3):
+            await taking.basic_publish(b"", routing_key=declared.queue)
+        await taking.basic_qos(prefetch_count=1)
+        await taking.basic_consume(declared.queue, _hold)
+        with pytest.raises(TimeoutError, match="none comes"):
+            await look(looking, declared.queue, lambda _: False, count=3, timeout_s=1)
+
+
+async def _hold(_: object) -> None:
+    """Takes a message and does not ack it."""

@@ -1,8 +1,10 @@
-"""The names of dead letters, and which of them somebody means."""
+"""The names of dead letters, which of them somebody means, and the oldest of many."""
+
+import random
 
 import msgspec
 
-from notify_sse.core.dead_letters import chosen_by, handle_of
+from notify_sse.core.dead_letters import Oldest, chosen_by, handle_of
 from notify_sse.core.ports import DeadLetter
 
 LETTER = DeadLetter(
@@ -36,3 +38,27 @@ def test_letters_are_meant_by_handle_by_reason_or_by_both() -> None:
         chosen = chosen_by(handles, reason)
         assert chosen
         assert [one for one in (LETTER, other) if chosen(one)] == meant
+
+
+def test_the_oldest_are_kept_in_whatever_order_they_come() -> None:
+    """Of each only what the list is to hold; of equally old ones those that came first."""
+    letters = [
+        msgspec.structs.replace(LETTER, died_at=f"2026-11-{day:02}", detail=f"{day} {place}")
+        for day in range(1, 29)
+        for place in range(2)
+    ]
+    for seed in range(20):
+        shuffled = random.Random(seed).sample(letters, len(letters))
+        oldest = Oldest(9, kept=lambda one: one.detail)
+        for letter in shuffled:
+            oldest.add(letter)
+        assert oldest.items == [one.detail for one in sorted(shuffled, key=lambda one: one.died_at)][:9]
+        assert oldest.more
+
+
+def test_only_what_was_left_out_is_more() -> None:
+    oldest = Oldest(2, kept=lambda one: one.body)
+    for more in (False, False, True):
+        oldest.add(LETTER)
+        assert oldest.more is more
+    assert oldest.items == [LETTER.body] * 2

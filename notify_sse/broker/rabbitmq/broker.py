@@ -19,9 +19,10 @@ from notify_sse.broker.rabbitmq.amqp_connection import QUEUE_TIMEOUT_S, AmqpConn
 from notify_sse.broker.rabbitmq.consuming import LIVE_QUEUE_MAX_MESSAGES, Budget, IngestConsumer, ack_all, listen_live
 from notify_sse.broker.rabbitmq.dead_letter_queue import DeadLetterQueue
 from notify_sse.broker.rabbitmq.link import Link
+from notify_sse.broker.rabbitmq.looking import kept_in
 from notify_sse.broker.rabbitmq.publishing import PublishingChannels, deadline_after, remaining_s
 from notify_sse.broker.rabbitmq.topology import Topology
-from notify_sse.core.ports import Chosen, DeadLetter, Delivery, Listener, Message, Queued
+from notify_sse.core.ports import Chosen, DeadLetter, Delivery, Listener, Message, Queued, Visit
 from notify_sse.errors import BrokerUnavailable
 from notify_sse.telemetry.outage import Outage
 
@@ -169,8 +170,14 @@ class RabbitMQBroker:
         return Queued(*(size or 0 for size in sizes))
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
+        found: list[DeadLetter] = []
         connection = await self._publishing.connection(timeout_s=self._publish_timeout_s)
-        return await self._dead.look(connection, limit=limit)
+        await self._dead.look(connection, kept_in(found), limit=limit)
+        return found
+
+    async def visit_dead_letters(self, visit: Visit) -> None:
+        connection = await self._publishing.connection(timeout_s=self._publish_timeout_s)
+        await self._dead.look(connection, visit)
 
     async def replay_dead_letters(self, *, limit: int, chosen: Chosen | None = None) -> int:
         channels = await self._publishing_channels(deadline_after(self._publish_timeout_s))

@@ -1,7 +1,8 @@
 """The dead-letter queue, at which one looks at a time.
 
-Who looks holds the messages meanwhile: they are got, and not acked. A second look would miss what the first one holds,
-and say that it is not there; a purge would leave it. So each waits for the one before, here and in other processes.
+Who looks holds the messages meanwhile: they are delivered, and not acked. A second look would miss what the first one
+holds, and say that it is not there; a purge would leave it. So each waits for the one before, here and in other
+processes.
 """
 
 import asyncio
@@ -13,12 +14,14 @@ from typing import Final
 from aiormq import ChannelAccessRefused, ChannelLockedResource
 
 from notify_sse.broker.rabbitmq.amqp_connection import FOREIGN_ERRORS, AmqpConnection, translated
-from notify_sse.broker.rabbitmq.dead_letters import peek, take, wait_until_back
-from notify_sse.core.ports import Chosen, DeadLetter
+from notify_sse.broker.rabbitmq.looking import look, ready, take, wait_until_back
+from notify_sse.core.ports import Chosen, DeadLetter, Visit
 
 WAIT_S: Final = 10.0
 """For a look of another process. After that both look: one that hangs keeps nobody from the dead letters."""
 POLL_S: Final = 0.02
+CUT_SHORT_S: Final = 1.0
+"""For what was looked at to be back, after a look that was cut short."""
 
 
 class DeadLetterQueue:
@@ -29,13 +32,21 @@ class DeadLetterQueue:
         self._timeout_s = timeout_s
         self._looking = asyncio.Lock()
 
-    async def look(self, connection: AmqpConnection, *, limit: int) -> list[DeadLetter]:
-        """The oldest dead letters, which stay there."""
+    async def look(self, connection: AmqpConnection, visit: Visit, *, limit: int | None = None) -> None:
+        """Show all, at most `limit`, to `visit`: see `looking.look`. They are back when this returns, or raises."""
         async with self._alone(connection):
-            async with connection.temporary_channel() as channel:
-                found = await peek(channel, self._name, limit=limit, timeout_s=self._timeout_s)
-            await self._back(connection, len(found))
-        return found
+            there = 0
+            try:
+                async with connection.temporary_channel() as channel:
+                    there = await ready(channel, self._name, self._timeout_s)
+                    count = there if limit is None else min(limit, there)
+                    await look(channel, self._name, visit, count=count, timeout_s=self._timeout_s)
+            except BaseException:  # cancelled too: who looks next would count too few
+                with suppress(*FOREIGN_ERRORS):
+                    async with asyncio.timeout(CUT_SHORT_S):
+                        await self._back(connection, there)
+                raise
+            await self._back(connection, there)
 
     async def take(
         self,
@@ -45,7 +56,7 @@ class DeadLetterQueue:
         limit: int | None,
         chosen: Chosen | None,
     ) -> int:
-        """See `dead_letters.take`. Returns how many were taken."""
+        """See `looking.take`. Returns how many were taken."""
         async with self._alone(connection):
             async with connection.temporary_channel() as channel:
                 taken, left = await take(

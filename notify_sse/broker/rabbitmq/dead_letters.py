@@ -1,19 +1,15 @@
-"""The dead-letter queue on RabbitMQ: what refused messages carry, and how they are read, replayed and purged.
+"""The dead-letter queue on RabbitMQ: what refused messages carry, and how that is read.
 
 A dead letter comes from us (refused at ingest, with `x-notify-*` headers) or from the broker (delivered too often).
 """
 
-import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from aiormq import Channel, spec
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import DeliveredMessage
 
 from notify_sse.broker.rabbitmq import trace_headers
-from notify_sse.core.ports import Chosen, DeadLetter, Delivery, Message
+from notify_sse.core.ports import DeadLetter, Delivery, Message
 
 REASON: Final = "x-notify-reason"
 DETAIL: Final = "x-notify-detail"
@@ -26,8 +22,6 @@ TOO_LARGE: Final = "too_large"
 MAX_DETAIL_CHARS: Final = 500
 MAX_SHORT_BYTES: Final = 255
 MAX_LONG: Final = 2**63
-RETURN_TIMEOUT_S: Final = 2.0
-RETURN_POLL_S: Final = 0.01
 
 
 def headers_of(delivery: Delivery, *, reason: str, detail: str) -> dict[str, Any]:
@@ -97,66 +91,6 @@ def _broker_detail(reason: str) -> str:
 def _broker_time(headers: dict[str, Any]) -> str:
     times = [death["time"] for death in _deaths(headers) if isinstance(death.get("time"), datetime)]
     return times[0].isoformat(timespec="milliseconds") if times else ""
-
-
-async def peek(channel: AbstractChannel, queue: str, *, limit: int, timeout_s: float) -> list[DeadLetter]:
-    """The oldest dead letters. They are got and not acked, so that closing `channel` puts them back in order."""
-    found: list[DeadLetter] = []
-    while len(found) < limit:
-        message = await channel.basic_get(queue, timeout=timeout_s)
-        if not isinstance(message.delivery, spec.Basic.GetOk):
-            break
-        found.append(dead_letter_of(message))
-    return found
-
-
-async def wait_until_back(channel: AbstractChannel, queue: str, count: int, *, timeout_s: float) -> None:
-    """Return once `count` messages are ready in `queue`.
-
-    RabbitMQ puts messages back some time after their channel was closed. A replay or a purge right after a look must
-    find them. Gives up without an error: another process may have taken them.
-    """
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(RETURN_TIMEOUT_S):
-            while await _ready(channel, queue, timeout_s) < count:  # noqa: ASYNC110 - the broker sends no event for it
-                await asyncio.sleep(RETURN_POLL_S)
-
-
-async def _ready(channel: AbstractChannel, queue: str, timeout_s: float) -> int:
-    return (await channel.queue_declare(queue, passive=True, timeout=timeout_s)).message_count or 0
-
-
-async def take(
-    channel: Channel,
-    queue: str,
-    publish: Callable[[DeadLetter], Awaitable[None]] | None,
-    *,
-    limit: int | None,
-    chosen: Chosen | None,
-    timeout_s: float,
-) -> tuple[int, int]:
-    """Take the oldest dead letters that are `chosen` out of the queue, each once `publish` has returned. Returns how
-    many, and how many were looked at and left: these are back in the queue some time after `channel` is closed.
-
-    At most as many as the queue holds at the start are looked at: one that is refused again comes back while we read.
-    """
-    taken = left = 0
-    for _ in range(await _ready(channel, queue, timeout_s)):
-        if limit is not None and taken >= limit:
-            break
-        message = await channel.basic_get(queue, timeout=timeout_s)
-        delivery = message.delivery
-        if not isinstance(delivery, spec.Basic.GetOk) or delivery.delivery_tag is None:
-            break
-        letter = dead_letter_of(message)
-        if chosen is not None and not chosen(letter):
-            left += 1
-            continue
-        if publish is not None:
-            await publish(letter)
-        await channel.basic_ack(delivery.delivery_tag)
-        taken += 1
-    return taken, left
 
 
 def message_of(letter: DeadLetter) -> Message:

@@ -13,7 +13,7 @@ from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
 from yarl import URL
 
-from notify_sse.broker.rabbitmq import dead_letters, members, permissions, tls
+from notify_sse.broker.rabbitmq import looking, members, permissions, tls
 from notify_sse.broker.rabbitmq.topology import Topology
 from notify_sse.core.ports import Finding
 from notify_sse.telemetry.redaction import redacted_url
@@ -100,10 +100,10 @@ async def _since(connection: AbstractConnection, name: str, count: int) -> str:
     no limit on how often it gives one out.
     """
     channel = await connection.channel()
-    letters = await dead_letters.peek(channel, name, limit=LOOK_AT, timeout_s=TIMEOUT_S)
+    letters = await looking.peek(channel, name, limit=LOOK_AT, timeout_s=TIMEOUT_S)
     await channel.close()
     channel = await connection.channel()
-    await dead_letters.wait_until_back(channel, name, count, timeout_s=TIMEOUT_S)
+    await looking.wait_until_back(channel, name, count, timeout_s=TIMEOUT_S)
     await channel.close()
     oldest = min((one.died_at for one in letters if one.died_at), default="")
     return f", the oldest since {oldest}" if oldest else ""

@@ -15,15 +15,13 @@ from notify_sse.cli import Failed
 from notify_sse.cli.options import by_this_user, client_settings, json_option, print_json, print_line
 from notify_sse.config import Settings, variable
 from notify_sse.core.access import Change
-from notify_sse.core.dead_letters import chosen_by, handle_of
-from notify_sse.core.ports import Broker, DeadLetter, Listener
+from notify_sse.core.dead_letters import Oldest, chosen_by, handle_of
+from notify_sse.core.ports import Broker, DeadLetter, Listener, Visit
 from notify_sse.errors import BadConfiguration, NotifyError
 from notify_sse.store import has_log, open_access_records
 
 T = TypeVar("T")
 
-LOOK_AT: Final = 1000
-"""So many are looked at, unless more are asked for."""
 NOTE_S: Final = 5.0
 
 EXAMPLES: Final = """\b
@@ -54,19 +52,33 @@ def command() -> None:
 @json_option
 def list_(limit: int, *, reason: str | None, as_json: bool) -> None:
     """List the oldest refused messages: handle, time, reason, routing key and what is wrong."""
-    chosen = chosen_by(reason=reason)
-    for letter in [one for one in _letters(limit) if chosen is None or chosen(one)][:limit]:
+    # RabbitMQ may have them in another order than that of their age: all are looked at.
+    documents = Oldest(limit, kept=_document if as_json else _summary)
+
+    def visit(letter: DeadLetter) -> bool:
+        if reason in (None, letter.reason):
+            documents.add(letter)
+        return False
+
+    _look(visit)
+    for document in documents.items:
         if as_json:
-            print_json(_document(letter))
+            print_json(document)
         else:
-            print_line(handle_of(letter), letter.died_at, letter.reason, letter.routing_key, letter.detail)
+            print_line(*(document[name] for name in ("handle", "died_at", "reason", "routing_key", "detail")))
 
 
 @command.command("count")
 @json_option
 def count(*, as_json: bool) -> None:
     """Count the refused messages by reason, the most frequent first."""
-    reasons = Counter(letter.reason for letter in _letters())
+    reasons: Counter[str] = Counter()
+
+    def visit(letter: DeadLetter) -> bool:
+        reasons[letter.reason] += 1
+        return False
+
+    _look(visit)
     if as_json:
         print_json({"total": reasons.total(), "reasons": dict(reasons.most_common())})
         return
@@ -80,16 +92,20 @@ def count(*, as_json: bool) -> None:
 @json_option
 def show(handle: str, *, as_json: bool) -> None:
     """Show the refused message with this HANDLE from the list, with its body."""
-    for letter in _letters():
+    found: list[DeadLetter] = []
+
+    def visit(letter: DeadLetter) -> bool:
         if handle_of(letter) == handle:
-            document = _document(letter)
-            break
-    else:
+            found.append(letter)
+        return bool(found)
+
+    _look(visit)
+    if not found:
         raise Failed(f"there is no refused message {handle}; `notify-sse dlq list` shows the handles")
     if as_json:
-        print_json(document)
+        print_json(_document(found[0]))
         return
-    for name, value in document.items():
+    for name, value in _document(found[0]).items():
         print_line(f"{name}:", value)
 
 
@@ -124,23 +140,20 @@ def purge(handles: tuple[str, ...], *, reason: str | None, yes: bool) -> None:
     _require(handles, removed)
 
 
-def _require(handles: tuple[str, ...], found: int, limit: int = LOOK_AT) -> None:
+def _require(handles: tuple[str, ...], found: int, limit: int | None = None) -> None:
     """Whoever names messages is told when some of them are not there. (Equal ones share a handle.)"""
-    if found < min(len(set(handles)), limit):
+    named = len(set(handles))
+    if found < (named if limit is None else min(named, limit)):
         raise Failed("some of these are not there; `notify-sse dlq list` shows the handles")
 
 
-def _letters(limit: int = LOOK_AT) -> list[DeadLetter]:
-    """The oldest first. Sorted here: RabbitMQ puts what was looked at back in another place."""
-    look_at = max(limit, LOOK_AT)
-    letters = _with_broker(lambda broker: broker.dead_letters(limit=look_at))
-    if len(letters) == look_at:
-        click.echo(f"notify-sse: only {look_at} were looked at; there may be more", err=True)
-    return sorted(letters, key=lambda one: one.died_at)
+def _look(visit: Visit) -> None:
+    """Through all, one after the other."""
+    _with_broker(lambda broker: broker.visit_dead_letters(visit))
 
 
-def _document(letter: DeadLetter) -> dict[str, Any]:
-    document: dict[str, Any] = {
+def _summary(letter: DeadLetter) -> dict[str, Any]:
+    return {
         "handle": handle_of(letter),
         "died_at": letter.died_at,
         "reason": letter.reason,
@@ -149,6 +162,11 @@ def _document(letter: DeadLetter) -> dict[str, Any]:
         "content_type": letter.content_type,
         "message_id": letter.message_id,
     }
+
+
+def _document(letter: DeadLetter) -> dict[str, Any]:
+    """With its body."""
+    document = _summary(letter)
     try:
         return document | {"body": letter.body.decode()}
     except UnicodeDecodeError:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from notify_sse.core.dead_letters import chosen_by, handle_of
+from notify_sse.core.dead_letters import Oldest, chosen_by, handle_of
 from notify_sse.core.ports import DeadLetter
 from notify_sse.errors import BadRequest, BrokerUnavailable
 from notify_sse.web.admin.asking import Administrator, administrator
@@ -21,8 +21,8 @@ from notify_sse.web.http.answers import answer
 from notify_sse.web.http.body import read_body
 from notify_sse.web.http.query import DEFAULT_LIMIT, MAX_LIMIT, whole_number
 
-LOOK_AT: Final = 1000
-"""So many, the oldest, are looked at."""
+MAX_REPLAYED: Final = 1000
+"""By one request."""
 MAX_BODY_BYTES: Final = 65_536
 MAX_HANDLES: Final = 500
 MAX_TEXT_CHARS: Final = 255
@@ -52,7 +52,9 @@ class DeadLetterShown(DeadLetterItem, frozen=True, kw_only=True):
 
 
 class DeadLetterPage(msgspec.Struct, frozen=True):
-    """The oldest first. `reasons` counts all that were looked at, by reason. With `more`, there are others."""
+    """The oldest first. `reasons` counts all that there are, by reason. With `more`, not all that are meant are in
+    `items`.
+    """
 
     items: tuple[DeadLetterItem, ...]
     reasons: dict[str, Count]
@@ -87,10 +89,17 @@ async def dead_letters(request: Request) -> Response:
 async def dead_letter(request: Request) -> Response:
     """One of them, with its body."""
     asking, handle = await administrator(request), request.path_params["handle"]
-    for letter in await asking.service.broker.dead_letters(limit=LOOK_AT):
+    found: list[DeadLetter] = []
+
+    def visit(letter: DeadLetter) -> bool:
         if handle_of(letter) == handle:
-            return answer(_shown(letter))
-    raise HTTPException(404, f"it is not among the oldest {LOOK_AT} dead letters")
+            found.append(letter)
+        return bool(found)
+
+    await asking.service.broker.visit_dead_letters(visit)
+    if not found:
+        raise HTTPException(404, "it is not among the dead letters")
+    return answer(_shown(found[0]))
 
 
 async def replay(request: Request) -> Response:
@@ -103,7 +112,7 @@ async def replay(request: Request) -> Response:
         raise BadRequest("body", str(exc)) from None
     await _note(asking, "dead_letters.replay", wanted)
     chosen = chosen_by(wanted.handles, wanted.reason)
-    return answer(Replayed(await asking.service.broker.replay_dead_letters(limit=LOOK_AT, chosen=chosen)))
+    return answer(Replayed(await asking.service.broker.replay_dead_letters(limit=MAX_REPLAYED, chosen=chosen)))
 
 
 async def _purge(request: Request) -> Response:
@@ -126,13 +135,18 @@ async def _purge(request: Request) -> Response:
 async def _list(request: Request) -> Response:
     asking, params = await administrator(request), request.query_params
     limit = whole_number(params, "limit", default=DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT)
-    letters = await asking.service.broker.dead_letters(limit=LOOK_AT)
-    chosen = chosen_by(reason=params.get("reason") or None)
-    # Sorted here: RabbitMQ puts what was looked at back in another place.
-    meant = sorted((one for one in letters if not chosen or chosen(one)), key=lambda one: one.died_at)
-    reasons = Counter(one.reason for one in letters)
-    more = len(meant) > limit or len(letters) == LOOK_AT
-    return answer(DeadLetterPage(tuple(_item(one) for one in meant[:limit]), dict(reasons.most_common()), more))
+    reason = params.get("reason") or None
+    reasons: Counter[str] = Counter()
+    oldest = Oldest(limit, kept=_item)
+
+    def visit(letter: DeadLetter) -> bool:
+        reasons[letter.reason] += 1
+        if reason in (None, letter.reason):
+            oldest.add(letter)
+        return False
+
+    await asking.service.broker.visit_dead_letters(visit)
+    return answer(DeadLetterPage(tuple(oldest.items), dict(reasons.most_common()), oldest.more))
 
 
 async def _note(asking: Administrator, action: str, wanted: Wanted) -> None:

@@ -5,6 +5,7 @@ notification, and when a recipient was connected. Out of the journal, so whichev
 """
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
@@ -204,18 +205,21 @@ async def _refused(broker: Broker | None, notification_id: str) -> tuple[tuple[R
         return (), ["whether it is among the dead letters, which are inside the service: its log tells"]
     if not broker.connected:
         return (), ["whether it is among the dead letters: the broker is away"]
+    refused: list[RefusedItem] = []
+    looked_at = itertools.count(1)
+
+    def visit(letter: DeadLetter) -> bool:
+        if notification_id in (letter.message_id, _id_in(letter)):
+            refused.append(RefusedItem(letter.reason, letter.detail, letter.died_at))
+        return next(looked_at) == MAX_DEAD_LETTERS
+
     try:
         async with asyncio.timeout(BROKER_S):
-            letters = await broker.dead_letters(limit=MAX_DEAD_LETTERS)
+            await broker.visit_dead_letters(visit)
     except (BrokerUnavailable, TimeoutError):
         return (), ["whether it is among the dead letters: the broker does not answer"]
-    refused = tuple(
-        RefusedItem(letter.reason, letter.detail, letter.died_at)
-        for letter in letters
-        if notification_id in (letter.message_id, _id_in(letter))
-    )
-    more = len(letters) == MAX_DEAD_LETTERS
-    return refused, [f"whether it is among the dead letters after the first {MAX_DEAD_LETTERS}"] if more else []
+    more = next(looked_at) > MAX_DEAD_LETTERS
+    return tuple(refused), [f"whether it is among the dead letters after the first {MAX_DEAD_LETTERS}"] if more else []
 
 
 class _Named(msgspec.Struct):

@@ -85,9 +85,9 @@ async function deadLetters(reason) {
     ],
   ]);
   return [
-    title("By reason", told.more ? "there are more than are shown" : ""),
+    title("By reason"),
     table(["reason", "messages", "change"], byReason, "There are no dead letters."),
-    title("Messages", reason ? `refused as ${reason}` : ""),
+    title("Messages", [reason && `refused as ${reason}`, told.more && "the oldest"].filter(Boolean).join(", ")),
     table(["refused", "reason", "what is wrong", "routing key", "change"], rows, "None."),
     body,
   ];
