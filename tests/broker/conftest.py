@@ -1,12 +1,22 @@
-"""Fixtures of the tests that only RabbitMQ can take."""
+"""Both adapters, and what the tests need that only RabbitMQ can take."""
 
 from typing import Any
 
 import pytest
 
 from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
+from tests.broker.brokers import Brokers, MemoryBrokers, RabbitMQBrokers
 from tests.broker.rabbitmq import Open
 from tests.support.services import RabbitServer
+
+
+@pytest.fixture(params=["memory", "rabbitmq"])
+def brokers(request: pytest.FixtureRequest) -> Brokers:
+    """A test that takes it runs on each."""
+    if request.param == "memory":
+        return MemoryBrokers()
+    prefix = request.getfixturevalue("amqp_prefix")
+    return RabbitMQBrokers(request.getfixturevalue("rabbitmq_server"), prefix)
 
 
 @pytest.fixture

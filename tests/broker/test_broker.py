@@ -25,14 +25,6 @@ from tests.broker.brokers import (
 from tests.support.polling import eventually
 
 
-@pytest.fixture(params=["memory", "rabbitmq"])
-def brokers(request: pytest.FixtureRequest) -> Brokers:
-    if request.param == "memory":
-        return MemoryBrokers()
-    prefix = request.getfixturevalue("amqp_prefix")
-    return RabbitMQBrokers(request.getfixturevalue("rabbitmq_server"), prefix)
-
-
 async def test_messages_are_delivered_whole_and_in_order(brokers: Brokers) -> None:
     """Queue order is publish order, and nothing of a message changes on its way."""
     async with running(brokers.open(), consumes=True, acks=True) as process:

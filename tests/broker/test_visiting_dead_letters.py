@@ -4,19 +4,11 @@ import pytest
 
 from notify_sse.core.ports import DeadLetter, Queued
 from notify_sse.errors import BrokerUnavailable
-from tests.broker.brokers import Brokers, MemoryBrokers, Process, RabbitMQBrokers, running
+from tests.broker.brokers import Brokers, Process, running
 from tests.support.dead_letters import refuse_many
 
 COUNT = 1200
 BODIES = [f"{number:04}".encode() for number in range(COUNT)]
-
-
-@pytest.fixture(params=["memory", "rabbitmq"])
-def brokers(request: pytest.FixtureRequest) -> Brokers:
-    if request.param == "memory":
-        return MemoryBrokers()
-    prefix = request.getfixturevalue("amqp_prefix")
-    return RabbitMQBrokers(request.getfixturevalue("rabbitmq_server"), prefix)
 
 
 async def _seen(process: Process, *, enough: int = COUNT + 1) -> list[bytes]:
