@@ -193,14 +193,16 @@ async def test_a_broker_that_is_slow_with_a_queue_is_not_asked_again_meanwhile(
     """Right after its start it takes seconds for a consumer: who gives up and connects anew makes that longer."""
     consume = AmqpConnection.consume
     async with tcp_proxy(server.port) as proxy:
+        broker = open_broker(f"amqp://guest:guest@127.0.0.1:{proxy.port}/")
 
         async def slowly(*args: Any, **options: Any) -> Any:
+            await broker.dead_letters(limit=1)  # The other connection is up: no request of it is under way.
             proxy.silence()
             asyncio.get_running_loop().call_later(CONNECT_TIMEOUT_S + 1.5, proxy.resume)
             return await consume(*args, **options)
 
         monkeypatch.setattr(AmqpConnection, "consume", slowly)
-        async with running(open_broker(f"amqp://guest:guest@127.0.0.1:{proxy.port}/"), consumes=True):
+        async with running(broker, consumes=True):
             assert proxy.accepted == 2
 
 
