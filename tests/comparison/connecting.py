@@ -1,7 +1,7 @@
 """`python -m tests.comparison.connecting`: what a connect costs, beside bare Hypercorn and another version.
 
-The service is the embedded default, so that nothing but the connect counts. The bare server runs Hypercorn with an app
-that sends a head and one event, checks no token, and waits. Each is one process, taken in turn, several rounds; the
+The service is the embedded default, or on a RabbitMQ and a Postgres of its own. The bare server runs Hypercorn with an
+app that sends a head and one event, checks no token, and waits. Each is one process, taken in turn, several rounds; the
 median counts. Server and clients share the machine, so with two cores the clients are half of what a rate shows, and
 the server's processor time is the firmer figure.
 """
@@ -9,8 +9,8 @@ the server's processor time is the firmer figure.
 import asyncio
 import statistics
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from notify_sse.bench.publishers.publisher_process import PublishAddress
 from notify_sse.bench.report.results import number
 from notify_sse.bench.target import Launch, Target, free_port, process, started_service
 from notify_sse.server.listening import BACKLOG
+from tests.comparison.targets import private_servers
 
 OURS: Final = "notify-sse"
 BEFORE: Final = "the other checkout"
@@ -107,18 +108,37 @@ def rows(found: Mapping[str, list[dict[str, float | None]]]) -> Iterator[str]:
 @click.command()
 @click.option("--streams", default=5000, show_default=True, help="How many are opened.")
 @click.option("--rounds", default=3, show_default=True, help="How often.")
+@click.option("--stack", is_flag=True, help="The service on a private RabbitMQ and Postgres.")
 @click.option("--before", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Another checkout.")
 @click.option("--serve-bare", type=int, hidden=True)
-def main(*, streams: int, rounds: int, before: Path | None, serve_bare: int | None) -> None:
-    """Measure connects of the embedded default, of bare Hypercorn, and of another checkout."""
+def main(*, streams: int, rounds: int, stack: bool, before: Path | None, serve_bare: int | None) -> None:
+    """Measure connects of the service, of bare Hypercorn, and of another checkout."""
     if serve_bare:
         uvloop.run(_serve_bare(serve_bare))
         return
-    launches = {OURS: started_service(OURS), BARE: bare_hypercorn()}
-    if before:
-        launches[BEFORE] = started_service(BEFORE, env=of_checkout(before))
+    with ExitStack() as opened:
+        start = _on_stack(opened) if stack else started_service
+        launches = {OURS: start(OURS), BARE: bare_hypercorn()}
+        if before:
+            launches[BEFORE] = start(BEFORE, env=of_checkout(before))
+        found = _measured(launches, Plan(streams=streams, seconds=1.0), rounds)
+    click.echo("\n".join(rows(found)))
+
+
+def _on_stack(opened: ExitStack) -> Callable[..., Launch]:
+    """Starts a service on servers that end with `opened`, each with a database of its own."""
+    broker, database, _ = opened.enter_context(private_servers())
+
+    def start(name: str, *, env: Mapping[str, str] | None = None) -> Launch:
+        return started_service(name, broker_url=broker.url, database_url=database.create_database(), env=env)
+
+    return start
+
+
+def _measured(launches: Mapping[str, Launch], plan: Plan, rounds: int) -> dict[str, list[dict[str, float | None]]]:
+    """The figures of each round, by name. A stream that fails ends it: the figures would be of something else."""
     found: dict[str, list[dict[str, float | None]]] = {name: [] for name in launches}
-    plan, progress = Plan(streams=streams, seconds=1.0), Progress()
+    progress = Progress()
     run.end_in_order()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         for _ in range(rounds):
@@ -127,7 +147,7 @@ def main(*, streams: int, rounds: int, before: Path | None, serve_bare: int | No
                 if outcome.problems:
                     raise click.ClickException(f"{name}: {'; '.join(outcome.problems)}")
                 found[name].append(outcome.figures)
-    click.echo("\n".join(rows(found)))
+    return found
 
 
 if __name__ == "__main__":
