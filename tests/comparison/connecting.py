@@ -16,15 +16,13 @@ from typing import Any, Final
 
 import click
 import uvloop
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
 
 from notify_sse.bench import run
 from notify_sse.bench.plan import Plan, Progress
 from notify_sse.bench.publishers.publisher_process import PublishAddress
 from notify_sse.bench.report.results import number
 from notify_sse.bench.target import Launch, Target, free_port, process, started_service
-from notify_sse.server.listening import BACKLOG
+from tests.comparison.bare_hypercorn import serve_app
 from tests.comparison.targets import private_servers
 
 OURS: Final = "notify-sse"
@@ -81,14 +79,6 @@ def of_checkout(path: Path) -> Mapping[str, str]:
     return {"PYTHONPATH": str(path.resolve()), "PYTHONSAFEPATH": "1"}
 
 
-async def _serve_bare(port: int) -> None:
-    config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
-    config.backlog = BACKLOG
-    config.accesslog = config.errorlog = None
-    await serve(bare, config)
-
-
 def rows(found: Mapping[str, list[dict[str, float | None]]]) -> Iterator[str]:
     """The medians, and ours beside each other."""
     others = [name for name in found if name != OURS]
@@ -114,7 +104,7 @@ def rows(found: Mapping[str, list[dict[str, float | None]]]) -> Iterator[str]:
 def main(*, streams: int, rounds: int, stack: bool, before: Path | None, serve_bare: int | None) -> None:
     """Measure connects of the service, of bare Hypercorn, and of another checkout."""
     if serve_bare:
-        uvloop.run(_serve_bare(serve_bare))
+        uvloop.run(serve_app(bare, serve_bare))
         return
     with ExitStack() as opened:
         start = _on_stack(opened) if stack else started_service

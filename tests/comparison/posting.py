@@ -19,9 +19,8 @@ import click
 import httpx
 import msgspec
 import uvloop
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
 
+from tests.comparison.bare_hypercorn import serve_app
 from tests.support.service import Service
 from tests.support.services import Process, free_port, private_directory, start_postgres
 from tests.support.services.processes import spawn
@@ -145,14 +144,6 @@ def start_bare(directory: Path) -> tuple[int, Process]:
     raise TimeoutError("the bare server does not answer")
 
 
-async def _serve_bare(port: int) -> None:
-    config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
-    config.accesslog = config.errorlog = None
-    config.keep_alive_max_requests = 10**9
-    await serve(bare, config)
-
-
 @click.command()
 @click.option("--seconds", default=5.0, show_default=True, help="Of each round.")
 @click.option("--rounds", default=3, show_default=True, help="How often.")
@@ -160,7 +151,7 @@ async def _serve_bare(port: int) -> None:
 def main(*, seconds: float, rounds: int, serve_bare: int | None) -> None:
     """Measure publishing over HTTP on a private Postgres."""
     if serve_bare:
-        uvloop.run(_serve_bare(serve_bare))
+        uvloop.run(serve_app(bare, serve_bare))
         return
     directory = Path(private_directory())
     database = start_postgres(directory)
