@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 STEPS: Final = 10_000
 """Places on the scale: a hundredth of a percent."""
+ALL: Final = 100.0
 _SALT: Final = b"notify-sse rollout"
 
 Recipients = tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...]
@@ -36,7 +37,7 @@ class Rollout(msgspec.Struct, frozen=True):
         """Whether `recipient_id` gets streams."""
         if recipient_id in self.deny:
             return False
-        return recipient_id in self.allow or place(recipient_id) < self.percent * STEPS / 100
+        return self.percent >= ALL or recipient_id in self.allow or place(recipient_id) < self.percent * STEPS / 100
 
     def changed(self, change: RolloutChange) -> "Rollout":
         """This one, with what `change` sets in place of its own."""

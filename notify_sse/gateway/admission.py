@@ -7,7 +7,6 @@ import asyncio
 import random
 from collections.abc import Iterable
 from typing import Final
-from uuid import uuid4
 
 import msgspec
 
@@ -71,7 +70,7 @@ class Admission:
         return Connection(
             Stream(channels, placed.cursor, generation=self._tail.generation),
             transport,
-            connection_id=uuid4().hex,
+            connection_id=f"{self._random.getrandbits(128):032x}",  # a name, no secret
             recipient_id=grant.subject,
             token=grant.facts,
             expires_at=grant.expires_at,

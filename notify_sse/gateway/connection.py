@@ -12,6 +12,7 @@ import msgspec
 from notify_sse.auth.grant import TokenFacts
 from notify_sse.core.control import CloseReason, ControlEvent, Reset
 from notify_sse.core.frames import Frame
+from notify_sse.core.read_state import Unread
 from notify_sse.core.stream import Stream
 
 NEVER: Final = float("inf")
@@ -19,20 +20,22 @@ FIRST_PAGE_EVENTS: Final = 128
 
 
 class Due:
-    """What is due for a connection, as bits. The first five are written to it; each control event is built at write
-    time, so that it carries the current cursor. The last two are deadlines that end it.
+    """What is due for a connection, as bits. The first six are written to it; each control event is built at write
+    time, so that it carries the current cursor. `COUNTED` is the greeting that waited for a count. The last two are
+    deadlines that end it.
 
     Plain numbers: each `&` of an `enum.Flag` takes a microsecond, and a heartbeat has eight of them.
     """
 
     NOTHING: Final = 0
     CONNECTED: Final = 1
-    RESET: Final = 2
-    EXPIRING: Final = 4
-    CLOSING: Final = 8
-    HEARTBEAT: Final = 16
-    TOKEN_END: Final = 32
-    STALL: Final = 64
+    COUNTED: Final = 2
+    RESET: Final = 4
+    EXPIRING: Final = 8
+    CLOSING: Final = 16
+    HEARTBEAT: Final = 32
+    TOKEN_END: Final = 64
+    STALL: Final = 128
 
 
 class Transport(Protocol):
@@ -114,12 +117,14 @@ class Connection:
     `recipient_id` is whose token opened it, `expires_at` that token's end (Unix seconds), `token` says
     which it was, for revocation. `reset` is told right after the greeting. `busy`: the pump waits for its client or for
     the log. `gone`: it has ended, and nothing more is written. `opened_at`: the tail's position when it was opened.
-    `resumed`: its client brought the cursor at which it begins.
+    `resumed`: its client brought the cursor at which it begins. `counted`: what was unread when it was counted for its
+    greeting, until that is written.
     """
 
     __slots__ = (
         "busy",
         "close_reason",
+        "counted",
         "due",
         "expires_at",
         "gone",
@@ -164,6 +169,7 @@ class Connection:
         self.busy = self.gone = False
         self.page_events = FIRST_PAGE_EVENTS
         self.close_reason: CloseReason | None = None
+        self.counted: Unread | None = None
 
     def close(self, reason: CloseReason) -> bool:
         """Note why it ends. Returns whether this is the first reason, which stands."""

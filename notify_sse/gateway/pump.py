@@ -18,14 +18,13 @@ from notify_sse.core.control import CloseReason, Closing, Expiring, Heartbeat, R
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame, piece_of
 from notify_sse.core.ports import Store
-from notify_sse.core.read_state import Unread
 from notify_sse.core.stream import StreamState
 from notify_sse.core.tail import Tail
 from notify_sse.gateway import replay
 from notify_sse.gateway.connection import Connection, Due
 from notify_sse.gateway.deadlines import Deadlines
 from notify_sse.gateway.delivery_times import DeliveryTimes
-from notify_sse.gateway.greeting import greeting
+from notify_sse.gateway.greeting import Greetings
 from notify_sse.gateway.replay import Replays
 from notify_sse.gateway.unread import UnreadCounts
 from notify_sse.telemetry.metrics import Metrics
@@ -55,11 +54,10 @@ class Pump:
         unread: UnreadCounts | None = None,
         delivery_times: DeliveryTimes | None = None,
     ) -> None:
-        self._unread = unread
         self._tail = tail
         self._metrics = metrics
         self._heartbeat_s = heartbeat_s
-        self._retry_ms = retry_ms
+        self._greetings = Greetings(tail, unread, heartbeat_s=heartbeat_s, retry_ms=retry_ms)
         self.replays = Replays(store, metrics, at_once=max_replays)
         self._ready: deque[Connection] = deque()
         self._slicing = False
@@ -158,7 +156,7 @@ class Pump:
 
     def _serve(self, connection: Connection) -> None:
         """Step by step, until it sleeps, ends, or something has to be waited for."""
-        while not connection.gone:
+        while not connection.gone and not connection.busy:
             step = self._step(connection)
             if isinstance(step, StreamState):
                 return  # asleep: the hub wakes it
@@ -231,8 +229,7 @@ class Pump:
     def _write_due_control(self, connection: Connection) -> Coroutine[Any, Any, None] | None:
         """Write the first control event that is due, as of now."""
         due, transport = connection.due, connection.transport
-        if due & Due.CONNECTED:
-            connection.due &= ~Due.CONNECTED
+        if due & (Due.CONNECTED | Due.COUNTED):
             return self._greet(connection)
         if due & Due.RESET and connection.reset:
             connection.due &= ~Due.RESET
@@ -251,27 +248,27 @@ class Pump:
         return self._taken(connection, transport.write_control(self._heartbeat))
 
     def _greet(self, connection: Connection) -> Coroutine[Any, Any, None] | None:
-        """Write the greeting: at once when it is known what is unread, or when nobody is told."""
-        if self._unread is None or not connection.transport.greets:
-            return self._write_greeting(connection, None)
-        if known := self._unread.known(connection.recipient_id):
-            return self._write_greeting(connection, known)
-        return self._greet_when_counted(connection, self._unread)
+        """Write the greeting; once it is counted what is unread, if that is not known. The connection is busy until
+        then.
+        """
+        is_first = connection.due & Due.CONNECTED
+        connection.due &= ~(Due.CONNECTED | Due.COUNTED)
+        if is_first and self._greetings.counts_first(connection, self._counted):
+            connection.busy = True
+            return None
+        return self._taken(connection, connection.transport.write_control(self._greetings.of(connection)))
 
-    async def _greet_when_counted(self, connection: Connection, unread: UnreadCounts) -> None:
-        """The connection is busy meanwhile. A number as of before where the stream begins lacks what it never sends."""
-        counted, known = await unread.ask(connection.recipient_id), unread.known(connection.recipient_id)
-        told = next((one for one in (known, counted) if one and one.at.position >= connection.stream.position), None)
-        if not connection.gone and (step := self._write_greeting(connection, told)):
-            await step
-
-    def _write_greeting(self, connection: Connection, unread: Unread | None) -> Coroutine[Any, Any, None] | None:
-        retry_ms = self._spread_retry_ms()
-        event = greeting(connection, self._tail, unread, heartbeat_s=self._heartbeat_s, retry_ms=retry_ms)
-        return self._taken(connection, connection.transport.write_control(event))
+    def _counted(self, connection: Connection) -> None:
+        """Hundreds are counted together: they are greeted a slice at a time, like everybody."""
+        connection.busy = False
+        connection.due |= Due.COUNTED
+        self._ready.append(connection)
+        if not self._slicing:
+            self._slicing = True
+            asyncio.get_running_loop().call_soon(self._serve_slice)
 
     async def _end(self, connection: Connection, cursor: Cursor, reason: CloseReason) -> None:
-        event = Closing(cursor, reason, retry_ms=self._spread_retry_ms())
+        event = Closing(cursor, reason, retry_ms=self._greetings.spread_retry_ms())
         if step := self._taken(connection, connection.transport.write_control(event)):
             await step
         if step := self._taken(connection, connection.transport.finish(reason)):
@@ -314,7 +311,3 @@ class Pump:
             await step
         else:
             replay.grow(connection)
-
-    def _spread_retry_ms(self) -> int:
-        """A reconnect delay for one client, spread so that a crowd does not come back at once."""
-        return int(self._retry_ms * self._jitter.uniform(0.5, 1.5))

@@ -74,7 +74,7 @@ class Registry:
         """Greet, replay, go live. Pair with `leave` in a `finally`."""
         self._connections[connection] = None
         self.opened += 1
-        self._metrics.streams_opened.labels(connection.transport.name).inc()
+        self._metrics.streams_opened[connection.transport.name].inc()
         if self.journal is not None:
             self.journal.opened(connection)
         self._record("stream opened", connection)
@@ -97,8 +97,8 @@ class Registry:
         self.closed += 1
         self._hub.leave(connection.stream)
         self.holders.left(connection.recipient_id, self._number_of(connection.recipient_id))
-        self._metrics.stream_seconds.observe(time.monotonic() - connection.timing.opened_at)
-        self._metrics.streams_closed.labels(connection.close_reason or "client").inc()
+        self._metrics.stream_seconds.note(time.monotonic() - connection.timing.opened_at)
+        self._metrics.streams_closed[connection.close_reason or "client"].inc()
         if self.journal is not None:
             self.journal.closed(connection)
         self._record("stream closed", connection, reason=connection.close_reason or "client")

@@ -8,7 +8,8 @@ counted again. It is only ever a memory of the log: whatever is not certain is f
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -31,6 +32,9 @@ WAIT_S: Final = 1.0
 """For the database. A stream that begins does not wait longer: it is told nothing of what is unread."""
 CATCH_UP_EVENTS: Final = 1000
 
+Tell = Callable[[Unread | None], None]
+"""Takes an answer. It raises nothing."""
+
 
 class _Told(msgspec.Struct):
     """Of the data of a read event, what is needed here."""
@@ -51,7 +55,7 @@ class _Known:
 
 
 class UnreadCounts:
-    """Everything but `ask` is synchronous."""
+    """Everything is synchronous: who asks is told later."""
 
     def __init__(self, read_state: ReadState, tail: Tail, *, max_known: int = MAX_KNOWN) -> None:
         self._read_state = read_state
@@ -61,7 +65,7 @@ class UnreadCounts:
         self._position = 0
         """Up to where the tail was followed, in its `_generation`."""
         self._generation = 0
-        self._asked: dict[str, list[asyncio.Future[Unread | None]]] = {}
+        self._asked: dict[str, list[Tell]] = {}
         self._asking: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -90,13 +94,11 @@ class UnreadCounts:
         at = Cursor(self._tail.epoch, max(known.at, self._tail.position))
         return Unread(known.count, at, at)
 
-    async def ask(self, recipient_id: str) -> Unread | None:
-        """Count what is not known. None when the database does not tell in time. Cancel it freely."""
-        answer: asyncio.Future[Unread | None] = asyncio.get_running_loop().create_future()
-        self._asked.setdefault(recipient_id, []).append(answer)
+    def ask(self, recipient_id: str, tell: Tell) -> None:
+        """Count what is not known, and `tell` it; None when the database does not answer in time."""
+        self._asked.setdefault(recipient_id, []).append(tell)
         if self._asking is None:
             self._asking = asyncio.get_running_loop().create_task(self._answer_all())
-        return await answer
 
     async def _answer_all(self) -> None:
         """One query after the other: what is asked for during one is answered by the next."""
@@ -108,15 +110,16 @@ class UnreadCounts:
                 for recipient_id, unread in zip(some, counted, strict=True):
                     if unread:
                         self._learn(recipient_channel(recipient_id), unread)
-                    _tell(self._asked.pop(recipient_id), unread)
+                    for tell in self._asked.pop(recipient_id):
+                        tell(unread)
         except Exception:
             logger.exception("what is unread cannot be counted", extra={"action": "unread"})
         finally:
             self._asking = None
             # After a bug, or cancelled: nobody may wait for ever.
-            for waiting in self._asked.values():
-                _tell(waiting, None)
-            self._asked.clear()
+            left, self._asked = self._asked, {}
+            for tell in chain.from_iterable(left.values()):
+                tell(None)
 
     async def _read(self, recipients: Sequence[str]) -> Sequence[Unread | None]:
         try:
@@ -167,9 +170,3 @@ class UnreadCounts:
         if self._generation != self._tail.generation or self._position != position:
             self._known.clear()
             self._generation, self._position = self._tail.generation, self._tail.position
-
-
-def _tell(waiting: Sequence[asyncio.Future[Unread | None]], unread: Unread | None) -> None:
-    for answer in waiting:
-        if not answer.done():  # its client may have gone
-            answer.set_result(unread)

@@ -14,8 +14,8 @@ def figures_of(metrics: Metrics) -> Figures:
     return Figures(
         stored=metrics.appended["new"].total,
         written=_total(metrics.frames_sent),
-        opened=_total(metrics.streams_opened),
-        closed=_total(metrics.streams_closed),
+        opened=sum(one.total for one in metrics.streams_opened.values()),
+        closed=sum(one.total for one in metrics.streams_closed.values()),
         limited=_by_label(metrics.limited),
         resets=_by_label(metrics.resets),
         delivered=tuple(metrics.since_committed.totals()),

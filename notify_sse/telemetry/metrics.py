@@ -39,6 +39,7 @@ class Metrics:
         self._directory = os.environ.get(MULTIPROCESS_DIRECTORY)
         self._gauges: list[tuple[Gauge, Callable[[], float]]] = []
         self._gathered: list[Count | Times] = []
+        self._answered: dict[tuple[str, int], Count] = {}
         self._epoch = ""
         if self._directory:
             announce_worker(self._directory)
@@ -56,10 +57,7 @@ class Metrics:
             outcome=labels.OUTCOMES,
         )
         self.appended = {outcome: self._count(appended.labels(outcome)) for outcome in labels.OUTCOMES}
-        append_seconds = WeightedHistogram(
-            "notify_sse_append_seconds", "Time of one append transaction.", buckets=SHORT_S, registry=self.registry
-        )
-        self.append_seconds = self._times(append_seconds, SHORT_S)
+        self.append_seconds = self._weighted("append_seconds", "Time of one append transaction.", SHORT_S)
         self.ingested = self._count(counter("ingested", "Messages taken from the ingest queue."))
         self.refused = counter(
             "refused", "Publishes refused, by way in and reason.", way=labels.WAYS, reason=labels.DEAD_LETTER_REASONS
@@ -99,8 +97,10 @@ class Metrics:
         self.holes_found = counter("holes_found", "Announcements that did not follow the tail.")
         self.holes_repaired = counter("holes_repaired", "Stretches of the log read to repair the tail.")
         self.revoked = counter("revoked", "Revocations that took effect here since the start.")
-        self.streams_opened = counter("streams_opened", "Streams opened, by transport.", transport=labels.TRANSPORTS)
-        self.streams_closed = counter("streams_closed", "Streams ended, by reason.", reason=labels.CLOSE_REASONS)
+        opened = counter("streams_opened", "Streams opened, by transport.", transport=labels.TRANSPORTS)
+        self.streams_opened = {one: self._count(opened.labels(one)) for one in labels.TRANSPORTS}
+        closed = counter("streams_closed", "Streams ended, by reason.", reason=labels.CLOSE_REASONS)
+        self.streams_closed = {one: self._count(closed.labels(one)) for one in labels.CLOSE_REASONS}
         self.streams_refused = counter(
             "streams_refused", "Streams refused for load, by limit.", limit=labels.REFUSED_FOR_LOAD
         )
@@ -117,8 +117,8 @@ class Metrics:
             "replay_seconds", "Time that a cold stream waited for one page of the log.", SHORT_S
         )
         self.frames_sent = counter("frames_sent", "Notifications written to streams.")
-        self.stream_seconds = self._histogram("stream_seconds", "How long streams were open.", LIFE_S)
-        self.connect_seconds = self._histogram(
+        self.stream_seconds = self._weighted("stream_seconds", "How long streams were open.", LIFE_S)
+        self.connect_seconds = self._weighted(
             "connect_seconds", "Time from a request for a stream until it is open.", SHORT_S
         )
         delivery_seconds = WeightedHistogram(
@@ -169,6 +169,10 @@ class Metrics:
         self._gathered.append(times)
         return times
 
+    def _weighted(self, name: str, text: str, bounds: tuple[float, ...]) -> Times:
+        made = WeightedHistogram(f"notify_sse_{name}", text, buckets=bounds, registry=self.registry)
+        return self._times(made, bounds)
+
     def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(f"notify_sse_{name}", text, buckets=buckets, registry=self.registry)
 
@@ -216,7 +220,10 @@ class Metrics:
 
     def answered(self, route: str, status: int) -> None:
         """A request to `route` was answered with `status`."""
-        self.http_requests.labels(route, str(status)).inc()
+        count = self._answered.get((route, status))
+        if count is None:
+            count = self._answered[route, status] = self._count(self.http_requests.labels(route, str(status)))
+        count.inc()
 
     def refresh(self) -> None:
         """Take the gauges' values now. Every worker does so once a second, since only one of them is scraped."""

@@ -12,7 +12,7 @@ from notify_sse.telemetry.figures import figures_of
 from notify_sse.telemetry.metrics import Metrics
 metrics = Metrics()
 metrics.frames_sent.inc(3)
-metrics.streams_opened.labels("sse").inc()
+metrics.streams_opened["sse"].inc()
 metrics.since_committed.note(0.1)
 metrics.count_appended([Stored("new", 1)])
 metrics.refresh()

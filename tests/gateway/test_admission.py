@@ -17,7 +17,7 @@ from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
 from notify_sse.gateway.relay import Relay
 from notify_sse.telemetry.outage import Outage
-from tests.gateway.test_pump import SlowTransport
+from tests.gateway.one_connection import SlowTransport
 from tests.support.doubles import HandStore, metrics, notification, running
 
 

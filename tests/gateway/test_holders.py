@@ -15,7 +15,7 @@ from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.holders import Holders
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
-from tests.gateway.test_pump import SlowTransport
+from tests.gateway.one_connection import SlowTransport
 from tests.support.doubles import metrics
 
 

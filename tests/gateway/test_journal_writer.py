@@ -16,7 +16,7 @@ from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.holders import Holders
 from notify_sse.gateway.journal_writer import JournalWriter
 from notify_sse.gateway.report import HOLDERS, RESETS, Reporter
-from tests.gateway.test_pump import SlowTransport
+from tests.gateway.one_connection import SlowTransport
 from tests.support.doubles import metrics
 
 

@@ -3,83 +3,24 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Sequence
-from typing import cast
 
 import pytest
 
 from notify_sse import eager
 from notify_sse.auth.grant import TokenFacts
 from notify_sse.auth.revoked import Revoked
-from notify_sse.core.control import CloseReason, Connected, ControlEvent, Heartbeat, Reset
+from notify_sse.core.control import CloseReason, Heartbeat, Reset
 from notify_sse.core.cursor import Cursor
 from notify_sse.core.frames import Frame, frame
-from notify_sse.core.hub import Hub
 from notify_sse.core.model import Event
-from notify_sse.core.read_state import Unread
 from notify_sse.core.rollout import Rollout
 from notify_sse.core.stream import Stream
-from notify_sse.core.tail import Hole, Tail
 from notify_sse.gateway import rollout
 from notify_sse.gateway.connection import Connection, Due
-from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
-from notify_sse.gateway.unread import UnreadCounts
-from tests.support.doubles import HandStore, metrics
+from tests.gateway.one_connection import Bench, SlowTransport
+from tests.support.doubles import metrics
 from tests.support.polling import until
-
-
-class SlowTransport:
-    """Writes down what is sent; while `gate` is not set, the client takes nothing."""
-
-    name = "slow"
-    buffered_bytes = 7
-    greets = True
-    takes_all = True
-
-    def __init__(self) -> None:
-        self.gate = asyncio.Event()
-        self.sent: list[str] = []
-        self.writing = self.together = 0
-
-    def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
-        return eager.start(self._take(*(str(one.id) for one in frames)))
-
-    def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
-        return eager.start(self._take(event.name))
-
-    def finish(self, reason: CloseReason) -> Awaitable[None] | None:
-        del reason
-        return eager.start(self._take("end"))
-
-    def abort(self) -> None:
-        self.sent.append("aborted")
-
-    async def _take(self, *names: str) -> None:
-        self.writing += 1
-        self.together = max(self.together, self.writing)
-        self.sent += names
-        await self.gate.wait()
-        self.writing -= 1
-
-
-class Bench:
-    """A pump, and a client of everyone's channel that is not connected yet, at position 3 of the log."""
-
-    def __init__(self, *, reset: Reset | None = None) -> None:
-        self.tail = Tail(max_events=10, max_bytes=10**6)
-        self.hub: Hub[Connection] = Hub()
-        self.tail.restart("e", start=3)
-        self.pump = Pump(HandStore().port, self.tail, metrics(), heartbeat_s=15, stall_s=30, max_replays=1, retry_ms=1)
-        self.registry = Registry(self.pump, self.hub, metrics())
-        self.transport = SlowTransport()
-        stream = Stream(("topic:all",), self.tail.cursor, generation=1)
-        self.connection = Connection(stream, self.transport, connection_id="c", recipient_id="alice", reset=reset)
-
-    def publish(self, place: int) -> None:
-        """One event, and whoever sleeps is woken for it."""
-        new = self.tail.extend(place, [frame(Event(place, "topic:all", "t", b"{}"), "e")])
-        assert not isinstance(new, Hole)
-        self.pump.drive(self.hub.wake(new, before=place - 1))
 
 
 async def test_a_connection_admitted_before_a_drain_is_told_of_it() -> None:
@@ -323,61 +264,6 @@ async def test_a_connection_admitted_before_its_token_was_revoked_is_told_of_it(
     bench.registry.open(bench.connection)
     await until(lambda: bench.transport.sent[-1:] == ["end"])
     assert bench.transport.sent == ["connected", "closing", "end"]
-
-
-async def test_a_greeting_that_had_to_be_counted_is_waited_for_like_any_other() -> None:
-    """Nothing is written beside it, and what came meanwhile follows."""
-    bench = Bench()
-    counting = asyncio.Event()
-
-    class Counting:
-        """Knows nothing at once."""
-
-        def known(self, recipient_id: str) -> None:
-            assert recipient_id == "alice"
-
-        async def ask(self, recipient_id: str) -> None:
-            assert recipient_id == "alice"
-            await counting.wait()
-
-    bench.pump._unread = cast("UnreadCounts", Counting())
-    bench.registry.open(bench.connection)
-    bench.publish(4)
-    await asyncio.sleep(0)
-    assert bench.transport.sent == []
-    counting.set()
-    await until(lambda: bench.transport.sent == ["connected"])
-    bench.transport.gate.set()
-    await until(lambda: bench.transport.sent == ["connected", "4"])
-    assert bench.transport.together == 1
-
-
-@pytest.mark.parametrize(("at", "told"), [(2, None), (3, 1), (4, 1)])
-async def test_a_number_from_before_the_stream_begins_is_not_told(
-    monkeypatch: pytest.MonkeyPatch, at: int, told: int | None
-) -> None:
-    """The tail went on during the query, and the stream never sends what lies between."""
-    bench = Bench()
-    greeted: list[int | None] = []
-
-    class Counting:
-        """Knows nothing, and asks a database that stood at `at`."""
-
-        def known(self, _: str) -> None:
-            return None
-
-        async def ask(self, _: str) -> Unread:
-            return Unread(1, Cursor("e", at), Cursor("e", 0))
-
-    def write(event: ControlEvent) -> None:
-        if isinstance(event, Connected):
-            greeted.append(event.unread.count if event.unread else None)
-
-    bench.pump._unread = cast("UnreadCounts", Counting())
-    monkeypatch.setattr(bench.transport, "write_control", write)
-    bench.registry.open(bench.connection)
-    await until(lambda: greeted)
-    assert greeted == [told]
 
 
 async def test_who_keeps_a_journal_hears_of_a_log_that_broke_off() -> None:

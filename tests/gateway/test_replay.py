@@ -14,7 +14,7 @@ from notify_sse.gateway import replay as module
 from notify_sse.gateway.connection import Connection
 from notify_sse.gateway.pump import Pump
 from notify_sse.gateway.registry import Registry
-from tests.gateway.test_pump import SlowTransport
+from tests.gateway.one_connection import SlowTransport
 from tests.support.doubles import HandStore, metrics, notification
 from tests.support.polling import until
 

@@ -91,6 +91,9 @@ class Labelled:
     def labels(self, *values: str) -> Count:
         return Count(self._tally, f"{self._prefix} {values[-1]}")
 
+    def __getitem__(self, value: str) -> Count:
+        return self.labels(value)
+
 
 class Timer:
     """A histogram that does not measure."""
@@ -103,7 +106,7 @@ class Timer:
 
 
 class Times:
-    """Times of appends and deliveries, which nobody looks at."""
+    """Times of appends, deliveries and streams, which nobody looks at."""
 
     def note(self, seconds: float, count: int = 1) -> None:
         assert count > 0, seconds
@@ -114,8 +117,9 @@ class TallyMetrics:
 
     def __init__(self, tally: Counter[str]) -> None:
         self._tally = tally
-        self.replay_seconds = self.stream_seconds = self.connect_seconds = Timer()
+        self.replay_seconds = Timer()
         self.append_seconds = self.since_published = self.since_committed = Times()
+        self.stream_seconds = self.connect_seconds = Times()
         self.journal_lost = Count(tally, "journal entries lost")
         self.ingested = Count(tally, "ingested")
         self.expired = Count(tally, "expired")

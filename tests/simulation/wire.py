@@ -130,7 +130,7 @@ class CountedStream(Stream):
 class WireTransport:
     """A transport over a `Wire`. As the web does, one half writes to its wire directly, the other by a coroutine."""
 
-    name = "wire"
+    name = "sse"
     buffered_bytes = 0
     greets = True
     takes_all = True

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import msgspec
 
 from notify_sse.core import stream
-from notify_sse.gateway import admission, connection, pump, registry, relay, replay, unread
+from notify_sse.gateway import admission, connection, greeting, pump, registry, relay, replay, unread
 from notify_sse.log import append, ingest, pace, pause, recall
 from notify_sse.telemetry import outage
 from tests.simulation.broker import Exchange
@@ -296,7 +296,7 @@ def _virtual_time(loop: SimLoop, rng: Random) -> Iterator[None]:
             (pump, "random", dice),
             (registry, "random", dice),
             (admission, "random", dice),
-            (admission, "uuid4", lambda: SimpleNamespace(hex=f"{rng.getrandbits(64):x}")),
+            (greeting, "random", dice),
             (append, "random", dice),
             (recall, "random", dice),
             (ingest, "new_id", lambda: f"{rng.getrandbits(64):x}"),

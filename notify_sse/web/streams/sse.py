@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, Final, Self
 
 from sse_starlette import EventSourceResponse
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from notify_sse import eager
@@ -28,7 +29,7 @@ from notify_sse.web.http.problems import refusal
 from notify_sse.web.http.request_origin import REQUEST_ID_HEADER, origin, request_id
 from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
-from notify_sse.web.streams.request import last_event_id, topics_in
+from notify_sse.web.streams.request import Asked, asked
 
 EVENT_STREAM: Final = "text/event-stream"
 CLOSE: Final = [(b"connection", b"close")]
@@ -82,47 +83,29 @@ class StreamResponse(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one stream until either side ends it."""
-        began = time.monotonic()
-        query = QueryParams(scope["query_string"])
-        send = _with_headers(send, [*CLOSE, (REQUEST_ID_HEADER, request_id(scope).encode())])
-        cors = allow_origin(scope, self._service.settings.cors_origins)
+        began, wanted = time.monotonic(), asked(scope)
         try:
-            if scope["http_version"] == "2":
-                raise VersionNotSupported("a stream takes HTTP/1.1: let the proxy in front speak HTTP/2")
-            if query.get("event_names", "type") != "type":
-                raise BadRequest("event_names", "must be `type`")
-            self._service.limits.rates.arrive(scope)
-            grant = await self._service.verifier.authenticate(scope, ways=READING)
-            self._service.rollout.check(grant.subject)
+            grant = await self._granted(scope, wanted)
             if scope["method"] == "HEAD":
-                await self._head(grant, query, _with_headers(send, cors))
+                self._service.admission.channels(grant, wanted.topics)  # what a GET would answer with
+                await self._answer(b"", scope, send)
                 self._note(scope, 200, began)
                 return
             self._service.limits.rates.connect(grant.subject)
-            transport = _transport(scope, send, event_names=query.get("event_names") == "type")
+            transport = _transport(scope, send, event_names=wanted.event_names is not None)
             connection = await self._service.admission.admit(
                 grant,
                 transport,
-                topics=topics_in(query),
-                last_event_id=last_event_id(scope, query),
+                topics=wanted.topics,
+                last_event_id=wanted.last_event_id,
                 origin=origin(scope),
             )
-        except NotEnabled as exc:
-            note_error(scope, exc)
-            self._note(scope, await self._refuse_for_now(exc, scope, receive, _with_headers(send, cors)), began)
-            return
-        except Overloaded as exc:
-            note_error(scope, exc)
-            self._note(scope, await self._refuse_for_load(exc, scope, receive, _with_headers(send, cors)), began)
-            return
         except NotifyError as exc:
             note_error(scope, exc)
-            response = refusal(exc)
-            self._note(scope, response.status_code, began)
-            await response(scope, receive, _with_headers(send, cors))
+            self._note(scope, await self._refuse(exc, scope, receive, send), began)
             return
         self._service.recipients_seen.note("stream", grant.subject)
-        await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers, *cors]})
+        await send(self._start(scope))
         if isinstance(transport, EventStreamTransport):
             transport.carry(connection, self._service.registry)
             self._opened(scope, began)
@@ -130,18 +113,23 @@ class StreamResponse(EventSourceResponse):
         scope.update(headers=[], query_string=b"", raw_path=b"")  # of no more use, and kept for as long as the stream
         await self._stream(connection, receive, scope, began)
 
+    async def _granted(self, scope: Scope, wanted: Asked) -> Grant:
+        """Who may stream. Raises `NotifyError`."""
+        if scope["http_version"] == "2":
+            raise VersionNotSupported("a stream takes HTTP/1.1: let the proxy in front speak HTTP/2")
+        if wanted.event_names not in (None, "type"):
+            raise BadRequest("event_names", "must be `type`")
+        self._service.limits.rates.arrive(scope)
+        grant = await self._service.verifier.authenticate(scope, ways=READING)
+        self._service.rollout.check(grant.subject)
+        return grant
+
     def _opened(self, scope: Scope, began: float) -> None:
-        self._service.metrics.connect_seconds.observe(time.monotonic() - began)
+        self._service.metrics.connect_seconds.note(time.monotonic() - began)
         self._note(scope, 200, began)
 
     def _note(self, scope: Scope, status: int, began: float) -> None:
         self._requests.note(scope, route=STREAM_PATH, status=status, duration_s=time.monotonic() - began)
-
-    async def _head(self, grant: Grant, query: QueryParams, send: Send) -> None:
-        """What a GET would answer with, without opening a stream."""
-        self._service.admission.channels(grant, topics_in(query))
-        await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers]})
-        await send({"type": "http.response.body", "body": b""})
 
     async def _stream(self, connection: Connection, receive: Receive, scope: Scope, began: float) -> None:
         registry = self._service.registry
@@ -153,30 +141,35 @@ class StreamResponse(EventSourceResponse):
         finally:
             registry.leave(connection)
 
-    async def _refuse_for_now(self, exc: NotEnabled, scope: Scope, receive: Receive, send: Send) -> int:
-        """EventSource gives up after 204, which is meant: whoever may not stream yet must not ask again and again.
-        Returns the status.
-        """
-        if not _wants_events(scope):
-            response = refusal(exc)
-            await response(scope, receive, send)
-            return response.status_code
-        await send({"type": "http.response.start", "status": 204, "headers": [(b"cache-control", b"no-store")]})
-        await send({"type": "http.response.body", "body": b""})
-        return 204
+    def _start(self, scope: Scope) -> Message:
+        return {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [*self.raw_headers, *self._in_every_answer(scope)],
+        }
 
-    async def _refuse_for_load(self, exc: Overloaded, scope: Scope, receive: Receive, send: Send) -> int:
-        """EventSource gives up for ever on any status but 200: it gets a delay and the end of the stream. Returns the
-        status.
-        """
-        if not _wants_events(scope):
-            response = refusal(exc)
-            await response(scope, receive, send)
-            return response.status_code
-        await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers]})
-        body = encode_control(Busy(int(exc.retry_after_s * 1000)))
+    async def _answer(self, body: bytes, scope: Scope, send: Send) -> None:
+        await send(self._start(scope))
         await send({"type": "http.response.body", "body": body})
-        return 200
+
+    def _in_every_answer(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        own = [*CLOSE, (REQUEST_ID_HEADER, request_id(scope).encode())]
+        return own + allow_origin(scope, self._service.settings.cors_origins)
+
+    async def _refuse(self, exc: NotifyError, scope: Scope, receive: Receive, send: Send) -> int:
+        """Returns the status. EventSource gives up for ever on any but 200. That is meant for whoever may not stream
+        yet, who gets 204: he must not ask again and again. For load it gets a delay and the end of the stream.
+        """
+        if isinstance(exc, Overloaded) and _wants_events(scope):
+            await self._answer(encode_control(Busy(int(exc.retry_after_s * 1000))), scope, send)
+            return 200
+        if isinstance(exc, NotEnabled) and _wants_events(scope):
+            response = Response(status_code=204, headers={"Cache-Control": "no-store"})
+        else:
+            response = refusal(exc)
+        response.raw_headers += self._in_every_answer(scope)
+        await response(scope, receive, send)
+        return response.status_code
 
 
 def _wants_events(scope: Scope) -> bool:
@@ -191,15 +184,6 @@ def _transport(scope: Scope, send: Send, *, event_names: bool) -> SseTransport |
         return SseTransport(send, event_names=event_names, root=root_of(scope))
     door.event_names, door.root = event_names, root_of(scope)
     return door
-
-
-def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *headers]}
-        await send(message)
-
-    return sending
 
 
 class _NoContent:

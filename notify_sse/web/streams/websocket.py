@@ -10,7 +10,6 @@ import time
 from typing import Annotated, Final, Literal
 
 import msgspec
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -28,7 +27,7 @@ from notify_sse.web.http.problems import problem, refusal
 from notify_sse.web.http.request_origin import REQUEST_ID_HEADER, origin, request_id
 from notify_sse.web.http.root import root_of
 from notify_sse.web.service import Service
-from notify_sse.web.streams.request import last_event_id, topics_in
+from notify_sse.web.streams.request import asked
 
 AUTH_S: Final = 5.0
 BAD_MESSAGE: Final = 4400
@@ -117,7 +116,7 @@ class WebSockets:
         finally:
             request = {**scope, "method": "GET"}
             self._requests.note(request, route=WEBSOCKET_PATH, status=status, duration_s=time.monotonic() - began)
-        self._service.metrics.connect_seconds.observe(time.monotonic() - began)
+        self._service.metrics.connect_seconds.note(time.monotonic() - began)
         transport.handler = self
         transport.carry(connection, self._service.registry)
 
@@ -144,7 +143,7 @@ class WebSockets:
 
     async def _admit_by_handshake(self, scope: Scope, transport: WebSocketTransport) -> Connection:
         grant = await self._service.verifier.authenticate(scope, ways=READING)
-        return await self._admit(grant, scope, transport, last_event_id(scope, QueryParams(scope["query_string"])))
+        return await self._admit(grant, scope, transport)
 
     async def _admit_by_message(self, scope: Scope, transport: WebSocketTransport, receive: Receive) -> Connection:
         """A client that can send neither a header nor a cookie says who it is in its first message."""
@@ -157,15 +156,20 @@ class WebSockets:
         if first.token is None:
             raise _Hangup(UNAUTHORIZED)
         grant = await self._service.verifier.verify_or_refresh(first.token)
-        brought = first.last_event_id or last_event_id(scope, QueryParams(scope["query_string"]))
-        return await self._admit(grant, scope, transport, brought)
+        return await self._admit(grant, scope, transport, cursor=first.last_event_id)
 
-    async def _admit(self, grant: Grant, scope: Scope, transport: WebSocketTransport, cursor: str | None) -> Connection:
+    async def _admit(
+        self, grant: Grant, scope: Scope, transport: WebSocketTransport, *, cursor: str | None = None
+    ) -> Connection:
         self._service.limits.rates.connect(grant.subject)
         self._service.rollout.check(grant.subject)
-        topics = topics_in(QueryParams(scope["query_string"]))
+        wanted = asked(scope)
         connection = await self._service.admission.admit(
-            grant, transport, topics=topics, last_event_id=cursor, origin=origin(scope)
+            grant,
+            transport,
+            topics=wanted.topics,
+            last_event_id=cursor or wanted.last_event_id,
+            origin=origin(scope),
         )
         self._service.recipients_seen.note("stream", grant.subject)
         return connection
