@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jose import jwk
+from jose.backends.native import HMACKey
 
 from notify_sse.config import Settings, variable
 from notify_sse.errors import BadConfiguration
@@ -47,7 +48,7 @@ class KeyFinder(Protocol):
 
 def secret_key(secret: str) -> Key:
     """The key of HS256 tokens."""
-    return Key(HS256, jwk.construct(secret, HS256))
+    return Key(HS256, HMACKey(secret, HS256))
 
 
 def signing_secret(settings: Settings) -> str:

@@ -28,6 +28,10 @@ MAX_KNOWN: Final = 50_000
 """About 300 bytes each."""
 MAX_ASKED: Final = 500
 """Recipients of one query."""
+PAUSE_S: Final = 0.01
+"""After a query during which others came: those who come in this time are asked for with them. Each query costs this
+process as much as a connect, or more.
+"""
 WAIT_S: Final = 1.0
 """For the database. A stream that begins does not wait longer: it is told nothing of what is unread."""
 CATCH_UP_EVENTS: Final = 1000
@@ -112,6 +116,8 @@ class UnreadCounts:
                         self._learn(recipient_channel(recipient_id), unread)
                     for tell in self._asked.pop(recipient_id):
                         tell(unread)
+                if self._asked:
+                    await asyncio.sleep(PAUSE_S)
         except Exception:
             logger.exception("what is unread cannot be counted", extra={"action": "unread"})
         finally:

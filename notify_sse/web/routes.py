@@ -70,9 +70,9 @@ def build(service: Service) -> ASGIApp:
         ServerErrorMiddleware(Publishing(app, publish_route), problems.on_crash),
         within_s=service.settings.request_timeout_s or None,
     )
-    front = Front(stream, WebSockets(service, requests=requests), publishing, rest)
+    noted = AccessLog(Http1Only(Answers(publishing, rest)), requests=requests)
     return Entrance(
-        AccessLog(Http1Only(front), requests=requests),
+        Front(stream, WebSockets(service, requests=requests), noted),
         requests=requests,
         paths=frozenset(route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path),
         arrivals=service.limits.arrivals,
@@ -136,22 +136,29 @@ class _Recall(Route):
 
 
 class Front:
-    """Sends past Starlette's layers what is for streams, with which each would stay in memory, and publishes, of which
-    there are many: the layers take longer than the log.
-    """
+    """Sends what is for streams past every other layer: each would stay in memory for as long as they last."""
 
-    def __init__(self, stream: ASGIApp, websockets: ASGIApp, publishing: ASGIApp, rest: ASGIApp) -> None:
+    def __init__(self, stream: ASGIApp, websockets: ASGIApp, rest: ASGIApp) -> None:
         self._stream = stream
         self._websockets = websockets
-        self._publishing = publishing
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_stream(scope):
             await self._stream(scope, receive, send)
-        elif scope["type"] == "http" and _is_publish(scope):
-            await self._publishing(scope, receive, send)
         elif scope["type"] == "websocket" and scope["path"] == WEBSOCKET_PATH:
             await self._websockets(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
+
+
+class Answers:
+    """Sends publishes past Starlette's layers: there are many, and the layers take longer than the log."""
+
+    def __init__(self, publishing: ASGIApp, rest: ASGIApp) -> None:
+        self._publishing = publishing
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        serve = self._publishing if scope["type"] == "http" and _is_publish(scope) else self._rest
+        await serve(scope, receive, send)

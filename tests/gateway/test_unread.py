@@ -190,6 +190,22 @@ async def test_a_crowd_is_counted_together() -> None:
     assert [len(asked) for asked in bench.state.asked] == [200, 50]
 
 
+async def test_a_crowd_that_comes_one_by_one_is_counted_together_too() -> None:
+    """Who comes shortly after a query for which others came late is asked for with them: no query each."""
+    bench = Bench(max_known=1000)
+    bench.state.gate.clear()
+    first = asyncio.ensure_future(bench.ask("first"))
+    await until(lambda: bench.state.asked)
+    crowd = [asyncio.ensure_future(bench.ask("late"))]
+    bench.state.gate.set()
+    await first
+    for number in range(50):
+        crowd.append(asyncio.ensure_future(bench.ask(f"r{number}")))
+        await asyncio.sleep(0)
+    await asyncio.gather(*crowd)
+    assert [len(asked) for asked in bench.state.asked] == [1, 51]
+
+
 async def test_memory_is_bounded() -> None:
     bench = Bench(max_known=10)
     for number in range(30):

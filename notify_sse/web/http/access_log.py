@@ -80,14 +80,14 @@ def _who(scope: Scope) -> dict[str, str]:
 
 
 class AccessLog:
-    """Notes every request but streams, and gives its id back in `X-Request-ID`."""
+    """Notes every request, and gives its id back in `X-Request-ID`."""
 
     def __init__(self, app: ASGIApp, *, requests: Requests) -> None:
         self._app = app
         self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or is_stream(scope):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started, status = time.monotonic(), 500
