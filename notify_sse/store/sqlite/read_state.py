@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiosqlite
 
@@ -18,14 +18,20 @@ WAIT_S: Final = 10.0
 READS: Final = 2
 ALIVE: Final = f"type NOT GLOB '!*' AND (expires_ms = 0 OR expires_ms > {own.NOW_MS})"
 UNREAD: Final = f"""
-    SELECT count(*), min(id), min(nullif(expires_ms, 0)) FROM (
-        SELECT id, expires_ms FROM log INDEXED BY log_channel
-         WHERE channel = :channel AND id > :upto AND NOT silent AND {ALIVE}
-           AND id NOT IN (SELECT id FROM read_mark WHERE channel = :channel)
-         UNION ALL
-        SELECT log.id, expires_ms FROM read_mark CROSS JOIN log ON log.id = read_mark.id
-         WHERE read_mark.channel = :channel AND read_mark.id <= :upto AND NOT silent AND {ALIVE}
+    WITH asked (channel, upto) AS (
+        SELECT given.column1, coalesce(read_state.upto, 0)
+          FROM (VALUES {{}}) AS given LEFT JOIN read_state ON read_state.channel = given.column1
     )
+    SELECT asked.channel, asked.upto, (
+        SELECT json_array(count(*), min(id), min(nullif(expires_ms, 0))) FROM (
+            SELECT id, expires_ms FROM log INDEXED BY log_channel
+             WHERE log.channel = asked.channel AND id > asked.upto AND NOT silent AND {ALIVE}
+               AND id NOT IN (SELECT id FROM read_mark WHERE read_mark.channel = asked.channel)
+             UNION ALL
+            SELECT log.id, expires_ms FROM read_mark CROSS JOIN log ON log.id = read_mark.id
+             WHERE read_mark.channel = asked.channel AND read_mark.id <= asked.upto AND NOT silent AND {ALIVE}
+        )
+    ) FROM asked
 """  # noqa: S608 - constants
 TURNED: Final = f"""
     SELECT EXISTS (SELECT 1 FROM log INDEXED BY log_channel
@@ -57,15 +63,12 @@ class SqliteReadState:
     async def unread(self, recipients: Sequence[str]) -> list[Unread]:
         async def work(connection: aiosqlite.Connection) -> list[Unread]:
             epoch, position = await own.head(connection)
-            counted = []
-            for recipient_id in recipients:
-                channel = _channel(recipient_id)
-                upto = await _upto(connection, channel)
-                count, oldest, expiring_ms = await _unread(connection, channel, upto)
-                counted.append(
-                    marking.unread(epoch, position, upto, count=count, oldest=oldest, expiring_ms=expiring_ms)
-                )
-            return counted
+            channels = [_channel(one) for one in recipients]
+            counted = await _unread(connection, channels)
+            return [
+                marking.unread(epoch, position, upto, count=count, oldest=oldest, expiring_ms=expiring_ms)
+                for upto, count, oldest, expiring_ms in map(counted.__getitem__, channels)
+            ]
 
         return await self._reads.run(work)
 
@@ -133,10 +136,22 @@ async def _upto(connection: aiosqlite.Connection, channel: bytes) -> int:
     return next((upto for (upto,) in rows), 0)
 
 
-async def _unread(connection: aiosqlite.Connection, channel: bytes, upto: int) -> tuple[int, int | None, int | None]:
-    """How many, the lowest id, the earliest time at which one expires."""
-    [(count, oldest, expiring_ms)] = await connection.execute_fetchall(UNREAD, {"channel": channel, "upto": upto})
-    return count, oldest, expiring_ms
+class _Counted(NamedTuple):
+    """Up to where a channel is read; how many are unread, the lowest id, the earliest time at which one expires."""
+
+    upto: int
+    unread: int
+    oldest: int | None
+    expiring_ms: int | None
+
+
+async def _unread(connection: aiosqlite.Connection, channels: Sequence[bytes]) -> dict[bytes, _Counted]:
+    """In one statement: each goes to another thread and back."""
+    if not channels:
+        return {}
+    select = UNREAD.format(",".join(["(?)"] * len(channels)))
+    rows = await connection.execute_fetchall(select, channels)
+    return {channel: _Counted(upto, *json.loads(counted)) for channel, upto, counted in rows}
 
 
 async def _turning(
@@ -157,7 +172,7 @@ async def _outcome(
 ) -> Marked:
     """Write the event, which tells `told` and what is unread now; without `told`, nothing changed."""
     channel = _channel(recipient_id)
-    count, _, _ = await _unread(connection, channel, upto)
+    count = (await _unread(connection, [channel]))[channel].unread
     if told is None:
         epoch, _ = await own.head(connection)
         return marking.marked(recipient_id, epoch, event_id=None, body=None, count=count, upto=upto)
