@@ -11,8 +11,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sized
+from typing import Final, Protocol
 
 from notify_sse.core.channels import named_topics
 from notify_sse.core.control import Reset
@@ -34,6 +34,10 @@ CLIENT_LEFT: Final = "client"
 AFTER_RESET: Final = "reset"
 
 
+class OpenConnections(Sized, Iterable[Connection], Protocol):
+    """Those that are open at the time: they are not copied once a second."""
+
+
 class JournalWriter:
     """`opened`, `closed`, `moved` and `accepted` are synchronous; `run` writes. `connections` are those that are open
     now, `announces` says whether the broker takes announcements now, `lag_events` how far the tail is behind the log,
@@ -46,7 +50,7 @@ class JournalWriter:
         tail: Tail,
         metrics: Metrics,
         *,
-        connections: Callable[[], Sequence[Connection]],
+        connections: OpenConnections,
         announces: Callable[[], bool],
         lag_events: Callable[[], int],
         reporter: Reporter,
@@ -209,8 +213,7 @@ class JournalWriter:
     def _beat(self, *, stopped: bool) -> Beat:
         """Who is not asleep has not written all that is in the tail."""
         position, epoch = self._tail.position, self._tail.epoch
-        connections = self._connections()
-        awake = self._awake(connections)
+        awake = self._awake()
         lagging: tuple[Lagging, ...] = ()
         if len(awake) > MAX_LAGGING:
             position = min(position, *(one.stream.position for one in awake))
@@ -224,18 +227,18 @@ class JournalWriter:
             lagging=lagging,
             lost=self._lost,
             stopped=stopped,
-            streams=len(connections),
+            streams=len(self._connections),
             lag=self._lag_events(),
-            report=self._reporter.report(connections),
+            report=self._reporter.report(self._connections),
         )
 
-    def _awake(self, connections: Sequence[Connection]) -> list[Connection]:
+    def _awake(self) -> list[Connection]:
         """A sleeper wakes when the tail moves, and at nothing else: until then nobody is looked at again."""
         tail = self._tail
         here = tail.generation, tail.start, tail.position, self._openings
         if here == self._all_asleep_at:
             return []
-        awake = [one for one in connections if not one.stream.asleep]
+        awake = [one for one in self._connections if not one.stream.asleep]
         self._all_asleep_at = () if awake else here
         return awake
 

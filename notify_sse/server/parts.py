@@ -219,7 +219,7 @@ class Parts:
             self.journal,
             out.tail,
             self.metrics,
-            connections=out.registry.connections,
+            connections=out.registry,
             announces=lambda: self.broker.connected,
             lag_events=lambda: out.relay.lag_events,
             reporter=Reporter(partial(figures_of, self.metrics), out.registry.holders),

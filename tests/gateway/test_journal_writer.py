@@ -47,7 +47,7 @@ class Bench:
             cast("Journal", self.journal),
             self.tail,
             metrics(),
-            connections=lambda: self.open,
+            connections=self.open,
             announces=lambda: True,
             lag_events=lambda: 4,
             reporter=Reporter(lambda: Figures(stored=7), self.holders),
@@ -177,7 +177,7 @@ async def test_the_last_write_is_not_waited_for_without_end(monkeypatch: pytest.
 async def test_of_many_that_are_behind_the_furthest_is_the_place_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_writer, "MAX_LAGGING", 1)
     bench = Bench()
-    bench.open = [bench.connection("c"), bench.connection("d")]
+    bench.open += [bench.connection("c"), bench.connection("d")]
     for connection, place in zip(bench.open, (3, 2), strict=True):
         cast("Any", connection.stream).position = place
         cast("Any", connection.stream).asleep = False
@@ -190,7 +190,7 @@ async def test_of_many_that_are_behind_the_furthest_is_the_place_of_all(monkeypa
 async def test_a_beat_tells_who_holds_most_streams_and_what_was_done() -> None:
     """The busiest first, and not more than whoever looks would read."""
     bench = Bench()
-    bench.open = [bench.connection(f"c{n}", recipient=f"r{n // 2 if n < 4 else n}") for n in range(HOLDERS + 9)]
+    bench.open += [bench.connection(f"c{n}", recipient=f"r{n // 2 if n < 4 else n}") for n in range(HOLDERS + 9)]
     for n, connection in enumerate(bench.open):
         bench.holders.opened(connection.recipient_id, 2 if n in (1, 3) else 1)
     entries = await bench.write()
@@ -224,7 +224,7 @@ async def test_sleepers_are_looked_at_again_once_the_tail_has_moved_or_somebody_
     bench = Bench()
     sleeper = bench.connection("c")
     bench.writer.opened(sleeper)
-    bench.open = [sleeper]
+    bench.open.append(sleeper)
     assert sleeper.stream.sleeps(bench.tail)
     lagging = [await _lagging(bench), await _lagging(bench)]
     sleeper.stream.asleep = False  # as nothing does without the tail
