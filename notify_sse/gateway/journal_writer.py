@@ -34,7 +34,7 @@ CLIENT_LEFT: Final = "client"
 AFTER_RESET: Final = "reset"
 
 
-class OpenConnections(Sized, Iterable[Connection], Protocol):
+class OpenStreams(Sized, Iterable[Connection], Protocol):
     """Those that are open at the time: they are not copied once a second."""
 
 
@@ -50,7 +50,7 @@ class JournalWriter:
         tail: Tail,
         metrics: Metrics,
         *,
-        connections: OpenConnections,
+        connections: OpenStreams,
         announces: Callable[[], bool],
         lag_events: Callable[[], int],
         reporter: Reporter,
