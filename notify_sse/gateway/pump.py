@@ -142,13 +142,11 @@ class Pump:
         self._slice_at, self._slice_ms = time.monotonic(), int(time.time() * 1000)
         for _ in range(min(SLICE, len(self._ready))):
             connection = self._ready.popleft()
-            # A busy connection is not served twice at once: it goes on by itself, and pulls what came meanwhile.
-            if not connection.busy and not connection.gone:
-                try:
-                    self._serve(connection)
-                except Exception:
-                    logger.exception("a stream broke", extra={"action": "serve"})
-                    connection.abandon()
+            try:
+                self._serve(connection)
+            except Exception:
+                logger.exception("a stream broke", extra={"action": "serve"})
+                connection.abandon()
         self._slicing = bool(self._ready)
         self._delivery_times.settle(served=not self._slicing)
         if self._slicing:
@@ -156,6 +154,7 @@ class Pump:
 
     def _serve(self, connection: Connection) -> None:
         """Step by step, until it sleeps, ends, or something has to be waited for."""
+        # A busy connection is not served twice at once: it goes on by itself, and pulls what came meanwhile.
         while not connection.gone and not connection.busy:
             step = self._step(connection)
             if isinstance(step, StreamState):

@@ -305,9 +305,9 @@ PUMP: Final = (
         5,
         "a connection is written to by one at a time",
         (
-            "gateway.pump:Pump._serve_slice",
-            "if not connection.busy and not connection.gone:",
-            "if not connection.gone:",
+            "gateway.pump:Pump._serve",
+            "while not connection.gone and not connection.busy:",
+            "while not connection.gone:",
         ),
     ),
     _bug(

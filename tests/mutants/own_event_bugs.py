@@ -135,6 +135,26 @@ MARKS: Final = (
         ("notify_sse.gateway.unread:UnreadCounts._count", "elif not frame.silent:", "else:"),
         simulated=False,
     ),
+    _bug(
+        "nobody goes on after the count",
+        "a stream that was greeted when it was counted is driven like any other",
+        ("notify_sse.gateway.pump:Pump._counted", "connection.busy = False", "pass"),
+    ),
+    _bug(
+        "greeted while it is counted",
+        "what comes during the count waits for the greeting",
+        ("notify_sse.gateway.pump:Pump._greet", "connection.busy = True", "pass"),
+    ),
+    _bug(
+        "number from before the stream begins",
+        "what lies between such a number and the stream's place is never sent",
+        (
+            "notify_sse.gateway.greeting:Greetings.of",
+            "if one and one.at.position >= connection.stream.position",
+            "if one",
+        ),
+        simulated=False,
+    ),
 )
 
 BUGS: Final = RECALLS + MARKS
