@@ -116,7 +116,7 @@ class UnreadCounts:
                         self._learn(recipient_channel(recipient_id), unread)
                     for tell in self._asked.pop(recipient_id):
                         tell(unread)
-                if self._asked:
+                if 0 < len(self._asked) < MAX_ASKED:
                     await asyncio.sleep(PAUSE_S)
         except Exception:
             logger.exception("what is unread cannot be counted", extra={"action": "unread"})

@@ -206,6 +206,15 @@ async def test_a_crowd_that_comes_one_by_one_is_counted_together_too() -> None:
     assert [len(asked) for asked in bench.state.asked] == [1, 51]
 
 
+async def test_nobody_is_waited_for_while_a_whole_query_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ASKED", 2)
+    monkeypatch.setattr(module, "PAUSE_S", 60)
+    bench = Bench()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(bench.ask(f"r{number}") for number in range(6)))
+    assert [len(asked) for asked in bench.state.asked] == [2, 2, 2]
+
+
 async def test_memory_is_bounded() -> None:
     bench = Bench(max_known=10)
     for number in range(30):

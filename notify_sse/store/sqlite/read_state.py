@@ -26,7 +26,7 @@ UNREAD: Final = f"""
         SELECT json_array(count(*), min(id), min(nullif(expires_ms, 0))) FROM (
             SELECT id, expires_ms FROM log INDEXED BY log_channel
              WHERE log.channel = asked.channel AND id > asked.upto AND NOT silent AND {ALIVE}
-               AND id NOT IN (SELECT id FROM read_mark WHERE read_mark.channel = asked.channel)
+               AND NOT EXISTS (SELECT 1 FROM read_mark AS mark WHERE mark.channel = asked.channel AND mark.id = log.id)
              UNION ALL
             SELECT log.id, expires_ms FROM read_mark CROSS JOIN log ON log.id = read_mark.id
              WHERE read_mark.channel = asked.channel AND read_mark.id <= asked.upto AND NOT silent AND {ALIVE}

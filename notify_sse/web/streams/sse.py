@@ -88,7 +88,8 @@ class StreamResponse(EventSourceResponse):
             grant = await self._granted(scope, wanted)
             if scope["method"] == "HEAD":
                 self._service.admission.channels(grant, wanted.topics)  # what a GET would answer with
-                await self._answer(b"", scope, send)
+                await send(self._start(scope))
+                await send({"type": "http.response.body", "body": b""})
                 self._note(scope, 200, began)
                 return
             self._service.limits.rates.connect(grant.subject)
@@ -102,7 +103,9 @@ class StreamResponse(EventSourceResponse):
             )
         except NotifyError as exc:
             note_error(scope, exc)
-            self._note(scope, await self._refuse(exc, scope, receive, send), began)
+            response = self._refusal(exc, scope)
+            self._note(scope, response.status_code, began)
+            await response(scope, receive, send)
             return
         self._service.recipients_seen.note("stream", grant.subject)
         await send(self._start(scope))
@@ -148,28 +151,23 @@ class StreamResponse(EventSourceResponse):
             "headers": [*self.raw_headers, *self._in_every_answer(scope)],
         }
 
-    async def _answer(self, body: bytes, scope: Scope, send: Send) -> None:
-        await send(self._start(scope))
-        await send({"type": "http.response.body", "body": body})
-
     def _in_every_answer(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         own = [*CLOSE, (REQUEST_ID_HEADER, request_id(scope).encode())]
         return own + allow_origin(scope, self._service.settings.cors_origins)
 
-    async def _refuse(self, exc: NotifyError, scope: Scope, receive: Receive, send: Send) -> int:
-        """Returns the status. EventSource gives up for ever on any but 200. That is meant for whoever may not stream
-        yet, who gets 204: he must not ask again and again. For load it gets a delay and the end of the stream.
+    def _refusal(self, exc: NotifyError, scope: Scope) -> Response:
+        """EventSource gives up for ever on any status but 200. That is meant for whoever may not stream yet, who gets
+        204: he must not ask again and again. For load it gets a delay and the end of the stream.
         """
         if isinstance(exc, Overloaded) and _wants_events(scope):
-            await self._answer(encode_control(Busy(int(exc.retry_after_s * 1000))), scope, send)
-            return 200
-        if isinstance(exc, NotEnabled) and _wants_events(scope):
+            response = Response(encode_control(Busy(int(exc.retry_after_s * 1000))))
+            response.raw_headers = [*self.raw_headers]
+        elif isinstance(exc, NotEnabled) and _wants_events(scope):
             response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         else:
             response = refusal(exc)
         response.raw_headers += self._in_every_answer(scope)
-        await response(scope, receive, send)
-        return response.status_code
+        return response
 
 
 def _wants_events(scope: Scope) -> bool:
