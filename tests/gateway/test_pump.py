@@ -89,6 +89,20 @@ async def test_heartbeats_are_one_for_all_who_have_seen_as_much_and_of_now() -> 
     bench.registry.leave(bench.connection)
 
 
+async def test_who_takes_nothing_for_too_long_is_cut_off_without_a_word() -> None:
+    """Nothing would reach it; and it is counted as a slow reader until then."""
+    bench = Bench()
+    bench.registry.open(bench.connection)
+    assert (bench.pump.slow_readers, bench.pump.buffered_bytes) == (1, 7)
+    [(connection, due)] = bench.pump.deadlines.due(time.monotonic() + 31)
+    bench.pump._on_deadline(connection, due)
+    assert bench.transport.sent == ["connected", "aborted"]
+    assert (bench.connection.close_reason, bench.connection.gone) == ("slow_consumer", True)
+    bench.registry.leave(bench.connection)
+    bench.transport.gate.set()
+    await until(lambda: not bench.pump.slow_readers)
+
+
 async def test_a_connection_that_left_is_written_to_no_more() -> None:
     """Whatever was due, and whatever is published after."""
     bench = Bench()

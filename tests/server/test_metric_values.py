@@ -33,7 +33,7 @@ EPOCH = "e"
 class SlowTransport:
     """While `gate` is not set, its client takes nothing of what is sent."""
 
-    name = "slow"
+    name = "sse"
     buffered_bytes = 7
     greets = takes_all = True
 
