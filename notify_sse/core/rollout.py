@@ -37,7 +37,7 @@ class Rollout(msgspec.Struct, frozen=True):
         """Whether `recipient_id` gets streams."""
         if recipient_id in self.deny:
             return False
-        return self.percent >= ALL or recipient_id in self.allow or place(recipient_id) < self.percent * STEPS / 100
+        return self.percent >= ALL or recipient_id in self.allow or place(recipient_id) < self.percent * STEPS / ALL
 
     def changed(self, change: RolloutChange) -> "Rollout":
         """This one, with what `change` sets in place of its own."""

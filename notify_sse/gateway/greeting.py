@@ -34,8 +34,7 @@ class Greetings:
         the stream never sends.
         """
         counted, connection.counted = connection.counted, None
-        greets = self._unread is not None and connection.transport.greets
-        known = self._unread.known(connection.recipient_id) if self._unread and greets else None
+        known = None if self._unread is None else self._unread.known(connection.recipient_id)
         told = next((one for one in (known, counted) if one and one.at.position >= connection.stream.position), None)
         return greeting(connection, self._tail, told, heartbeat_s=self._heartbeat_s, retry_ms=self.spread_retry_ms())
 

@@ -38,8 +38,6 @@ class RecipientsSeen:
     def __init__(self, folder: str | None, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._past: dict[Way, tuple[int, bytes]] = {}
-        self._now: dict[Way, tuple[int, int]] = {}
-        """The hour in which a way was last noted, and where its registers begin."""
         size = len(WAYS) * SLOTS * SLOT_BYTES
         if folder is None:
             self._memory = mmap.mmap(-1, size)
@@ -61,7 +59,7 @@ class RecipientsSeen:
         bits = int.from_bytes(digest)
         register, rest = bits & (REGISTERS - 1), bits >> BITS
         rank = 64 - BITS - rest.bit_length() + 1
-        at = self._registers(way, self.hour) + register
+        at = self._slot(way, self.hour) + STAMP_BYTES + register
         self._memory[at] = max(self._memory[at], rank)
 
     def count(self, way: Way) -> int:
@@ -79,16 +77,12 @@ class RecipientsSeen:
                 merged = _larger(merged, self._memory[start + STAMP_BYTES : start + SLOT_BYTES])
         return merged
 
-    def _registers(self, way: Way, hour: int) -> int:
-        """Where the registers of `hour` begin. They take the place of those of an hour that is over a day ago."""
-        known = self._now.get(way)
-        if known is not None and known[0] == hour:
-            return known[1]
+    def _slot(self, way: Way, hour: int) -> int:
+        """Where the sketch of `hour` begins. It takes the place of one that is over a day old."""
         start = self._start(way, hour % SLOTS)
         if self._stamp(start) != hour:
             self._memory[start : start + SLOT_BYTES] = hour.to_bytes(STAMP_BYTES) + bytes(REGISTERS)
-        self._now[way] = hour, start + STAMP_BYTES
-        return start + STAMP_BYTES
+        return start
 
     def _start(self, way: Way, place: int) -> int:
         return (WAYS.index(way) * SLOTS + place) * SLOT_BYTES

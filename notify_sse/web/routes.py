@@ -70,7 +70,7 @@ def build(service: Service) -> ASGIApp:
         ServerErrorMiddleware(Publishing(app, publish_route), problems.on_crash),
         within_s=service.settings.request_timeout_s or None,
     )
-    noted = AccessLog(Http1Only(Answers(publishing, rest)), requests=requests)
+    noted = AccessLog(Http1Only(Shortcut(publishing, rest)), requests=requests)
     return Entrance(
         Front(stream, WebSockets(service, requests=requests), noted),
         requests=requests,
@@ -152,7 +152,7 @@ class Front:
             await self._rest(scope, receive, send)
 
 
-class Answers:
+class Shortcut:
     """Sends publishes past Starlette's layers: there are many, and the layers take longer than the log."""
 
     def __init__(self, publishing: ASGIApp, rest: ASGIApp) -> None:

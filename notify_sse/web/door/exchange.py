@@ -78,17 +78,12 @@ class Exchange:
         return True
 
     def _head(self, message: Message) -> bytes:
-        closes = self._closes(message["headers"])
-        headers = []
-        self._chunked = message["status"] not in (204, 304)
-        for header in message["headers"]:
-            if header[0] == b"content-length":
-                self._chunked = False
-            if header[0] != b"connection":
-                headers.append(header)
+        headers = [header for header in message["headers"] if header[0] != b"connection"]
+        has_body = message["status"] not in (204, 304)
+        self._chunked = has_body and all(name != b"content-length" for name, _ in headers)
         if self._chunked:
             headers.append((b"transfer-encoding", b"chunked"))
-        return _encode(message["status"], headers, closes=closes)
+        return _encode(message["status"], headers, closes=self._closes(message["headers"]))
 
 
 class PublishExchange(Exchange):
@@ -164,7 +159,7 @@ def _encode(status: int, headers: Iterable[tuple[bytes, bytes]], *, closes: bool
 
 
 def _lines(status: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     return b"HTTP/1.1 %b\r\n%bdate: %b\r\n\r\n" % (status.encode(), lines, _date(int(time.time())))
 
 

@@ -9,7 +9,6 @@ found after.
 import re
 from collections.abc import Callable, Iterator
 from enum import Enum
-from functools import lru_cache
 from typing import Final
 
 import httptools
@@ -71,10 +70,6 @@ Request = PlainRequest | UpgradeRequest | PublishRequest
 """What the door answers."""
 
 
-Kind = Callable[[bytes, bytes, bytes], Request | Undecided]
-"""Reads a whole head: it, how it began, and what stands behind it."""
-
-
 class Paths(msgspec.Struct, frozen=True):
     """Of the stream, the WebSocket and publishing, as they are written. A proxy may leave `root` before them; such
     requests are Hypercorn's first.
@@ -107,22 +102,17 @@ def read(data: bytes, *, paths: Paths) -> Request | Undecided:
     stands behind a WebSocket's head is no second request, whoever reads it: the connection is upgraded or ended. A
     publish says how long its body is, in the one way that nobody reads differently.
     """
-    for start, kind in _starts(paths):
+    for method, path, kind in (
+        (b"GET", paths.stream, _plain),
+        (b"GET", paths.websocket, _upgrade),
+        (b"POST", paths.publish, _publish),
+    ):
+        start = b"%b %b" % (method, path)
         if data.startswith(start):
             return _read(data, start, kind)
         if start.startswith(data):
             return Undecided.INCOMPLETE
     return Undecided.OTHER
-
-
-@lru_cache(maxsize=4)
-def _starts(paths: Paths) -> tuple[tuple[bytes, Kind], ...]:
-    """How the requests that the door answers begin, each with what reads it."""
-    return (
-        (b"GET %b" % paths.stream, _plain),
-        (b"GET %b" % paths.websocket, _upgrade),
-        (b"POST %b" % paths.publish, _publish),
-    )
 
 
 def few_lines(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -134,7 +124,7 @@ def few_lines(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     yield data[at:], whole[:0]
 
 
-def _read(data: bytes, start: bytes, kind: Kind) -> Request | Undecided:
+def _read(data: bytes, start: bytes, kind: Callable[[bytes, bytes, bytes], Request | Undecided]) -> Request | Undecided:
     """The request that begins with `start`, of that `kind` if it is one."""
     if data[len(start) : len(start) + 1] not in (b"", b" ", b"?"):
         return Undecided.OTHER
