@@ -18,12 +18,14 @@ Mint = Callable[[str, float], str]
 
 @dataclass(eq=False)
 class Exchange:
-    """One request: what it asks for, when it came (loop time), and its two transports."""
+    """One request: what it asks for, when it came (loop time), its two transports, and whether the service's answer
+    has begun."""
 
     target: str
     head: bytes
     at_s: float
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    is_answered: bool = False
 
     @property
     def path(self) -> str:
@@ -141,8 +143,8 @@ class Proxy:
         try:
             onward.write(exchange.head if b"pgrade: " in exchange.head else _closing(exchange.head))
             pipe = self._hold if exchange.path in self.buffer else self._pipe
-            back = asyncio.create_task(pipe(upstream, writer, gated=True))
-            forth = asyncio.create_task(self._pipe(reader, onward, gated=False))
+            back = asyncio.create_task(pipe(upstream, writer, exchange=exchange))
+            forth = asyncio.create_task(self._pipe(reader, onward))
             await asyncio.wait({back, forth}, return_when=asyncio.FIRST_COMPLETED)
             if forth.done() and method == "POST":
                 await back
@@ -152,20 +154,24 @@ class Proxy:
         finally:
             onward.transport.abort()
 
-    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, gated: bool) -> None:
+    async def _pipe(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, exchange: Exchange | None = None
+    ) -> None:
+        """With `exchange`: its answer, on its way back."""
         with contextlib.suppress(OSError):
             while data := await source.read(65_536):
-                if gated:
+                if exchange:
                     await self._flowing.wait()
+                    exchange.is_answered = True
                 sink.write(data)
                 await sink.drain()
 
-    async def _hold(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, gated: bool) -> None:
+    async def _hold(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, exchange: Exchange) -> None:
         """Passes on what comes once all of it has come."""
         with contextlib.suppress(OSError):
             whole = await source.read()
-            if gated:
-                await self._flowing.wait()
+            await self._flowing.wait()
+            exchange.is_answered = True
             sink.write(whole)
             await sink.drain()
 
