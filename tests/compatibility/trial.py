@@ -95,7 +95,8 @@ class Trial:
 
     def over(self, number: int) -> int:
         """How many of the streams that it asked for are over. One that is refused is so at once."""
-        return sum(_asks(exchange.target, number) for exchange in self.proxy.requests if exchange not in self.proxy.live)
+        over = [exchange for exchange in self.proxy.requests if exchange not in self.proxy.live]
+        return sum(_asks(exchange.target, number) for exchange in over)
 
     def numbers(self, number: int) -> list[int]:
         return [int(line) for line in self._lines(number) if line.isdigit()]
