@@ -89,7 +89,8 @@ class Admission:
         for topic in named:
             if topic not in grant.topics and topic_channel(topic) != EVERYONE:
                 raise Forbidden(f"the token does not grant the topic {topic[:100]!r}")
-        wanted = [recipient_channel(grant.subject), EVERYONE, *map(topic_channel, named)]
+        # A broadcast finds its channel first, without a look at the recipient of each stream.
+        wanted = [EVERYONE, recipient_channel(grant.subject), *map(topic_channel, named)]
         return tuple(dict.fromkeys(wanted))
 
     def check_renewal(self, grant: Grant, connection: Connection) -> None:

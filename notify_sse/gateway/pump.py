@@ -1,8 +1,8 @@
 """The pump: drives every connection of the process.
 
 The hub says whom to wake; the pump lets each pull and write until it sleeps again. There is no queue per stream and no
-idle task. One step does one thing for a connection, and says what has to be waited for, if anything: then a task waits
-for it, and the connection goes on where it was. So no client is ever waited for in the path that serves the others.
+idle task. One thing is done for a connection at a time. When it has to be waited for, a task does that, and the
+connection goes on where it was. So no client is ever waited for in the path that serves the others.
 """
 
 import asyncio
@@ -153,21 +153,37 @@ class Pump:
             asyncio.get_running_loop().call_soon(self._serve_slice)
 
     def _serve(self, connection: Connection) -> None:
-        """Step by step, until it sleeps, ends, or something has to be waited for."""
+        """One thing after another, until it sleeps, ends, or something has to be waited for."""
+        stream = connection.stream
         # A busy connection is not served twice at once: it goes on by itself, and pulls what came meanwhile.
-        while not connection.gone and not connection.busy:
-            step = self._step(connection)
-            if isinstance(step, StreamState):
-                return  # asleep: the hub wakes it
-            if step is not None:
-                connection.busy = True
-                task = asyncio.get_running_loop().create_task(step)
-                self._tasks.add(task)
-                task.add_done_callback(partial(self._go_on, connection))
+        while not (connection.gone or connection.busy):
+            # What the stream says of itself goes first: a greeting before anything, a heartbeat with the cursor of now.
+            if connection.due:
+                waiting = self._write_due_control(connection)
+            # Closing is said; whatever else comes is for the next connection of this client.
+            elif connection.close_reason:
                 return
+            # Pulling and falling asleep are one step: nothing can arrive in between.
+            elif isinstance(pulled := stream.pull(self._tail, now_ms=self._slice_ms), list):
+                waiting = self._write_frames(connection, pulled)
+                if waiting is None and stream.sleeps(self._tail):
+                    return  # the hub wakes it
+            elif pulled is StreamState.ASLEEP:
+                return
+            else:
+                waiting = self._move(connection, pulled) if isinstance(pulled, Reset) else self._replay(connection)
+            if waiting is not None:
+                self._wait(connection, waiting)
+
+    def _wait(self, connection: Connection, waiting: Coroutine[Any, Any, None]) -> None:
+        """It is busy until its client, or the log, has kept it waiting for long enough."""
+        connection.busy = True
+        task = asyncio.get_running_loop().create_task(waiting)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._go_on, connection))
 
     def _go_on(self, connection: Connection, waited: asyncio.Task[None]) -> None:
-        """The client, or the log, kept it waiting for long enough."""
+        """What it waited for is there, or has failed."""
         self._tasks.discard(waited)
         connection.busy = False
         if waited.cancelled():
@@ -177,23 +193,6 @@ class Pump:
             connection.abandon()
             return
         self.drive((connection,))
-
-    def _step(self, connection: Connection) -> Coroutine[Any, Any, None] | StreamState | None:
-        """Do one thing for `connection`. Returns what to wait for, `StreamState.ASLEEP`, or None to go on at once."""
-        # What the stream says of itself goes first: a greeting before anything, a heartbeat with the cursor of now.
-        if connection.due:
-            return self._write_due_control(connection)
-        # Closing is said; whatever else comes is for the next connection of this client.
-        if connection.close_reason:
-            return StreamState.ASLEEP
-        # Pulling and falling asleep are one step: nothing can arrive in between.
-        pulled = connection.stream.pull(self._tail, now_ms=self._slice_ms)
-        if isinstance(pulled, list):
-            waiting = self._write_frames(connection, pulled)
-            return StreamState.ASLEEP if waiting is None and connection.stream.sleeps(self._tail) else waiting
-        if isinstance(pulled, Reset):
-            return self._move(connection, pulled)
-        return pulled if pulled is StreamState.ASLEEP else self._replay(connection)
 
     def _write_frames(self, connection: Connection, frames: list[Frame]) -> Coroutine[Any, Any, None] | None:
         """Send `frames` piece by piece. What is left when the client keeps us waiting is forgotten, and pulled again

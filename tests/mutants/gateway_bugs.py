@@ -292,11 +292,11 @@ PUMP: Final = (
         "checking and falling asleep are one step",
         (
             "gateway.pump:Pump._serve",
-            "if isinstance(step, StreamState):",
+            "return  # the hub wakes it",
             (
-                "if isinstance(step, StreamState):\n"
-                "            connection.stream.asleep = False\n"
-                "            asyncio.get_running_loop().call_soon(setattr, connection.stream, 'asleep', True)"
+                "stream.asleep = False\n"
+                "                asyncio.get_running_loop().call_soon(setattr, stream, 'asleep', True)\n"
+                "                return"
             ),
         ),
     ),
@@ -306,7 +306,7 @@ PUMP: Final = (
         "a connection is written to by one at a time",
         (
             "gateway.pump:Pump._serve",
-            "while not connection.gone and not connection.busy:",
+            "while not (connection.gone or connection.busy):",
             "while not connection.gone:",
         ),
     ),

@@ -82,20 +82,20 @@ def chunk(data: bytes) -> bytes:
 
 
 class _Newest:
-    """The last chunk of frames, and the last heartbeat: a broadcast is one chunk for every stream, and so are the
-    heartbeats of all who have seen as much.
+    """The last frame that went out alone, and the last heartbeat: a broadcast is one chunk for every stream, and so are
+    the heartbeats of all who have seen as much.
     """
 
-    __slots__ = ("_chunk", "_data", "_heartbeat", "_heartbeat_chunk")
+    __slots__ = ("_block", "_chunk", "_heartbeat", "_heartbeat_chunk")
 
     def __init__(self) -> None:
-        self._data = self._chunk = self._heartbeat_chunk = b""
+        self._block = self._chunk = self._heartbeat_chunk = b""
         self._heartbeat: Heartbeat | None = None
 
-    def chunk(self, data: bytes) -> bytes:
-        """As `chunk`; not made again for the same object."""
-        if data is not self._data:
-            self._data, self._chunk = data, chunk(data)
+    def frame(self, frame: Frame) -> bytes:
+        """`frame` as a chunk; not made again for the same object."""
+        if frame.block is not self._block:
+            self._block, self._chunk = frame.block, chunk(frame.block)
         return self._chunk
 
     def heartbeat(self, event: Heartbeat) -> bytes:
@@ -120,7 +120,9 @@ class EventStreamTransport(DoorTransport):
         self.event_names = False
 
     def write(self, frames: Sequence[Frame]) -> Awaitable[None] | None:
-        return self.put(_newest.chunk(encode_frames(frames, event_names=self.event_names)))
+        if len(frames) == 1 and not self.event_names:
+            return self.put(_newest.frame(frames[0]))
+        return self.put(chunk(encode_frames(frames, event_names=self.event_names)))
 
     def write_control(self, event: ControlEvent) -> Awaitable[None] | None:
         if isinstance(event, Heartbeat):
