@@ -174,6 +174,7 @@ class Pump:
                 waiting = self._move(connection, pulled) if isinstance(pulled, Reset) else self._replay(connection)
             if waiting is not None:
                 self._wait(connection, waiting)
+                return
 
     def _wait(self, connection: Connection, waiting: Coroutine[Any, Any, None]) -> None:
         """It is busy until its client, or the log, has kept it waiting for long enough."""
