@@ -176,7 +176,7 @@ HUB: Final = (
         "join one channel only",
         0,
         "a stream joins each of its channels",
-        ("core.hub:Hub.join", "for channel in stream.channels:", "for channel in stream.channels[:1]:"),
+        ("core.hub:Hub.join", "for channel in stream.channels:", "for channel in stream.channels[1:2]:"),
     ),
 )
 
