@@ -63,6 +63,7 @@ async def test_a_message_that_no_queue_takes_is_an_error(
 ) -> None:
     """RabbitMQ confirms it all the same; for us it was not published. Trying again declares the queue, and works."""
     async with running(open_broker()) as process:
+        await asyncio.to_thread(server.settle)
         with foreign_channel(server) as channel:
             channel.queue_delete(f"{amqp_prefix}.ingest")
         with pytest.raises(BrokerUnavailable, match="no queue"):
@@ -75,6 +76,7 @@ async def test_a_message_that_no_queue_takes_is_an_error(
 async def test_a_deleted_queue_is_declared_again(open_broker: Open, server: RabbitServer, amqp_prefix: str) -> None:
     """The consumer learns of it, and starts over."""
     async with running(open_broker(), consumes=True, acks=True) as process:
+        await asyncio.to_thread(server.settle)
         with foreign_channel(server) as channel:
             channel.queue_delete(f"{amqp_prefix}.ingest")
         await process.until(lambda: process.connects == 2)

@@ -19,7 +19,7 @@ BROKER_URL = os.environ.get("NOTIFY_SSE_TEST_BROKER_URL", "")
 DATABASE_URL = os.environ.get("NOTIFY_SSE_TEST_DATABASE_URL", "")
 URLS = {"broker_url": BROKER_URL, "database_url": DATABASE_URL}
 """By fixture."""
-SETTLED_S = 5.0
+SETTLED_S = 15.0
 
 
 @contextlib.contextmanager

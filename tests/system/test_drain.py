@@ -11,7 +11,7 @@ from tests.support.polling import eventually
 from tests.support.service import ServiceFactory, Stack
 
 DRAIN_S = 6
-BUSY_S = 2.0
+BUSY_S = 8.0
 """How late a busy machine may be."""
 STREAMS = 60
 
@@ -80,7 +80,7 @@ async def test_new_connections_are_taken_for_the_minimum_time(service: ServiceFa
                 assert await late.end()
             assert (await api.http.get("/readyz", headers={"Connection": "close"})).status_code == 503
     await asyncio.to_thread(_gone, running)
-    assert time.monotonic() < began + 3 + BUSY_S + 2
+    assert time.monotonic() < began + 3 + BUSY_S
 
 
 async def test_without_streams_it_is_gone_at_once(service: ServiceFactory) -> None:

@@ -32,17 +32,17 @@ async def test_a_stream_ends_with_its_token(shared: Service) -> None:
     """
     async with Api(shared) as api:
         alice = fresh("alice")
-        ends_at = time.time() + 2
-        async with api.stream(alice, token=shared.token(alice, ttl_s=2)) as stream:
+        ends_at = time.time() + 4
+        async with api.stream(alice, token=shared.token(alice, ttl_s=4)) as stream:
             await stream.event("connected")
             expiring = await stream.event("expiring")
             left_s = ends_at - time.time()
-            assert 0 < left_s < 1.5
-            assert abs(float(str(expiring.json()["expires_in_s"])) - left_s) < 0.5
+            assert 0 < left_s < 3
+            assert abs(float(str(expiring.json()["expires_in_s"])) - left_s) < 1.5
             published = await api.publish(alice)
             assert (await stream.event("message")).id == published
             await _expect_closing(stream, "token_expired")
-            assert -0.1 < time.time() - ends_at < 1.5
+            assert -0.1 < time.time() - ends_at < 4
             assert stream.cursor >= published
 
 

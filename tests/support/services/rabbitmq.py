@@ -30,9 +30,17 @@ log.file.level = info
 """
 WATERMARK = "0.4"
 STARTED = b"Server startup complete"
-DEAD_LETTERING_IS_UP = "[sys:get_state(P) || {_, P, _, _} <- supervisor:which_children(rabbit_fifo_dlx_sup)], ok."
-"""Waits for what serves at-least-once dead-lettering. RabbitMQ 3.10 loses it for good, and with it every such queue,
-when a queue is deleted in that moment, as a test's clean-up may do."""
+DEAD_LETTERING_IS_UP = """
+Workers = fun() -> [Pid || {_, Pid, _, _} <- supervisor:which_children(rabbit_fifo_dlx_sup)] end,
+Key = <<"x-dead-letter-strategy">>,
+Queues = [Queue || Queue <- rabbit_amqqueue:list(), lists:keymember(Key, 1, amqqueue:get_arguments(Queue))],
+Wait = fun
+    Wait(Turns) when Turns > 0 ->
+        length(Workers()) >= length(Queues) orelse begin timer:sleep(20), Wait(Turns - 1) end;
+    Wait(_) -> false
+end,
+Wait(1000), [sys:get_state(Pid, 30000) || Pid <- Workers()], ok.
+"""
 
 
 def scripts() -> Path | None:
@@ -57,6 +65,15 @@ class RabbitServer(Server):
     @abstractmethod
     def kill(self, *, at_once: bool = False) -> None:
         """SIGKILL it, as a power cut of its process; `at_once` as it is, see `InstalledRabbit.kill`."""
+
+    def settle(self) -> None:
+        """Wait until each queue has what serves its at-least-once dead-lettering: a process that needs the queue's
+        leader, and its disk, to begin.
+
+        RabbitMQ 3.10 loses their supervisor for good, and with it every queue that comes after, when a queue is deleted
+        in that moment. A queue that the broker itself has lost is waited for 20 s.
+        """
+        self.ctl("eval", DEAD_LETTERING_IS_UP)
 
     def write_names(self) -> None:
         """Have the names of its quorum queues written down, see `InstalledRabbit.kill`."""
@@ -121,7 +138,7 @@ class InstalledRabbit(RabbitServer):
                 return STARTED in log.read()
 
         wait_ready(self.process, ready, within_s=120, log=self.log)
-        self.ctl("eval", DEAD_LETTERING_IS_UP)
+        self.settle()
 
     def stop(self) -> None:
         """End the node in order, and its epmd."""
