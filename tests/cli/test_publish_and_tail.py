@@ -163,7 +163,7 @@ def test_a_cursor_of_another_log_is_told_as_a_reset(service: ServiceFactory) -> 
 def test_a_tail_with_a_token_that_ends_says_so(service: ServiceFactory) -> None:
     """With a token that was given there is no other to go on with."""
     running = service(env={"RETRY_MS": "50"})
-    token = running.token("alice", ttl_s=2)
+    token = running.token("alice", ttl_s=6)
     ended = run("tail", "--token", token, env=of(running), timeout_s=30)
     assert ended.returncode == 1
     assert "closes the stream (token_expired)" in ended.stderr

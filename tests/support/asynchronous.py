@@ -15,7 +15,7 @@ import uvloop
 
 from tests.support.polling import becomes_true
 
-SETTLE_S = 0.5
+SETTLE_S = 5.0
 """How long tasks and connections that were told to end may take to, once the test is done."""
 
 
