@@ -21,7 +21,7 @@ WAIT_S: Final = 10.0
 """For a look of another process. After that both look: one that hangs keeps nobody from the dead letters."""
 POLL_S: Final = 0.02
 CUT_SHORT_S: Final = 1.0
-"""For what was looked at to be back, after a look that was cut short."""
+"""So long who cuts a look short waits for what was looked at to be back. If it takes longer, nobody looks before."""
 
 
 class DeadLetterQueue:
@@ -31,9 +31,25 @@ class DeadLetterQueue:
         self._name = name
         self._timeout_s = timeout_s
         self._looking = asyncio.Lock()
+        self._looks: set[asyncio.Task[None]] = set()
 
     async def look(self, connection: AmqpConnection, visit: Visit, *, limit: int | None = None) -> None:
-        """Show all, at most `limit`, to `visit`: see `looking.look`. They are back when this returns, or raises."""
+        """Show all, at most `limit`, to `visit`: see `looking.look`. They are back when this returns, or raises; who
+        looks next waits for those that are not yet back after a cancellation.
+        """
+        look = asyncio.create_task(self._look(connection, visit, limit))
+        self._looks.add(look)
+        look.add_done_callback(self._looks.discard)
+        try:
+            await asyncio.wait([look])
+        except asyncio.CancelledError:
+            look.cancel()
+            await asyncio.wait([look], timeout=CUT_SHORT_S)
+            look.add_done_callback(_seen)
+            raise
+        await look
+
+    async def _look(self, connection: AmqpConnection, visit: Visit, limit: int | None) -> None:
         async with self._alone(connection):
             there = 0
             try:
@@ -43,8 +59,7 @@ class DeadLetterQueue:
                     await look(channel, self._name, visit, count=count, timeout_s=self._timeout_s)
             except BaseException:  # cancelled too: who looks next would count too few
                 with suppress(*FOREIGN_ERRORS):
-                    async with asyncio.timeout(CUT_SHORT_S):
-                        await self._back(connection, there)
+                    await self._back(connection, there)
                 raise
             await self._back(connection, there)
 
@@ -114,3 +129,9 @@ class DeadLetterQueue:
     @property
     def _lock(self) -> str:
         return f"{self._name}.look"
+
+
+def _seen(look: "asyncio.Task[None]") -> None:
+    """Nobody waits for how it ended."""
+    if not look.cancelled():
+        look.exception()
