@@ -98,6 +98,7 @@ async def test_who_cancels_a_look_waits_until_all_are_back(brokers: Brokers, mon
         await wait_until_back(channel, queue, count, timeout_s=timeout_s)
 
     monkeypatch.setattr(dead_letter_queue, "wait_until_back", wait)
+    monkeypatch.setattr(dead_letter_queue, "CUT_SHORT_S", 30)
     async with running(brokers.open()) as process:
         await refuse_many(process.broker, [b"%d" % number for number in range(count)])
         shown = asyncio.Event()
@@ -115,11 +116,13 @@ async def test_who_cancels_a_look_waits_until_all_are_back(brokers: Brokers, mon
         assert (await process.broker.queued()).dead == count
 
 
-async def test_nobody_looks_before_all_are_back(brokers: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cut", ["while they are shown", "while they are given back"])
+async def test_nobody_looks_before_all_are_back(brokers: Brokers, monkeypatch: pytest.MonkeyPatch, cut: str) -> None:
     """A broker whose disk is slow takes seconds for that: who looked meanwhile would say that they are not there."""
-    are_back = asyncio.Event()
+    are_back, shown = asyncio.Event(), asyncio.Event()
 
     async def wait(channel: AbstractChannel, queue: str, count: int, *, timeout_s: float) -> None:
+        shown.set()
         await are_back.wait()
         await wait_until_back(channel, queue, count, timeout_s=timeout_s)
 
@@ -127,10 +130,10 @@ async def test_nobody_looks_before_all_are_back(brokers: Brokers, monkeypatch: p
     monkeypatch.setattr(dead_letter_queue, "CUT_SHORT_S", 0.05)
     async with running(brokers.open(), consumes=True) as one, running(brokers.open()) as other:
         await _refused(one)
-        shown = asyncio.Event()
 
         def visit(_: DeadLetter) -> bool:
-            shown.set()
+            if cut == "while they are shown":
+                shown.set()
             return False
 
         cut_short = asyncio.create_task(one.broker.visit_dead_letters(visit))

@@ -20,7 +20,7 @@ from notify_sse.core.ports import Chosen, DeadLetter, Visit
 WAIT_S: Final = 10.0
 """For a look of another process. After that both look: one that hangs keeps nobody from the dead letters."""
 POLL_S: Final = 0.02
-CUT_SHORT_S: Final = 1.0
+CUT_SHORT_S: Final = 0.5
 """So long who cuts a look short waits for what was looked at to be back. If it takes longer, nobody looks before."""
 
 
@@ -32,6 +32,8 @@ class DeadLetterQueue:
         self._timeout_s = timeout_s
         self._looking = asyncio.Lock()
         self._looks: set[asyncio.Task[None]] = set()
+        self._giving_back: set[asyncio.Task[None]] = set()
+        """The looks that have shown what they will show. Whoever cancels one of these only stops waiting for it."""
 
     async def look(self, connection: AmqpConnection, visit: Visit, *, limit: int | None = None) -> None:
         """Show all, at most `limit`, to `visit`: see `looking.look`. They are back when this returns, or raises; who
@@ -39,28 +41,38 @@ class DeadLetterQueue:
         """
         look = asyncio.create_task(self._look(connection, visit, limit))
         self._looks.add(look)
-        look.add_done_callback(self._looks.discard)
+        look.add_done_callback(self._ended)
         try:
             await asyncio.wait([look])
         except asyncio.CancelledError:
-            look.cancel()
+            if look not in self._giving_back:
+                look.cancel()
             await asyncio.wait([look], timeout=CUT_SHORT_S)
-            look.add_done_callback(_seen)
             raise
         await look
 
+    def _ended(self, look: "asyncio.Task[None]") -> None:
+        self._looks.discard(look)
+        self._giving_back.discard(look)
+        if not look.cancelled():
+            look.exception()  # it is seen, also when nobody waits for it any more
+
     async def _look(self, connection: AmqpConnection, visit: Visit, limit: int | None) -> None:
         async with self._alone(connection):
-            there = 0
+            there, task = 0, asyncio.current_task()
+            assert task is not None
             try:
                 async with connection.temporary_channel() as channel:
                     there = await ready(channel, self._name, self._timeout_s)
                     count = there if limit is None else min(limit, there)
+                    _raise_if_cancelled(task)
                     await look(channel, self._name, visit, count=count, timeout_s=self._timeout_s)
             except BaseException:  # cancelled too: who looks next would count too few
+                self._giving_back.add(task)
                 with suppress(*FOREIGN_ERRORS):
                     await self._back(connection, there)
                 raise
+            self._giving_back.add(task)
             await self._back(connection, there)
 
     async def take(
@@ -131,7 +143,7 @@ class DeadLetterQueue:
         return f"{self._name}.look"
 
 
-def _seen(look: "asyncio.Task[None]") -> None:
-    """Nobody waits for how it ended."""
-    if not look.cancelled():
-        look.exception()
+def _raise_if_cancelled(task: "asyncio.Task[None]") -> None:
+    """Aiormq waits with wait_for, which on Python 3.11 forgets a cancellation that comes with an answer."""
+    if task.cancelling():
+        raise asyncio.CancelledError

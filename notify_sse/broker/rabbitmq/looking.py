@@ -178,9 +178,11 @@ async def wait_until_back(channel: AbstractChannel, queue: str, count: int, *, t
     RabbitMQ puts messages back some time after their channel was closed. A replay or a purge right after a look must
     find them. Gives up without an error: another process may have taken them.
     """
+    deadline = time.monotonic() + RETURN_TIMEOUT_S
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(RETURN_TIMEOUT_S):
-            while await ready(channel, queue, timeout_s) < count:  # noqa: ASYNC110 - the broker sends no event for it
+            # The broker sends no event for it. A time-out alone could be forgotten, as a cancellation in `look`.
+            while await ready(channel, queue, timeout_s) < count and time.monotonic() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(RETURN_POLL_S)
 
 
