@@ -1,8 +1,14 @@
 """How long something takes, on a machine that is busy with other things too."""
 
+import os
 from collections.abc import Awaitable, Callable
 
 TRIES = 3
+
+
+def is_busy() -> bool:
+    """Whether the machine has more to do than it has processors."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1)
 
 
 async def quickest(trial: Callable[[], Awaitable[float]], *, enough_s: float) -> float:
