@@ -5,18 +5,18 @@ And a look holds one body at a time, and gives all of them back, whatever become
 
 import asyncio
 import tracemalloc
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import aiormq
 import pytest
 from aiormq.abc import AbstractChannel
 
-from notify_sse.broker.rabbitmq import dead_letter_queue
+from notify_sse.broker.rabbitmq import dead_letter_queue, looking
 from notify_sse.broker.rabbitmq.broker import RabbitMQBroker
 from notify_sse.broker.rabbitmq.looking import FIRST_WINDOW, kept_in, look, ready, wait_until_back
-from notify_sse.core.ports import DeadLetter
+from notify_sse.core.ports import DeadLetter, Visit
 from notify_sse.errors import BrokerUnavailable
-from tests.broker.brokers import Brokers, Process, RabbitMQBrokers, message, publishing, running
+from tests.broker.brokers import DEADLINE_S, Brokers, Process, RabbitMQBrokers, message, publishing, running
 from tests.support.dead_letters import refuse_many
 from tests.support.polling import eventually
 from tests.support.services import RabbitServer
@@ -35,6 +35,15 @@ async def _refused(process: Process) -> None:
         for delivery in await process.takes(LETTERS):
             await process.broker.dead_letter(delivery, reason="malformed", detail="")
             await process.broker.ack([delivery])
+
+
+async def _cut_short(process: Process, moment: asyncio.Event, visit: Visit) -> None:
+    """Begin to look, and cancel that at this moment."""
+    look = asyncio.create_task(process.broker.visit_dead_letters(visit))
+    await moment.wait()
+    look.cancel()
+    await asyncio.wait([look])
+    assert look.cancelled()
 
 
 async def test_all_who_look_at_once_see_all(brokers: Brokers) -> None:
@@ -107,11 +116,7 @@ async def test_who_cancels_a_look_waits_until_all_are_back(brokers: Brokers, mon
             shown.set()
             return False
 
-        cut_short = asyncio.create_task(process.broker.visit_dead_letters(visit))
-        await shown.wait()
-        cut_short.cancel()
-        await asyncio.wait([cut_short])
-        assert cut_short.cancelled()
+        await _cut_short(process, shown, visit)
         assert waited_for == [count]
         assert (await process.broker.queued()).dead == count
 
@@ -136,11 +141,7 @@ async def test_nobody_looks_before_all_are_back(brokers: Brokers, monkeypatch: p
                 shown.set()
             return False
 
-        cut_short = asyncio.create_task(one.broker.visit_dead_letters(visit))
-        await shown.wait()
-        cut_short.cancel()
-        await asyncio.wait([cut_short])
-        assert cut_short.cancelled()
+        await _cut_short(one, shown, visit)
         seen: list[DeadLetter] = []
         looks = [asyncio.create_task(who.broker.visit_dead_letters(kept_in(seen))) for who in (one, other)]
         await asyncio.wait(looks, timeout=0.5)
@@ -148,6 +149,52 @@ async def test_nobody_looks_before_all_are_back(brokers: Brokers, monkeypatch: p
         are_back.set()
         await asyncio.gather(*looks)
         assert len(seen) == 2 * LETTERS
+
+
+async def test_a_cancellation_that_is_forgotten_before_the_look_ends_it(
+    brokers: Brokers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As wait_for does on Python 3.11, when it comes with an answer: nobody is there any more to end it."""
+    asked = asyncio.Event()
+
+    async def ready_and_forget(channel: AbstractChannel, queue: str, timeout_s: float) -> int:
+        asked.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(DEADLINE_S)
+        return await ready(channel, queue, timeout_s)
+
+    monkeypatch.setattr(dead_letter_queue, "CUT_SHORT_S", 30)
+    async with running(brokers.open(), consumes=True) as process:
+        await _refused(process)
+        monkeypatch.setattr(dead_letter_queue, "ready", ready_and_forget)
+        seen: list[DeadLetter] = []
+        await _cut_short(process, asked, kept_in(seen))
+        assert seen == []
+
+
+async def test_those_that_do_not_come_back_are_waited_for_once(
+    brokers: Brokers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the time-out is forgotten in the same way: both locks are held meanwhile."""
+
+    async def none_and_forget(*_: object) -> int:
+        try:
+            await asyncio.sleep(0.2)
+        except asyncio.CancelledError:
+            if forgotten:
+                raise
+            forgotten.append(True)
+        return 0
+
+    forgotten: list[bool] = []
+
+    monkeypatch.setattr(looking, "RETURN_TIMEOUT_S", 0.1)
+    async with running(brokers.open(), consumes=True) as process:
+        await _refused(process)
+        monkeypatch.setattr(looking, "ready", none_and_forget)
+        seen: list[DeadLetter] = []
+        await process.broker.visit_dead_letters(kept_in(seen))
+        assert len(seen) == LETTERS
 
 
 async def test_a_look_whose_connection_is_lost_says_so_and_loses_nothing(brokers: Brokers) -> None:
