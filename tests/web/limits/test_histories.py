@@ -92,7 +92,8 @@ async def test_a_page_that_ends_early_is_gone_on_with_until_it_is_full_or_done()
 async def test_it_looks_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the page says how far it came."""
     monkeypatch.setattr(module, "LOOK_S", 0.0)
-    page = await _histories(_Pages(Page((), 40, HEAD))).read("a", ["a"], ALL, limit=3)
+    store = _Pages(Page((), 40, HEAD), Page((), HEAD.position, HEAD))
+    page = await _histories(store).read("a", ["a"], ALL, limit=3)
     assert page.upto == 40
     left = ALL.beyond(page)
     assert left is not None
