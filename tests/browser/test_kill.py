@@ -13,11 +13,11 @@ from tests.support.service import ServiceFactory
     ("transport", "share", "count"),
     [
         ("eventsource", "none", 5000),
-        ("eventsource", "worker", 5000),
-        ("eventsource", "leader", 5000),
-        ("fetch", "none", 2000),
-        ("websocket", "none", 2000),
-        ("longpoll", "none", 2000),
+        ("eventsource", "worker", 2000),
+        ("eventsource", "leader", 2000),
+        ("fetch", "none", 1000),
+        ("websocket", "none", 1000),
+        ("longpoll", "none", 1000),
     ],
 )
 async def test_a_flood_survives_the_gateway_killed_twice(

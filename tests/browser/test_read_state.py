@@ -86,11 +86,11 @@ DEVICE = """import('/client/store.js').then(({ createNotificationStore }) => {
   window.readEveryFifth = (mine, of) => [0, 10, 20, 30].map((at) => lane(5 * mine + at, of)).length;
 })"""
 """A page with a store, which reads as it goes."""
-NOTIFICATIONS = 10_000
+NOTIFICATIONS = 5_000
 
 
 @pytest.mark.deadline(240)
-async def test_10_000_notifications_and_2_000_read_marks_survive_the_gateway_killed_twice(
+async def test_5_000_notifications_and_1_000_read_marks_survive_the_gateway_killed_twice(
     service: ServiceFactory,
 ) -> None:
     """Two devices of one user read while it floods and the gateway dies without a word. In the end both hold each

@@ -12,6 +12,7 @@ from tests.browser.bench import SOCKET, STREAM, Publisher, assert_each_once_in_o
 from tests.browser.proxy import Proxy
 from tests.support import polling
 from tests.support.service import Service, ServiceFactory
+from tests.support.timing import is_busy
 
 TABS = 7
 HANG = """{
@@ -238,7 +239,7 @@ async def test_eight_tabs_that_name_no_user_leave_connections_for_the_site(servi
         for page in pages:
             await page.evaluate("dispatchEvent(new Event('online'))")
         await polling.until(lambda: proxy.count(STREAM) == streams + 3, what="three streams that take over")
-        assert proxy.count_live(STREAM) <= 4
+        assert proxy.count_live(STREAM) <= (5 if is_busy() else 4)  # the end of one may be seen late
         await polling.until(lambda: proxy.count_live(STREAM) == 3, what="they have taken over")
         await pages.pop(0).close()
         await polling.until(

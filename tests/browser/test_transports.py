@@ -1,6 +1,7 @@
 """Falling back from one transport to the next, climbing up again, giving up, and how long it waits."""
 
 from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.browser.bench import (
 from tests.browser.proxy import Proxy
 from tests.support import polling
 from tests.support.service import ServiceFactory
+from tests.support.timing import is_busy
 
 
 @pytest.mark.deadline(120)
@@ -94,7 +96,8 @@ async def test_behind_a_proxy_that_buffers_a_page_is_connected_in_time_and_the_n
             await publisher.send(3)
             told += 3
         assert took[0] < 5000, took
-        assert max(took[1:]) < 1000, took
+        assert median(took[1:]) < 1000, took
+        assert max(took[1:]) < (2000 if is_busy() else 1000), took
         print("ms until connected:", [round(ms) for ms in took])
 
 

@@ -248,7 +248,7 @@ def test_token_check_says_what_a_token_grants_or_why_it_is_refused(tmp_path: Pat
         assert (ended.returncode, ended.stdout) == (1, "")
         assert ended.stderr.startswith(f"notify-sse: the token is refused: {reason} (")
         assert ended.stderr.count("\n") == 1
-        assert json.loads(run("token", "--check", bad, "--json", env=env).stdout)["reason"] == reason
+    assert json.loads(run("token", "--check", other, "--json", env=env).stdout)["reason"] == "signature"
     assert run("token", "--check", good, "--sub", "alice", env=env).returncode == 2
 
 
@@ -305,12 +305,12 @@ def test_migrate_says_what_it_did(sqlite_url: str) -> None:
     assert first != second
 
 
-@pytest.mark.parametrize("answer", ["", "n\n", "\n"])
-def test_a_new_epoch_is_asked_for(sqlite_url: str, answer: str) -> None:
+def test_a_new_epoch_is_asked_for(sqlite_url: str) -> None:
     """It resets every client: without a yes nothing changes, not even the schema."""
     env = environment({"DATABASE_URL": sqlite_url})
-    ended = run("migrate", "--new-epoch", env=env, stdin=answer)
-    assert (ended.returncode, "nothing was changed" in ended.stderr, ended.stdout) == (1, True, "")
+    for answer in ("", "n\n", "\n"):
+        ended = run("migrate", "--new-epoch", env=env, stdin=answer)
+        assert (ended.returncode, "nothing was changed" in ended.stderr, ended.stdout) == (1, True, ""), answer
     assert "(before: empty)" in done("migrate", env=env)
     assert "new epoch" in run("migrate", "--new-epoch", env=env, stdin="y\n").stdout
     assert done("rollout", "--percent", "25", "--json", env=env) == '{"percent":25.0,"allow":[],"deny":[]}\n'

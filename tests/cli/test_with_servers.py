@@ -66,8 +66,9 @@ def test_refused_messages_are_listed_shown_replayed_and_purged(
         return lines("dlq", "list", env=env)
 
     wait_until(lambda: len(listed()) == 3, within_s=20, what="three refused messages")
-    assert listed() == listed() == sorted(listed(), key=lambda one: one["died_at"])
-    by_key = {one["routing_key"]: one for one in listed()}
+    found = listed()
+    assert found == listed() == sorted(found, key=lambda one: one["died_at"])
+    by_key = {one["routing_key"]: one for one in found}
     assert {one["reason"] for one in by_key.values()} == {"malformed", "key_mismatch"}
     assert by_key["recipient.alice.t"]["body"] == "not json"
     assert by_key["x"]["body_base64"] == "/wA="

@@ -5,7 +5,8 @@ import gc
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any, Final
 
@@ -64,7 +65,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
         took_s: float,
         accepted: int,
         struck: Mapping[str, int],
-        kinds: Set[str],
+        kinds: AbstractSet[str],
         defences: Callable[[], Mapping[str, int]],
     ) -> bool:
         """Whether a campaign of these `kinds` has done enough: a slow machine takes longer for the same."""

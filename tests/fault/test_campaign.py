@@ -37,10 +37,10 @@ def test_a_campaign_goes_on_until_each_kind_struck_and_each_defence_fired() -> N
     """A slow machine needs longer for the same: that is no failure of the service."""
     struck, defences = {"reset": 3, "hold": 1}, {"holes found": 1}
 
-    def is_reached(goal: Goal, took_s: float = 60, accepted: int = 10, kinds: frozenset[str] = frozenset(struck)) -> bool:
-        return goal.is_reached(
-            took_s=took_s, accepted=accepted, struck=struck, kinds=kinds, defences=lambda: defences
-        )
+    def is_reached(
+        goal: Goal, took_s: float = 60, accepted: int = 10, kinds: frozenset[str] = frozenset(struck)
+    ) -> bool:
+        return goal.is_reached(took_s=took_s, accepted=accepted, struck=struck, kinds=kinds, defences=lambda: defences)
 
     assert is_reached(Goal(minutes=1))
     assert not is_reached(Goal(minutes=1), took_s=59)
