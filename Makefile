@@ -16,6 +16,8 @@ VENV := .venv
 # The rooms of tests that run the code of core, log and gateway within their own process, where lines can be counted.
 MEASURED := tests/core tests/log tests/gateway tests/server tests/simulation
 PYTHON_IN_VENV := $(VENV)/bin/python
+# A suite starts hundreds of processes. Each would compile the code anew where the environment forbids to keep it.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(PYTHON_IN_VENV) -m pytest
 INSTALL = echo 'installing into $(VENV) …' >&2; $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check --editable
 PACKAGING := setup.cfg pyproject.toml notify_sse/__init__.py
 
@@ -25,7 +27,7 @@ run: $(VENV)/.run ## the service on the embedded default, with its demo page (no
 	@exec $(PYTHON_IN_VENV) -m notify_sse serve $(ARGS)
 
 test: $(VENV)/.test ## the whole suite, against private RabbitMQ and Postgres servers that it starts itself
-	@$(PYTHON_IN_VENV) -m pytest $(if $(JOBS),-n $(JOBS) --dist worksteal) $(ARGS)
+	@$(PYTEST) $(if $(JOBS),-n $(JOBS) --dist worksteal) $(ARGS)
 
 check: lint coverage ## lint, types, import rules, then the whole suite with its coverage: what CI runs
 	@$(MAKE) test ARGS='$(addprefix --ignore=,$(MEASURED)) $(ARGS)'
@@ -38,7 +40,7 @@ lint: $(VENV)/.check ## ruff, mypy and the import rules; Biome and tsc for the J
 	@$(PYTHON_IN_VENV) -m tests.client
 
 coverage: $(VENV)/.test ## the tests of core, log and gateway, and which of their lines no test runs: none may be left
-	@$(PYTHON_IN_VENV) -m pytest $(if $(JOBS),-n $(JOBS) --dist worksteal) --cov= $(MEASURED)
+	@$(PYTEST) $(if $(JOBS),-n $(JOBS) --dist worksteal) --cov= $(MEASURED)
 
 docs: $(VENV)/.docs ## the documentation site with search, into build/docs; fails on a link that leads nowhere
 	@$(VENV)/bin/zensical build --config-file mkdocs.yml --clean --strict

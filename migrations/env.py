@@ -1,4 +1,4 @@
-"""What Alembic runs for every command: hands it the connection on which `notify_sse.store.schema` began.
+"""What Alembic runs for every command: hands it the connection on which `notify_sse.store.migration` began.
 
 The lock and the transaction around it are the caller's (docs/adr/0004-schema.md), so nothing is committed here.
 """

@@ -1,6 +1,6 @@
 """A notification_id is the idempotency key within its channel, no longer in the whole log.
 
-On Postgres the new index is built before this runs, outside of the transaction (`store/postgres/schema.py`), so that
+On Postgres the new index is built before this runs, outside of the transaction (`store/postgres/migration.py`), so that
 nothing waits for it. Programs of the version before go on working: they call the same function.
 """
 

@@ -1,7 +1,7 @@
 """The journal: a row for each connection, each gateway, and each run of notifications that were accepted the same way.
 
 On Postgres the new index of the log is built before this runs, outside of the transaction
-(`store/postgres/schema.py`), so that nothing waits for it. Programs of the version before use none of it.
+(`store/postgres/migration.py`), so that nothing waits for it. Programs of the version before use none of it.
 """
 
 from pathlib import Path

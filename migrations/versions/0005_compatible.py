@@ -1,7 +1,7 @@
 """The database says which older programs work on its schema; and how far streams are rolled out is kept in it.
 
-`compatible_from` is filled in by whoever migrates (`store/schema.py`). Programs of the versions before do not look at
-either.
+`compatible_from` is filled in by whoever migrates (`store/migration.py`). Programs of the versions before do not look
+at either.
 """
 
 from pathlib import Path

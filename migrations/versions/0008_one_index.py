@@ -1,7 +1,7 @@
 """One index answers for both questions: is this notification stored for this channel, and where is this id.
 
-On Postgres it is built before this runs, outside of the transaction (`store/postgres/schema.py`), so that nothing waits
-for it. Programs of the version before find all that they ask for by it.
+On Postgres it is built before this runs, outside of the transaction (`store/postgres/migration.py`), so that nothing
+waits for it. Programs of the version before find all that they ask for by it.
 """
 
 from pathlib import Path

@@ -7,13 +7,12 @@ verified a moment ago. Only a token that names an unknown key may wait, for one 
 import hashlib
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from notify_sse.auth.credentials import CHANGING, Credentials, Way, credentials
 from notify_sse.auth.grant import Grant, grant_of
-from notify_sse.auth.jwks import Jwks
 from notify_sse.auth.keys import Key, KeyFinder, public_key, secret_key, signing_secret
 from notify_sse.auth.origin import is_foreign
 from notify_sse.auth.revoked import Revoked
@@ -22,6 +21,9 @@ from notify_sse.auth.tickets import Tickets
 from notify_sse.auth.verified import Verified, digest_of
 from notify_sse.config import Settings
 from notify_sse.errors import TokenRefused, TokenRevoked, Unauthorized
+
+if TYPE_CHECKING:
+    from notify_sse.auth.jwks import Jwks
 
 MAX_TOKEN_BYTES: Final = 8192
 _REFUSAL: Final = "the token is not valid"
@@ -72,6 +74,8 @@ class Verifier:
 
     def _key_finder(self, settings: Settings) -> KeyFinder:
         if settings.jwks_url is not None:
+            from notify_sse.auth.jwks import Jwks  # noqa: PLC0415  (httpx is loaded only where keys are read by HTTP)
+
             # A token whose key was withdrawn must not be found in the cache.
             self._jwks = Jwks(settings.jwks_url, on_change=self._verified.clear)
             self._jwks.load_file()

@@ -10,7 +10,6 @@ from notify_sse.core.ports import Finding, Store
 from notify_sse.core.read_state import ReadState
 from notify_sse.core.rollout import RolloutRecords
 from notify_sse.errors import BadConfiguration
-from notify_sse.store import schema
 from notify_sse.store.postgres import diagnosis as postgres_diagnosis
 from notify_sse.store.postgres import schema as postgres_schema
 from notify_sse.store.postgres.access import PostgresAccessRecords
@@ -93,16 +92,21 @@ async def migrate(database_url: str) -> Migrated:
     Raises `StoreUnavailable` (try again), `SchemaOutdated` when a newer version made the schema or the user may not
     change it, `BadConfiguration`. Cancelled, nothing was changed.
     """
+    from notify_sse.store.postgres import migration as postgres_migration  # noqa: PLC0415  (Alembic takes long to load)
+    from notify_sse.store.sqlite import migration as sqlite_migration  # noqa: PLC0415
+
     if _is_postgres(database_url):
-        return await postgres_schema.migrate(database_url)
-    return await sqlite_schema.migrate(database_url)
+        return await postgres_migration.migrate(database_url)
+    return await sqlite_migration.migrate(database_url)
 
 
 async def leaves_behind(database_url: str) -> bool:
     """Whether `migrate` would make a schema that the programs of before cannot start on. Changes nothing. No for
     SQLite, which one process has alone. Raises `StoreUnavailable`, `BadConfiguration`.
     """
-    return _is_postgres(database_url) and schema.leaves_behind(await postgres_schema.current_schema(database_url))
+    from notify_sse.store import migration  # noqa: PLC0415  (Alembic takes long to load)
+
+    return _is_postgres(database_url) and migration.leaves_behind(await postgres_schema.current_schema(database_url))
 
 
 async def check_schema(database_url: str) -> None:

@@ -15,8 +15,8 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from notify_sse.errors import BadConfiguration, SchemaOutdated, StoreUnavailable
-from notify_sse.store import diagnose, migrate, open_store, schema
-from notify_sse.store.postgres import schema as postgres_schema
+from notify_sse.store import diagnose, migrate, migration, open_store, schema
+from notify_sse.store.postgres import migration as postgres_migration
 from notify_sse.store.postgres import store as postgres_store
 from tests.store.subject import Subject, current_revision, ids, notification, several, whole_log
 from tests.support.services import PostgresServer
@@ -37,6 +37,17 @@ from notify_sse.store import migrate
 print("ready", flush=True)
 sys.stdin.readline()
 print(asyncio.run(migrate(sys.argv[1])).before)
+"""
+OPEN = """
+import asyncio, sys
+import notify_sse.server.process
+from notify_sse.store import open_store
+async def main():
+    store = open_store(sys.argv[1])
+    await store.open()
+    await store.close()
+asyncio.run(main())
+print("alembic" in sys.modules)
 """
 COLUMNS = {
     "sqlite": "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
@@ -60,14 +71,14 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 def upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractContextManager[None]]:
     """Within it, this program is a later version, with one more revision, whose file has the line `more`."""
     scripts = tmp_path / "migrations"
-    shutil.copytree(schema._scripts(), scripts)
+    shutil.copytree(schema.scripts(), scripts)
     down = schema.expected_revision()
 
     @contextlib.contextmanager
     def later(more: str = "") -> Iterator[None]:
         (scripts / "versions" / "9999_later.py").write_text(LATER.format(down=down, more=more))
         with monkeypatch.context() as patch:
-            patch.setattr(schema, "_scripts", lambda: scripts)
+            patch.setattr(schema, "scripts", lambda: scripts)
             yield
 
     return later
@@ -77,12 +88,12 @@ def upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., A
 def before_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
     """Within it, this program's newest revision is 0001."""
     scripts = tmp_path / "before"
-    shutil.copytree(schema._scripts(), scripts, ignore=shutil.ignore_patterns("000[2-9]*"))
+    shutil.copytree(schema.scripts(), scripts, ignore=shutil.ignore_patterns("000[2-9]*"))
 
     @contextlib.contextmanager
     def before() -> Iterator[None]:
         with monkeypatch.context() as patch:
-            patch.setattr(schema, "_scripts", lambda: scripts)
+            patch.setattr(schema, "scripts", lambda: scripts)
             yield
 
     return before
@@ -98,6 +109,17 @@ async def test_an_empty_database_is_brought_to_the_expected_revision(subject: Su
     assert await migrate(subject.url) == schema.Migrated(expected, expected)
     assert await current_revision(subject.url) == expected
     assert await subject.sql("SELECT epoch FROM log_head") == epoch
+
+
+async def test_only_a_process_that_has_something_to_migrate_loads_alembic(subject: Subject) -> None:
+    """It costs each of the others 18 MB."""
+    loads = []
+    for _ in range(2):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", OPEN, subject.url, stdout=asyncio.subprocess.PIPE
+        )
+        loads.append((await process.communicate())[0].decode().strip())
+    assert loads == ["True", "False"]
 
 
 async def test_both_databases_have_the_same_tables(sqlite_url: str, database_url: str) -> None:
@@ -208,24 +230,25 @@ async def test_an_older_program_works_on_a_newer_schema_that_is_compatible(
 
 def test_every_revision_names_one_that_its_programs_can_be_mixed_with() -> None:
     """`compatible_from` is a revision that is there, the file's own at most, and never an older one than before."""
-    scripts = [*ScriptDirectory.from_config(schema._config()).walk_revisions()][::-1]
+    scripts = [*ScriptDirectory.from_config(migration._config()).walk_revisions()][::-1]
     order = [script.revision for script in scripts]
+    assert order == schema.revisions(), "the names of their files tell it"
     declared = [getattr(script.module, "compatible_from", None) for script in scripts]
     places = [order.index(one) if one else 0 for one in declared]
     assert all(place <= own for own, place in enumerate(places))
     assert [place for place in places if place] == sorted(place for place in places if place)
-    assert schema.compatible_from() in order
+    assert migration.compatible_from() in order
 
 
 def test_a_schema_leaves_those_behind_whose_revision_is_older_than_the_oldest_that_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert not schema.leaves_behind(None)
-    assert not schema.leaves_behind(schema.Schema("0001"))
-    monkeypatch.setattr(schema, "compatible_from", lambda: "0004")
-    assert schema.leaves_behind(schema.Schema("0003"))
-    assert not schema.leaves_behind(schema.Schema("0004"))
-    assert not schema.leaves_behind(schema.Schema("9999", "0001"))
+    assert not migration.leaves_behind(None)
+    assert not migration.leaves_behind(schema.Schema("0001"))
+    monkeypatch.setattr(migration, "compatible_from", lambda: "0004")
+    assert migration.leaves_behind(schema.Schema("0003"))
+    assert not migration.leaves_behind(schema.Schema("0004"))
+    assert not migration.leaves_behind(schema.Schema("9999", "0001"))
 
 
 async def test_a_newer_schema_is_left_alone(
@@ -254,7 +277,7 @@ async def test_a_failed_migration_leaves_nothing(
 ) -> None:
     """A revision that fails takes those before it back: the database is empty, or as it was."""
     with upgraded():
-        later = next(schema._scripts().glob("versions/9999*"))
+        later = next(schema.scripts().glob("versions/9999*"))
         later.write_text(later.read_text().replace("(x integer)", "(x integer); nonsense"))
         with pytest.raises(StoreUnavailable):
             await migrate(subject.url)
@@ -334,7 +357,7 @@ async def test_a_running_postgres_is_migrated_beside_its_writers(
     index that somebody's attempt left unfinished is made anew.
     """
     subject = Subject(database_url)
-    monkeypatch.setattr(postgres_schema, "LOCKED_OUT_PAUSE_S", 0.2)
+    monkeypatch.setattr(postgres_migration, "LOCKED_OUT_PAUSE_S", 0.2)
     _append_as_before(monkeypatch)
     with before_identity():
         older = open_store(database_url)

@@ -14,7 +14,7 @@ import pytest
 from notify_sse.core.access import NewRevocation
 from notify_sse.errors import BadConfiguration, StoreUnavailable
 from notify_sse.store import open_access_records, open_store
-from notify_sse.store.postgres import pool, schema
+from notify_sse.store.postgres import migration, pool
 from notify_sse.store.postgres.diagnosis import diagnose
 from notify_sse.store.schema import VERSION_TABLE
 from tests.store.subject import Subject, ids, several, whole_log
@@ -156,9 +156,9 @@ async def test_an_old_schema_is_migrated_at_the_server_itself(behind: Subject, d
     await server.sql("CREATE INDEX log_by_notification_id ON log USING hash (notification_id)")
     await server.sql(f"UPDATE {VERSION_TABLE} SET version_num = '0007'")
     with pytest.raises(BadConfiguration, match="Postgres itself"):
-        await schema.migrate(behind.url)
-    await schema.migrate(database_url)
-    await schema.migrate(behind.url)
+        await migration.migrate(behind.url)
+    await migration.migrate(database_url)
+    await migration.migrate(behind.url)
 
 
 @transactions

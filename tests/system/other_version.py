@@ -10,7 +10,7 @@ from notify_sse.store import schema
 
 if __name__ == "__main__":
     scripts = Path(sys.argv.pop(1))
-    schema._scripts = lambda: scripts
+    schema.scripts = lambda: scripts
     from notify_sse.cli import main
 
     main()

@@ -42,7 +42,7 @@ class Version:
     """An installation: the real program with the migrations in `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        shutil.copytree(schema._scripts(), folder)
+        shutil.copytree(schema.scripts(), folder)
         self.folder = folder
         self.program = ("tests.system.other_version", str(folder))
 
@@ -54,7 +54,7 @@ class Version:
     async def migrate(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """`notify-sse migrate` of this version."""
         with monkeypatch.context() as patch:
-            patch.setattr(schema, "_scripts", lambda: self.folder)
+            patch.setattr(schema, "scripts", lambda: self.folder)
             await migrate(url)
 
     async def start(self, service: Service) -> None:

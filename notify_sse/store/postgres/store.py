@@ -2,7 +2,7 @@
 
 Appends, repairs of the tail, and replays each have their own connections, so that none keeps another waiting. Each
 operation is one autocommitted statement: it takes one round trip, it reads one snapshot, and a process that freezes
-holds no lock. `pool` has the connections and the errors, `schema` the schema.
+holds no lock. `pool` has the connections and the errors, `schema` and `migration` the schema.
 """
 
 import asyncio
@@ -63,7 +63,9 @@ class PostgresStore:
         await self._check_grants()
         found = await self._reads.run(schema.schema_of)
         if found is None:
-            await schema.migrate(self._url)
+            from notify_sse.store.postgres import migration  # noqa: PLC0415  (Alembic takes long to load)
+
+            await migration.migrate(self._url)
         else:
             require_usable(found)
 

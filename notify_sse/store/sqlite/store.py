@@ -101,7 +101,9 @@ class SqliteStore:
         if found is not None and found.is_newer:
             require_usable(found)
         elif found is None or found.revision != expected_revision():
-            await schema.migrate(self._url)
+            from notify_sse.store.sqlite import migration  # noqa: PLC0415  (Alembic takes long to load)
+
+            await migration.migrate(self._url)
 
     async def close(self) -> None:
         await self._replays.close()
