@@ -12,7 +12,7 @@ from tests.deploy.restarts import (
 from tests.support.polling import becomes_true
 
 TABS = 30
-FEWER_TABS = 12
+FEWER_TABS = 8
 """More than the six connections of HTTP/1.1, as thirty are; each tab is a process."""
 
 
@@ -46,14 +46,14 @@ async def test_thirty_tabs_share_one_connection_behind_nginx(
     assert "HTTP/1.1" not in re.sub(r"POST .*", "", nginx.access_log.read_text())
 
 
-async def test_twelve_tabs_share_one_connection_behind_caddy(
+async def test_eight_tabs_share_one_connection_behind_caddy(
     caddy: Proxy, gateways: Gateways, browser: BrowserFactory
 ) -> None:
     async with browser() as context:
         await assert_tabs_share_a_connection_and_come_back(caddy, gateways, context, count=FEWER_TABS)
 
 
-async def test_twelve_tabs_share_one_connection_behind_haproxy(
+async def test_eight_tabs_share_one_connection_behind_haproxy(
     haproxy: Proxy, gateways: Gateways, browser: BrowserFactory
 ) -> None:
     async with browser() as context:

@@ -14,9 +14,12 @@ from typing import Any, Protocol, TypedDict, Unpack
 
 from jose import jwt
 
+from tests.support import databases
 from tests.support.services import CannotStart, Process, free_port
 from tests.support.services.processes import spawn, wait_ready, wait_until
 from tests.support.tokens import SECRET
+
+PROGRAM = ("notify_sse",)
 
 
 class Stack(TypedDict, total=False):
@@ -45,7 +48,7 @@ class ServiceFactory(Protocol):
 
 
 class Service:
-    """One `notify-sse serve`, on the embedded default unless URLs are given.
+    """One `notify-sse serve`, on the embedded default unless URLs are given. That has its schema at the first start.
 
     `env` holds further settings, without the prefix: `{"HEARTBEAT_S": "1"}`; `variables` others, such as `OTEL_…`.
     `args` are further arguments. Nothing of the caller's own NOTIFY_SSE_ and OTEL_ environment reaches it.
@@ -69,12 +72,13 @@ class Service:
         self.directory = directory
         self.port = port or free_port()
         self.log = directory / "notify-sse.log"
-        self.program: Sequence[str] = ("notify_sse",)
+        self.program: Sequence[str] = PROGRAM
         """The module to run, and what it is given before `serve`."""
         self.process: Process | None = None
         self._args = ["--role", role, "--workers", str(workers), *args]
         self._readers = 0 if role == "ingest" else workers
         self._log_before = 0
+        self._to_set_up = None if database_url else directory / "notify-sse.db"
         settings = {
             "BROKER_URL": broker_url,
             "DATABASE_URL": database_url or f"sqlite:///{directory / 'notify-sse.db'}",
@@ -96,6 +100,9 @@ class Service:
 
     def start(self, *, wait_ready: bool = True) -> None:
         """Start it; returns once it is ready, unless told not to wait."""
+        if self._to_set_up and self.program == PROGRAM and not self._to_set_up.exists():
+            databases.set_up(self._to_set_up)
+        self._to_set_up = None
         self._log_before = self.log.stat().st_size if self.log.exists() else 0
         command = [sys.executable, "-m", *self.program, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         self.process = spawn([*command, *self._args], log=self.log, env=self.env, cwd=Path.cwd())

@@ -16,8 +16,8 @@ from tests.support.readers import ResumingReader
 from tests.support.service import Service, ServiceFactory, Stack
 
 SEED = 20261122
-STREAMS = 200
-NOTIFICATIONS = 10_000
+STREAMS = 100
+NOTIFICATIONS = 6_000
 PUBLISHERS = 4
 KILLS = 4
 RECIPIENTS = [f"recipient-{n}" for n in range(80)]
@@ -30,7 +30,7 @@ ENV = {"HEARTBEAT_S": "1"}
 async def test_rabbitmq_and_postgres_survive_kills_of_the_service(
     service: ServiceFactory, broker_url: str, database_url: str, amqp_prefix: str
 ) -> None:
-    """10,000 notifications published with pika and confirms, 200 streams with random drops, four kills."""
+    """6,000 notifications published with pika and confirms, 100 streams with random drops, four kills."""
     options: Stack = {"broker_url": broker_url, "database_url": database_url, "amqp_prefix": amqp_prefix}
     running = await asyncio.to_thread(service, env=ENV, **options)
 
