@@ -3,6 +3,8 @@
 import { token } from "./tokens.js";
 
 const BATCH = 100;
+/** Statuses below 500 that say nothing against what is published: it may be tried again. */
+const PASSING = [408, 425, 429];
 const WORDS = ["Lunch?", "The build is green.", "See you at three.", "Can you look at this?", "Done!", "On my way."];
 const SENDERS = ["Bob", "Carol", "Dave", "Erin", "Frank"];
 const FIELDS = ["email", "plan", "password", "address"];
@@ -42,17 +44,17 @@ async function untilStored(batch, trouble) {
   }
 }
 
-/** What went wrong, or nothing. */
+/** What went wrong and may be tried again, or nothing. Throws what trying again cannot mend. */
 async function attempt(batch) {
   try {
     const headers = { authorization: `Bearer ${await token({ publish: true })}`, "content-type": "application/json" };
     const answer = await fetch("/notifications", { method: "POST", headers, body: JSON.stringify(batch) });
     if (answer.ok) return "";
     const { detail, title } = await answer.json();
-    if (answer.status < 500) throw new Error(detail ?? title);
-    return detail ?? title;
+    throw Object.assign(new Error(detail ?? title), { status: answer.status });
   } catch (error) {
     if (error instanceof TypeError) return "The service does not answer; trying again…";
+    if (error.status >= 500 || PASSING.includes(error.status)) return error.message;
     throw error;
   }
 }

@@ -12,6 +12,6 @@ export async function token({ publish = false } = {}) {
   const wanted = { recipient_id: me, publish, ...(shortS && !publish ? { ttl_s: shortS } : {}) };
   const headers = { "content-type": "application/json" };
   const answer = await fetch("/demo/token", { method: "POST", headers, body: JSON.stringify(wanted) });
-  if (!answer.ok) throw new Error(`No token: HTTP ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(`No token: HTTP ${answer.status}`), { status: answer.status });
   return (await answer.json()).token;
 }

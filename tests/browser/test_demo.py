@@ -1,12 +1,14 @@
 """The demo page, used as a person would use it: everything published arrives, whatever is broken meanwhile."""
 
 import contextlib
+import functools
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Error, Page
+from playwright.async_api import Error, Page, Route
 
 from tests.browser.bench import chromium
 from tests.browser.test_inbox import finds_nothing
@@ -65,7 +67,7 @@ async def _counts_are(page: Page, sent: int) -> None:
             "(sent) => document.getElementById('count-sent').textContent === sent"
             " && document.getElementById('count-received').textContent === sent",
             arg=f"{sent:,}",
-            timeout=30_000,
+            timeout=60_000,
         )
     except Error as exc:
         texts = [await page.locator(it).inner_text() for it in (".counts", "#trouble", "#how", "#log")]
@@ -95,7 +97,7 @@ async def test_each_type_is_drawn_as_what_it_is(development: Service) -> None:
         assert not await page.locator("#inbox [part=badge]").is_visible()
 
 
-@pytest.mark.deadline(120)
+@pytest.mark.deadline(240)
 async def test_a_flood_survives_every_button_that_breaks_things(development: Service) -> None:
     async with shown(development) as page:
         await page.click("#flood")
@@ -160,6 +162,22 @@ async def _connections_are(page: Page, count: int) -> None:
     await page.wait_for_function(
         "async (count) => (await import('/demo/breaks.js')).connections() === count", arg=count, timeout=60_000
     )
+
+
+async def test_a_publish_that_is_refused_for_load_is_tried_again(development: Service) -> None:
+    """So is the question for its token; and what no trying again can mend is said."""
+    async with shown(development) as page:
+        problem = json.dumps({"title": "Not now", "detail": "later, please"})
+        for address, status in (("**/demo/token", 503), ("**/notifications", 429), ("**/notifications", 503)):
+            answer = functools.partial(Route.fulfill, status=status, content_type="application/json", body=problem)
+            await page.route(address, answer, times=1)
+        await page.click("#one-each")
+        await _counts_are(page, 3)
+        assert await page.locator("#trouble").inner_text() == ""
+        answer = functools.partial(Route.fulfill, status=422, content_type="application/json", body=problem)
+        await page.route("**/notifications", answer, times=1)
+        await page.click("#one-each")
+        await page.locator("#trouble", has_text="later, please").wait_for()
 
 
 async def test_what_a_worker_holds_cannot_be_broken_from_the_page_which_says_so(development: Service) -> None:
