@@ -62,6 +62,7 @@ def test_no_address_of_a_broker_ends_with_a_slash() -> None:
         f"{file.relative_to(ROOT)}: {found}"
         for pattern in ("README.md", "compose.yaml", "docs/**/*.md", "deploy/**/*.*", "tests/support/services/*.py")
         for file in ROOT.glob(pattern)
+        if "__pycache__" not in file.parts
         for found in re.findall(r"amqps?://[^\s`'\"<>/]+/(?=[\s`'\")]|$)", file.read_text())
     ]
     assert places == []
