@@ -74,7 +74,7 @@ class Verifier:
 
     def _key_finder(self, settings: Settings) -> KeyFinder:
         if settings.jwks_url is not None:
-            from notify_sse.auth.jwks import Jwks  # noqa: PLC0415  (httpx is loaded only where keys are read by HTTP)
+            from notify_sse.auth.jwks import Jwks  # noqa: PLC0415  (httpx is loaded only for a JWK set)
 
             # A token whose key was withdrawn must not be found in the cache.
             self._jwks = Jwks(settings.jwks_url, on_change=self._verified.clear)

@@ -38,17 +38,6 @@ print("ready", flush=True)
 sys.stdin.readline()
 print(asyncio.run(migrate(sys.argv[1])).before)
 """
-OPEN = """
-import asyncio, sys
-import notify_sse.server.process
-from notify_sse.store import open_store
-async def main():
-    store = open_store(sys.argv[1])
-    await store.open()
-    await store.close()
-asyncio.run(main())
-print("alembic" in sys.modules)
-"""
 COLUMNS = {
     "sqlite": "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
     "postgres": "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'",
@@ -109,17 +98,6 @@ async def test_an_empty_database_is_brought_to_the_expected_revision(subject: Su
     assert await migrate(subject.url) == schema.Migrated(expected, expected)
     assert await current_revision(subject.url) == expected
     assert await subject.sql("SELECT epoch FROM log_head") == epoch
-
-
-async def test_only_a_process_that_has_something_to_migrate_loads_alembic(subject: Subject) -> None:
-    """It costs each of the others 18 MB."""
-    loads = []
-    for _ in range(2):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", OPEN, subject.url, stdout=asyncio.subprocess.PIPE
-        )
-        loads.append((await process.communicate())[0].decode().strip())
-    assert loads == ["True", "False"]
 
 
 async def test_both_databases_have_the_same_tables(sqlite_url: str, database_url: str) -> None:
